@@ -131,6 +131,15 @@ def build(extension: Path = EXTENSION, *, sanitize: bool = False) -> None:
         fresh.replace(extension)
 
 
+def link() -> None:
+    """Within ``ifonly``, the packages beside it: an archive of the sources has lost the links."""
+    for name in ("explainers", "models", "service"):
+        place = ROOT / "ifonly" / name
+        if not place.is_dir():
+            place.unlink(missing_ok=True)  # git writes a text where it can make no link
+            place.symlink_to(Path("..") / name, target_is_directory=True)
+
+
 class NativeBuildHook(BuildHookInterface[Any]):
     """Puts the extension into the source tree, and from there into the wheel."""
 
@@ -141,6 +150,8 @@ class NativeBuildHook(BuildHookInterface[Any]):
         if self.target_name != "wheel":
             return
         build()
+        if version == "editable":
+            link()
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
         # It is in .gitignore, so it is named.
@@ -156,6 +167,7 @@ def main() -> None:
         command = compiler()
         print(shlex.join(command) if command else "ifonly: there is no C++ compiler")
         raise SystemExit(command is None)
+    link()
     build(sanitize=options.sanitize)
 
 

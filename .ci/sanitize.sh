@@ -11,7 +11,7 @@ shift 2
 
 rm -rf "$folder"
 mkdir -p "$folder"
-cp -r explainers models service tests bench hatch_build.py pyproject.toml README.md "$folder"
+cp -r ifonly explainers models service tests bench hatch_build.py pyproject.toml README.md "$folder"
 cd "$folder"
 export CXX=${CXX:-g++} PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 "$python" hatch_build.py --sanitize

@@ -17,13 +17,13 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal import CausalModel, Graph
-from explainers.causal.discovery import Arcs, forbidden_by_tiers, propose
-from explainers.causal.falsify import falsify
-from explainers.causal.learning import learn
-from explainers.causal.mechanism import Mechanism, NoiseForm
-from explainers.causal.validate import validate
-from service.offline.discovery import ALGORITHMS, DiscoveryFailed, discover
+from ifonly.explainers.causal import CausalModel, Graph
+from ifonly.explainers.causal.discovery import Arcs, forbidden_by_tiers, propose
+from ifonly.explainers.causal.falsify import falsify
+from ifonly.explainers.causal.learning import learn
+from ifonly.explainers.causal.mechanism import Mechanism, NoiseForm
+from ifonly.explainers.causal.validate import validate
+from ifonly.service.offline.discovery import ALGORITHMS, DiscoveryFailed, discover
 from tests.support.equipment import EDGES, GRAPH, NAMES, equipment_rows
 
 Array = npt.NDArray[np.float64]

@@ -20,18 +20,18 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.exact_speed import timed
-from explainers.answer import Answer, Recourse
-from explainers.constraints import OnlyTo, Origin, Source
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.search.portfolio import Portfolio, engines_for
-from explainers.verify import Asked
-from models.predictor import Predictor, Row
-from models.repository import load_folder
-from models.training.alarms import held_out_alarms
-from service.served.causal_model import ServedCausal, prepare_causal, read_graph_of
-from service.served.checking import rulebook_of
+from ifonly.explainers.answer import Answer, Recourse
+from ifonly.explainers.constraints import OnlyTo, Origin, Source
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.portfolio import Portfolio, engines_for
+from ifonly.explainers.verify import Asked
+from ifonly.models.predictor import Predictor, Row
+from ifonly.models.repository import load_folder
+from ifonly.models.training.alarms import held_out_alarms
+from ifonly.service.served.causal_model import ServedCausal, prepare_causal, read_graph_of
+from ifonly.service.served.checking import rulebook_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "models/artifacts/milling-machine/1"
 COARSE = {"process_temperature": 0.5, "rotational_speed": 20.0, "torque": 1.0}

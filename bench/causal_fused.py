@@ -15,13 +15,13 @@ from functools import partial
 import numpy as np
 import onnxruntime
 
-from explainers.problem import Problem
-from explainers.space import changed
-from models.onnx import OnnxPredictor
-from models.predictor import Rows
-from service.offline.fused_graph import fuse
-from service.served.registry import Registry
-from service.settings import shipped_models
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import changed
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.models.predictor import Rows
+from ifonly.service.offline.fused_graph import fuse
+from ifonly.service.served.registry import Registry
+from ifonly.service.settings import shipped_models
 
 SIZES = (256, 1024, 4096)
 REPEATS = 15

@@ -20,21 +20,21 @@ from rich.table import Table
 
 from bench.datasets import datasets
 from bench.models import RECIPES, deploy
-from explainers.answer import AlreadyTarget
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.learning import learn
-from explainers.causal.mechanism import NoiseForm
-from explainers.deadline import Deadline
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine
-from explainers.search.linear import Linear
-from models.predictor import Predictor, Rows
-from models.repository import load_folder
-from models.schema import Kind, Schema
+from ifonly.explainers.answer import AlreadyTarget
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.learning import learn
+from ifonly.explainers.causal.mechanism import NoiseForm
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.linear import Linear
+from ifonly.models.predictor import Predictor, Rows
+from ifonly.models.repository import load_folder
+from ifonly.models.schema import Kind, Schema
 
 FIXED = ["Gender", "ForeignWorker", "Single", "NumberOfLiableIndividuals", "PurposeOfLoan", "Age"]
 EDGES = (

@@ -27,11 +27,11 @@ import onnxruntime
 
 from bench.causal_scms import ANM, LINEAR, LOAN, NON_ADDITIVE, Array, ScmTruth, sigmoid
 from bench.gaussian_process import learned_as_processes
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.certainty import Margin, certainty
-from explainers.causal.learning import learn
-from explainers.causal.mechanism import Mechanism
-from models.onnx.export import export_onnx, to_bytes
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.certainty import Margin, certainty
+from ifonly.explainers.causal.learning import learn
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.models.onnx.export import export_onnx, to_bytes
 
 ROWS = 250
 LIMIT, ELIGIBLE = 0.5, 0.4

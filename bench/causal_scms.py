@@ -1,7 +1,7 @@
 """Structural causal models whose truth is known: Karimi et al. 2020 (NeurIPS), tables 1 and 2.
 
-Each is plain numpy of its own and shares nothing with ``explainers.causal``: what truly follows
-from an action is computed from the noise that was drawn.
+Each is plain numpy of its own and shares nothing with ``ifonly.explainers.causal``: what truly
+follows from an action is computed from the noise that was drawn.
 """
 
 from __future__ import annotations

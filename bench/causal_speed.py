@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import linear, polynomial
-from explainers.causal.function import Function
-from explainers.causal.learning import learn
-from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import linear, polynomial
+from ifonly.explainers.causal.function import Function
+from ifonly.explainers.causal.learning import learn
+from ifonly.explainers.causal.mechanism import Mechanism, Noise, NoiseForm
 
 D, ACTIONS, LEVERS = 8, 1000, [0, 2]
 GRAPH = Graph.of(D, [(i, j) for j in range(1, D) for i in (j - 1, j - 3) if i >= 0])

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from explainers.deadline import Deadline
-from explainers.verify import Checker, Proposal
-from models.predictor import Rows, Scores
-from models.repository import load_folder
-from service.ask.explain import explain
-from service.ask.question import Question, checker_of
-from service.served.causal_model import Semantics
-from service.served.registry import ServedModel, prepare
-from service.settings import shipped_models
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.verify import Checker, Proposal
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.repository import load_folder
+from ifonly.service.ask.explain import explain
+from ifonly.service.ask.question import Question, checker_of
+from ifonly.service.served.causal_model import Semantics
+from ifonly.service.served.registry import ServedModel, prepare
+from ifonly.service.settings import shipped_models
 
 REPEATS = 300
 LIMITS = {Semantics.INDEPENDENT: 0.3, Semantics.INTERVENTIONAL: 2.0}

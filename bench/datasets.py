@@ -88,7 +88,7 @@ def _ai4i(name: str, train: Matrix, failed: Matrix, test: Matrix) -> Data:
 
 
 def _ai4i_simulated() -> Data:
-    from models.training.dataset import simulated_split
+    from ifonly.models.training.dataset import simulated_split
 
     split = simulated_split(SIMULATED_ROWS, 0)
     failed = split.train.failed.astype(np.float64)
@@ -96,8 +96,8 @@ def _ai4i_simulated() -> Data:
 
 
 def _ai4i_file(file: Path) -> Data:
-    from models.training.dataset import read_csv, stratified_split
-    from models.training.template import untrained_schema
+    from ifonly.models.training.dataset import read_csv, stratified_split
+    from ifonly.models.training.template import untrained_schema
 
     split = stratified_split(read_csv(file, untrained_schema()), 0)
     test = np.concatenate([split.validation.rows, split.test.rows])

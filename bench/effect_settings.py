@@ -1,6 +1,6 @@
 """Rows whose effects are known, for the benchmark of effects and its test.
 
-Every setting is plain numpy of its own and shares nothing with ``explainers.causal``.
+Every setting is plain numpy of its own and shares nothing with ``ifonly.explainers.causal``.
 """
 
 from __future__ import annotations

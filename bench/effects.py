@@ -26,11 +26,18 @@ from bench.effect_settings import (
     SETTINGS,
     Array,
 )
-from explainers.causal.effect import REPEATS, TRIM, Learner, Learners, Observed, estimate_effect
-from explainers.causal.estimand import Estimand
-from explainers.causal.instrument import Moved, moved_effect
-from explainers.causal.sensitivity import Strength, robustness, sensitivity
-from service.offline.nuisance import learners_for, moved_learners
+from ifonly.explainers.causal.effect import (
+    REPEATS,
+    TRIM,
+    Learner,
+    Learners,
+    Observed,
+    estimate_effect,
+)
+from ifonly.explainers.causal.estimand import Estimand
+from ifonly.explainers.causal.instrument import Moved, moved_effect
+from ifonly.explainers.causal.sensitivity import Strength, robustness, sensitivity
+from ifonly.service.offline.nuisance import learners_for, moved_learners
 
 T = TypeVar("T")
 ASKED = (Estimand.ATE, Estimand.OVERLAP, Estimand.ATT)

@@ -27,19 +27,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from explainers.answer import Answer, Status
-from explainers.deadline import Deadline
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.search.engine import Meter
-from explainers.search.portfolio import Portfolio, engines_for
-from explainers.search.trees.engine import Trees
-from explainers.verify import Asked
-from models.predictor import Row
-from models.repository import load_folder
-from models.training.alarms import held_out_alarms
-from service.served.checking import rulebook_of
+from ifonly.explainers.answer import Answer, Status
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.portfolio import Portfolio, engines_for
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.verify import Asked
+from ifonly.models.predictor import Row
+from ifonly.models.repository import load_folder
+from ifonly.models.training.alarms import held_out_alarms
+from ifonly.service.served.checking import rulebook_of
 
 HARD = 100
 """Questions whose search alone is shared by threads."""

@@ -17,9 +17,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from bench.causal_scms import Array, ScmTruth
-from explainers.causal import CausalModel, Graph
-from explainers.causal.function import Members
-from explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal import CausalModel, Graph
+from ifonly.explainers.causal.function import Members
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
 
 WAVES = 200
 """Random Fourier features (Rahimi and Recht 2007) of a draw of the prior."""

@@ -29,8 +29,8 @@ import onnxruntime
 from rich.console import Console
 from rich.table import Table
 
-from models.repository import Repository
-from models.training.alarms import held_out_alarms
+from ifonly.models.repository import Repository
+from ifonly.models.training.alarms import held_out_alarms
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACTS = ROOT / "models" / "artifacts"
@@ -47,7 +47,7 @@ def service(url: str | None) -> Iterator[str]:
     if url is not None:
         yield url
         return
-    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0"]
+    command = [sys.executable, "-m", "ifonly", "serve", "--no-auth", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stderr is not None
         line = next(line for line in process.stderr if "http://" in line)

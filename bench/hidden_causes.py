@@ -30,14 +30,14 @@ from bench.causal_recourse import (
     train,
 )
 from bench.causal_scms import ANM, LINEAR, Array, ScmTruth
-from explainers.causal import CausalModel, draw_members
-from explainers.causal.certainty import Margin
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.demands import MEMBERS, Demands
-from explainers.causal.hidden import HiddenCause
-from explainers.causal.mechanism import Noise
-from explainers.causal.members import believed
-from explainers.causal.spec import DEFAULT_STRENGTH
+from ifonly.explainers.causal import CausalModel, draw_members
+from ifonly.explainers.causal.certainty import Margin
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.demands import MEMBERS, Demands
+from ifonly.explainers.causal.hidden import HiddenCause
+from ifonly.explainers.causal.mechanism import Noise
+from ifonly.explainers.causal.members import believed
+from ifonly.explainers.causal.spec import DEFAULT_STRENGTH
 
 X1, X2 = 0, 1
 CORRELATIONS = (0.0, 0.1, 0.3, 0.5, -0.3)

@@ -18,7 +18,6 @@ import grimp
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
-ROOTS = ("service", "explainers", "models")
 DRAWING = re.compile(r"<!-- house: (\w+) -->\n.*?<!-- end -->\n", re.DOTALL)
 Arrows = Mapping[str, frozenset[str]]
 
@@ -64,15 +63,17 @@ def drawn(graph: grimp.ImportGraph, root: str) -> str:
 
 def _node(module: str) -> str:
     """With its package: `graph` and `end` are words of mermaid's."""
-    return module.replace(".", "_").strip("_")
+    return module.removeprefix("ifonly.").replace(".", "_").strip("_")
 
 
 def page(text: str) -> str:
     """The page with its drawings as the imports are now."""
-    graph = grimp.build_graph(*ROOTS)
-    return DRAWING.sub(
-        lambda m: f"<!-- house: {m[1]} -->\n{drawn(graph, m[1])}<!-- end -->\n", text
-    )
+    graph = grimp.build_graph("ifonly")
+
+    def anew(found: re.Match[str]) -> str:
+        return f"<!-- house: {found[1]} -->\n{drawn(graph, f'ifonly.{found[1]}')}<!-- end -->\n"
+
+    return DRAWING.sub(anew, text)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Every answer, ours as well, weighed on the same scales: the deployed model, the rules, our cost.
 
-The cost is :class:`explainers.cost.Cost`; whether the decision flips is asked of the deployed
-ONNX model, one row at a time, as a client would.
+The cost is :class:`ifonly.explainers.cost.Cost`; whether the decision flips is asked of the
+deployed ONNX model, one row at a time, as a client would.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from bench.peers.ask_ours import policy_of
 from bench.study import Matrix, StudySetup
-from explainers.constraints import Constraint, Direction, Immutable, Rule
-from explainers.problem import Problem
-from explainers.space import Axis
-from models.repository import load_folder
-from models.schema import Feature
+from ifonly.explainers.constraints import Constraint, Direction, Immutable, Rule
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import Axis
+from ifonly.models.repository import load_folder
+from ifonly.models.schema import Feature
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
-from models.repository import load_folder
-from models.training.alarms import held_out_alarms
+from ifonly.models.repository import load_folder
+from ifonly.models.training.alarms import held_out_alarms
 from tests.support.postgres import server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,7 +125,7 @@ def service(url: str, processes: int, given: Mapping[str, str] = {}) -> Iterator
     as the environment has them."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
     environment |= {"IFONLY_DATABASE_URL": url, "IFONLY_LOG_LEVEL": "WARNING", **given}
-    command = [sys.executable, "-m", "service", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "ifonly", "serve", "--port", "0"]
     command += ["--processes", str(processes)]
     with subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True, cwd=ROOT

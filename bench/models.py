@@ -17,7 +17,7 @@ import onnx
 
 from bench.datasets import Data
 from bench.study import Rules, StudyLever, StudySetup
-from models.onnx.export import TARGET_OPSET, export_onnx, to_bytes
+from ifonly.models.onnx.export import TARGET_OPSET, export_onnx, to_bytes
 
 REFERENCES = 10_000
 """Most training rows that a library is given."""
@@ -37,7 +37,7 @@ def _xgboost(trees: int, depth: int) -> Recipe:
         import xgboost
 
         if data.name == "ai4i-simulated":  # 200 trees of depth 6 are the shipped default model
-            from models.training.fit import PARAMETERS
+            from ifonly.models.training.fit import PARAMETERS
 
             return xgboost.XGBClassifier(
                 **{**PARAMETERS, "n_estimators": trees, "max_depth": depth, "random_state": 0}

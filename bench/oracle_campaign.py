@@ -26,14 +26,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse
-from explainers.deadline import Deadline
-from explainers.explain import explain
-from explainers.search.blackbox import Blackbox
-from explainers.search.portfolio import Portfolio, engines_for
-from explainers.search.trees.engine import Trees
-from models.predictor import Row
-from models.schema import Task
+from ifonly.explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.portfolio import Portfolio, engines_for
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.models.predictor import Row
+from ifonly.models.schema import Task
 from tests.support.bruteforce import cheapest
 from tests.support.checks import normal
 from tests.support.deployed import Deployed, deployed_layers, deployed_trees

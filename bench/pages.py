@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import FOLDER, ServiceUnderLoad, service
-from models.repository import load_folder
-from models.training.alarms import held_out_alarms
-from service.store import archive
-from service.store.chain import new_id, now_us
-from service.store.journal import Draft, JournalOptions
-from service.store.opened import opened
+from ifonly.models.repository import load_folder
+from ifonly.models.training.alarms import held_out_alarms
+from ifonly.service.store import archive
+from ifonly.service.store.chain import new_id, now_us
+from ifonly.service.store.journal import Draft, JournalOptions
+from ifonly.service.store.opened import opened
 
 ALARMS = 20
 VISITS = 15

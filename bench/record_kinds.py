@@ -9,7 +9,7 @@ import argparse
 import re
 from pathlib import Path
 
-from service.store.kinds import KINDS
+from ifonly.service.store.kinds import KINDS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "audit.md"
 TABLE = re.compile(r"<!-- kinds -->\n.*?<!-- end -->\n", re.DOTALL)

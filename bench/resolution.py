@@ -27,18 +27,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse, Status
-from explainers.constraints import Origin, Source, Survives
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine
-from explainers.search.portfolio import engines_for
-from explainers.search.trees.engine import Trees
-from models.predictor import Predictor
-from models.schema import Schema, Task
+from ifonly.explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse, Status
+from ifonly.explainers.constraints import Origin, Source, Survives
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.models.predictor import Predictor
+from ifonly.models.schema import Schema, Task
 from tests.support.consequences import Slopes
 from tests.support.deployed import Deployed, as_served, deployed_layers, deployed_trees
 from tests.support.fine import with_counts

@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from explainers.answer import Answer, Recourse
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.search.portfolio import engines_for
-from models.onnx import OnnxPredictor
-from models.onnx.export import TARGET_OPSET, export_onnx, to_bytes
-from models.onnx.predictor import in_sessions
-from models.predictor import Row, Rows
-from models.repository import DeployedModel, load_folder
-from models.rounding import rounding_of
+from ifonly.explainers.answer import Answer, Recourse
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.models.onnx.export import TARGET_OPSET, export_onnx, to_bytes
+from ifonly.models.onnx.predictor import in_sessions
+from ifonly.models.predictor import Row, Rows
+from ifonly.models.repository import DeployedModel, load_folder
+from ifonly.models.rounding import rounding_of
 
 THREADS = (1, 2, 8)
 BATCHES = (1, 2, 7, 64, 1_000)

@@ -26,17 +26,17 @@ from rich.table import Table
 
 from bench.dice.engine import Dice
 from bench.dice.process import DiceProcess
-from explainers.answer import Recourse
-from explainers.deadline import Deadline
-from explainers.search.portfolio import Portfolio
-from explainers.target import Target
-from models.training.alarms import held_out_alarms
-from models.training.milling import FEATURES, MODES, Simulation, carry_out
-from service.ask.explain import explain
-from service.ask.question import Question
-from service.served.causal_model import Semantics
-from service.served.registry import Registry, ServedModel
-from service.settings import shipped_models
+from ifonly.explainers.answer import Recourse
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.search.portfolio import Portfolio
+from ifonly.explainers.target import Target
+from ifonly.models.training.alarms import held_out_alarms
+from ifonly.models.training.milling import FEATURES, MODES, Simulation, carry_out
+from ifonly.service.ask.explain import explain
+from ifonly.service.ask.question import Question
+from ifonly.service.served.causal_model import Semantics
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.settings import shipped_models
 
 SEED = 20_26
 """Of the alarms: those of ``bench.held_out_alarms``."""

@@ -12,8 +12,8 @@ import json
 import sys
 from pathlib import Path
 
-import models
-from explainers.constraints.registry import complete
+from ifonly import models
+from ifonly.explainers.constraints.registry import complete
 
 SCHEMA = Path(models.__file__).parent / "spec.schema.json"
 

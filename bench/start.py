@@ -6,7 +6,7 @@ Every process is one of its own, its modules compiled beforehand as an installer
 data in a folder of its own. CPU seconds are those of the process and of what it started, until it
 ended, or until ``/healthz/ready`` said so. Memory is what is resident: at most, or at that moment,
 then with how much of it is anonymous (the rest are pages of files, shared by processes). "Answers"
-are replies to questions of every kind (``service.ask.warming``: explanations, predictions,
+are replies to questions of every kind (``ifonly.service.ask.warming``: explanations, predictions,
 what-ifs) about held-out alarms, asked over HTTP one after the other.
 """
 
@@ -30,16 +30,16 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from models.repository import load_folder
-from models.training.alarms import held_out_alarms
-from service.ask import warming
-from service.ask.question import Rung
-from service.served.registry import ServedModel, prepare
+from ifonly.models.repository import load_folder
+from ifonly.models.training.alarms import held_out_alarms
+from ifonly.service.ask import warming
+from ifonly.service.ask.question import Rung
+from ifonly.service.served.registry import ServedModel, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "models/artifacts/milling-machine/1"
 ONCE = ("run", "--once", "--port", "0")
-SERVE = ("-m", "service", "serve", "--no-auth", "--port", "0")
+SERVE = ("-m", "ifonly", "serve", "--no-auth", "--port", "0")
 TOLD = """
 import atexit, os, sys
 
@@ -49,7 +49,7 @@ def tell():
     print(sum(used[:4]), status[status.index("VmHWM:") + 1], len(sys.modules), file=sys.stderr)
 
 atexit.register(tell)
-from service.doors.cli import main
+from ifonly.service.doors.cli import main
 main()
 """
 """``ifonly``, and at its end its CPU seconds, its peak in KiB and how many modules it imported."""

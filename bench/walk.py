@@ -7,8 +7,9 @@ of a function of ours is noted by Python itself (`threading.setprofile`), in the
 loop, in those of workers and in the journal's.
 
 * **files** that a call went into.
-* **crossings**: calls out of a function of one package into one of another (`service.doors.http`,
-  `explainers.search` …), each pair of functions once, however often a loop calls it.
+* **crossings**: calls out of a function of one package into one of another
+(`ifonly.service.doors.http`,
+  `ifonly.explainers.search` …), each pair of functions once, however often a loop calls it.
 * **entered again**: modules that were left for another and entered a second time before the
   question was translated. A call back into the module that called is none.
 * **called back**: of these, modules that were entered while a function of theirs that had called
@@ -27,12 +28,12 @@ from types import FrameType
 
 import httpx
 
-from service.settings import Settings
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 
 ROOT = Path(__file__).parent.parent
-OURS = {str(ROOT / name) + "/": name for name in ("service", "models", "explainers")}
-TRANSLATED = ("explainers.problem", "explainers.explain")
+OURS = str(ROOT / "ifonly") + "/"
+TRANSLATED = ("ifonly.explainers.problem", "ifonly.explainers.explain")
 """Whichever of these is entered first: the question is translated."""
 Place = tuple[str, str]
 """Module and function."""
@@ -78,11 +79,10 @@ class Trace:
 
 def place(frame: FrameType) -> Place | None:
     file = frame.f_code.co_filename
-    for folder in OURS:
-        if file.startswith(folder):
-            name = str(Path(file).relative_to(ROOT).with_suffix("")).replace("/", ".")
-            return name, frame.f_code.co_qualname
-    return None
+    if not file.startswith(OURS):
+        return None
+    name = str(Path(file).relative_to(ROOT).with_suffix("")).replace("/", ".")
+    return name, frame.f_code.co_qualname
 
 
 def places_above(frame: FrameType) -> Iterator[Place]:
@@ -95,7 +95,7 @@ def places_above(frame: FrameType) -> Iterator[Place]:
 
 
 def package(module: str) -> str:
-    """The folder that a module is in: `service.ask`, `explainers`, `explainers.search.trees`."""
+    """The folder that a module is in: `ifonly.service.ask`, `ifonly.explainers`."""
     return module.rpartition(".")[0]
 
 

@@ -31,14 +31,14 @@ from bench.causal_recourse import (
 )
 from bench.causal_scms import ANM, LINEAR, Array, ScmTruth
 from bench.hidden_causes import X1, X2, believed_by, with_hidden_cause
-from explainers.causal import build_alternatives
-from explainers.causal.alternatives import find_alternatives
-from explainers.causal.certainty import Margin
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.demands import consequences_of
-from explainers.causal.fit import fit, fit_alternatives
-from explainers.causal.members import believed
-from explainers.causal.spec import (
+from ifonly.explainers.causal import build_alternatives
+from ifonly.explainers.causal.alternatives import find_alternatives
+from ifonly.explainers.causal.certainty import Margin
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.demands import consequences_of
+from ifonly.explainers.causal.fit import fit, fit_alternatives
+from ifonly.explainers.causal.members import believed
+from ifonly.explainers.causal.spec import (
     ApprovalStatus,
     CausalEdge,
     CausalNode,
@@ -48,7 +48,7 @@ from explainers.causal.spec import (
     NodeKind,
     NodeRole,
 )
-from models.schema import Feature, Kind, Schema
+from ifonly.models.schema import Feature, Kind, Schema
 
 CORRELATION = 0.5
 """Of the noises of x1 and x2, where something hidden acts on both."""

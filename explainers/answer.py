@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from explainers.consequences import Assurance
-from explainers.constraints import Constraint
-from explainers.target import Demand, Target
-from models.predictor import Row
+from ifonly.explainers.consequences import Assurance
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.target import Demand, Target
+from ifonly.models.predictor import Row
 
 
 class Status(StrEnum):
@@ -31,7 +31,7 @@ class Prediction:
     """What the deployed model says of one row."""
 
     scores: tuple[float, ...]
-    """As :data:`models.predictor.Scores`, one row."""
+    """As :data:`ifonly.models.predictor.Scores`, one row."""
     decided: int
     """Position of the class, -1 where nothing decides."""
 

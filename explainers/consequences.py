@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from explainers.space import changed
-from models.predictor import Row, Rows
+from ifonly.explainers.space import changed
+from ifonly.models.predictor import Row, Rows
 
 if TYPE_CHECKING:
     # Compiled code: whoever lists models asks no question.
-    from explainers.native import kernel
+    from ifonly.explainers.native import kernel
 
 Floats = npt.NDArray[np.float64]
 Margin = Callable[[Rows], Floats]

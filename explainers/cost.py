@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from explainers.space import changed, differing, moved
-from models.predictor import Row, Rows
+from ifonly.explainers.space import changed, differing, moved
+from ifonly.models.predictor import Row, Rows
 
 Costs = npt.NDArray[np.float64]
 Values = TypeVar("Values", float, npt.NDArray[np.float64])

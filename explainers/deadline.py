@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from explainers.errors import DeadlineReached
+from ifonly.explainers.errors import DeadlineReached
 
 
 def stay() -> None:

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from explainers.answer import (
+from ifonly.explainers.answer import (
     Abstained,
     Action,
     AlreadyTarget,
@@ -28,23 +28,23 @@ from explainers.answer import (
     Unknown,
     Work,
 )
-from explainers.constraints import Source
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached, DocumentsDiffer
-from explainers.infeasible_subsystem import infeasible_subsystem, without
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, SearchOutcome
-from explainers.space import slack
-from explainers.target import Demand
-from explainers.transcript import goal_of, terms_of
-from explainers.verify import Checker, Proposal, Report, Terms
-from explainers.verify.limits import leaves_one
-from explainers.verify.reading import differing
-from explainers.watch import Watch, unwatched
-from models.predictor import Predictor, Row, Rows, Scores, finite
-from models.rounding import UNKNOWN, Rounding, rounding_of
-from models.schema import Decision, Kind
+from ifonly.explainers.constraints import Source
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached, DocumentsDiffer
+from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, without
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine, Meter, SearchOutcome
+from ifonly.explainers.space import slack
+from ifonly.explainers.target import Demand
+from ifonly.explainers.transcript import goal_of, terms_of
+from ifonly.explainers.verify import Checker, Proposal, Report, Terms
+from ifonly.explainers.verify.limits import leaves_one
+from ifonly.explainers.verify.reading import differing
+from ifonly.explainers.watch import Watch, unwatched
+from ifonly.models.predictor import Predictor, Row, Rows, Scores, finite
+from ifonly.models.rounding import UNKNOWN, Rounding, rounding_of
+from ifonly.models.schema import Decision, Kind
 
 NEVER = Deadline.never()
 MOST_AROUND = 64
@@ -79,7 +79,7 @@ def explain(
         Who searches; by default the one that works on any graph.
     deadline : Deadline
     watch : Watch
-        Told of each stage; see :class:`explainers.watch.Watch`.
+        Told of each stage; see :class:`ifonly.explainers.watch.Watch`.
     terms : Terms, optional
         What the documents say that an answer must keep, for the checker; where there are no
         documents, what ``problem`` itself declares.
@@ -98,8 +98,8 @@ def explain(
     Examples
     --------
     >>> from decimal import Decimal
-    >>> from explainers.policy import Policy
-    >>> from models.schema import Category, Decision, Feature, Kind, Schema, Task
+    >>> from ifonly.explainers.policy import Policy
+    >>> from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
     >>> torque = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 100.0, Decimal("0.1"))
     >>> alarm = Decision(Task.BINARY, (Category("normal"), Category("alarm")), 1, 0.5, desired=0)
     >>> class AboveFifty:

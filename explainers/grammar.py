@@ -1,8 +1,8 @@
 """The grammar of rules, and nothing of what they mean: a rule's text to its syntax tree.
 
-What a tree means is said twice on purpose: by :mod:`explainers.constraints.rule_language` for the
-engines, and by :mod:`explainers.verify.rules` for the checker, so that one slip cannot be both made
-and missed.
+What a tree means is said twice on purpose: by :mod:`ifonly.explainers.constraints.rule_language`
+for the engines, and by :mod:`ifonly.explainers.verify.rules` for the checker, so that one slip
+cannot be both made and missed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from lark import Lark, Token, Tree, UnexpectedInput
 
-from explainers.errors import InvalidRule
+from ifonly.explainers.errors import InvalidRule
 
 MAX_LENGTH = 1_000
 """Characters: a request may bring rules, and reading one takes more than linear time."""
@@ -42,7 +42,7 @@ def has_primes(tree: Tree[Token]) -> bool:
 
 @cache
 def _parser() -> Lark:
-    grammar = files("explainers").joinpath("rules.lark").read_text(encoding="utf-8")
+    grammar = files("ifonly.explainers").joinpath("rules.lark").read_text(encoding="utf-8")
     return Lark(grammar, start="rule", parser="earley", ambiguity="resolve")
 
 

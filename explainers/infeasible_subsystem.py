@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from explainers.answer import Blocker
-from explainers.problem import Problem
-from explainers.target import Demand
+from ifonly.explainers.answer import Blocker
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.target import Demand
 
 Reaches = Callable[[Problem], bool | None]
 """Whether a question has an answer: yes, no (proven), or None where that was not settled."""

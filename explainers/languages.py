@@ -1,7 +1,7 @@
 """The one declaration of the languages that people are spoken to in.
 
-A language is its tag here, a folder of :mod:`explainers.wording` (see
-:class:`explainers.wording.catalogue.Catalogue` for what must be in it) and a folder of
+A language is its tag here, a folder of :mod:`ifonly.explainers.wording` (see
+:class:`ifonly.explainers.wording.catalogue.Catalogue` for what must be in it) and a folder of
 ``service/words``. All else (types of the wire format, filters, pages, command line) derives from
 this.
 """

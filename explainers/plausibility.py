@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.predictor import Rows, Scores
-from models.schema import Schema
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Schema
 
 _CELLS_AT_ONCE = 4_000_000
 """Bounds the memory of the distance table: 32 MB of float64."""

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from explainers.constraints import Constraint, Origin, Scorer, Source
-from explainers.constraints.given import Given, ReadingContext
-from explainers.constraints.registry import read_policy, read_request
-from explainers.constraints.survives import read_tolerances
-from explainers.cost import Cost, FeatureCost
-from explainers.errors import InvalidPolicy
-from explainers.problem import Problem
-from explainers.target import Target
-from models.predictor import Rows
-from models.schema import Decision, Feature, Kind, Labels, Schema, Task, plain
+from ifonly.explainers.constraints import Constraint, Origin, Scorer, Source
+from ifonly.explainers.constraints.given import Given, ReadingContext
+from ifonly.explainers.constraints.registry import read_policy, read_request
+from ifonly.explainers.constraints.survives import read_tolerances
+from ifonly.explainers.cost import Cost, FeatureCost
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Decision, Feature, Kind, Labels, Schema, Task, plain
 
 Table = Mapping[str, Any]
 

@@ -9,8 +9,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from explainers.consequences import Consequences, Margin, Trust, follow, trust
-from explainers.constraints import (
+from ifonly.explainers.consequences import Consequences, Margin, Trust, follow, trust
+from ifonly.explainers.constraints import (
     Axes,
     Changes,
     Constraint,
@@ -24,14 +24,14 @@ from explainers.constraints import (
     cut_singly,
     propagate,
 )
-from explainers.cost import Cost, Costs
-from explainers.errors import InvalidPolicy
-from explainers.space import LONGEST_LISTED, Axis, changed
-from explainers.target import Target
-from models.errors import InvalidInstance
-from models.predictor import Row, Rows, Scores
-from models.rounding import Rounding
-from models.schema import Schema
+from ifonly.explainers.cost import Cost, Costs
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.space import LONGEST_LISTED, Axis, changed
+from ifonly.explainers.target import Target
+from ifonly.models.errors import InvalidInstance
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.rounding import Rounding
+from ifonly.models.schema import Schema
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from models.predictor import Row
-from models.schema import Feature
+from ifonly.models.predictor import Row
+from ifonly.models.schema import Feature
 
 Positions = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 A kind that has words of its own says them in ``words``, a mapping of language tag to
 :data:`Saying`; a language that is not in it must have them in its folder of
-:mod:`explainers.wording` (:mod:`explainers.wording.limits` looks in both places)::
+:mod:`ifonly.explainers.wording` (:mod:`ifonly.explainers.wording.limits` looks in both places)::
 
     words: ClassVar[Words] = {
         "en": lambda kept, by: f"{by.name(kept.column)} must be even",

@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Origin, Source
-from explainers.errors import InvalidTarget
-from models.predictor import Scores
-from models.rounding import UNKNOWN, Rounding
-from models.schema import Decision, Task, plain
+from ifonly.explainers.constraints import Origin, Source
+from ifonly.explainers.errors import InvalidTarget
+from ifonly.models.predictor import Scores
+from ifonly.models.rounding import UNKNOWN, Rounding
+from ifonly.models.schema import Decision, Task, plain
 
 BY_REQUEST = Origin(Source.REQUEST, "target.probability")
 

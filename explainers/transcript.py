@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explainers.consequences import Consequences
-from explainers.constraints import (
+from ifonly.explainers.consequences import Consequences
+from ifonly.explainers.constraints import (
     Changes,
     Comparison,
     Condition,
@@ -34,17 +34,17 @@ from explainers.constraints import (
     Settable,
     Survives,
 )
-from explainers.cost import Cost, FeatureCost
-from explainers.problem import Problem
-from explainers.target import Target
-from explainers.verify import limits, rules
-from explainers.verify.goal import ScoreGoal
-from explainers.verify.laws import PossibleWorld
-from explainers.verify.limits import Limit
-from explainers.verify.price import FeaturePrice, Price
-from explainers.verify.reading import Reading, exact
-from explainers.verify.rulebook import Terms
-from models.predictor import Rows
+from ifonly.explainers.cost import Cost, FeatureCost
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.target import Target
+from ifonly.explainers.verify import limits, rules
+from ifonly.explainers.verify.goal import ScoreGoal
+from ifonly.explainers.verify.laws import PossibleWorld
+from ifonly.explainers.verify.limits import Limit
+from ifonly.explainers.verify.price import FeaturePrice, Price
+from ifonly.explainers.verify.reading import Reading, exact
+from ifonly.explainers.verify.rulebook import Terms
+from ifonly.models.predictor import Rows
 
 
 def terms_of(problem: Problem) -> Terms:

@@ -9,20 +9,16 @@ Importing this imports nothing else: what is asked for is imported when it is.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ifonly.asking import explain
-    from ifonly.explanation import Change, Explanation, Explanations, Outcome
-    from ifonly.scoring import NotAModel
-
-__all__ = ["Change", "Explanation", "Explanations", "NotAModel", "Outcome", "explain"]
 
 _PLACES = {
     "explain": "asking",
-    **dict.fromkeys(("Change", "Explanation", "Explanations", "Outcome"), "explanation"),
+    "Change": "change",
+    **dict.fromkeys(("Explanation", "Explanations", "Outcome"), "explanation"),
     "NotAModel": "scoring",
 }
+"""Module of each name; their types are in ``__init__.pyi``."""
+
+__all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> object:

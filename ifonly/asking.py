@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explainers.answer import AlreadyTarget, Answer, Recourse, Work
-from explainers.deadline import Deadline
-from explainers.errors import InvalidTarget
-from explainers.explain import explain as search
-from explainers.policy import Policy, read_constraints
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine
-from explainers.search.portfolio import engines_for
-from explainers.target import Target
-from explainers.wording import Wording
+from ifonly.explainers.answer import AlreadyTarget, Answer, Recourse, Work
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import InvalidTarget
+from ifonly.explainers.explain import explain as search
+from ifonly.explainers.policy import Policy, read_constraints
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.explainers.target import Target
+from ifonly.explainers.wording import Wording
 from ifonly.explanation import Explanation, Explanations, Writer
+from ifonly.models.errors import DataError
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.models.predictor import Predictor, Row, Rows, Scores
+from ifonly.models.schema import Decision, Task
 from ifonly.sample import Sample, name_of
 from ifonly.scoring import Scored, scored
-from models.errors import DataError
-from models.onnx import OnnxPredictor
-from models.predictor import Predictor, Row, Rows, Scores
-from models.schema import Decision, Task
 
 if TYPE_CHECKING:
-    from service.served.registry import ServedModel
+    from ifonly.service.served.registry import ServedModel
 
 Wanted = str | int | bool | tuple[float | None, float | None]
 """A class, by its name or as the model writes it; or the ends of an interval of a value."""
@@ -68,9 +68,9 @@ def explain(
         A fitted estimator or pipeline of scikit-learn, XGBoost, LightGBM or CatBoost: it is
         converted to ONNX where that decides alike, so that answers can be proven, and has the last
         word on each; a file ``model.onnx`` (or its bytes); a model folder (with ``spec.toml``); a
-        function that takes rows as ``data`` has them and gives ``(n,)`` or ``(n, n_classes)``
-        scores; an object with ``score(rows)``, rows ``(n, n_features)`` as numbers, categories as
-        codes.
+        function that takes rows, a DataFrame if ``data`` is one and else an array, and gives
+        ``(n,)`` or ``(n, n_classes)`` scores; an object with ``score(rows)``, rows
+        ``(n, n_features)`` as numbers, categories as codes.
     rows
         One instance or many: a mapping, a Series, a DataFrame, a list of mappings, matched by
         name; or an array, in the order of the features.
@@ -321,8 +321,8 @@ def _interval(decision: Decision, wanted: object) -> Target:
 
 
 def _served(folder: Path) -> ServedModel:
-    from models.repository import load_folder
-    from service.served.registry import prepare
+    from ifonly.models.repository import load_folder
+    from ifonly.service.served.registry import prepare
 
     return prepare(load_folder(folder.resolve()))
 
@@ -348,10 +348,10 @@ class _Folder:
         return Sample(self.model.schema, np.empty((0, len(self.model.schema)))).read(rows)
 
     def explained(self, row: Row) -> Explanation:
-        from service.ask import read_request
-        from service.ask.explain import explain as answered
-        from service.errors import TargetAlreadyMet
-        from service.wire import requests, validation
+        from ifonly.service.ask import read_request
+        from ifonly.service.ask.explain import explain as answered
+        from ifonly.service.errors import TargetAlreadyMet
+        from ifonly.service.wire import requests, validation
 
         body = {
             "instance": self.model.schema.write(row),

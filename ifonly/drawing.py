@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-from models.schema import plain
-
-if TYPE_CHECKING:
-    from ifonly.explanation import Change, Explanation
-    from models.schema import Feature
+from ifonly.change import Change
+from ifonly.models.schema import Feature, plain
 
 WORDS = {
     "en": ("what", "was", "would have done", "anywhere in", "Assumed"),
@@ -37,11 +33,19 @@ def document(answers: Sequence[str], assumptions: Sequence[str], language: str) 
     return f'<div class="ifonly" lang="{escape(language)}">{"".join(parts)}</div>'
 
 
-def drawn(answer: Explanation) -> str:
-    parts = [f"<p><strong>{escape(answer.status)}</strong> {escape(answer.sentence)}</p>"]
-    if answer.changes:
-        parts += [_table(answer), _plot(answer)]
-    parts += [f"<p><em>{escape(note)}</em></p>" for note in answer.notes]
+def drawn(
+    status: str,
+    sentence: str,
+    changes: Sequence[Change],
+    features: Sequence[Feature],
+    notes: Sequence[str],
+    language: str,
+) -> str:
+    """One answer."""
+    parts = [f"<p><strong>{escape(status)}</strong> {escape(sentence)}</p>"]
+    if changes:
+        parts += [_table(changes, language), _plot(changes, features, sentence)]
+    parts += [f"<p><em>{escape(note)}</em></p>" for note in notes]
     return "".join(parts)
 
 
@@ -49,9 +53,9 @@ def _words(language: str) -> tuple[str, ...]:
     return WORDS.get(language, WORDS["en"])
 
 
-def _table(answer: Explanation) -> str:
-    heads = "".join(f'<th scope="col">{word}</th>' for word in _words(answer.language)[:4])
-    lines = "".join(map(_line, answer.changes))
+def _table(changes: Sequence[Change], language: str) -> str:
+    heads = "".join(f'<th scope="col">{word}</th>' for word in _words(language)[:4])
+    lines = "".join(map(_line, changes))
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
@@ -71,11 +75,10 @@ def _text(value: object, unit: str) -> str:
     return f"{said} {unit}".strip()
 
 
-def _plot(answer: Explanation) -> str:
+def _plot(changes: Sequence[Change], features: Sequence[Feature], sentence: str) -> str:
     """Each number that changes on its own scale; nothing where none does."""
-    assert answer.schema is not None
-    of = {feature.name: feature for feature in answer.schema.features}
-    drawn = [c for c in answer.changes if not of[c.feature].kind.is_categorical]
+    of = {feature.name: feature for feature in features if not feature.kind.is_categorical}
+    drawn = [change for change in changes if change.feature in of]
     lines = [_scale(c, of[c.feature], HEIGHT * (i + 0.5)) for i, c in enumerate(drawn)]
     found = [line for line in lines if line]
     if not found:
@@ -84,7 +87,7 @@ def _plot(answer: Explanation) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" role="img" font-size="12" font-family="sans-serif">'
-        f"<title>{escape(answer.sentence)}</title>{''.join(found)}</svg>"
+        f"<title>{escape(sentence)}</title>{''.join(found)}</svg>"
     )
 
 

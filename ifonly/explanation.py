@@ -8,32 +8,16 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from explainers.answer import Answer, Prediction, Recourse
-from explainers.wording import Wording
+from ifonly.change import Change, Value
 from ifonly.drawing import document, drawn
-from models.schema import Schema, Task
+from ifonly.explainers.answer import Answer, Prediction, Recourse
+from ifonly.explainers.wording import Wording
+from ifonly.models.schema import Schema, Task
 
 if TYPE_CHECKING:
     import pandas
 
-    from models.schema import Decision
-
-Value = float | int | str | None
-"""A reading, or the name of a category; None where it is missing."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One feature that would have been otherwise."""
-
-    feature: str
-    before: Value
-    after: Value
-    unit: str = ""
-    sufficient_range: tuple[float, float] | None = None
-    """Where it could be, all else as in the answer; None: not known."""
-    follows: bool = False
-    """Whether nobody sets it: it follows from what is set, by the model's causal graph."""
+    from ifonly.models.schema import Decision
 
 
 @dataclass(frozen=True)
@@ -106,7 +90,11 @@ class Explanation:
         return pandas.DataFrame([asdict(c) for c in self.changes], columns=columns)
 
     def _repr_html_(self) -> str:
-        return document([drawn(self)], (), self.language)
+        return document([self._drawn()], (), self.language)
+
+    def _drawn(self) -> str:
+        features = () if self.schema is None else self.schema.features
+        return drawn(self.status, self.sentence, self.changes, features, self.notes, self.language)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +152,7 @@ class Explanations(Sequence[Explanation]):
 
     def _repr_html_(self) -> str:
         language = self.each[0].language if self.each else "en"
-        return document([drawn(each) for each in self.each], self.assumptions, language)
+        return document([each._drawn() for each in self.each], self.assumptions, language)
 
 
 @dataclass(frozen=True, eq=False)

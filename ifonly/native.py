@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ifonly.models.errors import DataError
+from ifonly.models.predictor import Rows, Scores, finite
+from ifonly.models.schema import Category, Decision, Task
 from ifonly.sample import Sample, name_of
-from models.errors import DataError
-from models.predictor import Rows, Scores, finite
-from models.schema import Category, Decision, Task
 
 OUTLIER = ("outlier", "inlier")
 """What detectors decide, by the sign of their score."""
@@ -30,11 +30,10 @@ class Native:
     """Those of the scores that count; None: all."""
 
     def score(self, rows: Rows) -> Scores:
-        """As :meth:`models.predictor.Predictor.score`."""
+        """As :meth:`ifonly.models.predictor.Predictor.score`."""
         if not len(rows):
             return np.empty((0, self.decision.n_outputs))
-        given = np.asarray(self.ask(self.sample.table(rows)), dtype=np.float64)
-        scores = matrix(given, len(rows))
+        scores = matrix(self.ask(self.sample.table(rows)), len(rows))
         if self.columns is not None:
             scores = scores[:, list(self.columns)]
         return finite(scores, rows)
@@ -46,8 +45,12 @@ def matrix(scores: Any, n: int) -> Scores:
     Raises
     ------
     DataError
-        If they have another shape.
+        If they have another shape, or are no numbers.
     """
+    try:
+        scores = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("model", f"gives no scores, which are numbers: {error}") from error
     if scores.ndim not in (1, 2) or len(scores) != n:
         raise DataError("model", f"gives scores of shape {scores.shape} for {n} rows")
     return np.asarray(scores.reshape(n, -1), dtype=np.float64)

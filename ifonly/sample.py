@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import DataError, FieldProblem, InvalidInstance
-from models.naming import columns_of, has_names, is_table, named, plain_value
-from models.predictor import Row, Rows
-from models.schema import Category, Feature, Kind, Schema, plain
+from ifonly.models.errors import DataError, FieldProblem, InvalidInstance
+from ifonly.models.naming import columns_of, has_names, is_table, named, plain_value
+from ifonly.models.predictor import Row, Rows
+from ifonly.models.schema import Category, Feature, Kind, Schema, plain
 
 DATA = "data"
 """How errors call the table."""
@@ -23,6 +23,10 @@ FINEST = 6
 """Decimals beyond which numbers are taken to be measured on no grid."""
 STEPS = 1_000
 """Steps of a feature on no grid: at least so many over its range."""
+MOST_STEPS = 10**9
+"""Steps of a feature over its range beyond which its grid is taken to be none."""
+LARGEST = 2.0**53
+"""Numbers up to it are told apart, each from the next."""
 MOST_CATEGORIES = 1_000
 
 Column = Sequence[Any]
@@ -136,6 +140,11 @@ def instances(given: Any) -> Iterator[Any]:
         yield given
     elif isinstance(given, Sequence) and any(has_names(each) for each in given):
         yield from given
+    elif hasattr(given, "columns"):
+        problem = (
+            f"a {type(given).__name__} has columns that are not read by name: make a pandas one"
+        )
+        raise InvalidInstance([FieldProblem("", problem)])
     else:
         array = given if isinstance(given, np.ndarray) else np.array(given, dtype=object)
         if array.ndim not in (1, 2):
@@ -262,13 +271,22 @@ def _number(name: str, column: Column, dtype: Any) -> _Found:
     seen = numbers[~np.isnan(numbers)]
     if not np.isfinite(seen).all():
         raise DataError(DATA, f"{name} holds an infinite number")
+    if np.abs(seen).max() > LARGEST:
+        raise DataError(
+            DATA, f"{name} holds {np.abs(seen).max():g}, beyond {LARGEST:.0f}: scale it"
+        )
     missing = len(seen) < len(numbers)
     whole = all(isinstance(v, int) for v in column if v is not None)
+    if seen.min() == seen.max():
+        kind, value = Kind.INTEGER if whole else Kind.CONTINUOUS, float(seen[0])
+        fixed = Feature(name, kind, lower=value, upper=value, may_be_missing=missing)
+        told = f"{name}: {plain(value)} in every row, so it is not changed{_gaps(missing)}"
+        return _Found(fixed, numbers, told)
     resolution, on_grid = _resolution(seen, single=str(dtype) == "float32")
     feature = Feature(
         name, Kind.INTEGER if whole else Kind.CONTINUOUS,
         lower=float(seen.min()), upper=float(seen.max()),
-        resolution=Decimal(1) if whole else resolution, may_be_missing=missing,
+        resolution=resolution, may_be_missing=missing,
     )  # fmt: skip
     grid = f"steps of {feature.resolution:f}" + ("" if on_grid else ", chosen: data has no grid")
     told = f"{name}: {'whole ' if whole else ''}numbers {_span(feature)}, {grid}{_gaps(missing)}"
@@ -278,10 +296,11 @@ def _number(name: str, column: Column, dtype: Any) -> _Found:
 def _resolution(seen: npt.NDArray[np.float64], *, single: bool) -> tuple[Decimal, bool]:
     """The coarsest decimal step of which all are multiples; or, where there is none, a fine one."""
     slack = (1e-6 if single else 1e-12) * max(float(np.abs(seen).max()), 1.0)
+    span = float(seen.max() - seen.min())
     for decimals in range(FINEST + 1):
-        if (np.abs(np.round(seen, decimals) - seen) <= slack).all():
+        is_grid = (np.abs(np.round(seen, decimals) - seen) <= slack).all()
+        if is_grid and span * 10**decimals <= MOST_STEPS:
             return Decimal(1).scaleb(-decimals), True
-    span = float(seen.max() - seen.min()) or max(float(np.abs(seen).max()), 1.0)
     return Decimal(1).scaleb(math.floor(math.log10(span / STEPS))), False
 
 

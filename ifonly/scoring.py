@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ifonly.models.encoding import Encoding, FeatureEncoding, Form
+from ifonly.models.errors import DataError, ModelError, ParityError
+from ifonly.models.graph import feature_thresholds
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.onnx import OnnxPredictor, load_predictor
+from ifonly.models.onnx.export import Columns, export_onnx, to_bytes
+from ifonly.models.onnx.parity import ParityReport, check_parity
+from ifonly.models.onnx.reading import read_graph, tensor_inputs
+from ifonly.models.onnx.surgery import class_names
+from ifonly.models.predictor import Predictor, Rows, Scores, finite
+from ifonly.models.repository.folder import understood
+from ifonly.models.schema import Decision, Feature, Schema, Task
+from ifonly.models.spec import OutputBinding, Spec
 from ifonly.native import (
     Native,
     is_estimator,
@@ -21,19 +34,6 @@ from ifonly.native import (
     value,
 )
 from ifonly.sample import Sample, read_sample
-from models.encoding import Encoding, FeatureEncoding, Form
-from models.errors import DataError, ModelError, ParityError
-from models.graph import feature_thresholds
-from models.graph.forms import GraphForm
-from models.onnx import OnnxPredictor, load_predictor
-from models.onnx.export import Columns, export_onnx, to_bytes
-from models.onnx.parity import ParityReport, check_parity
-from models.onnx.reading import read_graph, tensor_inputs
-from models.onnx.surgery import class_names
-from models.predictor import Predictor, Rows, Scores, finite
-from models.repository.folder import understood
-from models.schema import Decision, Feature, Schema, Task
-from models.spec import OutputBinding, Spec
 
 PARITY_ROWS = 2_000
 MOST_THRESHOLDS = 5_000
@@ -98,7 +98,11 @@ def scored(
 
 
 def _of_estimator(estimator: Any, data: Any, threshold: float | None) -> Scored:
-    sample = read_sample(data, *names_read_by(estimator))
+    names, width = names_read_by(estimator)
+    sample = read_sample(data, names, width)
+    if names is None and not sample.values:
+        # Fitted on columns without names, so it is asked as it was fitted.
+        sample = replace(sample, pandas=None)
     original = native(estimator, sample, threshold)
     name = type(estimator).__name__
     try:
@@ -301,7 +305,7 @@ def _of_function(
     """``taken`` says in which form rows are handed to ``ask``."""
     rows = sample.rows[:PROBED]
     # Before anything is guessed of them: a score that is none would pass for a value.
-    scores = finite(matrix(np.asarray(ask(taken.table(rows)), dtype=np.float64), len(rows)), rows)
+    scores = finite(matrix(ask(taken.table(rows)), len(rows)), rows)
     decision, columns, told = _decided_by(scores, classes, threshold)
     predictor = Native(ask, taken, decision, columns)
     asked = "the model is a function: it is asked, and little is proven (blackbox)"

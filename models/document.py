@@ -13,8 +13,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from models.errors import SpecError, SpecProblem
-from models.toml_bounds import problem_of
+from ifonly.models.errors import SpecError, SpecProblem
+from ifonly.models.toml_bounds import problem_of
 
 Document = Mapping[str, Any]
 """What TOML yields, with :class:`~decimal.Decimal` for every number that has a point."""

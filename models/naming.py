@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from models.errors import FieldProblem, InvalidInstance
+from ifonly.models.errors import FieldProblem, InvalidInstance
 
 
 def has_names(values: object) -> bool:

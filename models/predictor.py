@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import NotFinite
+from ifonly.models.errors import NotFinite
 
 Rows = npt.NDArray[np.float64]
 """``(n_rows, n_features)`` in schema order, physical units, categories as codes."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from models.predictor import Predictor, Scores
+from ifonly.models.predictor import Predictor, Scores
 
 
 class Known(StrEnum):

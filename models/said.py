@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from models.schema import Decision, Task
+from ifonly.models.schema import Decision, Task
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
 """How close two scores of one model are: float32 against float64, other orders of sums."""

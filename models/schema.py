@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import FieldProblem, InvalidInstance
-from models.naming import are_named, columns_of, has_names, named, numbers
-from models.predictor import Row, Rows, Scores
+from ifonly.models.errors import FieldProblem, InvalidInstance
+from ifonly.models.naming import are_named, columns_of, has_names, named, numbers
+from ifonly.models.predictor import Row, Rows, Scores
 
 Labels = Mapping[str, str]
 """Language tag (``"ko"``, ``"en"``) to text."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, Self
 
-from service.errors import Forbidden
+from ifonly.service.errors import Forbidden
 
 
 class Role(StrEnum):
@@ -28,7 +28,7 @@ class Role(StrEnum):
 
 # No brackets: fnmatch would read a set of characters, and the databases' patterns something else.
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
-# It stands in JSON paths of queries (service.store.visibility).
+# It stands in JSON paths of queries (ifonly.service.store.visibility).
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LONGEST_VALUE = 128
 _MOST = 64

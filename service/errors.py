@@ -38,7 +38,7 @@ ServiceError
 └── TracingUnavailable        spans are wanted, and what makes them is not installed
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
-known only to ``service.ask.problem_types``, exit codes only to ``service.doors.cli``.
+known only to ``ifonly.service.ask.problem_types``, exit codes only to ``ifonly.service.doors.cli``.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from explainers.answer import Prediction
-from explainers.constraints import Constraint
+from ifonly.explainers.answer import Prediction
+from ifonly.explainers.constraints import Constraint
 
 MAX_FAULTS = 100
 """After which nobody looks for another one: a body of a megabyte can be wrong in a hundred
@@ -115,7 +115,7 @@ class TargetAlreadyMet(ServiceError):
     def __init__(self, prediction: Prediction, rejected: Sequence[str] = ()) -> None:
         self.prediction = prediction
         self.rejected = tuple(rejected)
-        """As :attr:`explainers.answer.Work.rejected`."""
+        """As :attr:`ifonly.explainers.answer.Work.rejected`."""
         super().__init__("the instance's own prediction already is as this target wants it")
 
 
@@ -125,7 +125,7 @@ class ContradictoryConstraints(ServiceError):
     def __init__(self, constraints: Sequence[Constraint], rejected: Sequence[str] = ()) -> None:
         self.constraints = tuple(constraints)
         self.rejected = tuple(rejected)
-        """As :attr:`explainers.answer.Work.rejected`."""
+        """As :attr:`ifonly.explainers.answer.Work.rejected`."""
         keys = " and ".join(c.origin.key for c in self.constraints)
         super().__init__(f"nothing can keep {keys}{' together' if len(constraints) > 1 else ''}")
 
@@ -136,7 +136,7 @@ class FailedInDoubt(ServiceError):
     def __init__(self, failure: Exception, rejected: Sequence[str]) -> None:
         self.failure = failure
         self.rejected = tuple(rejected)
-        """As :attr:`explainers.answer.Work.rejected`."""
+        """As :attr:`ifonly.explainers.answer.Work.rejected`."""
         super().__init__(str(failure))
 
 
@@ -219,7 +219,8 @@ class ErasedRecord(ServiceError):
 
 # A protocol, so that errors, which everything imports, need not import the store.
 class FindingLike(Protocol):
-    """What is read here of :class:`service.store.chain.IntegrityFinding`, which lies above."""
+    """What is read here of :class:`ifonly.service.store.chain.IntegrityFinding`, which lies
+    above."""
 
     @property
     def writer(self) -> str: ...

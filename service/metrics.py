@@ -22,8 +22,8 @@ from prometheus_client import (
     multiprocess,
 )
 
-from service.store.chain import Record
-from service.store.kinds import RecordKind
+from ifonly.service.store.chain import Record
+from ifonly.service.store.kinds import RecordKind
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"

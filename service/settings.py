@@ -33,7 +33,7 @@ def ifonly_version() -> str:
 
 def shipped_models() -> Path:
     """The folder of the models that come with the package."""
-    return Path(str(files("models") / "artifacts"))
+    return Path(str(files("ifonly.models") / "artifacts"))
 
 
 class Settings(BaseSettings):
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     # Names are checked against DNS rebinding, by which a page of strangers asks this service.
     allowed_hosts: str = ""
     """Names by which this service may be asked, beside those that follow from ``host`` and
-    ``public_url`` (:class:`service.doors.http.hosts.Hosts`), as in
+    ``public_url`` (:class:`ifonly.service.doors.http.hosts.Hosts`), as in
     ``ifonly.plant.example, *.plant.example``; ``*``: any."""
     # Open connections cost memory and file handles before anything is known of who asks.
     max_connections: int = Field(800, ge=1)

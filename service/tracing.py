@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
-from service.errors import TracingUnavailable
-from service.metrics import Metrics
-from service.settings import Settings
+from ifonly.service.errors import TracingUnavailable
+from ifonly.service.metrics import Metrics
+from ifonly.service.settings import Settings
 
 TRACES_PATH = "/v1/traces"
 
@@ -108,7 +108,7 @@ def tracing(settings: Settings, version: str) -> Tracing:
 
 
 class Stages:
-    """A :class:`explainers.watch.Watch` that measures, and makes spans."""
+    """A :class:`ifonly.explainers.watch.Watch` that measures, and makes spans."""
 
     def __init__(self, metrics: Metrics, tracing: Tracing) -> None:
         self._metrics = metrics

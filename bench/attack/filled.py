@@ -12,22 +12,22 @@ from pathlib import Path
 
 import httpx
 
-from service.access import Principal, Role
-from service.store import erasure, holds, jobs, keys, sessions, translog, witness
-from service.store.chain import Facts, now_us
-from service.store.database import Database, connect
-from service.store.idempotency import Named, once
-from service.store.jobs import Answered
-from service.store.journal import Draft, Journal, JournalOptions
-from service.store.kinds import RecordKind
-from service.store.logcheck import KeptHead
-from service.store.migrate import upgrade
-from service.store.rates import Rate, take
-from service.store.sequencer import Sequencer, SequencerOptions
-from service.transparency.signing import LocalSigner, cosign, sign_head
-from service.transparency.stamping import stamp
-from service.transparency.verifier import Checkpoint, Note
-from service.transparency.witnessing import AddCheckpointRequest
+from ifonly.service.access import Principal, Role
+from ifonly.service.store import erasure, holds, jobs, keys, sessions, translog, witness
+from ifonly.service.store.chain import Facts, now_us
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.idempotency import Named, once
+from ifonly.service.store.jobs import Answered
+from ifonly.service.store.journal import Draft, Journal, JournalOptions
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.logcheck import KeptHead
+from ifonly.service.store.migrate import upgrade
+from ifonly.service.store.rates import Rate, take
+from ifonly.service.store.sequencer import Sequencer, SequencerOptions
+from ifonly.service.transparency.signing import LocalSigner, cosign, sign_head
+from ifonly.service.transparency.stamping import stamp
+from ifonly.service.transparency.verifier import Checkpoint, Note
+from ifonly.service.transparency.witnessing import AddCheckpointRequest
 from tests.support.authority import NoAuthority, authority
 
 HOUR_US = 3_600_000_000

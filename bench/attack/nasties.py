@@ -31,8 +31,8 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 import httpx
 
-from service.access import Role
-from service.doors.http import permissions
+from ifonly.service.access import Role
+from ifonly.service.doors.http import permissions
 
 ROUTES = tuple(
     sorted(
@@ -490,9 +490,9 @@ def _form_token(page: str) -> str:
 
 def main() -> None:
     from bench import load  # what a test of the requests does without
-    from service.store import keys
-    from service.store.journal import JournalOptions
-    from service.store.opened import opened
+    from ifonly.service.store import keys
+    from ifonly.service.store.journal import JournalOptions
+    from ifonly.service.store.opened import opened
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--requests", type=int, default=10_000)

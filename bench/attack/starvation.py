@@ -38,8 +38,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import FOLDER, ROOT, ServiceUnderLoad, service
-from models.repository import load_folder
-from models.training.alarms import held_out_alarms
+from ifonly.models.repository import load_folder
+from ifonly.models.training.alarms import held_out_alarms
 from tests.support import hard_network
 
 MODEL = "/api/v1/models/milling-machine"
@@ -126,7 +126,7 @@ class Field:
 
 
 def _key(url: str, role: str) -> str:
-    command = [sys.executable, "-m", "service", "keys", "create", "--role", role]
+    command = [sys.executable, "-m", "ifonly", "keys", "create", "--role", role]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
     done = subprocess.run(
         command,

@@ -40,19 +40,19 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.attack.filled import HOUR_US, SIGNER, WITNESS, YEAR_US, fill, kept_head, opened
-from service.errors import ServiceError
-from service.store.chain import Facts, Head, Record, now_us, seal
-from service.store.database import Database
-from service.store.kinds import RecordKind
-from service.store.logcheck import KeptHead
-from service.store.migrate import require_current
-from service.store.rows import record_of, row_of
-from service.store.tables import metadata, records
-from service.store.translog import LOG_KEY
-from service.store.verification import verify
-from service.transparency.merkle import Roots, grown
-from service.transparency.signing import LocalSigner, sign_head
-from service.transparency.verifier import Checkpoint, leaf_hash
+from ifonly.service.errors import ServiceError
+from ifonly.service.store.chain import Facts, Head, Record, now_us, seal
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.logcheck import KeptHead
+from ifonly.service.store.migrate import require_current
+from ifonly.service.store.rows import record_of, row_of
+from ifonly.service.store.tables import metadata, records
+from ifonly.service.store.translog import LOG_KEY
+from ifonly.service.store.verification import verify
+from ifonly.service.transparency.merkle import Roots, grown
+from ifonly.service.transparency.signing import LocalSigner, sign_head
+from ifonly.service.transparency.verifier import Checkpoint, leaf_hash
 from tests.support.postgres import server
 
 Rows = list[dict[str, Any]]

@@ -14,19 +14,19 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached, NotEligible
-from explainers.problem import Problem
-from explainers.search.engine import (
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached, NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import (
     Meter,
     SearchOutcome,
     range_by_asking,
     refuse_consequences,
     refuse_tolerances,
 )
-from explainers.space import Axis
-from models.predictor import Row, Rows, Scores
-from models.schema import Feature, Schema
+from ifonly.explainers.space import Axis
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Feature, Schema
 
 MOST_REFERENCES = 2_000
 """Rows seen in service that are shown to DiCE: it scores every one of them for every question."""

@@ -20,11 +20,11 @@ from typing import IO
 import numpy as np
 
 from bench.dice.engine import Chances, DiceWish
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached, NotEligible
-from models.frames import read_frame, write_frame
-from models.predictor import Rows
-from models.schema import Feature
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached, NotEligible
+from ifonly.models.frames import read_frame, write_frame
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Feature
 
 METHODS = ("random", "genetic", "kdtree")
 LONGEST = 30.0

@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from models.frames import read_frame, write_frame
+from ifonly.models.frames import read_frame, write_frame
 
 Matrix = npt.NDArray[np.float64]
 

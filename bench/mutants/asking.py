@@ -7,7 +7,7 @@ import gc
 from typing import Any
 
 from bench.mutants.questions import Case
-from explainers.answer import (
+from ifonly.explainers.answer import (
     Abstained,
     AlreadyTarget,
     Answer,
@@ -16,17 +16,17 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
-from explainers.deadline import Deadline
-from explainers.errors import DocumentsDiffer
-from explainers.search.blackbox import Blackbox
-from explainers.search.portfolio import Portfolio
-from explainers.search.trees.engine import Trees
-from models.repository import DeployedModel
-from service.ask import read_request
-from service.ask.explain import explain
-from service.errors import ContradictoryConstraints, TargetAlreadyMet
-from service.served.registry import ServedModel, prepare
-from service.wire.requests import ExplanationRequest
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DocumentsDiffer
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.portfolio import Portfolio
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.models.repository import DeployedModel
+from ifonly.service.ask import read_request
+from ifonly.service.ask.explain import explain
+from ifonly.service.errors import ContradictoryConstraints, TargetAlreadyMet
+from ifonly.service.served.registry import ServedModel, prepare
+from ifonly.service.wire.requests import ExplanationRequest
 
 Reply = dict[str, Any]
 _served: dict[tuple[int, str], ServedModel] = {}
@@ -70,7 +70,7 @@ def forget() -> None:
     for found in gc.get_objects():
         if type(found).__name__ == "_lru_cache_wrapper" and str(
             getattr(found, "__module__", "")
-        ).startswith("explainers."):
+        ).startswith("ifonly.explainers."):
             found.cache_clear()
 
 

@@ -35,16 +35,16 @@ TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_tar
          "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
 
 FAST = (
-    *(f"explainers.constraints.{name}" for name in CONSTRAINTS),
-    *(f"explainers.{name}" for name in SHARED),
-    *(f"explainers.causal.{name}" for name in CAUSAL),
-    *(f"explainers.search.{name}" for name in SEARCH),
-    *(f"explainers.search.milp.{name}" for name in MILP),
-    *(f"explainers.search.trees.{name}" for name in TREES),
+    *(f"ifonly.explainers.constraints.{name}" for name in CONSTRAINTS),
+    *(f"ifonly.explainers.{name}" for name in SHARED),
+    *(f"ifonly.explainers.causal.{name}" for name in CAUSAL),
+    *(f"ifonly.explainers.search.{name}" for name in SEARCH),
+    *(f"ifonly.explainers.search.milp.{name}" for name in MILP),
+    *(f"ifonly.explainers.search.trees.{name}" for name in TREES),
 )
 """Plain Python."""
 KERNEL = tuple(
-    f"explainers.native.{name}"
+    f"ifonly.explainers.native.{name}"
     for name in ("batches", "boxes", "causal", "cells", "effect_search", "following", "functions",
                  "intervals", "kernel", "lagrangian", "leaves", "merging", "primal_heuristic",
                  "rules", "survival", "table_building")
@@ -54,7 +54,7 @@ KERNEL = tuple(
 
 def group(module: str) -> str:
     """The line of the report that counts a module."""
-    short = module.removeprefix("explainers.")
+    short = module.removeprefix("ifonly.explainers.")
     if module in KERNEL:
         return f"{short} (C++)"
     return short

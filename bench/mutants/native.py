@@ -19,9 +19,9 @@ from pathlib import Path
 
 import hatch_build
 from bench.mutants.mutant import Mutant
-from explainers.native import kernel
+from ifonly.explainers.native import kernel
 
-PREFIX = "explainers.native."
+PREFIX = "ifonly.explainers.native."
 FLAGS = ("-O1", "-DNDEBUG", "-DNB_COMPACT_ASSERTIONS", "-DNB_DOMAIN=mutant", "-w",
          '-DIFONLY_SOURCES="mutant"')  # fmt: skip
 """A domain of its own: types of two extensions must not be taken for one another."""

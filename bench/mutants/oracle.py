@@ -175,6 +175,6 @@ def _in_turn(modules: Sequence[Sequence[Call]]) -> Iterator[Call]:
 
 def _is_near(mutant: Mutant, own: Sequence[Call]) -> bool:
     """Whether these tests are of the part that holds the fault."""
-    module = mutant.module.removeprefix("explainers.")
+    module = mutant.module.removeprefix("ifonly.explainers.")
     near = next((tests for part, tests in NEAR if module.startswith(part)), ())
     return bool(own) and any(part in own[0][0].partition("::")[0] for part in near)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-import models
 from bench.mutants.laws import WORLDS, causal_toml, milling_world, speed_json
 from bench.mutants.truth import OracleGoal, OracleLimit, OracleTruth, World
-from models.repository import DeployedModel, load_folder
-from models.schema import Schema, Task
+from ifonly import models
+from ifonly.models.repository import DeployedModel, load_folder
+from ifonly.models.schema import Schema, Task
 from tests.support import kinds as declared
 from tests.support.affine import prices
 from tests.support.bruteforce import settable

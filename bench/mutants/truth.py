@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from models.predictor import Row, Rows, Scores
-from models.schema import Decision, Schema, Task
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Decision, Schema, Task
 
 N_VERSIONS = 64
 NEAR = 1e-9

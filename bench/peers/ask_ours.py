@@ -15,15 +15,15 @@ import numpy as np
 
 from bench.peers.contract import Asker, Matrix, PeerAnswer
 from bench.study import StudySetup
-from explainers.answer import Answer, Infeasible, Recourse
-from explainers.deadline import Deadline
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, SearchOutcome
-from explainers.search.portfolio import Portfolio, engines_for
-from models.repository import DeployedModel, load_folder
+from ifonly.explainers.answer import Answer, Infeasible, Recourse
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine, Meter, SearchOutcome
+from ifonly.explainers.search.portfolio import Portfolio, engines_for
+from ifonly.models.repository import DeployedModel, load_folder
 
 
 def policy_of(study: StudySetup, model: DeployedModel) -> Policy:

@@ -1,10 +1,10 @@
 """What else moves when a lever moves: a structural causal model over the columns of a row."""
 
-from explainers.causal.build import build_alternatives, build_model
-from explainers.causal.graph import Graph
-from explainers.causal.members import CausalMembers, draw_members
-from explainers.causal.model import CausalModel
-from explainers.causal.spec import CausalSpec, parse_causal
+from ifonly.explainers.causal.build import build_alternatives, build_model
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.causal.members import CausalMembers, draw_members
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.spec import CausalSpec, parse_causal
 
 __all__ = [
     "CausalMembers",

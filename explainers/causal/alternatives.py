@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal.held_out import HeldOutDensity
-from explainers.causal.spec import Alternative, CausalSpec, Confounder, NodeRole
-from explainers.causal.which_graphs import (
+from ifonly.explainers.causal.held_out import HeldOutDensity
+from ifonly.explainers.causal.spec import Alternative, CausalSpec, Confounder, NodeRole
+from ifonly.explainers.causal.which_graphs import (
     BY_SOURCE,
     DECLARED,
     ChangeKind,
@@ -20,8 +20,8 @@ from explainers.causal.which_graphs import (
     changes,
     weigh,
 )
-from models.predictor import Rows
-from models.schema import Kind
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Kind
 
 FOUND = ("validation", "discovery")
 """Sources of alternatives that no person gave: they are found anew."""

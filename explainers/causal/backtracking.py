@@ -16,16 +16,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.errors import CausalError
-from explainers.causal.function import Array
-from explainers.consequences import Assurance, Flows, Margin, NotAffine, PossibleGraph, Trust
-from models.predictor import Row, Rows
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.errors import CausalError
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.consequences import Assurance, Flows, Margin, NotAffine, PossibleGraph, Trust
+from ifonly.models.predictor import Row, Rows
 
 
 @dataclass(frozen=True, eq=False)
 class BacktrackingConsequences:
-    """An :class:`~explainers.consequences.Consequences` whose actions move backgrounds."""
+    """An :class:`~ifonly.explainers.consequences.Consequences` whose actions move backgrounds."""
 
     causal: CausalConsequences
 

@@ -16,9 +16,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal import intervals
-from explainers.causal.function import Always, Array, Members
-from explainers.causal.intervals import Interval
+from ifonly.explainers.causal import intervals
+from ifonly.explainers.causal.function import Always, Array, Members
+from ifonly.explainers.causal.intervals import Interval
 
 Ints = npt.NDArray[np.int64]
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from explainers.causal.basis import linear, polynomial
-from explainers.causal.expression import Expression
-from explainers.causal.function import Function
-from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
-from explainers.causal.model import CausalModel
-from explainers.causal.regressor import TreeRegressor
-from explainers.causal.spec import Alternative, CausalSpec, MechanismSpec
-from explainers.causal.storage import BadFile, mechanism_from_json, root_from_json
-from models.errors import SpecError
+from ifonly.explainers.causal.basis import linear, polynomial
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.function import Function
+from ifonly.explainers.causal.mechanism import Mechanism, Noise, NoiseForm
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.regressor import TreeRegressor
+from ifonly.explainers.causal.spec import Alternative, CausalSpec, MechanismSpec
+from ifonly.explainers.causal.storage import BadFile, mechanism_from_json, root_from_json
+from ifonly.models.errors import SpecError
 
 Parts = tuple[Mechanism | None, Noise | None]
 """How a feature follows, and, of a root, how it is distributed."""

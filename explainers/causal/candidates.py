@@ -9,9 +9,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.basis import Coordinates, Expansion
-from explainers.causal.function import Array
-from explainers.causal.regression import Groups
+from ifonly.explainers.causal.basis import Coordinates, Expansion
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.regression import Groups
 
 _BUMPS = 10
 """Bumps along one coordinate."""

@@ -12,12 +12,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.errors import NoMechanism
-from explainers.causal.function import Array
-from explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilt, Tilts
-from explainers.causal.members import CausalMembers, believed
-from explainers.causal.model import NONE, CausalModel
-from models.predictor import Row, Rows
+from ifonly.explainers.causal.errors import NoMechanism
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilt, Tilts
+from ifonly.explainers.causal.members import CausalMembers, believed
+from ifonly.explainers.causal.model import NONE, CausalModel
+from ifonly.models.predictor import Row, Rows
 
 Flags = npt.NDArray[np.bool_]
 
@@ -166,7 +166,7 @@ class Extrapolation:
     """What follows from the action and has a fitted mechanism."""
     ratio: Array
     """``(n, len(columns))``: distance of the causes from those seen, by what held-out rows had;
-    above 1 is extrapolation. See :class:`~explainers.causal.support.Support`."""
+    above 1 is extrapolation. See :class:`~ifonly.explainers.causal.support.Support`."""
     unknown: tuple[int, ...]
     """What follows by a declared mechanism: how far it is from what was seen, no one can tell."""
 
@@ -220,7 +220,7 @@ def tipping(
     one: HiddenCause,
 ) -> Tipping:
     """Every correlation of ``one`` hidden cause by the believed mechanisms, whatever range was
-    declared; see :mod:`explainers.causal.hidden`.
+    declared; see :mod:`ifonly.explainers.causal.hidden`.
 
     Raises
     ------

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from explainers.causal.errors import InvalidExpression
-from explainers.causal.expression import Expression
-from explainers.causal.graph import find_loop
-from explainers.causal.timing import MOST_STEPS, UNITS, Duration
-from models.document import Document
-from models.errors import SpecProblem
-from models.schema import Schema
+from ifonly.explainers.causal.errors import InvalidExpression
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.graph import find_loop
+from ifonly.explainers.causal.timing import MOST_STEPS, UNITS, Duration
+from ifonly.models.document import Document
+from ifonly.models.errors import SpecProblem
+from ifonly.models.schema import Schema
 
 _BY_KIND: Mapping[str, tuple[str, ...]] = {
     "linear": ("intercept", "coefficients", "sd"),

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from explainers.causal.certainty import certainty, extrapolation, sensor_survival, tipping
-from explainers.causal.checks import MAIN
-from explainers.causal.errors import CausalError, NoMechanism
-from explainers.causal.flattening import NotFlat, flatten
-from explainers.causal.function import Array
-from explainers.causal.graph import MOST_REMEMBERED
-from explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilts, TooManyHidden
-from explainers.causal.members import CausalMembers
-from explainers.causal.model import NONE, CausalModel
-from explainers.consequences import (
+from ifonly.explainers.causal.certainty import certainty, extrapolation, sensor_survival, tipping
+from ifonly.explainers.causal.checks import MAIN
+from ifonly.explainers.causal.errors import CausalError, NoMechanism
+from ifonly.explainers.causal.flattening import NotFlat, flatten
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.graph import MOST_REMEMBERED
+from ifonly.explainers.causal.hidden import (
+    NO_TILTS,
+    HiddenCause,
+    HiddenCauses,
+    Tilts,
+    TooManyHidden,
+)
+from ifonly.explainers.causal.members import CausalMembers
+from ifonly.explainers.causal.model import NONE, CausalModel
+from ifonly.explainers.consequences import (
     Assurance,
     Compiled,
     CompiledGraph,
@@ -30,10 +36,10 @@ from explainers.consequences import (
     Tie,
     Trust,
 )
-from models.predictor import Row, Rows
+from ifonly.models.predictor import Row, Rows
 
 if TYPE_CHECKING:
-    from explainers.native import kernel
+    from ifonly.explainers.native import kernel
 
 ROUNDING = 1e-9
 """Part of their size by which bounds are widened: sums in another order round otherwise."""
@@ -105,7 +111,7 @@ class CausalConsequences:
         if len(ties) > 1 or any(np.isnan(self._ties.ratio(tie)) for tie in ties):
             return None
         # Here, where a question is asked: whoever lists models needs no compiled code.
-        from explainers.native import kernel
+        from ifonly.explainers.native import kernel
 
         try:
             laws = kernel.Laws(flatten(self.model, self.members, self.whole))

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from explainers.causal.consequences import CausalConsequences, OtherGraph
-from explainers.causal.hidden import HiddenCause
-from explainers.causal.members import draw_members
-from explainers.causal.model import CausalModel
-from explainers.causal.spec import CausalSpec
-from models.schema import Feature, Kind
+from ifonly.explainers.causal.consequences import CausalConsequences, OtherGraph
+from ifonly.explainers.causal.hidden import HiddenCause
+from ifonly.explainers.causal.members import draw_members
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.spec import CausalSpec
+from ifonly.models.schema import Feature, Kind
 
 MEMBERS = 64
 """Plausible versions of a causal model that every answer is held against."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.graph import Graph, find_loop
-from models.predictor import Rows
+from ifonly.explainers.causal.graph import Graph, find_loop
+from ifonly.models.predictor import Rows
 
 Arcs = tuple[tuple[int, int], ...]
 """``(cause, effect)``; an edge whose direction is open stands in it both ways."""

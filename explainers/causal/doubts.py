@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from explainers.causal.graph import Graph
-from explainers.causal.spec import CausalSpec, CheckResult, ProvenanceCheck
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.causal.spec import CausalSpec, CheckResult, ProvenanceCheck
 
 MISSING, IDLE_EDGE, REVERSED = "missing edge", "idle edge", "reversed edge"
 GRAPH = "graph"

@@ -15,11 +15,11 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.function import Array
-from explainers.causal.independence import holm, noise_dependence
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.model import CausalModel
-from models.predictor import Rows
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.independence import holm, noise_dependence
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.models.predictor import Rows
 
 ALPHA = 0.01
 LEAST_ROWS = 50

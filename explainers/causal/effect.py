@@ -16,11 +16,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Z95, Estimand, Estimate, Flags, Nuisances, Scores
-from explainers.causal.function import Array
-from explainers.causal.sensitivity import Strength, strength_beside
-from models.predictor import Rows
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Z95, Estimand, Estimate, Flags, Nuisances, Scores
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.sensitivity import Strength, strength_beside
+from ifonly.models.predictor import Rows
 
 FOLDS = 5
 TRIM = 0.05

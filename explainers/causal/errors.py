@@ -14,7 +14,7 @@ ExplainError
 
 from __future__ import annotations
 
-from explainers.errors import ExplainError
+from ifonly.explainers.errors import ExplainError
 
 
 class CausalError(ExplainError):

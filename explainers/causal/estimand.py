@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.function import Array
+from ifonly.explainers.causal.function import Array
 
 Flags = npt.NDArray[np.bool_]
 Z95 = 1.959964

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from explainers.causal.effect import Covariate, LeftOut, Mark, Refutation
-from explainers.causal.estimand import Estimand, Strategy
-from explainers.causal.sensitivity import Benchmark, EValue, Sensitivity, Strength
-from explainers.causal.spec import CausalSpec
-from models.errors import SpecError
-from models.schema import Labels
+from ifonly.explainers.causal.effect import Covariate, LeftOut, Mark, Refutation
+from ifonly.explainers.causal.estimand import Estimand, Strategy
+from ifonly.explainers.causal.sensitivity import Benchmark, EValue, Sensitivity, Strength
+from ifonly.explainers.causal.spec import CausalSpec
+from ifonly.models.errors import SpecError
+from ifonly.models.schema import Labels
 
 FORMAT = 2
 """Of files that are written; 1 named no estimand, and is read."""

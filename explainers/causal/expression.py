@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explainers.causal import intervals
-from explainers.causal.errors import InvalidExpression
-from explainers.causal.function import Always, Array, Members
-from explainers.causal.intervals import Interval
+from ifonly.explainers.causal import intervals
+from ifonly.explainers.causal.errors import InvalidExpression
+from ifonly.explainers.causal.function import Always, Array, Members
+from ifonly.explainers.causal.intervals import Interval
 
 MOST_NODES = 500
 """Parts of a formula, so that none is too deep to walk."""

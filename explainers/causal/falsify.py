@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.function import Array
-from explainers.causal.graph import Graph
-from explainers.causal.independence import Dependence, Residuals, conditional, holm
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.causal.independence import Dependence, Residuals, conditional, holm
 
 ALPHA = 0.05
 GATE = 0.1

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from explainers.causal.build import LoadGraph, build_model
-from explainers.causal.function import Array
-from explainers.causal.learning import FOLDS, KINDS, MOST_ROWS, Learned, learn, quantiles
-from explainers.causal.mechanism import Noise, NoiseForm
-from explainers.causal.model import CausalModel
-from explainers.causal.pooling import LEAST_GAIN, gain
-from explainers.causal.spec import CausalSpec, MechanismSpec
-from explainers.causal.storage import mechanism_to_json, root_to_json
-from models.predictor import Rows
-from models.schema import Kind
+from ifonly.explainers.causal.build import LoadGraph, build_model
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.learning import FOLDS, KINDS, MOST_ROWS, Learned, learn, quantiles
+from ifonly.explainers.causal.mechanism import Noise, NoiseForm
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.pooling import LEAST_GAIN, gain
+from ifonly.explainers.causal.spec import CausalSpec, MechanismSpec
+from ifonly.explainers.causal.storage import mechanism_to_json, root_to_json
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Kind
 
 NoiseOf = Callable[[Array, Array], Array]
 Grow = Callable[[Array, Array, np.random.Generator, int], bytes]

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.basis import Basis, BasisMembers, Coordinates, Expansion, linear
-from explainers.causal.errors import CausalError
-from explainers.causal.expression import Expression
-from explainers.causal.function import Always, Array, Function, Members
-from explainers.causal.hidden import NO_TILTS, Tilt, Tilts
-from explainers.causal.members import CausalMembers
-from explainers.causal.model import CausalModel
-from explainers.causal.regressor import TreeMembers, TreeRegressor
-from models.errors import GraphError
+from ifonly.explainers.causal.basis import Basis, BasisMembers, Coordinates, Expansion, linear
+from ifonly.explainers.causal.errors import CausalError
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.function import Always, Array, Function, Members
+from ifonly.explainers.causal.hidden import NO_TILTS, Tilt, Tilts
+from ifonly.explainers.causal.members import CausalMembers
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.regressor import TreeMembers, TreeRegressor
+from ifonly.models.errors import GraphError
 
 Ints = npt.NDArray[np.int32]
 
@@ -100,7 +100,7 @@ class FlatLaws:
 
     step_start: Ints
     step_op: Ints
-    """An :class:`~explainers.causal.expression.Op`."""
+    """An :class:`~ifonly.explainers.causal.expression.Op`."""
     step_number: Array
 
     tree_start: Ints

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.effect import (
+from ifonly.explainers.causal.effect import (
     FOLDS,
     TRIM,
     EstimatedEffect,
@@ -24,10 +24,10 @@ from explainers.causal.effect import (
     folds,
     overlap,
 )
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Estimand, Flags, Scores
-from explainers.causal.function import Array
-from models.predictor import Rows
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Estimand, Flags, Scores
+from ifonly.explainers.causal.function import Array
+from ifonly.models.predictor import Rows
 
 TOLD = 0.01
 """A row whose mediators leave a treatment less chance than this shows nothing of it."""

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal.candidates import quick_candidate, scale_candidate, standardised
-from explainers.causal.function import Array
-from explainers.causal.learning import FOLDS
-from explainers.causal.mechanism import NoiseForm
-from explainers.causal.pooling import LEAST_GAIN, gain
-from explainers.causal.regression import fit_both, fit_location
-from models.predictor import Rows
+from ifonly.explainers.causal.candidates import quick_candidate, scale_candidate, standardised
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.learning import FOLDS
+from ifonly.explainers.causal.mechanism import NoiseForm
+from ifonly.explainers.causal.pooling import LEAST_GAIN, gain
+from ifonly.explainers.causal.regression import fit_both, fit_location
+from ifonly.models.predictor import Rows
 
 MOST_ROWS = 2000
 """Rows that count; of more, some are drawn. Shapes of laws and of noise are never quite right, and

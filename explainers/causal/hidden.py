@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from explainers.causal.function import Array
-from explainers.causal.mechanism import Noise
-from explainers.causal.model import CausalModel
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.mechanism import Noise
+from ifonly.explainers.causal.model import CausalModel
 
 STRONGEST = 0.99
 """Correlations beyond it are not tried: at 1 the cause would tell all of the effect's noise."""

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Strategy
-from explainers.causal.graph import Graph
-from explainers.causal.separation import AssociationWalk
-from explainers.causal.spec import CausalSpec
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Strategy
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.causal.separation import AssociationWalk
+from ifonly.explainers.causal.spec import CausalSpec
 
 OUTCOME = "outcome"
 HIDDEN = "something hidden"

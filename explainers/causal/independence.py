@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal.candidates import quick_candidate, standardised
-from explainers.causal.function import Array
-from explainers.causal.regression import fit_location
+from ifonly.explainers.causal.candidates import quick_candidate, standardised
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.regression import fit_location
 
 _MOST_ROWS = 1000
 """Rows of a distance matrix; of more, some are drawn."""

@@ -16,17 +16,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.effect import FOLDS, LEAST_ROWS, Covariate, Learner, Refutation
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Z95
-from explainers.causal.function import Array
-from explainers.causal.sensitivity import (
+from ifonly.explainers.causal.effect import FOLDS, LEAST_ROWS, Covariate, Learner, Refutation
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Z95
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.sensitivity import (
     Sensitivity,
     benchmarked,
     robustness,
     strength_of,
 )
-from models.predictor import Rows
+from ifonly.models.predictor import Rows
 
 CHI2_95 = (3.8415, 5.9915, 7.8147, 9.4877, 11.0705, 12.5916, 14.0671, 15.5073, 16.9190, 18.3070)
 """95 % quantiles of chi-squared with 1, 2, ... degrees of freedom."""

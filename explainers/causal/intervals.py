@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explainers.causal.function import Array
+from ifonly.explainers.causal.function import Array
 
 
 class Interval(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.basis import Basis, Coordinates
-from explainers.causal.candidates import (
+from ifonly.explainers.causal.basis import Basis, Coordinates
+from ifonly.explainers.causal.candidates import (
     Candidate,
     basis_candidates,
     linear_candidate,
@@ -18,11 +18,11 @@ from explainers.causal.candidates import (
     scale_candidate,
     standardised,
 )
-from explainers.causal.function import Array
-from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
-from explainers.causal.pooling import LEAST_GAIN, gain, pool, pooled_density, shape_weights
-from explainers.causal.regression import fit_both, fit_location
-from explainers.causal.support import Support
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.mechanism import Mechanism, Noise, NoiseForm
+from ifonly.explainers.causal.pooling import LEAST_GAIN, gain, pool, pooled_density, shape_weights
+from ifonly.explainers.causal.regression import fit_both, fit_location
+from ifonly.explainers.causal.support import Support
 
 KINDS = ("linear", "polynomial", "basis")
 FOLDS = 5
@@ -59,9 +59,9 @@ def learn(
     """One mechanism, learned from rows.
 
     Shapes are taken together, each by its weight (see
-    :func:`~explainers.causal.pooling.shape_weights`). Noise that scales must surely be likelier
-    than noise that does not, by :data:`~explainers.causal.pooling.LEAST_GAIN`: it changes what
-    happens to the noise when causes move.
+    :func:`~ifonly.explainers.causal.pooling.shape_weights`). Noise that scales must surely be
+    likelier than noise that does not, by :data:`~ifonly.explainers.causal.pooling.LEAST_GAIN`: it
+    changes what happens to the noise when causes move.
 
     Parameters
     ----------

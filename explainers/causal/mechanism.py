@@ -7,8 +7,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from explainers.causal.function import Array, Function
-from explainers.causal.support import Support
+from ifonly.explainers.causal.function import Array, Function
+from ifonly.explainers.causal.support import Support
 
 
 class NoiseForm(StrEnum):

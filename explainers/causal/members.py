@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal.errors import NoMechanism
-from explainers.causal.function import Always, Array, Members
-from explainers.causal.hidden import NO_TILTS, Tilt, Tilts
-from explainers.causal.mechanism import Mechanism
-from explainers.causal.model import NONE, CausalModel, unmoved, untold
-from models.predictor import Row, Rows
+from ifonly.explainers.causal.errors import NoMechanism
+from ifonly.explainers.causal.function import Always, Array, Members
+from ifonly.explainers.causal.hidden import NO_TILTS, Tilt, Tilts
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.causal.model import NONE, CausalModel, unmoved, untold
+from ifonly.models.predictor import Row, Rows
 
 
 @dataclass(frozen=True, eq=False)

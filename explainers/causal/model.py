@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.errors import NoMechanism, NotInvertible, Untold
-from explainers.causal.function import Array
-from explainers.causal.graph import Graph
-from explainers.causal.mechanism import Mechanism, Noise
-from models.predictor import Row, Rows
+from ifonly.explainers.causal.errors import NoMechanism, NotInvertible, Untold
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.models.predictor import Row, Rows
 
 Mask = npt.NDArray[np.bool_]
 NONE: frozenset[int] = frozenset()
@@ -117,7 +117,7 @@ class CausalModel:
         its reading to the last bit. Where a mechanism is undefined (a formula outside its
         domain), or a cause that moves was not read, the result is NaN.
 
-        >>> from explainers.causal.basis import linear
+        >>> from ifonly.explainers.causal.basis import linear
         >>> model = CausalModel(("a", "b"), Graph(((), (0,))),
         ...                     (None, Mechanism(linear(1.0, np.array([2.0])))))
         >>> model.counterfactual(np.array([1.0, 3.5]), [0], np.array([[1.0], [2.0]]))

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.function import Array
-from explainers.causal.pooling import gain
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.pooling import gain
 
 SHARES = tuple(round(0.05 * k, 2) for k in range(1, 11))
 """Of the variance, that are tried: up to half."""

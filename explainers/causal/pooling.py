@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.basis import Basis, Expansion
-from explainers.causal.function import Array
+from ifonly.explainers.causal.basis import Basis, Expansion
+from ifonly.explainers.causal.function import Array
 
 LEAST_GAIN = 0.01
 """Nats a row: less is of no use, even where many rows show it."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.function import Array
+from ifonly.explainers.causal.function import Array
 
 Groups = npt.NDArray[np.int64]
 """``(m,)``: the group of each weight; -1: no prior to speak of (the intercept)."""

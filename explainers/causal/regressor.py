@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.function import Always, Array, Members
-from models.graph.forms import BranchMode, GraphForm, TreeEnsemble
-from models.predictor import Predictor, finite
+from ifonly.explainers.causal.function import Always, Array, Members
+from ifonly.models.graph.forms import BranchMode, GraphForm, TreeEnsemble
+from ifonly.models.predictor import Predictor, finite
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal.estimand import Z95, Estimate, Scores
-from explainers.causal.function import Array
+from ifonly.explainers.causal.estimand import Z95, Estimate, Scores
+from ifonly.explainers.causal.function import Array
 
 STRENGTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Of a hidden cause, in the contour."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from explainers.causal.graph import Graph
+from ifonly.explainers.causal.graph import Graph
 
 Step = tuple[int, bool]
 """A node, and whether it was reached from one of its causes."""

@@ -12,13 +12,13 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
-from explainers.causal.checks import contradictions
-from explainers.causal.graph import Graph
-from explainers.causal.mechanism import NoiseForm
-from explainers.causal.timing import UNITS, Delay, Duration, Shape
-from models.document import Document, read_document
-from models.errors import SpecError
-from models.schema import Labels, Schema
+from ifonly.explainers.causal.checks import contradictions
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.causal.mechanism import NoiseForm
+from ifonly.explainers.causal.timing import UNITS, Delay, Duration, Shape
+from ifonly.models.document import Document, read_document
+from ifonly.models.errors import SpecError
+from ifonly.models.schema import Labels, Schema
 
 DEFAULT_STRENGTH = 0.5
 """Of a hidden common cause of which nobody said how strong it may be: one that makes half of the
@@ -120,7 +120,7 @@ class MechanismSpec:
 
 @dataclass(frozen=True)
 class EffectFile:
-    """Where an effect on the real outcome is kept; see :mod:`explainers.causal.evidence`."""
+    """Where an effect on the real outcome is kept; see :mod:`ifonly.explainers.causal.evidence`."""
 
     file: str
     sha256: str
@@ -275,7 +275,7 @@ class CausalSpec:
 @cache
 def json_schema() -> dict[str, Any]:
     """The published JSON Schema (draft 2020-12) of ``causal.toml``."""
-    path = files("explainers.causal") / "causal.schema.json"
+    path = files("ifonly.explainers.causal") / "causal.schema.json"
     schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return schema
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.basis import Basis, Coordinates, Expansion
-from explainers.causal.function import Array, Function
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.support import Support
+from ifonly.explainers.causal.basis import Basis, Coordinates, Expansion
+from ifonly.explainers.causal.function import Array, Function
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.support import Support
 
 FORMAT = 1
 

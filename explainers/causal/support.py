@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.basis import Coordinates
-from explainers.causal.function import Array
+from ifonly.explainers.causal.basis import Coordinates
+from ifonly.explainers.causal.function import Array
 
 POINTS = 300
 """Rows kept of those seen."""

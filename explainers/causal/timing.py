@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from explainers.causal.function import Array
+from ifonly.explainers.causal.function import Array
 
 MOST_STEPS = 480
 """Steps of one what-if, and of one delay: eight hours by the minute."""

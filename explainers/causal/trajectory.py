@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal.errors import BeyondHorizon, NoDelay, NoTime
-from explainers.causal.function import Array
-from explainers.causal.model import CausalModel
-from explainers.causal.spec import CausalSpec, NodeKind
-from explainers.causal.timing import MOST_STEPS, Delay, Duration
-from models.predictor import Row, Rows
+from ifonly.explainers.causal.errors import BeyondHorizon, NoDelay, NoTime
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.spec import CausalSpec, NodeKind
+from ifonly.explainers.causal.timing import MOST_STEPS, Delay, Duration
+from ifonly.models.predictor import Row, Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,9 +212,9 @@ class TimedModel:
             If what follows cannot be told, as for :meth:`CausalModel.counterfactual`.
 
         >>> from decimal import Decimal
-        >>> from explainers.causal.basis import linear
-        >>> from explainers.causal.graph import Graph
-        >>> from explainers.causal.mechanism import Mechanism
+        >>> from ifonly.explainers.causal.basis import linear
+        >>> from ifonly.explainers.causal.graph import Graph
+        >>> from ifonly.explainers.causal.mechanism import Mechanism
         >>> model = CausalModel(("a", "b"), Graph(((), (0,))),
         ...                     (None, Mechanism(linear(1.0, np.array([2.0])))))
         >>> minute = Duration.of(1, "minutes")

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explainers.causal.candidates import quick_candidate, standardised
-from explainers.causal.doubts import IDLE_EDGE, MISSING, REVERSED
-from explainers.causal.falsify import GATE, PERMUTATIONS, Falsification, falsify
-from explainers.causal.function import Array
-from explainers.causal.graph import Graph, find_loop
-from explainers.causal.independence import ONE_SIDED, Dependence, holm, noise_dependence
-from explainers.causal.learning import log_density
-from explainers.causal.mechanism import Mechanism
-from explainers.causal.model import CausalModel
-from explainers.causal.regression import fit_location
-from explainers.causal.spec import CheckResult, ProvenanceCheck
-from models.predictor import Rows
+from ifonly.explainers.causal.candidates import quick_candidate, standardised
+from ifonly.explainers.causal.doubts import IDLE_EDGE, MISSING, REVERSED
+from ifonly.explainers.causal.falsify import GATE, PERMUTATIONS, Falsification, falsify
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.graph import Graph, find_loop
+from ifonly.explainers.causal.independence import ONE_SIDED, Dependence, holm, noise_dependence
+from ifonly.explainers.causal.learning import log_density
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.regression import fit_location
+from ifonly.explainers.causal.spec import CheckResult, ProvenanceCheck
+from ifonly.models.predictor import Rows
 
 ALPHA = 0.05
 DEPENDENT = 0.12

@@ -1,10 +1,10 @@
 """Which other graphs rows cannot exclude, and how likely each is beside the declared one.
 
 A change turns an edge round, takes it away, or lets a hidden cause act on both of its ends. Rows
-weigh the first two: by the log score of rows held out (:mod:`explainers.causal.held_out`), drawn
-again (pseudo-BMA+, as shapes of one mechanism are pooled). Of the third no row can tell: a cause
-that nobody reads leaves the very noise that the fitted law finds. It has the weight that it had
-before. So has, among normal lines, an edge turned round that leaves the same independences.
+weigh the first two: by the log score of rows held out (:mod:`ifonly.explainers.causal.held_out`),
+drawn again (pseudo-BMA+, as shapes of one mechanism are pooled). Of the third no row can tell: a
+cause that nobody reads leaves the very noise that the fitted law finds. It has the weight that it
+had before. So has, among normal lines, an edge turned round that leaves the same independences.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from functools import cache
 
 import numpy as np
 
-from explainers.causal.function import Array
-from explainers.causal.graph import Graph, find_loop
-from explainers.causal.held_out import HeldOutDensity
-from explainers.causal.normal_part import normal_share
-from explainers.causal.pooling import LEAST_GAIN, resampled_shares
+from ifonly.explainers.causal.function import Array
+from ifonly.explainers.causal.graph import Graph, find_loop
+from ifonly.explainers.causal.held_out import HeldOutDensity
+from ifonly.explainers.causal.normal_part import normal_share
+from ifonly.explainers.causal.pooling import LEAST_GAIN, resampled_shares
 
 LEAST_WEIGHT = 0.05
 """A graph of less weight is none that answers must hold under."""
@@ -127,7 +127,7 @@ class WeighedChange:
     """Standard error of that."""
     strength: float = 0.0
     """Of a hidden cause: the share of the variance of both noises that it may make, and so their
-    correlation; see :func:`~explainers.causal.normal_part.normal_share`."""
+    correlation; see :func:`~ifonly.explainers.causal.normal_part.normal_share`."""
 
 
 def changes(graph: Graph, columns: Levers) -> Iterator[GraphChange]:

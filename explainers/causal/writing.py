@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
 
-from explainers.causal.mechanism import NoiseForm
-from explainers.causal.spec import (
+from ifonly.explainers.causal.mechanism import NoiseForm
+from ifonly.explainers.causal.spec import (
     Alternative,
     CausalEdge,
     CausalNode,
@@ -18,8 +18,8 @@ from explainers.causal.spec import (
     NodeKind,
     ProvenanceCheck,
 )
-from explainers.causal.timing import Delay, Duration, Shape
-from models.schema import Labels
+from ifonly.explainers.causal.timing import Delay, Duration, Shape
+from ifonly.models.schema import Labels
 
 
 def write_causal(spec: CausalSpec, comment: str = "") -> bytes:

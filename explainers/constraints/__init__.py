@@ -19,9 +19,9 @@ the row: what would be read, effects included          Range, NotMissing, Rule (
 Where nothing follows, action and row are the same.
 """
 
-from explainers.constraints.base import Constraint, Origin, Scorer, Single, Source
-from explainers.constraints.cells import Axes, Cells, Factual, replaced
-from explainers.constraints.conditions import (
+from ifonly.explainers.constraints.base import Constraint, Origin, Scorer, Single, Source
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, replaced
+from ifonly.explainers.constraints.conditions import (
     NEGATED,
     Changes,
     Comparison,
@@ -30,21 +30,21 @@ from explainers.constraints.conditions import (
     Relation,
     Truth,
 )
-from explainers.constraints.direction import Direction, Sense
-from explainers.constraints.immutable import Immutable
-from explainers.constraints.leaves_one import LeavesOne
-from explainers.constraints.max_change import MaxChange
-from explainers.constraints.max_changes import MaxChanges
-from explainers.constraints.not_missing import NotMissing
-from explainers.constraints.only_to import OnlyTo
-from explainers.constraints.plausible import Plausible
-from explainers.constraints.propagation import conflict, cut_singly, propagate
-from explainers.constraints.ranges import Range
-from explainers.constraints.rule import Rule
-from explainers.constraints.settable import Settable
-from explainers.constraints.severed import Severed
-from explainers.constraints.survives import Survives
-from explainers.space import Mask
+from ifonly.explainers.constraints.direction import Direction, Sense
+from ifonly.explainers.constraints.immutable import Immutable
+from ifonly.explainers.constraints.leaves_one import LeavesOne
+from ifonly.explainers.constraints.max_change import MaxChange
+from ifonly.explainers.constraints.max_changes import MaxChanges
+from ifonly.explainers.constraints.not_missing import NotMissing
+from ifonly.explainers.constraints.only_to import OnlyTo
+from ifonly.explainers.constraints.plausible import Plausible
+from ifonly.explainers.constraints.propagation import conflict, cut_singly, propagate
+from ifonly.explainers.constraints.ranges import Range
+from ifonly.explainers.constraints.rule import Rule
+from ifonly.explainers.constraints.settable import Settable
+from ifonly.explainers.constraints.severed import Severed
+from ifonly.explainers.constraints.survives import Survives
+from ifonly.explainers.space import Mask
 
 __all__ = [
     "NEGATED",

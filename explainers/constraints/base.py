@@ -9,12 +9,12 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from explainers.constraints.cells import Axes, Cells, Factual, Kept, replaced
-from explainers.constraints.forms import Form, Opaque, OwnValues
-from explainers.space import Axis, Mask
-from explainers.speaker import Words
-from models.predictor import Row, Rows, Scores
-from models.schema import Labels
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, Kept, replaced
+from ifonly.explainers.constraints.forms import Form, Opaque, OwnValues
+from ifonly.explainers.space import Axis, Mask
+from ifonly.explainers.speaker import Words
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Labels
 
 
 class Source(StrEnum):
@@ -98,6 +98,7 @@ class Single(Constraint):
 
 
 class Scorer(Protocol):
-    """Anything that gives each row one number: a :class:`models.predictor.Predictor` will do."""
+    """Anything that gives each row one number: a :class:`ifonly.models.predictor.Predictor` will
+    do."""
 
     def score(self, rows: Rows) -> Scores: ...

@@ -7,8 +7,8 @@ from functools import reduce
 from operator import or_
 from typing import cast
 
-from explainers.space import Axis, Mask, Values
-from models.predictor import Row, Rows
+from ifonly.explainers.space import Axis, Mask, Values
+from ifonly.models.predictor import Row, Rows
 
 Axes = tuple[Axis, ...]
 Cell = float | Values

@@ -11,7 +11,7 @@ from operator import and_
 
 import numpy as np
 
-from explainers.constraints.cells import (
+from ifonly.explainers.constraints.cells import (
     Axes,
     Cell,
     Cells,
@@ -22,8 +22,8 @@ from explainers.constraints.cells import (
     magnitude,
     replaced,
 )
-from explainers.space import LONGEST_LISTED, TOLERANCE, is_missing, moved, negation
-from models.predictor import Row
+from ifonly.explainers.space import LONGEST_LISTED, TOLERANCE, is_missing, moved, negation
+from ifonly.models.predictor import Row
 
 
 class Relation(StrEnum):
@@ -82,7 +82,7 @@ class Comparison(Condition):
     """``sum now_j * x'_j + sum before_j * x_j + constant  (relation)  0``
 
     ``x'`` is the counterfactual, ``x`` the factual. Sums are compared within
-    :data:`explainers.space.TOLERANCE` of the size of their terms.
+    :data:`ifonly.explainers.space.TOLERANCE` of the size of their terms.
     """
 
     now: tuple[tuple[int, float], ...]

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual, Kept
-from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKey, ConstraintKind
-from explainers.space import Axis, is_missing
+from ifonly.explainers.constraints.base import Single
+from ifonly.explainers.constraints.cells import Cells, Factual, Kept
+from ifonly.explainers.constraints.given import Given
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind
+from ifonly.explainers.space import Axis, is_missing
 
 
 class Sense(StrEnum):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from explainers.constraints.cells import Axes, Cells, Factual, Kept
-from explainers.constraints.conditions import Changes, Condition, Truth, all_true
-from explainers.space import negation
-from models.predictor import Row
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, Kept
+from ifonly.explainers.constraints.conditions import Changes, Condition, Truth, all_true
+from ifonly.explainers.space import negation
+from ifonly.models.predictor import Row
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import SupportsFloat
 
-from explainers.constraints.base import Origin, Scorer, Source
-from explainers.errors import InvalidPolicy, Path
-from explainers.space import Axis
-from models.errors import InvalidInstance
-from models.predictor import Rows
-from models.schema import Feature, Kind, Labels, Schema, plain
+from ifonly.explainers.constraints.base import Origin, Scorer, Source
+from ifonly.explainers.errors import InvalidPolicy, Path
+from ifonly.explainers.space import Axis
+from ifonly.models.errors import InvalidInstance
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Feature, Kind, Labels, Schema, plain
 
 Table = Mapping[str, object]
 

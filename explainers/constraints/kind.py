@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from explainers.constraints.base import Constraint
-from explainers.constraints.given import Given
+from ifonly.explainers.constraints.base import Constraint
+from ifonly.explainers.constraints.given import Given
 
 JsonSchema = Mapping[str, object]
 """A part of a JSON Schema. A request's may also name the shapes that requests know: ``{"$ref":

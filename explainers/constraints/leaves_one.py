@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import or_
 
-from explainers.constraints.base import Constraint
-from explainers.constraints.cells import Axes, Cells, Factual, Kept, emptied, replaced
-from explainers.constraints.forms import OneStays
-from explainers.constraints.kind import ConstraintKind
-from explainers.space import moved, negation
-from models.predictor import Row
+from ifonly.explainers.constraints.base import Constraint
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, Kept, emptied, replaced
+from ifonly.explainers.constraints.forms import OneStays
+from ifonly.explainers.constraints.kind import ConstraintKind
+from ifonly.explainers.space import moved, negation
+from ifonly.models.predictor import Row
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from explainers.constraints.base import Constraint
-from explainers.constraints.cells import Axes, Cells, Factual, Kept
-from explainers.constraints.forms import MostSet
-from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKey, ConstraintKind
-from explainers.space import Axis, moved
-from models.predictor import Row
+from ifonly.explainers.constraints.base import Constraint
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, Kept
+from ifonly.explainers.constraints.forms import MostSet
+from ifonly.explainers.constraints.given import Given
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind
+from ifonly.explainers.space import Axis, moved
+from ifonly.models.predictor import Row
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual, Kept, among
-from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKey, ConstraintKind
-from explainers.space import Axis, moved, negation
+from ifonly.explainers.constraints.base import Single
+from ifonly.explainers.constraints.cells import Cells, Factual, Kept, among
+from ifonly.explainers.constraints.given import Given
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind
+from ifonly.explainers.space import Axis, moved, negation
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.constraints.base import Constraint, Scorer
-from explainers.constraints.cells import Axes, Cells, Factual, Kept
-from explainers.constraints.given import Given, as_float
-from explainers.constraints.kind import ConstraintKey, ConstraintKind
-from explainers.plausibility import NeighbourDistance
-from models.predictor import Row, finite
+from ifonly.explainers.constraints.base import Constraint, Scorer
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, Kept
+from ifonly.explainers.constraints.given import Given, as_float
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind
+from ifonly.explainers.plausibility import NeighbourDistance
+from ifonly.models.predictor import Row, finite
 
 
 @dataclass(frozen=True)

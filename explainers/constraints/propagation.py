@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from explainers.constraints.base import Constraint, Single
-from explainers.constraints.cells import Axes
-from models.predictor import Row
+from ifonly.explainers.constraints.base import Constraint, Single
+from ifonly.explainers.constraints.cells import Axes
+from ifonly.models.predictor import Row
 
 
 def propagate(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:

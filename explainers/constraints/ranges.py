@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual, Kept
-from explainers.constraints.forms import OwnValues, Within
-from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKey, ConstraintKind
-from explainers.space import Axis, is_missing
+from ifonly.explainers.constraints.base import Single
+from ifonly.explainers.constraints.cells import Cells, Factual, Kept
+from ifonly.explainers.constraints.forms import OwnValues, Within
+from ifonly.explainers.constraints.given import Given
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind
+from ifonly.explainers.space import Axis, is_missing
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import cast
 
-import explainers.constraints
-from explainers.constraints.base import Constraint, Source
-from explainers.constraints.given import Given, ReadingContext, Table
-from explainers.constraints.kind import ConstraintKey, ConstraintKind, JsonSchema
+import ifonly.explainers.constraints
+from ifonly.explainers.constraints.base import Constraint, Source
+from ifonly.explainers.constraints.given import Given, ReadingContext, Table
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind, JsonSchema
 
 
 def _found() -> Iterator[ConstraintKind]:
-    package = explainers.constraints
+    package = ifonly.explainers.constraints
     for module in iter_modules(package.__path__):
         found = getattr(import_module(f"{package.__name__}.{module.name}"), "KIND", None)
         if isinstance(found, ConstraintKind):

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from explainers.constraints.base import Constraint, Origin
-from explainers.constraints.cells import Axes, Cells, Factual, Kept
-from explainers.constraints.conditions import Condition
-from explainers.constraints.forms import Implication
-from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKey, ConstraintKind
-from explainers.constraints.rule_language import read_conditions
-from explainers.errors import InvalidRule
-from models.predictor import Row
-from models.schema import Schema
+from ifonly.explainers.constraints.base import Constraint, Origin
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, Kept
+from ifonly.explainers.constraints.conditions import Condition
+from ifonly.explainers.constraints.forms import Implication
+from ifonly.explainers.constraints.given import Given
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind
+from ifonly.explainers.constraints.rule_language import read_conditions
+from ifonly.explainers.errors import InvalidRule
+from ifonly.models.predictor import Row
+from ifonly.models.schema import Schema
 
 MAX_RULES = 50
 """Most rules of one request."""

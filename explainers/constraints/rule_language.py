@@ -22,10 +22,10 @@ from typing import Any
 from lark import Token, Transformer
 from lark.exceptions import VisitError
 
-from explainers.constraints.conditions import Changes, Comparison, Condition, IsIn, Relation
-from explainers.errors import InvalidRule
-from explainers.grammar import has_primes, parse_rule
-from models.schema import Feature, Kind, Schema
+from ifonly.explainers.constraints.conditions import Changes, Comparison, Condition, IsIn, Relation
+from ifonly.explainers.errors import InvalidRule
+from ifonly.explainers.grammar import has_primes, parse_rule
+from ifonly.models.schema import Feature, Kind, Schema
 
 _COMPARE: dict[Relation, Callable[[int, int], bool]] = {
     Relation.LE: operator.le,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from explainers.constraints.cells import Cells, Factual, Kept
-from explainers.constraints.forms import OwnValues
-from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKey, ConstraintKind
-from explainers.constraints.ranges import Range
-from explainers.space import Axis, moved, negation
+from ifonly.explainers.constraints.cells import Cells, Factual, Kept
+from ifonly.explainers.constraints.forms import OwnValues
+from ifonly.explainers.constraints.given import Given
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind
+from ifonly.explainers.constraints.ranges import Range
+from ifonly.explainers.space import Axis, moved, negation
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from functools import cached_property, reduce
 from operator import and_, or_
 from typing import ClassVar
 
-from explainers.constraints.base import Constraint
-from explainers.constraints.cells import Axes, Cells, Factual, Kept
-from explainers.constraints.conditions import Changes, Truth
-from explainers.constraints.forms import Pairs, SetTogether
-from explainers.constraints.kind import ConstraintKind
-from explainers.space import moved, negation
-from explainers.speaker import Speaker, Words
-from models.predictor import Row
+from ifonly.explainers.constraints.base import Constraint
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, Kept
+from ifonly.explainers.constraints.conditions import Changes, Truth
+from ifonly.explainers.constraints.forms import Pairs, SetTogether
+from ifonly.explainers.constraints.kind import ConstraintKind
+from ifonly.explainers.space import moved, negation
+from ifonly.explainers.speaker import Speaker, Words
+from ifonly.models.predictor import Row
 
 
 @dataclass(frozen=True)

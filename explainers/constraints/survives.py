@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from explainers.constraints.base import Constraint, Source
-from explainers.constraints.cells import Axes, Cells, Factual, Kept
-from explainers.constraints.forms import Readings
-from explainers.constraints.given import Given, ReadingContext, Table
-from explainers.constraints.kind import ConstraintKey, ConstraintKind
-from models.predictor import Row, Rows
-from models.schema import Schema
+from ifonly.explainers.constraints.base import Constraint, Source
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual, Kept
+from ifonly.explainers.constraints.forms import Readings
+from ifonly.explainers.constraints.given import Given, ReadingContext, Table
+from ifonly.explainers.constraints.kind import ConstraintKey, ConstraintKind
+from ifonly.models.predictor import Row, Rows
+from ifonly.models.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Survives(Constraint):
 
     It is a statement about the model's prediction, which a row alone cannot keep or break: an
     engine that cannot prove it over the whole box is not eligible (see
-    :attr:`explainers.problem.Problem.survives`), and ``verify`` tries readings of the box.
+    :attr:`ifonly.explainers.problem.Problem.survives`), and ``verify`` tries readings of the box.
     """
 
     tolerances: tuple[float, ...]

@@ -1,4 +1,4 @@
-// What Python calls of the compiled search: explainers.native.kernel.
+// What Python calls of the compiled search: ifonly.explainers.native.kernel.
 //
 // Every entry checks that what it is given fits together, and runs without Python's lock.
 

@@ -12,7 +12,7 @@ enum Truth : Whole { NEVER, ALWAYS, SOMETIMES };
 enum Kind : Whole { COMPARISON, CHANGES, MEMBER, CONSTANT, KINDS };
 enum Relation : Whole { LE, LT, GE, GT, EQ, NE, RELATIONS };
 
-// Slack of a comparison, relative to the size of its terms; as `explainers.space.TOLERANCE`.
+// Slack of a comparison, relative to the size of its terms; as `ifonly.explainers.space.TOLERANCE`.
 inline constexpr double TOLERANCE = 1e-12;
 
 // The total of a comparison over a box, and the margin for rounding.

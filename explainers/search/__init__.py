@@ -1,1 +1,1 @@
-"""Engines that look for counterfactuals. They propose; ``explainers.verify`` decides."""
+"""Engines that look for counterfactuals. They propose; ``ifonly.explainers.verify`` decides."""

@@ -16,17 +16,17 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints.forms import MostSet
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached
-from explainers.problem import Problem
-from explainers.search.bracket import Bracket, closed_in
-from explainers.search.cost_ball import cost_ball
-from explainers.search.engine import Meter, SearchOutcome, range_by_asking, refuse_tolerances
-from explainers.search.incumbents import BudgetSpent, Incumbents, Tried
-from explainers.search.ladder import LONGEST, Ladder
-from explainers.space import changed
-from models.predictor import Row, Rows, Scores
+from ifonly.explainers.constraints.forms import MostSet
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.bracket import Bracket, closed_in
+from ifonly.explainers.search.cost_ball import cost_ball
+from ifonly.explainers.search.engine import Meter, SearchOutcome, range_by_asking, refuse_tolerances
+from ifonly.explainers.search.incumbents import BudgetSpent, Incumbents, Tried
+from ifonly.explainers.search.ladder import LONGEST, Ladder
+from ifonly.explainers.space import changed
+from ifonly.models.predictor import Row, Rows, Scores
 
 SINGLE_ROWS = 12_288
 FIRST_LOOK = 384

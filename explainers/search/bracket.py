@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Mask
-from explainers.problem import Problem
-from explainers.search.ladder import spread
-from explainers.space import Axis, Positions
-from models.predictor import Row, Rows
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.ladder import spread
+from ifonly.explainers.space import Axis, Positions
+from ifonly.models.predictor import Row, Rows
 
 Excess = Callable[[Rows], npt.NDArray[np.float64]]
 """By how much what each action leads to misses the target, ``(n,)``; at most 0 inside."""

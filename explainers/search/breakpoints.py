@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Comparison, Condition, Mask
-from explainers.constraints.forms import Implication
-from explainers.problem import Problem
-from explainers.space import Axis, Positions
-from models.predictor import Row, Rows
+from ifonly.explainers.constraints import Comparison, Condition, Mask
+from ifonly.explainers.constraints.forms import Implication
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import Axis, Positions
+from ifonly.models.predictor import Row, Rows
 
 Verdicts = npt.NDArray[np.int64]
 NO, ASK, SAFE, SURE = range(4)

@@ -6,10 +6,10 @@ from bisect import bisect_left
 
 import numpy as np
 
-from explainers.problem import Problem
-from explainers.search.ladder import Ladder
-from explainers.space import LONGEST_LISTED
-from models.predictor import Rows
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.ladder import Ladder
+from ifonly.explainers.space import LONGEST_LISTED
+from ifonly.models.predictor import Rows
 
 
 def cost_ball(problem: Problem, cost: float, most: int, changes: int | None = None) -> Rows | None:

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Constraint, Mask
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.problem import Problem
-from explainers.space import LONGEST_LISTED, Values
-from models.predictor import Predictor, Row, Rows, Scores, finite
+from ifonly.explainers.constraints import Constraint, Mask
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import LONGEST_LISTED, Values
+from ifonly.models.predictor import Predictor, Row, Rows, Scores, finite
 
 Keys = npt.NDArray[Any]
 Judged = npt.NDArray[np.uint8]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.errors import NotEligible
-from explainers.target import Target
-from models.graph.forms import GraphForm, Link
-from models.schema import Task
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.target import Target
+from ifonly.models.graph.forms import GraphForm, Link
+from ifonly.models.schema import Task
 
 NUDGE = 1e-6
 """Relative doubt about a score computed from a raw output: the link in float32."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Mask
-from explainers.problem import Problem
-from explainers.search.engine import Meter
-from explainers.search.ladder import Ladder
-from models.predictor import Row, Rows, Scores
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.ladder import Ladder
+from ifonly.models.predictor import Row, Rows, Scores
 
 FIRST_CHECKED = 8
 MOST_CHECKED = 2_048

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.problem import Problem
+from ifonly.explainers.problem import Problem
 
 Floats = npt.NDArray[np.float64]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from explainers.errors import NotEligible
-from explainers.search.milp.engine import Milp
-from explainers.search.milp.search import BudgetSchedule
-from models.graph.forms import Affine, GraphForm
-from models.schema import Schema
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.search.milp.engine import Milp
+from ifonly.explainers.search.milp.search import BudgetSchedule
+from ifonly.models.graph.forms import Affine, GraphForm
+from ifonly.models.schema import Schema
 
 
 class Linear(Milp):

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached, NotEligible
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, SearchOutcome
-from models.graph.forms import Affine, GraphForm, ReluNetwork
-from models.predictor import Predictor, Row, Scores
-from models.rounding import rounding_of
-from models.schema import Schema
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached, NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine, Meter, SearchOutcome
+from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork
+from ifonly.models.predictor import Predictor, Row, Scores
+from ifonly.models.rounding import rounding_of
+from ifonly.models.schema import Schema
 
 EXACT_SHARE = 0.8
 """Part of the time that is left which an exact engine may take before the others look too."""
@@ -49,14 +49,14 @@ def _exact(form: GraphForm, schema: Schema) -> Engine:
     # Imported here: each brings its solver, and most deployments need one of them.
     match form.core:
         case Affine():
-            from explainers.search.linear import Linear
+            from ifonly.explainers.search.linear import Linear
 
             return Linear(form, schema)
         case ReluNetwork():
-            from explainers.search.relu import Relu
+            from ifonly.explainers.search.relu import Relu
 
             return Relu(form, schema)
-    from explainers.search.trees.engine import Trees
+    from ifonly.explainers.search.trees.engine import Trees
 
     return Trees(form, schema)
 

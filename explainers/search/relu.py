@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from explainers.errors import NotEligible
-from explainers.search.milp.engine import Milp
-from explainers.search.milp.search import BudgetSchedule
-from models.graph.forms import GraphForm, ReluNetwork
-from models.schema import Schema
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.search.milp.engine import Milp
+from ifonly.explainers.search.milp.search import BudgetSchedule
+from ifonly.models.graph.forms import GraphForm, ReluNetwork
+from ifonly.models.schema import Schema
 
 SHARES = (0.5, 0.75, 1.0)
 GUESSES = (1 / 64, 1 / 16, 1 / 4)

@@ -5,7 +5,7 @@ limit, the cost, the target and what follows by its own code, and asks the deplo
 import contract (pyproject.toml) bars it from everything that the engines use, and them from it:
 a slip there can lose an answer, not publish one that does not hold.
 
->>> from models.schema import Category, Decision, Feature, Kind, Schema, Task
+>>> from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 >>> from decimal import Decimal
 >>> import numpy as np
 >>> torque = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 100.0, Decimal("0.1"))
@@ -20,8 +20,8 @@ True
 'policy.features.torque.range: is set within [10.0, 60.0]; torque = 9.95')
 """
 
-from explainers.verify.checker import Checker, Proposal
-from explainers.verify.report import Check, Report
-from explainers.verify.rulebook import Asked, Rulebook, Terms
+from ifonly.explainers.verify.checker import Checker, Proposal
+from ifonly.explainers.verify.report import Check, Report
+from ifonly.explainers.verify.rulebook import Asked, Rulebook, Terms
 
 __all__ = ["Asked", "Check", "Checker", "Proposal", "Report", "Rulebook", "Terms"]

@@ -19,14 +19,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explainers.verify.laws import PossibleWorld
-from explainers.verify.limits import Limit
-from explainers.verify.reading import Reading, differing, exact, moved, slack
-from explainers.verify.report import Check, GraphMargins, Report, mixture
-from explainers.verify.rulebook import Terms
-from models.predictor import Rows, Scores
-from models.rounding import UNKNOWN, Rounding
-from models.schema import Feature
+from ifonly.explainers.verify.laws import PossibleWorld
+from ifonly.explainers.verify.limits import Limit
+from ifonly.explainers.verify.reading import Reading, differing, exact, moved, slack
+from ifonly.explainers.verify.report import Check, GraphMargins, Report, mixture
+from ifonly.explainers.verify.rulebook import Terms
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.rounding import UNKNOWN, Rounding
+from ifonly.models.schema import Feature
 
 READINGS = 128
 """Readings within the sensors' tolerances that are tried against a proof that all will do."""

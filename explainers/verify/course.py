@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from explainers.verify.goal import ScoreGoal
-from explainers.verify.limits import Limit
-from explainers.verify.passing import MOST_STEPS, SECONDS, Passing
-from explainers.verify.reading import Reading
-from explainers.verify.report import Check
-from explainers.verify.word import SCORED, predicted
-from models.predictor import Rows, Scores
-from models.schema import Decision, Feature, Schema
+from ifonly.explainers.verify.goal import ScoreGoal
+from ifonly.explainers.verify.limits import Limit
+from ifonly.explainers.verify.passing import MOST_STEPS, SECONDS, Passing
+from ifonly.explainers.verify.reading import Reading
+from ifonly.explainers.verify.report import Check
+from ifonly.explainers.verify.word import SCORED, predicted
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Decision, Feature, Schema
 
 Json = Mapping[str, Any]
 Score = Callable[[Rows], Scores]

@@ -14,20 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from explainers.errors import ExplainError
-from explainers.verify.checker import Checker, Proposal, Score, near, same
-from explainers.verify.course import arrived, trajectory
-from explainers.verify.failed import FailedPart
-from explainers.verify.goal import ScoreGoal
-from explainers.verify.limits import leaves_one
-from explainers.verify.reading import exact
-from explainers.verify.report import Check, GraphMargins, Report, mixture
-from explainers.verify.rulebook import BACKTRACKING, INDEPENDENT, INTERVENTIONAL, Asked, Rulebook
-from explainers.verify.word import SCORED, predicted, scored
-from models.errors import InvalidInstance
-from models.rounding import UNKNOWN, Rounding
-from models.said import read_said
-from models.schema import Feature, Schema
+from ifonly.explainers.errors import ExplainError
+from ifonly.explainers.verify.checker import Checker, Proposal, Score, near, same
+from ifonly.explainers.verify.course import arrived, trajectory
+from ifonly.explainers.verify.failed import FailedPart
+from ifonly.explainers.verify.goal import ScoreGoal
+from ifonly.explainers.verify.limits import leaves_one
+from ifonly.explainers.verify.reading import exact
+from ifonly.explainers.verify.report import Check, GraphMargins, Report, mixture
+from ifonly.explainers.verify.rulebook import (
+    BACKTRACKING,
+    INDEPENDENT,
+    INTERVENTIONAL,
+    Asked,
+    Rulebook,
+)
+from ifonly.explainers.verify.word import SCORED, predicted, scored
+from ifonly.models.errors import InvalidInstance
+from ifonly.models.rounding import UNKNOWN, Rounding
+from ifonly.models.said import read_said
+from ifonly.models.schema import Feature, Schema
 
 Json = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.schema import Schema
+from ifonly.models.schema import Schema
 
 Below = Callable[[Iterable[int], bool], frozenset[int]]
 """What may move when columns are set, or, in another past, their backgrounds."""

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.graph.forms import GraphForm, TreeEnsemble
-from models.predictor import Predictor
+from ifonly.models.graph.forms import GraphForm, TreeEnsemble
+from ifonly.models.predictor import Predictor
 
 Value = Any
 """A float, or ``(k,)``."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from models.rounding import UNKNOWN, Rounding
-from models.schema import Decision, Task
+from ifonly.models.rounding import UNKNOWN, Rounding
+from ifonly.models.schema import Decision, Task
 
 
 @dataclass(frozen=True)

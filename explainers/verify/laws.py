@@ -21,12 +21,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from explainers.verify.failed import FailedPart, read_failed
-from explainers.verify.formula import Formula, GraphFormula, Value, WeightedSum, Written
-from models.errors import GraphError
-from models.graph.forms import GraphForm
-from models.predictor import Predictor
-from models.schema import Kind, Schema
+from ifonly.explainers.verify.failed import FailedPart, read_failed
+from ifonly.explainers.verify.formula import Formula, GraphFormula, Value, WeightedSum, Written
+from ifonly.models.errors import GraphError
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.predictor import Predictor
+from ifonly.models.schema import Kind, Schema
 
 N_VERSIONS = 64
 """Plausible versions of the mechanisms that an answer is held against; drawn with seed 0."""

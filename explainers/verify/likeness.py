@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.verify.limits import Limit, scored_within
-from explainers.verify.price import Price
-from models.predictor import Predictor, Rows
-from models.schema import Kind, Schema
+from ifonly.explainers.verify.limits import Limit, scored_within
+from ifonly.explainers.verify.price import Price
+from ifonly.models.predictor import Predictor, Rows
+from ifonly.models.schema import Kind, Schema
 
 KEY = "policy.plausibility"
 Values = npt.NDArray[np.float64]

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.verify.reading import Reading, exact, is_missing, moved, moves, slack
-from explainers.verify.rules import Test, read_statement
-from models.schema import Feature, Schema
+from ifonly.explainers.verify.reading import Reading, exact, is_missing, moved, moves, slack
+from ifonly.explainers.verify.rules import Test, read_statement
+from ifonly.models.schema import Feature, Schema
 
 Table = Mapping[str, Any]
 REQUEST = "constraints."

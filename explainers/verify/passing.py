@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from explainers.verify.laws import Laws
-from models.errors import GraphError
-from models.schema import Schema
+from ifonly.explainers.verify.laws import Laws
+from ifonly.models.errors import GraphError
+from ifonly.models.schema import Schema
 
 SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
 MOST_STEPS = 480

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from explainers.verify.reading import Reading, exact, moved
-from models.predictor import Rows
-from models.schema import Feature, Kind, Schema
+from ifonly.explainers.verify.reading import Reading, exact, moved
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Feature, Kind, Schema
 
 _ONE = Decimal(1)
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
-from explainers.verify.goal import ScoreGoal, read_goal
-from explainers.verify.laws import Laws, WhatFollows
-from explainers.verify.likeness import plausibility_limit
-from explainers.verify.limits import (
+from ifonly.explainers.verify.goal import ScoreGoal, read_goal
+from ifonly.explainers.verify.laws import Laws, WhatFollows
+from ifonly.explainers.verify.likeness import plausibility_limit
+from ifonly.explainers.verify.limits import (
     Limit,
     policy_limits,
     request_limits,
     rests_not_on,
     stays,
 )
-from explainers.verify.passing import Passing
-from explainers.verify.price import Price, read_price
-from models.predictor import Predictor, Rows
-from models.schema import Decision, Schema
+from ifonly.explainers.verify.passing import Passing
+from ifonly.explainers.verify.price import Price, read_price
+from ifonly.models.predictor import Predictor, Rows
+from ifonly.models.schema import Decision, Schema
 
 Table = Mapping[str, Any]
 
@@ -121,7 +121,7 @@ class Rulebook:
         Raises
         ------
         InvalidRule, KeyError, ValueError
-            If the documents do not fit together; :class:`~explainers.policy.Policy` says it
+            If the documents do not fit together; :class:`~ifonly.explainers.policy.Policy` says it
             better, and is read first.
         """
         price = read_price(policy, schema, reference)

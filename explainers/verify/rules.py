@@ -1,6 +1,7 @@
 """Rules, walked over their syntax tree and evaluated in exact decimals.
 
-The grammar is shared (:mod:`explainers.grammar`); what a rule means is written here once more.
+The grammar is shared (:mod:`ifonly.explainers.grammar`); what a rule means is written here once
+more.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from decimal import Decimal
 
 from lark import Token, Tree
 
-from explainers.grammar import has_primes, parse_rule
-from explainers.verify.reading import WITHIN, Reading, is_missing, moves
-from models.schema import Feature, Kind, Schema
+from ifonly.explainers.grammar import has_primes, parse_rule
+from ifonly.explainers.verify.reading import WITHIN, Reading, is_missing, moves
+from ifonly.models.schema import Feature, Kind, Schema
 
 Node = Tree[Token]
 Test = Callable[[Reading, Reading], bool]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from explainers.verify.report import Check
-from models.schema import Decision, Task
+from ifonly.explainers.verify.report import Check
+from ifonly.models.schema import Decision, Task
 
 SCORED = 1e-6
 """How far two sessions may be apart that add a model's float32 in another order."""

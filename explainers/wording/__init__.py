@@ -25,11 +25,11 @@ A constraint kind without words in some language fails here, at import.
 
 from __future__ import annotations
 
-from explainers.languages import DEFAULT_LANGUAGES, LANGUAGES, Language, is_language
-from explainers.wording.catalogue import catalogue
-from explainers.wording.grounds import Grounds
-from explainers.wording.limits import require_words
-from explainers.wording.wording import Wording
+from ifonly.explainers.languages import DEFAULT_LANGUAGES, LANGUAGES, Language, is_language
+from ifonly.explainers.wording.catalogue import catalogue
+from ifonly.explainers.wording.grounds import Grounds
+from ifonly.explainers.wording.limits import require_words
+from ifonly.explainers.wording.wording import Wording
 
 for _language in LANGUAGES:
     require_words(catalogue(_language).limits)

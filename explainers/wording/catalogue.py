@@ -1,8 +1,9 @@
 """What the folder of a language must hold, and how it is found.
 
-``conventions.py`` has ``CONVENTIONS``, a :class:`explainers.wording.conventions.Conventions`;
-``catalogue.py`` has ``CATALOGUE``, a :class:`Catalogue`. The types say what each must say; mypy
-holds them, and tests name what a folder lacks.
+``conventions.py`` has ``CONVENTIONS``, a
+:class:`ifonly.explainers.wording.conventions.Conventions`; ``catalogue.py`` has ``CATALOGUE``, a
+:class:`Catalogue`. The types say what each must say; mypy holds them, and tests name what a folder
+lacks.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-from explainers.languages import Language
-from explainers.wording.gauges import Change, Gauge
-from explainers.wording.grounds import Grounds
-from explainers.wording.limits import Limits
-from explainers.wording.outcomes import Closest, Odds, Outcome
-from explainers.wording.phrases import ReadClause
-from explainers.wording.units import Unit
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.gauges import Change, Gauge
+from ifonly.explainers.wording.grounds import Grounds
+from ifonly.explainers.wording.limits import Limits
+from ifonly.explainers.wording.outcomes import Closest, Odds, Outcome
+from ifonly.explainers.wording.phrases import ReadClause
+from ifonly.explainers.wording.units import Unit
 
 
 class Grammar(Protocol):
@@ -101,7 +102,7 @@ class Catalogue:
     grammar: Callable[[Grounds], Grammar]
     limits: type[Limits]
     clause: ReadClause
-    """Reads a plant's own words; see :mod:`explainers.wording.phrases`."""
+    """Reads a plant's own words; see :mod:`ifonly.explainers.wording.phrases`."""
     learn: Callable[[Unit], None] = _nothing_to_learn
     """What the language looks up of a unit, looked up ahead."""
 
@@ -109,6 +110,6 @@ class Catalogue:
 @cache
 def catalogue(language: Language) -> Catalogue:
     """The catalogue in the language's folder."""
-    found = import_module(f"explainers.wording.{language}.catalogue").CATALOGUE
+    found = import_module(f"ifonly.explainers.wording.{language}.catalogue").CATALOGUE
     assert isinstance(found, Catalogue)
     return found

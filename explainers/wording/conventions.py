@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 
-from explainers.languages import LANGUAGES, Language, is_language
+from ifonly.explainers.languages import LANGUAGES, Language, is_language
 
 _COUNTED: Mapping[str, tuple[str, ...]] = {
     # Units that are a word in some language, and what else a schema may call them.
@@ -90,7 +90,7 @@ class Conventions:
 @cache
 def conventions(language: Language) -> Conventions:
     """The conventions in the language's folder."""
-    found = import_module(f"explainers.wording.{language}.conventions").CONVENTIONS
+    found = import_module(f"ifonly.explainers.wording.{language}.conventions").CONVENTIONS
     assert isinstance(found, Conventions)
     return found
 

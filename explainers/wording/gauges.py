@@ -9,9 +9,9 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property, lru_cache
 
-from explainers.languages import LANGUAGES
-from explainers.wording.conventions import conventions_of
-from explainers.wording.numerals import (
+from ifonly.explainers.languages import LANGUAGES
+from ifonly.explainers.wording.conventions import conventions_of
+from ifonly.explainers.wording.numerals import (
     ROUNDED_DIGITS,
     Number,
     decimal,
@@ -19,10 +19,10 @@ from explainers.wording.numerals import (
     shown,
     write,
 )
-from explainers.wording.phrases import NOTHING, Clauses
-from explainers.wording.text import label_of
-from explainers.wording.units import Unit
-from models.schema import Feature, Kind
+from ifonly.explainers.wording.phrases import NOTHING, Clauses
+from ifonly.explainers.wording.text import label_of
+from ifonly.explainers.wording.units import Unit
+from ifonly.models.schema import Feature, Kind
 
 NO_UNIT = Unit("")
 

@@ -1,6 +1,6 @@
 """Constraints in words: where the words of each kind are found.
 
-A kind brings its own words (``words``, by language: :mod:`explainers.speaker`), or the
+A kind brings its own words (``words``, by language: :mod:`ifonly.explainers.speaker`), or the
 language's folder has them (:attr:`Limits.words`, by kind). So a new kind touches its own module,
 and a new language its own folder.
 """
@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from explainers.constraints import Constraint
-from explainers.constraints.registry import KINDS
-from explainers.languages import Language
-from explainers.speaker import Words
-from explainers.wording.gauges import Gauge, quantity
-from explainers.wording.numerals import Number, decimal
-from explainers.wording.text import reason
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.constraints.registry import KINDS
+from ifonly.explainers.languages import Language
+from ifonly.explainers.speaker import Words
+from ifonly.explainers.wording.gauges import Gauge, quantity
+from ifonly.explainers.wording.numerals import Number, decimal
+from ifonly.explainers.wording.text import reason
 
 Saying = Callable[[Any, Any], str]
 """A constraint, said by the limits of a language: one clause without a period."""
@@ -44,15 +44,15 @@ class Limits:
         return said(constraint, self) + (f"{before}{why}{behind}" if why else "")
 
     def name(self, column: int, particle: str = "") -> str:
-        """See :class:`explainers.speaker.Speaker`."""
+        """See :class:`ifonly.explainers.speaker.Speaker`."""
         return self.ended(self.gauges[column].label(self.language), particle)
 
     def value(self, column: int, value: float, particle: str = "") -> str:
-        """See :class:`explainers.speaker.Speaker`."""
+        """See :class:`ifonly.explainers.speaker.Speaker`."""
         return self.ended(self.gauges[column].value(value, self.language), particle)
 
     def amount(self, column: int, amount: float, particle: str = "") -> str:
-        """See :class:`explainers.speaker.Speaker`."""
+        """See :class:`ifonly.explainers.speaker.Speaker`."""
         gauge = self.gauges[column]
         number = Number(decimal(amount))
         if gauge.feature.kind.is_categorical:

@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from explainers.answer import Prediction
-from explainers.languages import Language
-from explainers.target import Demand, Target
-from explainers.wording.conventions import conventions
-from explainers.wording.numerals import Number, apart, decimal, difference, percent, shown
-from explainers.wording.phrases import NOTHING, Clause, DecisionWords
-from explainers.wording.text import clean, label_of
-from explainers.wording.units import Unit
-from models.schema import Decision, Task
+from ifonly.explainers.answer import Prediction
+from ifonly.explainers.languages import Language
+from ifonly.explainers.target import Demand, Target
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.explainers.wording.numerals import Number, apart, decimal, difference, percent, shown
+from ifonly.explainers.wording.phrases import NOTHING, Clause, DecisionWords
+from ifonly.explainers.wording.text import clean, label_of
+from ifonly.explainers.wording.units import Unit
+from ifonly.models.schema import Decision, Task
 
 PERCENT = Unit("%")
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
-from explainers.errors import InvalidPolicy
-from explainers.languages import LANGUAGES
-from explainers.wording.text import clean
-from models.schema import Decision, Feature, Labels, Schema
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.languages import LANGUAGES
+from ifonly.explainers.wording.text import clean
+from ifonly.models.schema import Decision, Feature, Labels, Schema
 
 Phrases = Mapping[str, Mapping[str, Labels]]
 """Feature name to value (as text) to the words for setting that value."""

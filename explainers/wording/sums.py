@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from explainers.constraints import Changes, Comparison, IsIn, Relation, Rule
-from explainers.wording.gauges import Gauge, quantity
-from explainers.wording.numerals import Number, decimal, tidy
-from explainers.wording.units import Unit
+from ifonly.explainers.constraints import Changes, Comparison, IsIn, Relation, Rule
+from ifonly.explainers.wording.gauges import Gauge, quantity
+from ifonly.explainers.wording.numerals import Number, decimal, tidy
+from ifonly.explainers.wording.units import Unit
 
 _MIRRORED = {
     Relation.LE: Relation.GE,

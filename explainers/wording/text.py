@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from explainers.wording.conventions import conventions_of
-from models.schema import Category, Feature, Labels
+from ifonly.explainers.wording.conventions import conventions_of
+from ifonly.models.schema import Category, Feature, Labels
 
 
 @lru_cache(maxsize=4_096)

@@ -1,4 +1,4 @@
-"""What plants write of units: data for :mod:`explainers.wording.units`.
+"""What plants write of units: data for :mod:`ifonly.explainers.wording.units`.
 
 Names and spellings are Pint's (https://pint.readthedocs.io), which reads many more; a test holds
 each symbol against it. Kept here because reading Pint's definitions takes a fifth of a second.

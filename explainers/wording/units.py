@@ -1,5 +1,5 @@
 """Units: what a difference between two readings is measured in, and what there is more or less of.
-How a language writes them is in its folder (:mod:`explainers.wording.conventions`)."""
+How a language writes them is in its folder (:mod:`ifonly.explainers.wording.conventions`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from explainers.wording.conventions import canonical, conventions_of
-from explainers.wording.text import clean
-from explainers.wording.unit_data import OWN_ZERO, POWERS, PREFIXES, UNITS
+from ifonly.explainers.wording.conventions import canonical, conventions_of
+from ifonly.explainers.wording.text import clean
+from ifonly.explainers.wording.unit_data import OWN_ZERO, POWERS, PREFIXES, UNITS
 
 _PERCENT = frozenset({"%"})
 FACTOR = re.compile(r"([^\d\s·*⋅×/^().\-−]+)\^?([-−]?\d{1,2})?")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from explainers.answer import (
+from ifonly.explainers.answer import (
     Abstained,
     Action,
     AlreadyTarget,
@@ -23,17 +23,17 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
-from explainers.languages import LANGUAGES
-from explainers.target import Demand, Target
-from explainers.wording.catalogue import Grammar, catalogue
-from explainers.wording.conventions import conventions
-from explainers.wording.gauges import Change, Gauge
-from explainers.wording.grounds import Grounds
-from explainers.wording.limits import Limits
-from explainers.wording.numerals import ceiling_percent
-from explainers.wording.outcomes import Outcome, Speech
-from explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases, Readers
-from models.schema import Decision, Schema
+from ifonly.explainers.languages import LANGUAGES
+from ifonly.explainers.target import Demand, Target
+from ifonly.explainers.wording.catalogue import Grammar, catalogue
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.explainers.wording.gauges import Change, Gauge
+from ifonly.explainers.wording.grounds import Grounds
+from ifonly.explainers.wording.limits import Limits
+from ifonly.explainers.wording.numerals import ceiling_percent
+from ifonly.explainers.wording.outcomes import Outcome, Speech
+from ifonly.explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases, Readers
+from ifonly.models.schema import Decision, Schema
 
 MAX_BLOCKERS = 8
 """Constraints that a sentence names; of more it gives the number."""
@@ -42,7 +42,7 @@ NO_PHRASES: Phrases = MappingProxyType({})
 
 
 class Wording:
-    """One model's answers, said in every language (:mod:`explainers.languages`).
+    """One model's answers, said in every language (:mod:`ifonly.explainers.languages`).
 
     Raises
     ------

@@ -5,9 +5,9 @@ inputs that a graph declares, once, when the model is loaded; what it returns tu
 batches of rows into tensors.
 """
 
-from models.encoding.bound import BoundEncoding, BoundInput, Column, Tensor, TensorInput
-from models.encoding.forms import FeatureEncoding, Form, Place
-from models.encoding.layout import Encoding
+from ifonly.models.encoding.bound import BoundEncoding, BoundInput, Column, Tensor, TensorInput
+from ifonly.models.encoding.forms import FeatureEncoding, Form, Place
+from ifonly.models.encoding.layout import Encoding
 
 __all__ = [
     "BoundEncoding",

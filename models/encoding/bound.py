@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.encoding.forms import FeatureEncoding
-from models.errors import GraphError
-from models.predictor import Rows
+from ifonly.models.encoding.forms import FeatureEncoding
+from ifonly.models.errors import GraphError
+from ifonly.models.predictor import Rows
 
 Tensor = npt.NDArray[Any]
 

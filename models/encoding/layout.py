@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.encoding.bound import BoundEncoding, BoundInput, Column, TensorInput
-from models.encoding.forms import FeatureEncoding, Form, Place
-from models.errors import GraphError
+from ifonly.models.encoding.bound import BoundEncoding, BoundInput, Column, TensorInput
+from ifonly.models.encoding.forms import FeatureEncoding, Form, Place
+from ifonly.models.errors import GraphError
 
 
 @dataclass(frozen=True)

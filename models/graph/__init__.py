@@ -1,5 +1,5 @@
 """ONNX nodes read as mathematics."""
 
-from models.graph.trees import feature_thresholds, split_thresholds
+from ifonly.models.graph.trees import feature_thresholds, split_thresholds
 
 __all__ = ["feature_thresholds", "split_thresholds"]

@@ -1,8 +1,8 @@
 """What each number of a tensor depends on, and which way it moves.
 
-Operators are run twice: on numbers (:meth:`~models.graph.operators.Operator.run`), and once, when
-a graph is read, on cells. Before the core of a model the sources of a cell are features, behind it
-they are outputs of the core.
+Operators are run twice: on numbers (:meth:`~ifonly.models.graph.operators.Operator.run`), and once,
+when a graph is read, on cells. Before the core of a model the sources of a cell are features,
+behind it they are outputs of the core.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.errors import GraphError
-from models.graph.forms import GraphForm, TreeEnsemble
-from models.graph.refusal import UnreadableGraph
-from models.predictor import Predictor, Rows, Scores
+from ifonly.models.errors import GraphError
+from ifonly.models.graph.forms import GraphForm, TreeEnsemble
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.predictor import Predictor, Rows, Scores
 
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-5
 """How far scores may differ: float32 sums in another order."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.encoding import BoundEncoding
-from models.graph.program import GraphProgram
-from models.predictor import Rows
+from ifonly.models.encoding import BoundEncoding
+from ifonly.models.graph.program import GraphProgram
+from ifonly.models.predictor import Rows
 
 
 @dataclass(frozen=True, eq=False)

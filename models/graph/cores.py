@@ -9,16 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 from onnx import NodeProto
 
-from models.graph import linear_nodes, tree_nodes, tree_v5
-from models.graph.finish import Finish
-from models.graph.forms import Core
-from models.graph.network_nodes import Network, find_network
-from models.graph.operators.base import Operator
-from models.graph.operators.shapes import Same, Squeeze
-from models.graph.program import Step
-from models.graph.refusal import UnreadableGraph
-from models.graph.source import GraphSource
-from models.graph.sums import find_sum
+from ifonly.models.graph import linear_nodes, tree_nodes, tree_v5
+from ifonly.models.graph.finish import Finish
+from ifonly.models.graph.forms import Core
+from ifonly.models.graph.network_nodes import Network, find_network
+from ifonly.models.graph.operators.base import Operator
+from ifonly.models.graph.operators.shapes import Same, Squeeze
+from ifonly.models.graph.program import Step
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.graph.source import GraphSource
+from ifonly.models.graph.sums import find_sum
 
 
 class ReadNode(Protocol):

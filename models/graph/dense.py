@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.refusal import refuse
-from models.graph.source import GraphSource, attributes
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import GraphSource, attributes
 
 Matrix = npt.NDArray[np.floating[Any]]
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from models.graph import floats
-from models.graph.operators.tree_scores import PostTransform, Transform
-from models.graph.program import GraphProgram
-from models.predictor import Scores
+from ifonly.models.graph import floats
+from ifonly.models.graph.operators.tree_scores import PostTransform, Transform
+from ifonly.models.graph.program import GraphProgram
+from ifonly.models.predictor import Scores
 
 Expand = npt.NDArray[np.float64] | None
 """``(n_raw, n_graph)``; None: nothing to do."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.graph.columns import Columns
-from models.graph.ensemble import BranchMode, TreeEnsemble
-from models.graph.finish import Finish, Link
-from models.graph.layers import Affine, ReluNetwork
-from models.predictor import Rows, Scores
+from ifonly.models.graph.columns import Columns
+from ifonly.models.graph.ensemble import BranchMode, TreeEnsemble
+from ifonly.models.graph.finish import Finish, Link
+from ifonly.models.graph.layers import Affine, ReluNetwork
+from ifonly.models.predictor import Rows, Scores
 
 __all__ = [
     "Affine",

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto
 
-from models.graph.layers import Affine
-from models.graph.operators.base import Operator
-from models.graph.operators.tree_scores import BinaryScores, PostTransform, Transform
-from models.graph.refusal import refuse
-from models.graph.source import attributes
+from ifonly.models.graph.layers import Affine
+from ifonly.models.graph.operators.base import Operator
+from ifonly.models.graph.operators.tree_scores import BinaryScores, PostTransform, Transform
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import attributes
 
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 

@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from models.graph.node_view import Array, NodeView, Translated
-from models.graph.operators.elementwise import Cast
-from models.graph.operators.shapes import Same, Take
-from models.graph.operators.tables import Binarizer, Imputer, Lookup, Normalizer, OneHot, Scaler
-from models.graph.refusal import refuse
+from ifonly.models.graph.node_view import Array, NodeView, Translated
+from ifonly.models.graph.operators.elementwise import Cast
+from ifonly.models.graph.operators.shapes import Same, Take
+from ifonly.models.graph.operators.tables import (
+    Binarizer,
+    Imputer,
+    Lookup,
+    Normalizer,
+    OneHot,
+    Scaler,
+)
+from ifonly.models.graph.refusal import refuse
 
 
 def _extract(node: NodeView) -> Translated:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from onnx import NodeProto
 
-from models.graph.dense import Dense, dense
-from models.graph.layers import Affine, ReluNetwork
-from models.graph.refusal import refuse
-from models.graph.source import GraphSource
+from ifonly.models.graph.dense import Dense, dense
+from ifonly.models.graph.layers import Affine, ReluNetwork
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import GraphSource
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.operators.base import Operator
-from models.graph.refusal import refuse
-from models.graph.source import GraphSource, attributes
+from ifonly.models.graph.operators.base import Operator
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import GraphSource, attributes
 
 Array = npt.NDArray[Any]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from onnx import NodeProto
 
-from models.graph.cells import Cells
-from models.graph.operators.shapes import Constant
-from models.graph.program import GraphProgram, Step
-from models.graph.refusal import UnreadableGraph, refuse
-from models.graph.source import GraphSource
-from models.graph.translation import translate
+from ifonly.models.graph.cells import Cells
+from ifonly.models.graph.operators.shapes import Constant
+from ifonly.models.graph.program import GraphProgram, Step
+from ifonly.models.graph.refusal import UnreadableGraph, refuse
+from ifonly.models.graph.source import GraphSource
+from ifonly.models.graph.translation import translate
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.graph.operators.base import Operator, Tensor
+from ifonly.models.graph.operators.base import Operator, Tensor
 
 
 @dataclass(frozen=True, eq=False)

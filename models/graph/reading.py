@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from models.encoding import BoundEncoding
-from models.graph.cells import Cell, Cells, sources
-from models.graph.columns import Columns
-from models.graph.cores import Found, find_core
-from models.graph.ensemble import TreeEnsemble
-from models.graph.finish import Expand, Finish
-from models.graph.forms import Core, GraphForm
-from models.graph.parts import Part, part
-from models.graph.reduction import Reduced, fold, mirrored, reduce
-from models.graph.refusal import UnreadableGraph, refuse
-from models.graph.source import GraphSource
+from ifonly.models.encoding import BoundEncoding
+from ifonly.models.graph.cells import Cell, Cells, sources
+from ifonly.models.graph.columns import Columns
+from ifonly.models.graph.cores import Found, find_core
+from ifonly.models.graph.ensemble import TreeEnsemble
+from ifonly.models.graph.finish import Expand, Finish
+from ifonly.models.graph.forms import Core, GraphForm
+from ifonly.models.graph.parts import Part, part
+from ifonly.models.graph.reduction import Reduced, fold, mirrored, reduce
+from ifonly.models.graph.refusal import UnreadableGraph, refuse
+from ifonly.models.graph.source import GraphSource
 
 
 def read_graph(

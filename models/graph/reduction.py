@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from models.graph.cells import Cell
-from models.graph.ensemble import TreeEnsemble
-from models.graph.finish import Expand
-from models.graph.forms import Affine, Core, ReluNetwork
-from models.graph.refusal import UnreadableGraph
+from ifonly.models.graph.cells import Cell
+from ifonly.models.graph.ensemble import TreeEnsemble
+from ifonly.models.graph.finish import Expand
+from ifonly.models.graph.forms import Affine, Core, ReluNetwork
+from ifonly.models.graph.refusal import UnreadableGraph
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,7 +25,7 @@ class Reduced:
     expand: Expand
     """Takes its outputs to those of the graph's core."""
     sense: int
-    """See :attr:`models.graph.finish.Finish.sense`."""
+    """See :attr:`ifonly.models.graph.finish.Finish.sense`."""
 
 
 def mirrored(core: Core) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import NodeProto
 
-from models.errors import GraphError
+from ifonly.models.errors import GraphError
 
 
 class UnreadableGraph(GraphError):

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.graph.ensemble import TreeEnsemble
-from models.graph.finish import Finish
-from models.graph.forms import Affine, Core, GraphForm, Link, ReluNetwork
-from models.graph.layers import Matrix
-from models.predictor import Rows
-from models.rounding import Known, Rounding
+from ifonly.models.graph.ensemble import TreeEnsemble
+from ifonly.models.graph.finish import Finish
+from ifonly.models.graph.forms import Affine, Core, GraphForm, Link, ReluNetwork
+from ifonly.models.graph.layers import Matrix
+from ifonly.models.predictor import Rows
+from ifonly.models.rounding import Known, Rounding
 
 Floats = npt.NDArray[np.float64]
 

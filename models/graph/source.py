@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from models.graph.refusal import UnreadableGraph, refuse
+from ifonly.models.graph.refusal import UnreadableGraph, refuse
 
 
 class GraphSource:

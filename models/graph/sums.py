@@ -14,18 +14,18 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph import tree_nodes, tree_v5
-from models.graph.cells import sources
-from models.graph.ensemble import TreeEnsemble
-from models.graph.finish import Finish
-from models.graph.operators.elementwise import Cast
-from models.graph.operators.shapes import Reshape, Same
-from models.graph.operators.tree_scores import PostTransform, Transform
-from models.graph.parts import Part, part
-from models.graph.program import Step
-from models.graph.refusal import refuse
-from models.graph.source import GraphSource, attributes
-from models.graph.tree_nodes import TreeNode
+from ifonly.models.graph import tree_nodes, tree_v5
+from ifonly.models.graph.cells import sources
+from ifonly.models.graph.ensemble import TreeEnsemble
+from ifonly.models.graph.finish import Finish
+from ifonly.models.graph.operators.elementwise import Cast
+from ifonly.models.graph.operators.shapes import Reshape, Same
+from ifonly.models.graph.operators.tree_scores import PostTransform, Transform
+from ifonly.models.graph.parts import Part, part
+from ifonly.models.graph.program import Step
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import GraphSource, attributes
+from ifonly.models.graph.tree_nodes import TreeNode
 
 _READERS = {
     "TreeEnsemble": tree_v5.read_ensemble,
@@ -66,7 +66,7 @@ class Sum:
         return bases.pop()
 
     def read(self, dtype: np.dtype[Any], n_columns: int) -> tuple[TreeEnsemble, Sequence[Step]]:
-        """As :meth:`models.graph.cores.Found.read`."""
+        """As :meth:`ifonly.models.graph.cores.Found.read`."""
         parts = [self._tree(k, dtype, n_columns) for k in range(len(self.nodes))]
         constants = [self.source.constant(t.tensor) for t in self.terms if t.tree is None]
         total = sum((float(np.asarray(c).item()) for c in constants), 0.0)

@@ -7,11 +7,18 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
-from models.graph.ml_translation import ML_TRANSLATIONS
-from models.graph.node_view import NodeView, Translated, ints
-from models.graph.operators.couplings import ArgMax, Softmax
-from models.graph.operators.elementwise import FUNCTIONS, OPERATIONS, Broadcast, Cast, Clip, Unary
-from models.graph.operators.shapes import (
+from ifonly.models.graph.ml_translation import ML_TRANSLATIONS
+from ifonly.models.graph.node_view import NodeView, Translated, ints
+from ifonly.models.graph.operators.couplings import ArgMax, Softmax
+from ifonly.models.graph.operators.elementwise import (
+    FUNCTIONS,
+    OPERATIONS,
+    Broadcast,
+    Cast,
+    Clip,
+    Unary,
+)
+from ifonly.models.graph.operators.shapes import (
     Concat,
     Flatten,
     Reshape,
@@ -22,9 +29,9 @@ from models.graph.operators.shapes import (
     Transpose,
     Unsqueeze,
 )
-from models.graph.operators.tables import Share
-from models.graph.refusal import refuse
-from models.graph.source import GraphSource
+from ifonly.models.graph.operators.tables import Share
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import GraphSource
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.ensemble import BranchMode, TreeEnsemble
-from models.graph.operators.base import Operator
-from models.graph.operators.tree_scores import BinaryScores, PostTransform, Transform
-from models.graph.refusal import refuse
-from models.graph.source import attributes
-from models.graph.tree_tables import TreeTables, read_tables
-from models.graph.untangle import untangle
+from ifonly.models.graph.ensemble import BranchMode, TreeEnsemble
+from ifonly.models.graph.operators.base import Operator
+from ifonly.models.graph.operators.tree_scores import BinaryScores, PostTransform, Transform
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import attributes
+from ifonly.models.graph.tree_tables import TreeTables, read_tables
+from ifonly.models.graph.untangle import untangle
 
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 Floats = npt.NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.ensemble import BranchMode
-from models.graph.refusal import refuse
-from models.graph.source import attributes
+from ifonly.models.graph.ensemble import BranchMode
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import attributes
 
 Ids = npt.NDArray[np.int64]
 

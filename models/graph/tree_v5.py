@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.ensemble import BranchMode
-from models.graph.operators.tree_scores import Transform
-from models.graph.refusal import refuse
-from models.graph.source import attributes
-from models.graph.tree_nodes import TreeNode, regression
-from models.graph.tree_tables import Ids, TreeTables
+from ifonly.models.graph.ensemble import BranchMode
+from ifonly.models.graph.operators.tree_scores import Transform
+from ifonly.models.graph.refusal import refuse
+from ifonly.models.graph.source import attributes
+from ifonly.models.graph.tree_nodes import TreeNode, regression
+from ifonly.models.graph.tree_tables import Ids, TreeTables
 
 _MODES = (BranchMode.LE, BranchMode.LT, BranchMode.GE, BranchMode.GT, BranchMode.EQ, BranchMode.NE)
 _MEMBER = 6

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-from models.encoding import Column
-from models.graph import tree_tables, tree_v5
-from models.graph.refusal import UnreadableGraph
+from ifonly.models.encoding import Column
+from ifonly.models.graph import tree_tables, tree_v5
+from ifonly.models.graph.refusal import UnreadableGraph
 
 Thresholds = npt.NDArray[np.floating[Any]]
 """Ascending, without repeats, in the type in which the graph keeps them: float32 or float64."""
@@ -24,7 +24,7 @@ def split_thresholds(model: ModelProto) -> dict[int, Thresholds]:
     """Values at which the tree ensembles of a graph split each column of its inputs.
 
     Columns are counted over all inputs in the graph's order, as in
-    :attr:`models.encoding.BoundEncoding.columns`. Only trees that read raw inputs count:
+    :attr:`ifonly.models.encoding.BoundEncoding.columns`. Only trees that read raw inputs count:
     directly, or through Identity, Cast and Concat. Empty where there are none.
     """
     found: dict[int, list[Thresholds]] = {}

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.ensemble import Ints, TreeEnsemble
-from models.graph.refusal import refuse
+from ifonly.models.graph.ensemble import Ints, TreeEnsemble
+from ifonly.models.graph.refusal import refuse
 
 _MOST = 1 << 22
 """Nodes that an ensemble may have."""

@@ -6,8 +6,8 @@ import os
 # to its maker. It looks at this when it is imported, which nothing does before this line.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from models.onnx.guard import Guard, GuardLimits
-from models.onnx.predictor import (
+from ifonly.models.onnx.guard import Guard, GuardLimits
+from ifonly.models.onnx.predictor import (
     OnnxPredictor,
     load_plausibility,
     load_predictor,

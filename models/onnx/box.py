@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from models.encoding import Tensor
-from models.errors import GraphError
-from models.frames import Array, read_frame, write_frame
-from models.onnx.guard import Guard
-from models.onnx.watchdog import Watched, watchdog
+from ifonly.models.encoding import Tensor
+from ifonly.models.errors import GraphError
+from ifonly.models.frames import Array, read_frame, write_frame
+from ifonly.models.onnx.guard import Guard
+from ifonly.models.onnx.watchdog import Watched, watchdog
 
-_ROOT = str(Path(__file__).resolve().parents[2])
+_ROOT = str(Path(__file__).parents[3])
+"""Where ``ifonly`` is imported from. Not resolved: in a checkout this package is a link in it."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """What the process needs to know of ours: no address and no password of a store."""
 
@@ -66,7 +67,7 @@ class Box:
         return self._child
 
     def open(self, guard: Guard, data: bytes, threads: int, ordered: bool) -> BoxedSession:
-        """As :func:`models.onnx.sessions.open_session`."""
+        """As :func:`ifonly.models.onnx.sessions.open_session`."""
         header = {"do": "open", "threads": threads, "ordered": ordered}
         raw = np.frombuffer(data, dtype=np.uint8)
         reply, _ = self.ask(header, [raw], self._limits.load_seconds)
@@ -114,7 +115,12 @@ class Box:
             # An empty folder: a relative path in a graph finds nothing.
             folder = tempfile.TemporaryDirectory(prefix="ifonly-empty-")
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "models.onnx.box_worker", str(self._limits.memory_bytes)],
+                [
+                    sys.executable,
+                    "-m",
+                    "ifonly.models.onnx.box_worker",
+                    str(self._limits.memory_bytes),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -135,7 +141,7 @@ class BoxedSession:
         self._number = number
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Tensor]) -> list[Tensor]:
-        """As :meth:`models.onnx.sessions.Session.run`."""
+        """As :meth:`ifonly.models.onnx.sessions.Session.run`."""
         names = {"outputs": list(outputs), "inputs": list(feeds)}
         header = {"do": "run", "session": self._number, **names}
         seconds = self._guard.limits.run_seconds

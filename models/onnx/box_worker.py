@@ -1,7 +1,7 @@
-"""The child of :class:`models.onnx.box.Box`: opens graphs and runs them until it is killed.
+"""The child of :class:`ifonly.models.onnx.box.Box`: opens graphs and runs them until it is killed.
 
-``python -m models.onnx.box_worker BYTES``: as much address space as it may have. It asks for no
-file and may write none; it ends with whoever started it.
+``python -m ifonly.models.onnx.box_worker BYTES``: as much address space as it may have. It asks for
+no file and may write none; it ends with whoever started it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import IO, Any
 
 import onnxruntime
 
-from models.errors import GraphError
-from models.frames import Array, read_frame, write_frame
-from models.onnx.sessions import open_here, reason
-from models.onnx.walls import wall_in
+from ifonly.models.errors import GraphError
+from ifonly.models.frames import Array, read_frame, write_frame
+from ifonly.models.onnx.sessions import open_here, reason
+from ifonly.models.onnx.walls import wall_in
 
 PARENT_SECONDS = 1.0
 

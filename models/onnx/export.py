@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto
 
-from models.errors import GraphError
+from ifonly.models.errors import GraphError
 
 INPUT = "features"
 """Name of the one matrix input, ``(n_rows, n_columns)``."""
@@ -30,6 +30,8 @@ IR_VERSION = 8
 
 _LONGEST_REASON = 300
 _CAST = "ifonly_cast"
+_SINGLE = ("SimpleImputer",)
+"""Steps whose operator ONNX Runtime has in float32 alone."""
 _TREE_MODULES = ("sklearn.tree", "sklearn.ensemble", "xgboost", "lightgbm")
 
 Columns = int | Mapping[str, bool]
@@ -165,10 +167,11 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
 
     _teach(estimator)
     trees, several = _has_trees(estimator), not isinstance(columns, int)
-    if trees and len(list(_steps(estimator))) > 1:
+    only_single = any(type(step).__name__ in _SINGLE for step in _steps(estimator))
+    if trees and not only_single and len(list(_steps(estimator))) > 1:
         estimator, trees = _casting(estimator), False
     # Behind inputs of several types, the converters of linear models know no float64.
-    is_single = trees or (several and not _casts(estimator))
+    is_single = trees or only_single or (several and not _casts(estimator))
     tensor = FloatTensorType if is_single else DoubleTensorType
     options: dict[Any, Any] | None = None
     if is_classifier(estimator):
@@ -242,7 +245,16 @@ def _teach(estimator: Any) -> None:
 
 
 def _steps(estimator: Any) -> Iterator[Any]:
-    yield from (step for _, step in getattr(estimator, "steps", []))
+    """Those of a pipeline, and what they are made of in their turn."""
+    for step in (
+        part[1] for part in (*_parts(estimator, "steps"), *_parts(estimator, "transformers_"))
+    ):
+        yield from _steps(step)
+        yield step
+
+
+def _parts(estimator: Any, name: str) -> tuple[Any, ...]:
+    return tuple(getattr(estimator, name, None) or ())
 
 
 def _has_trees(estimator: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.errors import OutOfService
+from ifonly.models.errors import OutOfService
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class GuardLimits:
     """What the graphs of a model may take."""
 
     run_seconds: float = 10.0
-    """Time of one run, which has no more rows than ``models.onnx.predictor.CHUNK``."""
+    """Time of one run, which has no more rows than ``ifonly.models.onnx.predictor.CHUNK``."""
     load_seconds: float = 120.0
     """Until a graph can be run; and until a whole folder has been tried."""
     memory_bytes: int = 4 << 30

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import NotFinite
-from models.onnx.predictor import OnnxPredictor, in_sessions
-from models.predictor import Row, Rows
-from models.rounding import Known, Rounding
+from ifonly.models.errors import NotFinite
+from ifonly.models.onnx.predictor import OnnxPredictor, in_sessions
+from ifonly.models.predictor import Row, Rows
+from ifonly.models.rounding import Known, Rounding
 
 THREADS = (1, 2, 8)
 BATCHES = (1, 2, 7, 64)

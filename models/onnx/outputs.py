@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
-from models.encoding import Tensor
-from models.errors import GraphError
-from models.predictor import Scores
-from models.schema import Decision, Task
+from ifonly.models.encoding import Tensor
+from ifonly.models.errors import GraphError
+from ifonly.models.predictor import Scores
+from ifonly.models.schema import Decision, Task
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _INTEGERS = (TensorProto.INT64, TensorProto.INT32)

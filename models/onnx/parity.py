@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import ParityError
-from models.predictor import Rows, Scores
-from models.schema import Decision
+from ifonly.models.errors import ParityError
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Decision
 
 Score = Callable[[Rows], Scores]
 """Rows (float32 values held in float64) to scores, ``(n_rows, n_outputs)``."""

@@ -11,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from models.encoding import BoundEncoding, Encoding, FeatureEncoding, Form, Tensor
-from models.errors import GraphError
-from models.naming import are_named, has_names
-from models.onnx.guard import Guard
-from models.onnx.outputs import as_matrix, score_columns, score_output
-from models.onnx.reading import GraphFile, read_graph, tensor_inputs
-from models.onnx.sessions import Session, open_session
-from models.onnx.surgery import class_names, keep_output, remove_zipmaps
-from models.onnx.trial import check_alone, check_probabilities, trial_rows
-from models.predictor import Rows, Scores, finite
-from models.rounding import UNKNOWN, Rounding
-from models.schema import Decision, Feature, Schema, Task
-from models.spec import OutputBinding, Spec
+from ifonly.models.encoding import BoundEncoding, Encoding, FeatureEncoding, Form, Tensor
+from ifonly.models.errors import GraphError
+from ifonly.models.naming import are_named, has_names
+from ifonly.models.onnx.guard import Guard
+from ifonly.models.onnx.outputs import as_matrix, score_columns, score_output
+from ifonly.models.onnx.reading import GraphFile, read_graph, tensor_inputs
+from ifonly.models.onnx.sessions import Session, open_session
+from ifonly.models.onnx.surgery import class_names, keep_output, remove_zipmaps
+from ifonly.models.onnx.trial import check_alone, check_probabilities, trial_rows
+from ifonly.models.predictor import Rows, Scores, finite
+from ifonly.models.rounding import UNKNOWN, Rounding
+from ifonly.models.schema import Decision, Feature, Schema, Task
+from ifonly.models.spec import OutputBinding, Spec
 
 CHUNK = 4096
 """Most rows that go through the graph at once: memory stays bounded, and nothing is gained

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from models.encoding import TensorInput
-from models.errors import GraphError
+from ifonly.models.encoding import TensorInput
+from ifonly.models.errors import GraphError
 
 _LFS_POINTER = b"version https://git-lfs"
 

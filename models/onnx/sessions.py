@@ -9,12 +9,12 @@ from typing import Protocol
 import onnxruntime
 from onnx import ModelProto
 
-from models.encoding import Tensor
-from models.errors import GraphError
-from models.onnx.bounded import unbounded
-from models.onnx.box import box_of
-from models.onnx.guard import Guard
-from models.onnx.watchdog import Watched, watchdog
+from ifonly.models.encoding import Tensor
+from ifonly.models.errors import GraphError
+from ifonly.models.onnx.bounded import unbounded
+from ifonly.models.onnx.box import box_of
+from ifonly.models.onnx.guard import Guard
+from ifonly.models.onnx.watchdog import Watched, watchdog
 
 _NOWHERE = os.path.join(os.devnull, "none")
 """A folder that cannot be there."""

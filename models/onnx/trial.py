@@ -7,9 +7,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import GraphError
-from models.predictor import Rows, Scores
-from models.schema import Feature, Schema
+from ifonly.models.errors import GraphError
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Feature, Schema
 
 _FEWEST, _MOST = 8, 256
 """Rows of a trial; as many as it takes to show every category once."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from models.onnx.guard import Guard
+from ifonly.models.onnx.guard import Guard
 
 ROUND_SECONDS = 0.1
 STUCK_SECONDS = 2.0

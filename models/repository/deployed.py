@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.graph.forms import GraphForm
-from models.onnx import Guard
-from models.predictor import Predictor, Row, Rows
-from models.schema import Labels
-from models.spec import Spec
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.onnx import Guard
+from ifonly.models.predictor import Predictor, Row, Rows
+from ifonly.models.schema import Labels
+from ifonly.models.spec import Spec
 
 
 @dataclass(frozen=True, eq=False)

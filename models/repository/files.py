@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from models.errors import SpecError
-from models.spec.checks import is_path_safe
+from ifonly.models.errors import SpecError
+from ifonly.models.spec.checks import is_path_safe
 
 Id = tuple[str, str]
 """Name and version."""

@@ -11,23 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from models.errors import GraphError, SpecError
-from models.graph import feature_thresholds
-from models.graph.checking import check_reading
-from models.graph.forms import GraphForm
-from models.graph.reading import read_graph
-from models.graph.refusal import UnreadableGraph
-from models.graph.rounding import bound_rounding
-from models.onnx import Guard, GuardLimits, OnnxPredictor, load_plausibility, load_predictor
-from models.onnx.measuring import measure_rounding
-from models.onnx.trial import trial_rows
-from models.predictor import Rows
-from models.repository.deployed import DeployedModel, Example
-from models.repository.reference import read_examples, read_reference
-from models.rounding import Rounding
-from models.schema import Schema
-from models.spec import Spec, parse_spec
-from models.toml_bounds import MAX_BYTES as MAX_TOML
+from ifonly.models.errors import GraphError, SpecError
+from ifonly.models.graph import feature_thresholds
+from ifonly.models.graph.checking import check_reading
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.reading import read_graph
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.graph.rounding import bound_rounding
+from ifonly.models.onnx import Guard, GuardLimits, OnnxPredictor, load_plausibility, load_predictor
+from ifonly.models.onnx.measuring import measure_rounding
+from ifonly.models.onnx.trial import trial_rows
+from ifonly.models.predictor import Rows
+from ifonly.models.repository.deployed import DeployedModel, Example
+from ifonly.models.repository.reference import read_examples, read_reference
+from ifonly.models.rounding import Rounding
+from ifonly.models.schema import Schema
+from ifonly.models.spec import Spec, parse_spec
+from ifonly.models.toml_bounds import MAX_BYTES as MAX_TOML
 
 MODEL, SPEC = "model.onnx", "spec.toml"
 REFERENCE, EXAMPLES, PARITY = "reference.csv", "examples.json", "parity.json"

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from models.errors import SpecError, SpecProblem
-from models.repository.folder import SPEC
-from models.spec import parse_spec
-from models.toml_bounds import MAX_BYTES as MAX_TOML
+from ifonly.models.errors import SpecError, SpecProblem
+from ifonly.models.repository.folder import SPEC
+from ifonly.models.spec import parse_spec
+from ifonly.models.toml_bounds import MAX_BYTES as MAX_TOML
 
 MAX_FILES = 500
 MAX_PATH = 200

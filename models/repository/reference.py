@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import InvalidInstance, SpecError
-from models.predictor import Rows
-from models.repository.deployed import Example
-from models.schema import Feature, Kind, Schema
+from ifonly.models.errors import InvalidInstance, SpecError
+from ifonly.models.predictor import Rows
+from ifonly.models.repository.deployed import Example
+from ifonly.models.schema import Feature, Kind, Schema
 
 _HEADER = 1
 PIECE = 4_096

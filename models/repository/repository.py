@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, overload
 
-from models.errors import ModelError, UnknownModel
-from models.onnx import GuardLimits
-from models.repository.deployed import DeployedModel
-from models.repository.files import (
+from ifonly.models.errors import ModelError, UnknownModel
+from ifonly.models.onnx import GuardLimits
+from ifonly.models.repository.deployed import DeployedModel
+from ifonly.models.repository.files import (
     Id,
     Signature,
     check_path,
@@ -21,8 +21,8 @@ from models.repository.files import (
     signature_of,
     version_folders,
 )
-from models.repository.folder import load_folder
-from models.repository.naming import natural
+from ifonly.models.repository.folder import load_folder
+from ifonly.models.repository.naming import natural
 
 T = TypeVar("T")
 
@@ -99,8 +99,8 @@ class Repository(Generic[T]):
 
     ``before`` is called with each folder that is to be loaded, ``limits`` are those of its graphs.
     ``prepare`` turns each model into what the caller needs beside it, once, when it is loaded;
-    a :class:`~models.errors.ModelError` that either raises refuses the folder. Readers never wait:
-    they see the models as they were before a refresh, or as they are after it.
+    a :class:`~ifonly.models.errors.ModelError` that either raises refuses the folder. Readers never
+    wait: they see the models as they were before a refresh, or as they are after it.
     """
 
     @overload

@@ -1,6 +1,6 @@
 """The spec of a model folder: read from TOML, checked in full, or refused with every reason."""
 
-from models.spec.build import OutputBinding, Spec, parse_spec
-from models.spec.document import json_schema
+from ifonly.models.spec.build import OutputBinding, Spec, parse_spec
+from ifonly.models.spec.document import json_schema
 
 __all__ = ["OutputBinding", "Spec", "json_schema", "parse_spec"]

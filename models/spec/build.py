@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from models.document import Document
-from models.encoding import Encoding, FeatureEncoding, Form, Place
-from models.errors import SpecError
-from models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
-from models.spec.checks import contradictions
-from models.spec.document import read_spec
-from models.spec.policy_checks import policy_contradictions
+from ifonly.models.document import Document
+from ifonly.models.encoding import Encoding, FeatureEncoding, Form, Place
+from ifonly.models.errors import SpecError
+from ifonly.models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
+from ifonly.models.spec.checks import contradictions
+from ifonly.models.spec.document import read_spec
+from ifonly.models.spec.policy_checks import policy_contradictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def parse_spec(text: bytes, file: str) -> Spec:
 
     >>> parse_spec(b'format = 2', "spec.toml")
     Traceback (most recent call last):
-    models.errors.SpecError: spec.toml: is missing 'name', 'version', 'task', 'features'
+    ifonly.models.errors.SpecError: spec.toml: is missing 'name', 'version', 'task', 'features'
     spec.toml: format: is 2 (int), not 1
 
     Raises

@@ -11,8 +11,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from models.document import Document
-from models.errors import SpecProblem
+from ifonly.models.document import Document
+from ifonly.models.errors import SpecProblem
 
 MOST_DIGITS = 15
 """Decimal digits that every float64 keeps: a grid of more has values that do not survive."""

@@ -7,13 +7,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from models.document import Document, Path, read_document
+from ifonly.models.document import Document, Path, read_document
 
 
 @cache
 def json_schema() -> dict[str, Any]:
     """The published JSON Schema (draft 2020-12) of ``spec.toml``."""
-    text = (files("models") / "spec.schema.json").read_text(encoding="utf-8")
+    text = (files("ifonly.models") / "spec.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from models.document import Document
-from models.errors import SpecProblem
-from models.spec.checks import is_categorical, names_of, on_grid_between
+from ifonly.models.document import Document
+from ifonly.models.errors import SpecProblem
+from ifonly.models.spec.checks import is_categorical, names_of, on_grid_between
 
 _Problem = tuple[str, str]
 """Key below the feature's policy, starting with a dot, and what is wrong."""

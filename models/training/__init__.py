@@ -3,9 +3,9 @@
 Simulating needs numpy only; :func:`train` needs the extra ``train``.
 """
 
-from models.training.alarms import held_out_alarms
-from models.training.milling import Simulation, carry_out, simulate
-from models.training.package import TrainingReport, train
+from ifonly.models.training.alarms import held_out_alarms
+from ifonly.models.training.milling import Simulation, carry_out, simulate
+from ifonly.models.training.package import TrainingReport, train
 
 __all__ = [
     "Simulation",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models.errors import ModelError
-from models.predictor import Predictor
-from models.schema import Decision
-from models.training.dataset import ALARM_CAMPAIGN
-from models.training.milling import CAMPAIGN_ROWS, Simulation, join, simulate
+from ifonly.models.errors import ModelError
+from ifonly.models.predictor import Predictor
+from ifonly.models.schema import Decision
+from ifonly.models.training.dataset import ALARM_CAMPAIGN
+from ifonly.models.training.milling import CAMPAIGN_ROWS, Simulation, join, simulate
 
 _CAMPAIGNS_AT_ONCE = 20
 
@@ -19,7 +19,8 @@ def held_out_alarms(
     """The first ``n_alarms`` simulated parts that the model flags, none of them ever trained on.
 
     What comes back is a simulation: its noise lets actions be carried out on the very machine
-    (:func:`~models.training.milling.carry_out`), and its ``modes`` say which alarms were right.
+    (:func:`~ifonly.models.training.milling.carry_out`), and its ``modes`` say which alarms were
+    right.
 
     Raises
     ------

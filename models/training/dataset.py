@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import DataError, InvalidInstance
-from models.predictor import Rows
-from models.schema import Schema
-from models.training.milling import Flags, simulate
+from ifonly.models.errors import DataError, InvalidInstance
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Schema
+from ifonly.models.training.milling import Flags, simulate
 
 CSV_COLUMNS = {
     "air_temperature": "Air temperature [K]",

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from models.predictor import Predictor, Rows
-from models.schema import Decision, Labels, Schema
-from models.training.alarms import held_out_alarms
-from models.training.dataset import ALARM_CAMPAIGN
-from models.training.milling import (
+from ifonly.models.predictor import Predictor, Rows
+from ifonly.models.schema import Decision, Labels, Schema
+from ifonly.models.training.alarms import held_out_alarms
+from ifonly.models.training.dataset import ALARM_CAMPAIGN
+from ifonly.models.training.milling import (
     MODES,
     POWER_LIMITS_W,
     QUALITY,

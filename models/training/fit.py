@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from models.predictor import Rows, Scores
-from models.training.dataset import Dataset
-from models.training.milling import MODES, Array, Flags, failures_by_readings
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.training.dataset import Dataset
+from ifonly.models.training.milling import MODES, Array, Flags, failures_by_readings
 
 PARAMETERS: dict[str, Any] = {
     "n_estimators": 200,

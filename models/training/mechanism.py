@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 from onnx import ModelProto, helper
 
-from models.onnx.export import export_onnx, to_bytes
+from ifonly.models.onnx.export import export_onnx, to_bytes
 
 Array = npt.NDArray[np.float64]
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from models.predictor import Rows
+from ifonly.models.predictor import Rows
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.predictor import Rows
-from models.training.milling import simulate
+from ifonly.models.predictor import Rows
+from ifonly.models.training.milling import simulate
 
 CAUSAL_CAMPAIGN = 4_000_000
 """Where its campaigns begin: none is used to train or judge the alarm."""

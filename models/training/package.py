@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from models.onnx.export import export_onnx, to_bytes
-from models.onnx.parity import ParityReport, check_parity
-from models.predictor import Rows
-from models.repository import DeployedModel, load_folder
-from models.repository.folder import EXAMPLES, MODEL, PARITY, REFERENCE, SPEC
-from models.schema import Schema
-from models.training.dataset import Split, read_csv, simulated_split, stratified_split
-from models.training.examples import choose_examples
-from models.training.fit import PARAMETERS, FitMetrics, TrainedModel, fit, measure
-from models.training.template import NAME, median_deviations, spec_text, untrained_schema
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.onnx.parity import ParityReport, check_parity
+from ifonly.models.predictor import Rows
+from ifonly.models.repository import DeployedModel, load_folder
+from ifonly.models.repository.folder import EXAMPLES, MODEL, PARITY, REFERENCE, SPEC
+from ifonly.models.schema import Schema
+from ifonly.models.training.dataset import Split, read_csv, simulated_split, stratified_split
+from ifonly.models.training.examples import choose_examples
+from ifonly.models.training.fit import PARAMETERS, FitMetrics, TrainedModel, fit, measure
+from ifonly.models.training.template import NAME, median_deviations, spec_text, untrained_schema
 
 ROWS = 200_000
 """Simulated parts to fit."""

@@ -9,9 +9,9 @@ from string import Template
 
 import numpy as np
 
-from models.predictor import Rows
-from models.schema import Schema
-from models.spec import Spec, parse_spec
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Schema
+from ifonly.models.spec import Spec, parse_spec
 
 NAME = "milling-machine"
 SCALED = ("process_temperature", "rotational_speed", "torque")
@@ -20,7 +20,7 @@ SCALED = ("process_temperature", "rotational_speed", "torque")
 
 def spec_text(version: str, threshold: float, scales: Mapping[str, float], csv: Path | None) -> str:
     """``spec.toml`` of a model trained from simulated parts, or from the file ``csv``."""
-    template = files("models.training").joinpath("milling.spec.toml.in").read_text("utf-8")
+    template = files("ifonly.models.training").joinpath("milling.spec.toml.in").read_text("utf-8")
     simulated = {
         "data_en": "Trained on simulated parts after the AI4I 2020 rules.",
         "data_ko": "AI4I 2020 규칙을 따르는 모의 데이터로 학습했습니다.",

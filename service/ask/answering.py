@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from explainers.causal.errors import CausalError, NoTime
-from explainers.constraints import Source
-from explainers.watch import Watch, unwatched
-from service.ask import read_request
-from service.ask.budget import Budget, Stopwatch
-from service.ask.confirm import AS_SET, Confirming, confirm_instance, confirmed
-from service.ask.explain import explain
-from service.ask.predict import predict
-from service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
-from service.ask.problems import Refusal, rejections
-from service.ask.what_if import what_if
-from service.ask.write_reply import ReplyWriter
-from service.errors import (
+from ifonly.explainers.causal.errors import CausalError, NoTime
+from ifonly.explainers.constraints import Source
+from ifonly.explainers.watch import Watch, unwatched
+from ifonly.service.ask import read_request
+from ifonly.service.ask.budget import Budget, Stopwatch
+from ifonly.service.ask.confirm import AS_SET, Confirming, confirm_instance, confirmed
+from ifonly.service.ask.explain import explain
+from ifonly.service.ask.predict import predict
+from ifonly.service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
+from ifonly.service.ask.problems import Refusal, rejections
+from ifonly.service.ask.what_if import what_if
+from ifonly.service.ask.write_reply import ReplyWriter
+from ifonly.service.errors import (
     ContradictoryConstraints,
     Fault,
     InvalidRequest,
@@ -24,8 +24,8 @@ from service.errors import (
     TargetAlreadyMet,
     in_doubt,
 )
-from service.served.registry import ServedModel
-from service.wire import replies, requests
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.wire import replies, requests
 
 
 def predictions(

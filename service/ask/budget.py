@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from explainers.deadline import Deadline, stay
-from explainers.watch import Watch, unwatched
-from service.scheduling.time_slices import Turn
-from service.settings import Settings
-from service.wire import replies
+from ifonly.explainers.deadline import Deadline, stay
+from ifonly.explainers.watch import Watch, unwatched
+from ifonly.service.scheduling.time_slices import Turn
+from ifonly.service.settings import Settings
+from ifonly.service.wire import replies
 
 LEAST_PATIENCE_SECONDS = 1.0
 """A question waits so long for a thread, however short its own time is."""

@@ -8,12 +8,12 @@ import tomllib
 from contextlib import suppress
 from typing import Any
 
-from models.errors import UnknownModel
-from models.schema import Category, Feature, Labels
-from service.ask import write_causal
-from service.ask.write_reply import ReplyWriter, number
-from service.served.registry import Registry, ServedModel
-from service.wire import models as wire
+from ifonly.models.errors import UnknownModel
+from ifonly.models.schema import Category, Feature, Labels
+from ifonly.service.ask import write_causal
+from ifonly.service.ask.write_reply import ReplyWriter, number
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.wire import models as wire
 
 
 def listing(registry: Registry) -> wire.ModelsReply:

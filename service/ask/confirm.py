@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from explainers.verify.exported import check_answer
-from models.predictor import Row, Rows, Scores, finite
-from models.rounding import rounding_of
-from models.said import PredictorWord, expected, read_said
-from models.schema import Schema, Task
-from service.ask.problem_types import PREDICTOR_DISAGREES
-from service.ask.problems import Refusal
-from service.errors import PredictorUnavailable, PredictorUnclear
-from service.logs import logger
-from service.served.predictor_host import PredictorHost
-from service.served.registry import ServedModel
-from service.wire import replies, requests
+from ifonly.explainers.verify.exported import check_answer
+from ifonly.models.predictor import Row, Rows, Scores, finite
+from ifonly.models.rounding import rounding_of
+from ifonly.models.said import PredictorWord, expected, read_said
+from ifonly.models.schema import Schema, Task
+from ifonly.service.ask.problem_types import PREDICTOR_DISAGREES
+from ifonly.service.ask.problems import Refusal
+from ifonly.service.errors import PredictorUnavailable, PredictorUnclear
+from ifonly.service.logs import logger
+from ifonly.service.served.predictor_host import PredictorHost
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.wire import replies, requests
 
 PREDICTOR = "predictor"
 OURS = ("prediction", "confirmed_by")

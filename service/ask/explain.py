@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from explainers.answer import AlreadyTarget, Answer, Counterfactual, Infeasible, Recourse
-from explainers.causal.doubts import Doubt
-from explainers.causal.errors import CausalError
-from explainers.deadline import Deadline
-from explainers.explain import explain as search
-from explainers.problem import Problem
-from explainers.watch import Watch, unwatched
-from service.ask.over_time import OverTime, until_whole
-from service.ask.question import Question, problem_of
-from service.errors import ContradictoryConstraints, TargetAlreadyMet, in_doubt
-from service.logs import logger
-from service.served.causal_model import Semantics, ServedCausal
-from service.served.registry import ServedModel
+from ifonly.explainers.answer import AlreadyTarget, Answer, Counterfactual, Infeasible, Recourse
+from ifonly.explainers.causal.doubts import Doubt
+from ifonly.explainers.causal.errors import CausalError
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain as search
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.watch import Watch, unwatched
+from ifonly.service.ask.over_time import OverTime, until_whole
+from ifonly.service.ask.question import Question, problem_of
+from ifonly.service.errors import ContradictoryConstraints, TargetAlreadyMet, in_doubt
+from ifonly.service.logs import logger
+from ifonly.service.served.causal_model import Semantics, ServedCausal
+from ifonly.service.served.registry import ServedModel
 
 
 @dataclass(frozen=True, eq=False)

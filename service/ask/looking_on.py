@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from explainers.causal.errors import CausalError
-from explainers.causal.timing import MOST_STEPS
-from service.ask import read_request
-from service.ask.question import Rung
-from service.served.registry import ServedModel
-from service.wire import requests
+from ifonly.explainers.causal.errors import CausalError
+from ifonly.explainers.causal.timing import MOST_STEPS
+from ifonly.service.ask import read_request
+from ifonly.service.ask.question import Rung
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.wire import requests
 
 MORE = 1.25
 """Times of what the whole effect takes, so that it is seen to stay."""

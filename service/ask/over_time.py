@@ -9,16 +9,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from explainers.answer import Prediction
-from explainers.causal.timing import MOST_STEPS
-from explainers.causal.trajectory import Trajectory
-from explainers.constraints import Constraint
-from explainers.target import Target
-from models.predictor import Row, Rows, Scores
-from service.ask.predict import predict
-from service.served.causal_model import ServedCausal
-from service.served.registry import ServedModel
-from service.words.time import Timing
+from ifonly.explainers.answer import Prediction
+from ifonly.explainers.causal.timing import MOST_STEPS
+from ifonly.explainers.causal.trajectory import Trajectory
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.service.ask.predict import predict
+from ifonly.service.served.causal_model import ServedCausal
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.words.time import Timing
 
 IsMet = Callable[[Scores], npt.NDArray[np.bool_]]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.space import Axis
-from service.ask.question import Question, problem_of
-from service.served.registry import ServedModel
+from ifonly.explainers.space import Axis
+from ifonly.service.ask.question import Question, problem_of
+from ifonly.service.served.registry import ServedModel
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from explainers.answer import Prediction
-from models.predictor import Rows
-from service.served.registry import ServedModel
+from ifonly.explainers.answer import Prediction
+from ifonly.models.predictor import Rows
+from ifonly.service.served.registry import ServedModel
 
 
 def predict(model: ServedModel, rows: Rows) -> tuple[Prediction, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.errors import RequestPart
+from ifonly.service.errors import RequestPart
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Refusals as values: what is wrong, where, and when it is worth asking again.
 
-Whoever finds something wrong raises an error of :mod:`service.errors` (or a :class:`Refusal`);
-:func:`problem_of` says what problem it is, for every door alike. A door gives it its own form, a
-record keeps it word for word.
+Whoever finds something wrong raises an error of :mod:`ifonly.service.errors` (or a
+:class:`Refusal`); :func:`problem_of` says what problem it is, for every door alike. A door gives it
+its own form, a record keeps it word for word.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from models.errors import GraphError, NotFinite, OutOfService, UnknownModel
-from service import errors, logs
-from service.ask import problem_types as kinds
-from service.ask.problem_types import ProblemType
-from service.errors import MAX_FAULTS, Fault, Path, RequestPart
+from ifonly.models.errors import GraphError, NotFinite, OutOfService, UnknownModel
+from ifonly.service import errors, logs
+from ifonly.service.ask import problem_types as kinds
+from ifonly.service.ask.problem_types import ProblemType
+from ifonly.service.errors import MAX_FAULTS, Fault, Path, RequestPart
 
 SOON, LATER = 1, 5
 """Seconds after which it is worth asking again: what is crowded, and what is away."""

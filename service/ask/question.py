@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from explainers.constraints import Constraint
-from explainers.problem import Problem
-from explainers.target import Target
-from explainers.verify import Asked, Checker
-from models.predictor import Row
-from service.served.causal_model import Semantics, of_history
-from service.served.registry import ServedModel
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.target import Target
+from ifonly.explainers.verify import Asked, Checker
+from ifonly.models.predictor import Row
+from ifonly.service.served.causal_model import Semantics, of_history
+from ifonly.service.served.registry import ServedModel
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from explainers.causal.timing import Duration
-from explainers.constraints import Constraint
-from explainers.errors import InvalidPolicy, InvalidTarget
-from explainers.policy import read_constraints
-from explainers.target import Target
-from models.errors import InvalidInstance
-from models.predictor import Row, Rows
-from models.schema import Task
-from service.ask.question import Question, Rung
-from service.errors import Fault, InvalidRequest, Path, RequestPart
-from service.served.causal_model import Semantics
-from service.served.registry import ServedModel
-from service.wire import requests as wire
-from service.wire.base import Wire
-from service.wire.constraints import Constraints
-from service.wire.validation import called
+from ifonly.explainers.causal.timing import Duration
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.errors import InvalidPolicy, InvalidTarget
+from ifonly.explainers.policy import read_constraints
+from ifonly.explainers.target import Target
+from ifonly.models.errors import InvalidInstance
+from ifonly.models.predictor import Row, Rows
+from ifonly.models.schema import Task
+from ifonly.service.ask.question import Question, Rung
+from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
+from ifonly.service.served.causal_model import Semantics
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.wire import requests as wire
+from ifonly.service.wire.base import Wire
+from ifonly.service.wire.constraints import Constraints
+from ifonly.service.wire.validation import called
 
 
 def rows(request: wire.PredictionsRequest, model: ServedModel) -> Rows:

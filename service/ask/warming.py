@@ -14,22 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from explainers.errors import ExplainError
-from explainers.target import Target
-from models.errors import ModelError
-from models.predictor import Row
-from models.schema import Feature
-from service.ask import answering, read_request
-from service.ask.budget import Budget
-from service.ask.confirm import ALONE
-from service.ask.plane import plane_of
-from service.ask.predict import predict
-from service.ask.problems import Refusal
-from service.ask.question import Rung, problem_of
-from service.errors import ServiceError
-from service.served.causal_model import Semantics
-from service.served.registry import ServedModel
-from service.wire import requests, validation
+from ifonly.explainers.errors import ExplainError
+from ifonly.explainers.target import Target
+from ifonly.models.errors import ModelError
+from ifonly.models.predictor import Row
+from ifonly.models.schema import Feature
+from ifonly.service.ask import answering, read_request
+from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.confirm import ALONE
+from ifonly.service.ask.plane import plane_of
+from ifonly.service.ask.predict import predict
+from ifonly.service.ask.problems import Refusal
+from ifonly.service.ask.question import Rung, problem_of
+from ifonly.service.errors import ServiceError
+from ifonly.service.served.causal_model import Semantics
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.wire import requests, validation
 
 WARM_MS = 10
 """For each question's search: it need not be settled, only begun. What is left for the first that

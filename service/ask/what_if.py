@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.answer import Prediction
-from explainers.causal.errors import NoTime
-from explainers.causal.timing import Duration
-from explainers.constraints import Constraint
-from explainers.space import Axis, changed
-from models.predictor import Row, Rows, Scores
-from service.ask.over_time import IsMet, OverTime, broken_in, course, over_time
-from service.ask.predict import predict
-from service.ask.question import Rung
-from service.served.causal_model import ServedCausal
-from service.served.registry import ServedModel
+from ifonly.explainers.answer import Prediction
+from ifonly.explainers.causal.errors import NoTime
+from ifonly.explainers.causal.timing import Duration
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.space import Axis, changed
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.service.ask.over_time import IsMet, OverTime, broken_in, course, over_time
+from ifonly.service.ask.predict import predict
+from ifonly.service.ask.question import Rung
+from ifonly.service.served.causal_model import ServedCausal
+from ifonly.service.served.registry import ServedModel
 
 DRAWS = 1_000
 """Draws of the noise of what follows, on the second rung."""

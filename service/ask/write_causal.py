@@ -8,23 +8,23 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from explainers.answer import OverGraphs
-from explainers.causal import CausalSpec
-from explainers.causal.checks import MAIN
-from explainers.causal.doubts import Doubt
-from explainers.causal.evidence import Evidence
-from explainers.causal.spec import CheckResult, ProvenanceCheck
-from explainers.causal.timing import Duration
-from explainers.consequences import Assurance
-from models.schema import Decision, Labels, Schema, Task
-from service.ask.over_time import OverTime
-from service.ask.what_if import Draws
-from service.served.causal_model import ServedCausal
-from service.wire import causal as wire
-from service.wire.replies import Moment, Prediction, Trajectory
-from service.words import assumptions, evidence, graphs
-from service.words import doubts as words
-from service.words.catalogue import chosen
+from ifonly.explainers.answer import OverGraphs
+from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.causal.checks import MAIN
+from ifonly.explainers.causal.doubts import Doubt
+from ifonly.explainers.causal.evidence import Evidence
+from ifonly.explainers.causal.spec import CheckResult, ProvenanceCheck
+from ifonly.explainers.causal.timing import Duration
+from ifonly.explainers.consequences import Assurance
+from ifonly.models.schema import Decision, Labels, Schema, Task
+from ifonly.service.ask.over_time import OverTime
+from ifonly.service.ask.what_if import Draws
+from ifonly.service.served.causal_model import ServedCausal
+from ifonly.service.wire import causal as wire
+from ifonly.service.wire.replies import Moment, Prediction, Trajectory
+from ifonly.service.words import assumptions, evidence, graphs
+from ifonly.service.words import doubts as words
+from ifonly.service.words.catalogue import chosen
 
 
 def reference(spec: CausalSpec) -> wire.CausalReference:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from explainers.answer import (
+from ifonly.explainers.answer import (
     Abstained,
     Action,
     Answer,
@@ -24,34 +24,34 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
-from explainers.causal.doubts import Doubt
-from explainers.causal.evidence import Evidence
-from explainers.constraints import Source
-from explainers.problem import Problem
-from explainers.space import changed
-from explainers.target import Target
-from explainers.wording import DEFAULT_LANGUAGES, Wording
-from explainers.wording.conventions import conventions
-from models.schema import Feature, Kind, Labels, Task
-from service.ask import write_causal as causal_parts
-from service.ask.explain import Explanation
-from service.ask.over_time import OverTime
-from service.ask.problems import pointer
-from service.ask.question import Rung
-from service.ask.what_if import OffGridValue, WhatIf
-from service.errors import Path
-from service.served.causal_model import Semantics, ServedCausal
-from service.served.registry import ServedModel
-from service.settings import ifonly_version
-from service.wire import replies as wire
-from service.wire.causal import CausalGrounds
-from service.wire.causal import Doubt as CausalDoubt
-from service.words import assumptions, graphs
-from service.words import time as in_time
-from service.words.catalogue import chosen
-from service.words.doubts import in_words as doubt_in_words
-from service.words.evidence import known_of
-from service.words.labels import label_or
+from ifonly.explainers.causal.doubts import Doubt
+from ifonly.explainers.causal.evidence import Evidence
+from ifonly.explainers.constraints import Source
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import changed
+from ifonly.explainers.target import Target
+from ifonly.explainers.wording import DEFAULT_LANGUAGES, Wording
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.models.schema import Feature, Kind, Labels, Task
+from ifonly.service.ask import write_causal as causal_parts
+from ifonly.service.ask.explain import Explanation
+from ifonly.service.ask.over_time import OverTime
+from ifonly.service.ask.problems import pointer
+from ifonly.service.ask.question import Rung
+from ifonly.service.ask.what_if import OffGridValue, WhatIf
+from ifonly.service.errors import Path
+from ifonly.service.served.causal_model import Semantics, ServedCausal
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.settings import ifonly_version
+from ifonly.service.wire import replies as wire
+from ifonly.service.wire.causal import CausalGrounds
+from ifonly.service.wire.causal import Doubt as CausalDoubt
+from ifonly.service.words import assumptions, graphs
+from ifonly.service.words import time as in_time
+from ifonly.service.words.catalogue import chosen
+from ifonly.service.words.doubts import in_words as doubt_in_words
+from ifonly.service.words.evidence import known_of
+from ifonly.service.words.labels import label_or
 
 Known = Sequence[Evidence]
 _ANOTHER_PAST = (assumptions.ANOTHER_PAST, assumptions.DECISION_NOT_OUTCOME)

@@ -1,7 +1,8 @@
 """Everything that there is about one record, in one file that proves itself.
 
 The log signs the list of what is in it; the record, its reviews and the documents of the model
-are held by their own digests besides. :mod:`service.transparency.verifier` checks it, and is in it.
+are held by their own digests besides. :mod:`ifonly.service.transparency.verifier` checks it, and is
+in it.
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from models.errors import UnknownModel
-from service.ask import catalogue
-from service.audit import inspection
-from service.audit.recheck import asked_model, recheck
-from service.errors import CannotReplay, NotInLog
-from service.served.registry import Registry, ServedModel
-from service.store import archive, translog
-from service.store.archive import CheckedRecord
-from service.store.chain import Payload, Record, canonical
-from service.store.database import Database
-from service.store.export import line
-from service.store.kinds import RecordKind
-from service.store.translog import Prover, StoredHead
-from service.transparency import verifier
-from service.transparency.signing import Signer, sign_note
-from service.transparency.verifier import MANIFEST, VerifierKey, manifest_text
-from service.words import claims
+from ifonly.models.errors import UnknownModel
+from ifonly.service.ask import catalogue
+from ifonly.service.audit import inspection
+from ifonly.service.audit.recheck import asked_model, recheck
+from ifonly.service.errors import CannotReplay, NotInLog
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.store import archive, translog
+from ifonly.service.store.archive import CheckedRecord
+from ifonly.service.store.chain import Payload, Record, canonical
+from ifonly.service.store.database import Database
+from ifonly.service.store.export import line
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.translog import Prover, StoredHead
+from ifonly.service.transparency import verifier
+from ifonly.service.transparency.signing import Signer, sign_note
+from ifonly.service.transparency.verifier import MANIFEST, VerifierKey, manifest_text
+from ifonly.service.words import claims
 
 Entry = tuple[Record, Payload | None]
 

@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from service import logs
-from service.audit.trust_root import roots_of, witness_keys
-from service.errors import ServiceError
-from service.settings import Settings
-from service.store import translog
-from service.store.opened import Store
-from service.store.translog import LogBroken, StoredHead
-from service.transparency.stamping import stamp
-from service.transparency.verifier import Note, NotProven, VerifierKey
-from service.transparency.witnessing import AddCheckpointRequest, cosignature_in
+from ifonly.service import logs
+from ifonly.service.audit.trust_root import roots_of, witness_keys
+from ifonly.service.errors import ServiceError
+from ifonly.service.settings import Settings
+from ifonly.service.store import translog
+from ifonly.service.store.opened import Store
+from ifonly.service.store.translog import LogBroken, StoredHead
+from ifonly.service.transparency.stamping import stamp
+from ifonly.service.transparency.verifier import Note, NotProven, VerifierKey
+from ifonly.service.transparency.witnessing import AddCheckpointRequest, cosignature_in
 
 TIMEOUT_SECONDS = 10.0
 WRITE_SECONDS = 60.0

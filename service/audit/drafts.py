@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service import logs
-from service.access import Principal
-from service.ask.problems import RequestProblem, failed
-from service.errors import ServiceError
-from service.served.registry import ServedModel
-from service.settings import ifonly_version
-from service.store.chain import Facts, Record
-from service.store.journal import Draft
-from service.store.kinds import RecordKind
-from service.wire.base import Wire
-from service.wire.replies import PredictionsReply
-from service.wire.strict_json import read_json
+from ifonly.service import logs
+from ifonly.service.access import Principal
+from ifonly.service.ask.problems import RequestProblem, failed
+from ifonly.service.errors import ServiceError
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.settings import ifonly_version
+from ifonly.service.store.chain import Facts, Record
+from ifonly.service.store.journal import Draft
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire.base import Wire
+from ifonly.service.wire.replies import PredictionsReply
+from ifonly.service.wire.strict_json import read_json
 
 # Refusals cost the sender nothing: unbounded, they would fill the store.
 MAX_REFUSED = 65_536

@@ -6,17 +6,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from service.audit import proofs, records
-from service.audit.recheck import Recheck, recheck
-from service.audit.replay import AnswerDifference, Replay
-from service.served.registry import Registry
-from service.store import archive, verify_record
-from service.store.chain import Payload
-from service.store.database import Database
-from service.store.kinds import RecordKind
-from service.store.verify_record import Content, End
-from service.wire import inspection as wire
-from service.words import claims
+from ifonly.service.audit import proofs, records
+from ifonly.service.audit.recheck import Recheck, recheck
+from ifonly.service.audit.replay import AnswerDifference, Replay
+from ifonly.service.served.registry import Registry
+from ifonly.service.store import archive, verify_record
+from ifonly.service.store.chain import Payload
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.verify_record import Content, End
+from ifonly.service.wire import inspection as wire
+from ifonly.service.words import claims
 
 
 def event(database: Database, identity: str) -> wire.EventReply:

@@ -6,30 +6,30 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from models.errors import UnknownModel
-from models.schema import Feature
-from service.audit import records
-from service.audit.recourse_by_group import groups, table
-from service.audit.recourse_by_group.cases import RecourseCase, case
-from service.audit.recourse_by_group.outcomes import GroupOutcomes
-from service.audit.recourse_by_group.report import (
+from ifonly.models.errors import UnknownModel
+from ifonly.models.schema import Feature
+from ifonly.service.audit import records
+from ifonly.service.audit.recourse_by_group import groups, table
+from ifonly.service.audit.recourse_by_group.cases import RecourseCase, case
+from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
+from ifonly.service.audit.recourse_by_group.report import (
     BlockerStatistics,
     LeverStatistics,
     RecourseReport,
     ReviewVerdict,
     report,
 )
-from service.audit.recourse_by_group.statistics import Median, ShareEstimate
-from service.errors import Fault, InvalidRequest, RequestPart
-from service.served.registry import Registry
-from service.store import explanations
-from service.store.archive import Filter
-from service.store.chain import DAY_US, microseconds, now_us, timestamp
-from service.store.database import Database
-from service.store.kinds import RecordKind
-from service.wire import report as wire
-from service.words.catalogue import in_each, say_all
-from service.words.labels import label
+from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstimate
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.served.registry import Registry
+from ifonly.service.store import explanations
+from ifonly.service.store.archive import Filter
+from ifonly.service.store.chain import DAY_US, microseconds, now_us, timestamp
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import report as wire
+from ifonly.service.words.catalogue import in_each, say_all
+from ifonly.service.words.labels import label
 
 EARLIEST_US = microseconds("0001-01-01T00:00:00Z")
 """No time before it can be written."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from service.audit.runtime import Runtime
-from service.errors import ServiceError
-from service.store import translog
-from service.store.database import Database
-from service.store.translog import LogBroken
-from service.wire.replies import Proof as Wire
+from ifonly.service.audit.runtime import Runtime
+from ifonly.service.errors import ServiceError
+from ifonly.service.store import translog
+from ifonly.service.store.database import Database
+from ifonly.service.store.translog import LogBroken
+from ifonly.service.wire.replies import Proof as Wire
 
 PROOF_SECONDS = 5.0
 """How long a reply waits for a head that has its record."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 
-from service.store.chain import Facts
-from service.store.journal import Draft
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.journal import Draft
 
 READ, LISTED, EXPORTED = "read", "listed", "exported"
 """Status of the record: of one record, of several, of a file of them."""

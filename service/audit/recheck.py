@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from explainers.verify.exported import NotAnAnswer, check_answer, check_what_if
-from explainers.verify.report import Check
-from models.errors import GraphError
-from models.rounding import rounding_of
-from service.errors import CannotReplay
-from service.served.registry import Registry, ServedModel
-from service.store.chain import Payload, Record
-from service.store.kinds import RecordKind
+from ifonly.explainers.verify.exported import NotAnAnswer, check_answer, check_what_if
+from ifonly.explainers.verify.report import Check
+from ifonly.models.errors import GraphError
+from ifonly.models.rounding import rounding_of
+from ifonly.service.errors import CannotReplay
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.store.chain import Payload, Record
+from ifonly.service.store.kinds import RecordKind
 
 
 @dataclass(frozen=True)

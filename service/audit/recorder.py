@@ -15,20 +15,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from service import logs
-from service.access import Principal
-from service.ask import problem_types as kinds
-from service.ask.problems import RequestProblem
-from service.audit import proofs
-from service.audit.drafts import Drafting
-from service.audit.runtime import Runtime
-from service.errors import JournalFull, ServiceError
-from service.served.registry import ServedModel
-from service.store.idempotency import Named, once
-from service.store.journal import Draft, Receipt, RecordedWrite
-from service.store.kinds import RecordKind
-from service.wire.base import Wire
-from service.wire.replies import Audit, Proof
+from ifonly.service import logs
+from ifonly.service.access import Principal
+from ifonly.service.ask import problem_types as kinds
+from ifonly.service.ask.problems import RequestProblem
+from ifonly.service.audit import proofs
+from ifonly.service.audit.drafts import Drafting
+from ifonly.service.audit.runtime import Runtime
+from ifonly.service.errors import JournalFull, ServiceError
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store.idempotency import Named, once
+from ifonly.service.store.journal import Draft, Receipt, RecordedWrite
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire.base import Wire
+from ifonly.service.wire.replies import Audit, Proof
 
 R = TypeVar("R", bound=Wire)
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from service.access import Role
-from service.ask.problem_types import NOT_AS_SEALED
-from service.audit import proofs
-from service.audit.recorder import durable
-from service.errors import (
+from ifonly.service.access import Role
+from ifonly.service.ask.problem_types import NOT_AS_SEALED
+from ifonly.service.audit import proofs
+from ifonly.service.audit.recorder import durable
+from ifonly.service.errors import (
     ErasedRecord,
     Fault,
     Forbidden,
@@ -18,9 +18,9 @@ from service.errors import (
     RequestPart,
     UnknownRecord,
 )
-from service.store import archive, visibility
-from service.store.archive import FILTERS, CheckedRecord, Filter
-from service.store.chain import (
+from ifonly.service.store import archive, visibility
+from ifonly.service.store.archive import FILTERS, CheckedRecord, Filter
+from ifonly.service.store.chain import (
     Facts,
     IntegrityFinding,
     Payload,
@@ -29,12 +29,12 @@ from service.store.chain import (
     microseconds,
     timestamp,
 )
-from service.store.database import Database
-from service.store.journal import Receipt
-from service.store.kinds import RecordKind
-from service.store.verification import VerificationReport
-from service.wire import trail as wire
-from service.wire.replies import Audit
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Receipt
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.verification import VerificationReport
+from ifonly.service.wire import trail as wire
+from ifonly.service.wire.replies import Audit
 
 REVIEWERS = {
     "approve": {Role.AUDITOR, Role.ADMIN},

@@ -8,20 +8,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.ask import answering
-from service.ask.budget import Budget
-from service.ask.confirm import ALONE
-from service.ask.problems import pointer
-from service.audit.recheck import Recheck, asked_model, recheck
-from service.errors import CannotReplay, ErasedRecord, Path
-from service.served.registry import Registry, ServedModel
-from service.settings import MAX_DEADLINE_MS
-from service.store import archive
-from service.store.chain import IntegrityFinding, Payload, Record
-from service.store.database import Database
-from service.store.kinds import RecordKind
-from service.wire import requests
-from service.wire.base import Wire
+from ifonly.service.ask import answering
+from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.confirm import ALONE
+from ifonly.service.ask.problems import pointer
+from ifonly.service.audit.recheck import Recheck, asked_model, recheck
+from ifonly.service.errors import CannotReplay, ErasedRecord, Path
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.settings import MAX_DEADLINE_MS
+from ifonly.service.store import archive
+from ifonly.service.store.chain import IntegrityFinding, Payload, Record
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import requests
+from ifonly.service.wire.base import Wire
 
 OWN = {
     ("id",), ("audit",), ("deadline_hit",), ("work", "times"), ("confirmation",),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from service.audit import records
-from service.audit.recorder import Recorder
-from service.store.journal import Draft
-from service.wire import trail as wire
+from ifonly.service.audit import records
+from ifonly.service.audit.recorder import Recorder
+from ifonly.service.store.journal import Draft
+from ifonly.service.wire import trail as wire
 
 
 async def given(identity: str, request: wire.ReviewRequest, recorder: Recorder) -> wire.Review:

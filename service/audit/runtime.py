@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
-from explainers.watch import Watch
-from service.access import Scope
-from service.metrics import Metrics
-from service.scheduling.search_quota import Shares
-from service.scheduling.time_slices import Turns
-from service.scheduling.worker_pools import Workers
-from service.served.registry import Registry
-from service.settings import Settings
-from service.store.kinds import RecordKind
-from service.store.opened import Store
-from service.store.sequencer import Sequencer
+from ifonly.explainers.watch import Watch
+from ifonly.service.access import Scope
+from ifonly.service.metrics import Metrics
+from ifonly.service.scheduling.search_quota import Shares
+from ifonly.service.scheduling.time_slices import Turns
+from ifonly.service.scheduling.worker_pools import Workers
+from ifonly.service.served.registry import Registry
+from ifonly.service.settings import Settings
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.opened import Store
+from ifonly.service.store.sequencer import Sequencer
 
 T = TypeVar("T")
 

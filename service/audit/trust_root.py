@@ -7,25 +7,25 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from service import logs
-from service.errors import NoLogKey
-from service.settings import Settings
-from service.store import translog
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.logcheck import KeptHead, last_signed
-from service.store.opened import Store
-from service.store.sequencer import Sequencer, SequencerOptions
-from service.store.translog import StoredHead
-from service.store.verification import VerificationReport, verify
-from service.transparency.signing import (
+from ifonly.service import logs
+from ifonly.service.errors import NoLogKey
+from ifonly.service.settings import Settings
+from ifonly.service.store import translog
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.logcheck import KeptHead, last_signed
+from ifonly.service.store.opened import Store
+from ifonly.service.store.sequencer import Sequencer, SequencerOptions
+from ifonly.service.store.translog import StoredHead
+from ifonly.service.store.verification import VerificationReport, verify
+from ifonly.service.transparency.signing import (
     LocalSigner,
     NoKey,
     Signer,
     make_key,
     outside,
 )
-from service.transparency.verifier import Checkpoint, NotProven, VerifierKey
+from ifonly.service.transparency.verifier import Checkpoint, NotProven, VerifierKey
 
 LOG_KEY, WITNESS_KEY = "log-key", "witness-key"
 """How files of keys end that no setting names."""

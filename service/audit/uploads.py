@@ -6,17 +6,17 @@ from typing import IO
 
 import anyio.to_thread
 
-from service.access import Principal
-from service.ask.problems import problem_of
-from service.audit.drafts import content
-from service.audit.recorder import Recorder
-from service.errors import CannotUpload, Forbidden, ServiceError
-from service.served import uploads
-from service.served.uploads import Staged
-from service.store.chain import Facts
-from service.store.journal import Draft
-from service.store.kinds import RecordKind
-from service.wire import models as wire
+from ifonly.service.access import Principal
+from ifonly.service.ask.problems import problem_of
+from ifonly.service.audit.drafts import content
+from ifonly.service.audit.recorder import Recorder
+from ifonly.service.errors import CannotUpload, Forbidden, ServiceError
+from ifonly.service.served import uploads
+from ifonly.service.served.uploads import Staged
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.journal import Draft
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import models as wire
 
 UPLOADED, REFUSED = "uploaded", "refused"
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from models.onnx.watchdog import watchdog
-from service import logs
-from service.ask.warming import warm
-from service.audit.recent_accesses import RecentAccesses
-from service.audit.trust_root import sequencing, witness_of
-from service.doors import kserve, mlflow
-from service.doors.http import (
+from ifonly.models.onnx.watchdog import watchdog
+from ifonly.service import logs
+from ifonly.service.ask.warming import warm
+from ifonly.service.audit.recent_accesses import RecentAccesses
+from ifonly.service.audit.trust_root import sequencing, witness_of
+from ifonly.service.doors import kserve, mlflow
+from ifonly.service.doors.http import (
     audit,
     health,
     jobs,
@@ -31,43 +31,43 @@ from service.doors.http import (
     uploading,
     witness,
 )
-from service.doors.http import metrics as scraped
-from service.doors.http.context import AppState
-from service.doors.http.hosts import Hosts, KnownHosts
-from service.doors.http.limits import BodyLimit
-from service.doors.http.request_log import RequestLog
-from service.doors.http.shutdown import closing
-from service.doors.open_inference import routes as open_inference
-from service.doors.pages import request_path as pages
-from service.doors.pages.cookies import Cookies
-from service.doors.pages.failures import Failures
-from service.doors.pages.headers import SafeHeaders
-from service.doors.pages.routers import ROUTERS
-from service.doors.pages.strangers import Strangers
-from service.doors.pages.visit import Pages
-from service.errors import GrpcUnavailable, StoreUnavailable
-from service.jobs.workers import JobWorkers
-from service.metrics import Metrics
-from service.scheduling.admission import AdmissionQueue
-from service.scheduling.presence import Presence
-from service.scheduling.rate_limit import Rates
-from service.scheduling.search_quota import Shares
-from service.scheduling.time_slices import Turns
-from service.scheduling.worker_pools import Workers
-from service.served import uploads
-from service.served.registry import Registry
-from service.settings import Settings, ifonly_version
-from service.store.journal import Observer
-from service.store.opened import Store, opened_by
-from service.store.rates import Rate, SearchShare
-from service.store.retention import Kept, forget
-from service.store.sessions import signing_secret
-from service.store.translog import StoredHead
-from service.tracing import Stages, tracing
+from ifonly.service.doors.http import metrics as scraped
+from ifonly.service.doors.http.context import AppState
+from ifonly.service.doors.http.hosts import Hosts, KnownHosts
+from ifonly.service.doors.http.limits import BodyLimit
+from ifonly.service.doors.http.request_log import RequestLog
+from ifonly.service.doors.http.shutdown import closing
+from ifonly.service.doors.open_inference import routes as open_inference
+from ifonly.service.doors.pages import request_path as pages
+from ifonly.service.doors.pages.cookies import Cookies
+from ifonly.service.doors.pages.failures import Failures
+from ifonly.service.doors.pages.headers import SafeHeaders
+from ifonly.service.doors.pages.routers import ROUTERS
+from ifonly.service.doors.pages.strangers import Strangers
+from ifonly.service.doors.pages.visit import Pages
+from ifonly.service.errors import GrpcUnavailable, StoreUnavailable
+from ifonly.service.jobs.workers import JobWorkers
+from ifonly.service.metrics import Metrics
+from ifonly.service.scheduling.admission import AdmissionQueue
+from ifonly.service.scheduling.presence import Presence
+from ifonly.service.scheduling.rate_limit import Rates
+from ifonly.service.scheduling.search_quota import Shares
+from ifonly.service.scheduling.time_slices import Turns
+from ifonly.service.scheduling.worker_pools import Workers
+from ifonly.service.served import uploads
+from ifonly.service.served.registry import Registry
+from ifonly.service.settings import Settings, ifonly_version
+from ifonly.service.store.journal import Observer
+from ifonly.service.store.opened import Store, opened_by
+from ifonly.service.store.rates import Rate, SearchShare
+from ifonly.service.store.retention import Kept, forget
+from ifonly.service.store.sessions import signing_secret
+from ifonly.service.store.translog import StoredHead
+from ifonly.service.tracing import Stages, tracing
 
 if TYPE_CHECKING:
-    from service.doors.http.oidc import Issuer
-    from service.doors.pages.accounts import Accounts
+    from ifonly.service.doors.http.oidc import Issuer
+    from ifonly.service.doors.pages.accounts import Accounts
 
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
@@ -242,7 +242,7 @@ def vouching(settings: Settings, store: Store) -> Iterator[Callable[[StoredHead]
     if not (settings.audit_witnesses or settings.audit_tsa_url or settings.audit_tsa_roots):
         yield None
         return
-    from service.audit import cosigning
+    from ifonly.service.audit import cosigning
 
     with cosigning.vouching(settings, store) as signed:
         yield signed
@@ -252,7 +252,7 @@ def issuer_of(settings: Settings) -> Issuer | None:
     """Of the plant's accounts' tokens, if there is one."""
     if not settings.oidc_issuer:
         return None
-    from service.doors.http.oidc import Issuer
+    from ifonly.service.doors.http.oidc import Issuer
 
     return Issuer.of(settings)
 
@@ -261,7 +261,7 @@ def accounts_of(settings: Settings) -> Accounts | None:
     """With which one signs in to the pages, if that is set up."""
     if not settings.oidc_client_id:
         return None
-    from service.doors.pages.accounts import Accounts
+    from ifonly.service.doors.pages.accounts import Accounts
 
     return Accounts.of(settings)
 
@@ -280,7 +280,7 @@ def grpc_of(settings: Settings) -> Remote:
     if settings.grpc_port is None:
         return lambda app, settings: contextlib.nullcontext()
     try:
-        from service.doors.open_inference import rpc
+        from ifonly.service.doors.open_inference import rpc
     except ImportError:
         raise GrpcUnavailable("IFONLY_GRPC_PORT needs: pip install 'ifonly[grpc]'") from None
     return rpc.serving

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from models.schema import Feature
-from service.errors import Fault, InvalidRequest, Path, RequestPart
+from ifonly.models.schema import Feature
+from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 

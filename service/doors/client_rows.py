@@ -14,20 +14,20 @@ from typing import Any
 
 from fastapi import Request
 
-from models.errors import NotFinite
-from service.ask import answering, read_request
-from service.ask.budget import Budget
-from service.ask.problem_types import FORBIDDEN, KEY_REUSED
-from service.ask.problems import as_json, problem_of
-from service.audit.recorder import Recorder
-from service.doors.http.context import AppState, Context, context_of
-from service.doors.http.idempotency import REPLAYED, earlier, once
-from service.doors.http.problems import in_their_words
-from service.errors import CannotReplay, Fault, InvalidRequest, KeyReused, RequestPart
-from service.served.registry import ServedModel
-from service.store.idempotency import Named
-from service.store.kinds import RecordKind
-from service.wire import replies, requests, validation
+from ifonly.models.errors import NotFinite
+from ifonly.service.ask import answering, read_request
+from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.problem_types import FORBIDDEN, KEY_REUSED
+from ifonly.service.ask.problems import as_json, problem_of
+from ifonly.service.audit.recorder import Recorder
+from ifonly.service.doors.http.context import AppState, Context, context_of
+from ifonly.service.doors.http.idempotency import REPLAYED, earlier, once
+from ifonly.service.doors.http.problems import in_their_words
+from ifonly.service.errors import CannotReplay, Fault, InvalidRequest, KeyReused, RequestPart
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store.idempotency import Named
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import replies, requests, validation
 
 OF_ALL = (FORBIDDEN, KEY_REUSED)
 """Refusals of a row that are as true of every other."""

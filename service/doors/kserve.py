@@ -12,17 +12,17 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from service.ask import answering
-from service.ask.budget import Budget
-from service.ask.confirm import Confirming
-from service.doors.client_rows import ClientQuestions, in_a_word
-from service.doors.http.context import Shared
-from service.doors.http.idempotency import PARAMETER
-from service.doors.http.request_path import ApiRoute, ClientRoute
-from service.doors.http.routes import ModelName, Selected
-from service.doors.http.written import JSON
-from service.wire import kserve as wire
-from service.wire import replies, requests
+from ifonly.service.ask import answering
+from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.confirm import Confirming
+from ifonly.service.doors.client_rows import ClientQuestions, in_a_word
+from ifonly.service.doors.http.context import Shared
+from ifonly.service.doors.http.idempotency import PARAMETER
+from ifonly.service.doors.http.request_path import ApiRoute, ClientRoute
+from ifonly.service.doors.http.routes import ModelName, Selected
+from ifonly.service.doors.http.written import JSON
+from ifonly.service.wire import kserve as wire
+from ifonly.service.wire import replies, requests
 
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.KServeError}

@@ -11,27 +11,27 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from models.errors import UnknownModel
-from models.schema import Schema
-from service.doors.client_cells import of_number, of_text
-from service.doors.client_rows import ClientQuestions, in_a_word
-from service.doors.http.body import QUICK_BYTES, check_media_type
-from service.doors.http.context import AppState, Shared, context_of
-from service.doors.http.health import models_ready
-from service.doors.http.idempotency import PARAMETER
-from service.doors.http.openapi import REFERENCE
-from service.doors.http.problems import TooManyRows, UnsupportedMediaType
-from service.doors.http.request_path import ClientBytesRoute, PublicRoute
-from service.doors.http.written import JSON, written
-from service.errors import Fault, InvalidRequest, MalformedBody, RequestPart
-from service.served.registry import ServedModel
-from service.settings import ifonly_version
-from service.wire import mlflow as wire
-from service.wire import validation
-from service.wire.kserve import KServeError
-from service.wire.models import Ready
-from service.wire.requests import MAX_INSTANCES
-from service.wire.strict_json import read_json
+from ifonly.models.errors import UnknownModel
+from ifonly.models.schema import Schema
+from ifonly.service.doors.client_cells import of_number, of_text
+from ifonly.service.doors.client_rows import ClientQuestions, in_a_word
+from ifonly.service.doors.http.body import QUICK_BYTES, check_media_type
+from ifonly.service.doors.http.context import AppState, Shared, context_of
+from ifonly.service.doors.http.health import models_ready
+from ifonly.service.doors.http.idempotency import PARAMETER
+from ifonly.service.doors.http.openapi import REFERENCE
+from ifonly.service.doors.http.problems import TooManyRows, UnsupportedMediaType
+from ifonly.service.doors.http.request_path import ClientBytesRoute, PublicRoute
+from ifonly.service.doors.http.written import JSON, written
+from ifonly.service.errors import Fault, InvalidRequest, MalformedBody, RequestPart
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.settings import ifonly_version
+from ifonly.service.wire import mlflow as wire
+from ifonly.service.wire import validation
+from ifonly.service.wire.kserve import KServeError
+from ifonly.service.wire.models import Ready
+from ifonly.service.wire.requests import MAX_INSTANCES
+from ifonly.service.wire.strict_json import read_json
 
 CSV = "text/csv"
 TAGS: dict[str, Any] = {

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from service.audit.recorder import Recorder, durable
-from service.served.registry import ServedModel
-from service.store import jobs
-from service.store.chain import timestamp
-from service.store.jobs import StoredJob
-from service.store.kinds import RecordKind
-from service.wire import jobs as wire
-from service.wire.replies import Audit
+from ifonly.service.audit.recorder import Recorder, durable
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store import jobs
+from ifonly.service.store.chain import timestamp
+from ifonly.service.store.jobs import StoredJob
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import jobs as wire
+from ifonly.service.wire.replies import Audit
 
 
 async def submit(lines: Sequence[bytes], model: ServedModel, recorder: Recorder) -> wire.Job:

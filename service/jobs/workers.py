@@ -8,26 +8,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from models.errors import UnknownModel
-from service import logs
-from service.access import EVERYTHING, Principal, Scope
-from service.ask import answering
-from service.ask.budget import Budget
-from service.ask.problem_types import ROW_ABANDONED
-from service.ask.problems import Refusal, failed, problem_of
-from service.audit.drafts import Drafting
-from service.errors import LostLease, NotAsSealed, ServiceError
-from service.scheduling.time_slices import OVER, Turn, Turns
-from service.served.registry import Registry, ServedModel
-from service.settings import Settings
-from service.store import jobs
-from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, JobRow, StoredJob
-from service.store.journal import Draft
-from service.store.kinds import RecordKind
-from service.store.opened import Store
-from service.wire import validation
-from service.wire.requests import ExplanationRequest
-from service.wire.strict_json import read_json
+from ifonly.models.errors import UnknownModel
+from ifonly.service import logs
+from ifonly.service.access import EVERYTHING, Principal, Scope
+from ifonly.service.ask import answering
+from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.problem_types import ROW_ABANDONED
+from ifonly.service.ask.problems import Refusal, failed, problem_of
+from ifonly.service.audit.drafts import Drafting
+from ifonly.service.errors import LostLease, NotAsSealed, ServiceError
+from ifonly.service.scheduling.time_slices import OVER, Turn, Turns
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.settings import Settings
+from ifonly.service.store import jobs
+from ifonly.service.store.jobs import MAX_ATTEMPTS, Answered, Claim, JobRow, StoredJob
+from ifonly.service.store.journal import Draft
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.opened import Store
+from ifonly.service.wire import validation
+from ifonly.service.wire.requests import ExplanationRequest
+from ifonly.service.wire.strict_json import read_json
 
 ASKED = "explanations"
 FIRST_ROWS, MOST_ROWS = 4, 64

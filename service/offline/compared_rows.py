@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.effect import Covariate, Observed, Refutation
-from models.repository.reference import Table
-from models.schema import Feature, Kind, Schema
+from ifonly.explainers.causal.effect import Covariate, Observed, Refutation
+from ifonly.models.repository.reference import Table
+from ifonly.models.schema import Feature, Kind, Schema
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explainers.causal.effect import (
+from ifonly.explainers.causal.effect import (
     EstimatedEffect,
     Observed,
     Overlap,
@@ -17,28 +17,28 @@ from explainers.causal.effect import (
     refuted,
     strengths,
 )
-from explainers.causal.estimand import Estimand, Estimate, Strategy
-from explainers.causal.front_door import front_door_effect
-from explainers.causal.identify import Diagram, Identified
-from explainers.causal.instrument import (
+from ifonly.explainers.causal.estimand import Estimand, Estimate, Strategy
+from ifonly.explainers.causal.front_door import front_door_effect
+from ifonly.explainers.causal.identify import Diagram, Identified
+from ifonly.explainers.causal.instrument import (
     Interval,
     Moved,
     moved_effect,
     refute_moved,
     sensitivity_of,
 )
-from explainers.causal.sensitivity import Sensitivity, sensitivity
-from explainers.causal.spec import CausalSpec
-from models.repository.reference import Table
-from models.schema import Schema
-from service.offline.compared_rows import (
+from ifonly.explainers.causal.sensitivity import Sensitivity, sensitivity
+from ifonly.explainers.causal.spec import CausalSpec
+from ifonly.models.repository.reference import Table
+from ifonly.models.schema import Schema
+from ifonly.service.offline.compared_rows import (
     Band,
     ComparedRows,
     UnreadableRows,
     columns_of,
     repeats,
 )
-from service.offline.nuisance import front_door_learners, learners_for, moved_learners
+from ifonly.service.offline.nuisance import front_door_learners, learners_for, moved_learners
 
 
 @dataclass(frozen=True)

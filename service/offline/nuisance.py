@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.effect import FOLDS, Learner, Learners, Observed
-from explainers.causal.front_door import FrontDoorLearners, beside
-from explainers.causal.instrument import Moved, MovedLearners
-from models.predictor import Rows
+from ifonly.explainers.causal.effect import FOLDS, Learner, Learners, Observed
+from ifonly.explainers.causal.front_door import FrontDoorLearners, beside
+from ifonly.explainers.causal.instrument import Moved, MovedLearners
+from ifonly.models.predictor import Rows
 
 Array = npt.NDArray[np.float64]
 Make = Callable[[int], Any]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from explainers.answer import Answer
-from explainers.deadline import Deadline
-from explainers.explain import explain as search
-from models.predictor import Row, Rows
-from service.ask.question import Question, problem_of
-from service.errors import CannotReplay
-from service.served.registry import ServedModel
+from ifonly.explainers.answer import Answer
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain as search
+from ifonly.models.predictor import Row, Rows
+from ifonly.service.ask.question import Question, problem_of
+from ifonly.service.errors import CannotReplay
+from ifonly.service.served.registry import ServedModel
 
 
 def alarms(model: ServedModel, rows: Rows) -> list[bool]:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.answer import Answer, Recourse
-from explainers.verify import Proposal
-from models.predictor import Row, Rows
-from service.ask.question import checker_of
-from service.errors import CannotReplay
-from service.offline.past_rows import alarms, answered, question_of
-from service.served.registry import ServedModel
+from ifonly.explainers.answer import Answer, Recourse
+from ifonly.explainers.verify import Proposal
+from ifonly.models.predictor import Row, Rows
+from ifonly.service.ask.question import checker_of
+from ifonly.service.errors import CannotReplay
+from ifonly.service.offline.past_rows import alarms, answered, question_of
+from ifonly.service.served.registry import ServedModel
 
 
 @dataclass(frozen=True)

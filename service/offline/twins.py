@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from explainers.answer import Recourse, Status
-from explainers.consequences import Consequences
-from models.predictor import Row, Rows
-from models.schema import Feature, plain
-from service.audit.recourse_by_group.cases import RecourseCase
-from service.audit.recourse_by_group.groups import HALVES, CaseGroup, by_feature
-from service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
-from service.audit.recourse_by_group.statistics import ShareEstimate, mean_interval, share
-from service.errors import CannotReplay
-from service.offline.past_rows import alarms, answered
-from service.served.registry import ServedModel
+from ifonly.explainers.answer import Recourse, Status
+from ifonly.explainers.consequences import Consequences
+from ifonly.models.predictor import Row, Rows
+from ifonly.models.schema import Feature, plain
+from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.audit.recourse_by_group.groups import HALVES, CaseGroup, by_feature
+from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
+from ifonly.service.audit.recourse_by_group.statistics import ShareEstimate, mean_interval, share
+from ifonly.service.errors import CannotReplay
+from ifonly.service.offline.past_rows import alarms, answered
+from ifonly.service.served.registry import ServedModel
 
 Values = npt.NDArray[np.float64]
 Ask = Callable[[Rows], Sequence[RecourseCase]]
@@ -159,7 +159,7 @@ def _cost(case: RecourseCase) -> float:
 
 def asking(model: ServedModel, seconds: float) -> Ask:
     """Recourse by the model's own policy and semantics; ``seconds`` for each search. What is
-    returned raises as :func:`service.offline.past_rows.alarms`."""
+    returned raises as :func:`ifonly.service.offline.past_rows.alarms`."""
 
     def ask(rows: Rows) -> list[RecourseCase]:
         if not len(rows):

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service.errors import ShareSpent
-from service.scheduling.presence import Presence
-from service.scheduling.round_robin import Rotation
-from service.scheduling.time_slices import HARD_SECONDS
+from ifonly.service.errors import ShareSpent
+from ifonly.service.scheduling.presence import Presence
+from ifonly.service.scheduling.round_robin import Rotation
+from ifonly.service.scheduling.time_slices import HARD_SECONDS
 
 AT_ONCE = 1
 """Requests of one actor in a process, while others ask."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from service.store.journal import Journal
-from service.store.rates import Rate, Tokens, take
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.rates import Rate, Tokens, take
 
 MOST_ACTORS = 10_000
 """Of whom a process remembers what it has; then it forgets, and asks the store again."""
 
 
 class Rates:
-    """Asked before every request; see :mod:`service.store.rates`."""
+    """Asked before every request; see :mod:`ifonly.service.store.rates`."""
 
     def __init__(self, journal: Journal, rate: Rate | None) -> None:
         self._journal = journal

@@ -9,12 +9,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from service import logs
-from service.errors import JournalFull, ShareSpent
-from service.store import rates
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.rates import SearchShare
+from ifonly.service import logs
+from ifonly.service.errors import JournalFull, ShareSpent
+from ifonly.service.store import rates
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.rates import SearchShare
 
 LOOK_SECONDS = 1.0
 """For so long a process believes what it last saw of a bucket: another may have emptied it."""

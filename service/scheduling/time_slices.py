@@ -3,8 +3,8 @@
 How hard a question is, only asking it shows. A search that has run for ``HARD_SECONDS`` is hard.
 Of these no more than a few run at once, in slices, the actors in turn; and while a short question
 is being answered none of them does, but for a slice now and then, so that they end too. A search
-gives way where it looks at its deadline anyway (:class:`explainers.deadline.Deadline`); what it
-waited costs it nothing, for its clock stands still meanwhile.
+gives way where it looks at its deadline anyway (:class:`ifonly.explainers.deadline.Deadline`); what
+it waited costs it nothing, for its clock stands still meanwhile.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from service.scheduling.round_robin import Rotation
+from ifonly.service.scheduling.round_robin import Rotation
 
 HARD_SECONDS = 0.05
 """A search, or any question, that has run for so long is a hard one: others have its place."""

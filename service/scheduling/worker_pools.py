@@ -16,9 +16,9 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TypeVar
 
-from service.errors import Overloaded, ShareSpent
-from service.scheduling.round_robin import Rotation
-from service.scheduling.time_slices import HARD_SECONDS
+from ifonly.service.errors import Overloaded, ShareSpent
+from ifonly.service.scheduling.round_robin import Rotation
+from ifonly.service.scheduling.time_slices import HARD_SECONDS
 
 T = TypeVar("T")
 

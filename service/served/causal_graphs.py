@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from explainers.causal.build import LoadGraph
-from explainers.causal.function import Function
-from explainers.causal.regressor import Regressor, TreeRegressor
-from models.errors import GraphError
-from models.graph.checking import check_reading
-from models.graph.forms import GraphForm
-from models.graph.reading import read_graph
-from models.graph.refusal import UnreadableGraph
-from models.onnx import Guard, OnnxPredictor, load_regressor
-from models.onnx.trial import trial_rows
-from models.schema import Schema
+from ifonly.explainers.causal.build import LoadGraph
+from ifonly.explainers.causal.function import Function
+from ifonly.explainers.causal.regressor import Regressor, TreeRegressor
+from ifonly.models.errors import GraphError
+from ifonly.models.graph.checking import check_reading
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.reading import read_graph
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.onnx import Guard, OnnxPredictor, load_regressor
+from ifonly.models.onnx.trial import trial_rows
+from ifonly.models.schema import Schema
 
 
 def graph_loader(schema: Schema, guard: Guard | None = None) -> LoadGraph:
-    """How ``explainers.causal.build_model`` opens graphs over the features of ``schema``."""
+    """How ``ifonly.explainers.causal.build_model`` opens graphs over the features of ``schema``."""
 
     def load(data: bytes, parents: tuple[str, ...], must_be_trees: bool) -> Function:
         causes = Schema(tuple(schema[name] for name in parents))

@@ -6,22 +6,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from explainers.causal import CausalSpec, build_alternatives, build_model, parse_causal
-from explainers.causal.backtracking import BacktrackingConsequences
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.demands import consequences_of
-from explainers.causal.doubts import Doubt, are_forbidden, doubts_of
-from explainers.causal.evidence import Evidence, read_evidence
-from explainers.causal.spec import ApprovalStatus, NodeRole
-from explainers.causal.trajectory import TimedModel
-from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Severed, Source
-from explainers.policy import Policy
-from explainers.wording import Grounds, Wording
-from models.errors import SpecError
-from models.repository import DeployedModel
-from models.repository.folder import CAUSAL
-from service.logs import logger
-from service.served.causal_graphs import graph_loader
+from ifonly.explainers.causal import CausalSpec, build_alternatives, build_model, parse_causal
+from ifonly.explainers.causal.backtracking import BacktrackingConsequences
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.demands import consequences_of
+from ifonly.explainers.causal.doubts import Doubt, are_forbidden, doubts_of
+from ifonly.explainers.causal.evidence import Evidence, read_evidence
+from ifonly.explainers.causal.spec import ApprovalStatus, NodeRole
+from ifonly.explainers.causal.trajectory import TimedModel
+from ifonly.explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Severed, Source
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.wording import Grounds, Wording
+from ifonly.models.errors import SpecError
+from ifonly.models.repository import DeployedModel
+from ifonly.models.repository.folder import CAUSAL
+from ifonly.service.logs import logger
+from ifonly.service.served.causal_graphs import graph_loader
 
 
 class Semantics(StrEnum):

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from explainers.verify import Rulebook
-from explainers.verify.laws import Laws, OpenGraph, read_laws
-from explainers.verify.passing import Passing, read_passing
-from models.errors import SpecError
-from models.graph.forms import GraphForm
-from models.graph.reading import read_graph
-from models.onnx import Guard, load_regressor
-from models.predictor import Predictor
-from models.repository import DeployedModel
-from models.schema import Schema
+from ifonly.explainers.verify import Rulebook
+from ifonly.explainers.verify.laws import Laws, OpenGraph, read_laws
+from ifonly.explainers.verify.passing import Passing, read_passing
+from ifonly.models.errors import SpecError
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.reading import read_graph
+from ifonly.models.onnx import Guard, load_regressor
+from ifonly.models.predictor import Predictor
+from ifonly.models.repository import DeployedModel
+from ifonly.models.schema import Schema
 
 
 def rulebook_of(deployed: DeployedModel) -> Rulebook:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from service.errors import PredictorUnavailable, PredictorUnclear
+from ifonly.service.errors import PredictorUnavailable, PredictorUnclear
 
 TIMEOUT_SECONDS, CONNECT_SECONDS = 10.0, 1.0
 MOST_ROWS = 1_024

@@ -11,26 +11,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explainers.causal import CausalSpec
-from explainers.errors import InvalidPolicy
-from explainers.policy import Policy
-from explainers.verify import Rulebook
-from explainers.wording import Wording
-from models.errors import SpecError, UnknownModel
-from models.onnx import GuardLimits
-from models.repository import DeployedModel, FolderRefusal, RefreshChanges, Repository, load_folder
-from models.schema import Decision, Schema
-from service.access import EVERYTHING, Scope
-from service.errors import ModelsNotFound
-from service.logs import logger
-from service.served.causal_model import Semantics, ServedCausal, prepare_causal, read_graph_of
-from service.served.checking import rulebook_of
-from service.served.sandbox import Sandbox
-from service.settings import Settings, shipped_models
+from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.verify import Rulebook
+from ifonly.explainers.wording import Wording
+from ifonly.models.errors import SpecError, UnknownModel
+from ifonly.models.onnx import GuardLimits
+from ifonly.models.repository import (
+    DeployedModel,
+    FolderRefusal,
+    RefreshChanges,
+    Repository,
+    load_folder,
+)
+from ifonly.models.schema import Decision, Schema
+from ifonly.service.access import EVERYTHING, Scope
+from ifonly.service.errors import ModelsNotFound
+from ifonly.service.logs import logger
+from ifonly.service.served.causal_model import (
+    Semantics,
+    ServedCausal,
+    prepare_causal,
+    read_graph_of,
+)
+from ifonly.service.served.checking import rulebook_of
+from ifonly.service.served.sandbox import Sandbox
+from ifonly.service.settings import Settings, shipped_models
 
 if TYPE_CHECKING:
-    from explainers.search.portfolio import Portfolio
-    from service.served.predictor_host import PredictorHost
+    from ifonly.explainers.search.portfolio import Portfolio
+    from ifonly.service.served.predictor_host import PredictorHost
 
 SPEC = "spec.toml"
 
@@ -61,7 +72,7 @@ class ServedModel:
 
         Who only lists models imports no solver.
         """
-        from explainers.search.portfolio import engines_for
+        from ifonly.explainers.search.portfolio import engines_for
 
         if self.own_engine is not None:
             return self.own_engine
@@ -127,7 +138,7 @@ def predictor_of(settings: Settings) -> PredictorHost | None:
     if settings.predictor_host is None:
         return None
     # Imported where a setting names one: a client of HTTP is an eighth of what a start imports.
-    from service.served.predictor_host import PredictorHost
+    from ifonly.service.served.predictor_host import PredictorHost
 
     return PredictorHost(settings.predictor_host, as_lists=settings.predictor_rows == "lists")
 

@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.errors import GraphError, ModelError, SpecError, SpecProblem
-from models.onnx import Guard, GuardLimits
-from models.onnx.box import environment
-from models.onnx.watchdog import Watched, watchdog
-from models.repository.files import content_of
+from ifonly.models.errors import GraphError, ModelError, SpecError, SpecProblem
+from ifonly.models.onnx import Guard, GuardLimits
+from ifonly.models.onnx.box import environment
+from ifonly.models.onnx.watchdog import Watched, watchdog
+from ifonly.models.repository.files import content_of
 
 _XCPU = getattr(signal, "SIGXCPU", None)
 READY = "ready"
@@ -117,7 +117,7 @@ class Sandbox:
             limits = self.limits
             numbers = (limits.run_seconds, limits.load_seconds, limits.memory_bytes)
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "service.served.sandbox_worker", *map(str, numbers)],
+                [sys.executable, "-m", "ifonly.service.served.sandbox_worker", *map(str, numbers)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # Nobody reads it: a full pipe would block the child for ever.

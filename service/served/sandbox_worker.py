@@ -1,8 +1,8 @@
-"""The child of :class:`service.served.sandbox.Sandbox`: tries folders until its input ends.
+"""The child of :class:`ifonly.service.served.sandbox.Sandbox`: tries folders until its input ends.
 
-``python -m service.served.sandbox_worker RUN_SECONDS SECONDS BYTES``; each line of standard input
-is a JSON list of a version folder and its repository, each line of standard output what is wrong
-with it.
+``python -m ifonly.service.served.sandbox_worker RUN_SECONDS SECONDS BYTES``; each line of standard
+input is a JSON list of a version folder and its repository, each line of standard output what is
+wrong with it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 
 # All engines, before the walls: what they import is no folder's fault.
-import explainers.search.linear
-import explainers.search.relu
-import explainers.search.trees.engine  # noqa: F401
-from models.errors import GraphError, ModelError
-from models.onnx import GuardLimits
-from models.onnx.predictor import CHUNK
-from models.onnx.trial import trial_rows
-from models.onnx.walls import more_processor, wall_in
-from models.repository import load_folder
-from service.served.registry import prepare
-from service.served.sandbox import READY, written
+import ifonly.explainers.search.linear
+import ifonly.explainers.search.relu
+import ifonly.explainers.search.trees.engine  # noqa: F401
+from ifonly.models.errors import GraphError, ModelError
+from ifonly.models.onnx import GuardLimits
+from ifonly.models.onnx.predictor import CHUNK
+from ifonly.models.onnx.trial import trial_rows
+from ifonly.models.onnx.walls import more_processor, wall_in
+from ifonly.models.repository import load_folder
+from ifonly.service.served.registry import prepare
+from ifonly.service.served.sandbox import READY, written
 
 
 def main() -> None:

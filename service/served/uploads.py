@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from models.errors import GraphError, ModelError, SpecError
-from models.repository.parcel import NAME, Parcel, unpack
-from service.errors import CannotUpload, Fault, InvalidRequest, RequestPart
-from service.logs import logger
-from service.served.registry import Registry, ServedModel
+from ifonly.models.errors import GraphError, ModelError, SpecError
+from ifonly.models.repository.parcel import NAME, Parcel, unpack
+from ifonly.service.errors import CannotUpload, Fault, InvalidRequest, RequestPart
+from ifonly.service.logs import logger
+from ifonly.service.served.registry import Registry, ServedModel
 
 HIDDEN = ".incoming-"
 MAX_UNPACKED = 1 << 30

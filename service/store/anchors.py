@@ -18,9 +18,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import Facts, Head, IntegrityFinding, Record, Trouble, canonical, document
-from service.store.kinds import RecordKind
-from service.store.tables import log_heads, writers
+from ifonly.service.store.chain import (
+    Facts,
+    Head,
+    IntegrityFinding,
+    Record,
+    Trouble,
+    canonical,
+    document,
+)
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.tables import log_heads, writers
 
 if sys.platform != "win32":
     import fcntl

@@ -12,14 +12,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import InvalidCursor, StoreDamaged, UnknownRecord
-from service.store.chain import Head, IntegrityFinding, Payload, Record, check
-from service.store.chain_membership import displaced, doubts, require, standing, stands
-from service.store.database import Database
-from service.store.kinds import RecordKind
-from service.store.rows import payload_of, record_of
-from service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
-from service.store.visibility import within
+from ifonly.service.errors import InvalidCursor, StoreDamaged, UnknownRecord
+from ifonly.service.store.chain import Head, IntegrityFinding, Payload, Record, check
+from ifonly.service.store.chain_membership import displaced, doubts, require, standing, stands
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
+from ifonly.service.store.visibility import within
 
 PIECE = 500
 NEWEST_FIRST = tuple(column.desc() for column in PAGE_ORDER)

@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from service.errors import StoreUnavailable
-from service.store.database import Database
+from ifonly.service.errors import StoreUnavailable
+from ifonly.service.store.database import Database
 
 PAGES = 4_096
 """Copied at once; writers get their turn between."""

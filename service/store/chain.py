@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from service.store.kinds import RecordKind
+from ifonly.service.store.kinds import RecordKind
 
 FORMAT = 1
 """Of the documents; another number means other fields or another way to hash."""

@@ -18,10 +18,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import NotAsSealed
-from service.store.chain import GENESIS, IntegrityFinding, Payload, Record, Trouble, own_findings
-from service.store.rows import payload_of, record_of
-from service.store.tables import records, writers
+from ifonly.service.errors import NotAsSealed
+from ifonly.service.store.chain import (
+    GENESIS,
+    IntegrityFinding,
+    Payload,
+    Record,
+    Trouble,
+    own_findings,
+)
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import records, writers
 
 IN_PLACE = "in_place"
 """Label of :func:`standing` in a row."""

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.access import EVERYTHING, Scope
-from service.errors import StoreDamaged, StoreUnavailable
+from ifonly.service.access import EVERYTHING, Scope
+from ifonly.service.errors import StoreDamaged, StoreUnavailable
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another process's transaction."""
@@ -41,7 +41,7 @@ class Database:
     reader: sa.Engine
     writer: sa.Engine
     scope: Scope = EVERYTHING
-    """What of the records whoever holds this may see; see ``service.store.visibility``."""
+    """What of the records whoever holds this may see; see ``ifonly.service.store.visibility``."""
 
     @property
     def is_sqlite(self) -> bool:

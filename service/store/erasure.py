@@ -3,9 +3,9 @@
 The chain stays, and each erasure is a record in it, in the same transaction, that says by place
 what it erased: no other loss is excused by it.
 
-What wins: a legal hold (:mod:`service.store.holds`) over every erasure; then the wish of whoever
-a record tells of (:func:`erase`) over the time for which records must be kept; then that time
-over age (:func:`prune`).
+What wins: a legal hold (:mod:`ifonly.service.store.holds`) over every erasure; then the wish of
+whoever a record tells of (:func:`erase`) over the time for which records must be kept; then that
+time over age (:func:`prune`).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import KeptByLaw, UnknownRecord
-from service.store import holds
-from service.store.chain import DAY_US, Facts, Record, microseconds, now_us, timestamp
-from service.store.chain_membership import standing, stands
-from service.store.database import Database
-from service.store.journal import Draft, Journal, RecordedWrite
-from service.store.kinds import RecordKind
-from service.store.rows import record_of
-from service.store.tables import payloads, records
+from ifonly.service.errors import KeptByLaw, UnknownRecord
+from ifonly.service.store import holds
+from ifonly.service.store.chain import DAY_US, Facts, Record, microseconds, now_us, timestamp
+from ifonly.service.store.chain_membership import standing, stands
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Draft, Journal, RecordedWrite
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import record_of
+from ifonly.service.store.tables import payloads, records
 
 AT_ONCE = 5_000
 """Payloads erased in one transaction: while it runs, no answer is recorded."""

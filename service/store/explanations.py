@@ -8,14 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store import archive
-from service.store.chain import Payload, Record
-from service.store.chain_membership import holds, standing, standing_only
-from service.store.database import Database
-from service.store.kinds import RecordKind
-from service.store.rows import payload_of, record_of
-from service.store.tables import PAGE_ORDER, records
-from service.store.visibility import within
+from ifonly.service.store import archive
+from ifonly.service.store.chain import Payload, Record
+from ifonly.service.store.chain_membership import holds, standing, standing_only
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import PAGE_ORDER, records
+from ifonly.service.store.visibility import within
 
 NOTHING_TO_CHANGE = "already_target"
 VERDICTS = ("approve", "reject")

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
-from service.errors import FormatUnavailable
-from service.store.archive import CheckedRecord
-from service.store.chain import FACTS, Record, canonical, document
-from service.store.translog import LogBroken, Prover
+from ifonly.service.errors import FormatUnavailable
+from ifonly.service.store.archive import CheckedRecord
+from ifonly.service.store.chain import FACTS, Record, canonical, document
+from ifonly.service.store.translog import LogBroken, Prover
 
 # One group is in memory at a time, and is what a reader can skip.
 ROW_GROUP = 5_000

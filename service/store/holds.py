@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from service.errors import OnHold, UnknownRecord
-from service.store.chain import Facts, Record, new_id
-from service.store.chain_membership import standing, stands
-from service.store.database import Database
-from service.store.journal import Draft, RecordedWrite
-from service.store.kinds import RecordKind
-from service.store.rows import record_of
-from service.store.tables import PAGE_ORDER, records
+from ifonly.service.errors import OnHold, UnknownRecord
+from ifonly.service.store.chain import Facts, Record, new_id
+from ifonly.service.store.chain_membership import standing, stands
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Draft, RecordedWrite
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import record_of
+from ifonly.service.store.tables import PAGE_ORDER, records
 
 PUT, LIFTED = "put", "lifted"
 

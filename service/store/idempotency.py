@@ -16,14 +16,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import AlreadyAnswered, ErasedRecord, KeyReused, NotAsSealed
-from service.store.archive import whole
-from service.store.chain import IntegrityFinding, Payload, Record
-from service.store.chain_membership import contradicted, holds
-from service.store.database import Database
-from service.store.journal import Draft, RecordedWrite
-from service.store.rows import payload_of, record_of
-from service.store.tables import idempotency_keys, records
+from ifonly.service.errors import AlreadyAnswered, ErasedRecord, KeyReused, NotAsSealed
+from ifonly.service.store.archive import whole
+from ifonly.service.store.chain import IntegrityFinding, Payload, Record
+from ifonly.service.store.chain_membership import contradicted, holds
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Draft, RecordedWrite
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import idempotency_keys, records
 
 
 @dataclass(frozen=True, slots=True)

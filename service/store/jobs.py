@@ -21,11 +21,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.access import EVERYTHING, Scope
-from service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
-from service.store.archive import whole
-from service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Payload, Record, now_us
-from service.store.chain_membership import (
+from ifonly.service.access import EVERYTHING, Scope
+from ifonly.service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
+from ifonly.service.store.archive import whole
+from ifonly.service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Payload, Record, now_us
+from ifonly.service.store.chain_membership import (
     contradicted,
     contradictions,
     doubts,
@@ -33,11 +33,11 @@ from service.store.chain_membership import (
     standing_only,
     stands,
 )
-from service.store.database import Database
-from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
-from service.store.kinds import RecordKind
-from service.store.rows import octets, payload_of, record_of, upsert
-from service.store.tables import (
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Draft, RecordedWrite, UnrecordedWrite
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import octets, payload_of, record_of, upsert
+from ifonly.service.store.tables import (
     IS_OPEN,
     IS_UNANSWERED,
     job_rows,

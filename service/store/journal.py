@@ -25,13 +25,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from service.errors import JournalFull, ServiceError, StoreUnavailable
-from service.promises import promised
-from service.store import anchors
-from service.store.chain import Facts, Head, Payload, Record, seal
-from service.store.database import Database, failure, is_passing
-from service.store.rows import insert, row_of
-from service.store.tables import payloads, records, writers
+from ifonly.service.errors import JournalFull, ServiceError, StoreUnavailable
+from ifonly.service.promises import promised
+from ifonly.service.store import anchors
+from ifonly.service.store.chain import Facts, Head, Payload, Record, seal
+from ifonly.service.store.database import Database, failure, is_passing
+from ifonly.service.store.rows import insert, row_of
+from ifonly.service.store.tables import payloads, records, writers
 
 logger = logging.getLogger("ifonly")
 

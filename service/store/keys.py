@@ -21,16 +21,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.access import EVERYTHING, Principal, Role, Scope
-from service.errors import UnknownRecord
-from service.store.archive import whole
-from service.store.chain import Facts, IntegrityFinding, Payload, Record, now_us
-from service.store.chain_membership import contradicted, contradictions, stands
-from service.store.database import Database
-from service.store.journal import Draft, RecordedWrite
-from service.store.kinds import RecordKind
-from service.store.rows import payload_of, record_of
-from service.store.tables import keys, records
+from ifonly.service.access import EVERYTHING, Principal, Role, Scope
+from ifonly.service.errors import UnknownRecord
+from ifonly.service.store.archive import whole
+from ifonly.service.store.chain import Facts, IntegrityFinding, Payload, Record, now_us
+from ifonly.service.store.chain_membership import contradicted, contradictions, stands
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Draft, RecordedWrite
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import keys, records
 
 logger = logging.getLogger("ifonly")
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from service.store import logtables, translog
-from service.store.chain import IntegrityFinding, Trouble, microseconds, stated_time
-from service.store.database import Database
-from service.store.kinds import RecordKind
-from service.store.tables import log_heads, log_writers, records
-from service.store.translog import LeafRun, as_bytes, trusted_head
-from service.transparency.merkle import Roots
-from service.transparency.verifier import (
+from ifonly.service.store import logtables, translog
+from ifonly.service.store.chain import IntegrityFinding, Trouble, microseconds, stated_time
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.tables import log_heads, log_writers, records
+from ifonly.service.store.translog import LeafRun, as_bytes, trusted_head
+from ifonly.service.transparency.merkle import Roots
+from ifonly.service.transparency.verifier import (
     Checkpoint,
     Note,
     NotProven,

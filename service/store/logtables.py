@@ -1,9 +1,9 @@
 """Is what is stored beside the leaves of the log what follows from them?
 
 All of it is read in one snapshot, for a service may append meanwhile. Leaves, records and roots
-are held against each other in :mod:`service.store.logcheck`. Not judged here, for nothing that is
-told comes from it: whose turn it is to append (``audit_log.holder``, ``held_until_us``), unless it
-is held for longer than anybody does.
+are held against each other in :mod:`ifonly.service.store.logcheck`. Not judged here, for nothing
+that is told comes from it: whose turn it is to append (``audit_log.holder``, ``held_until_us``),
+unless it is held for longer than anybody does.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import IntegrityFinding, Trouble, now_us
-from service.store.database import Database
-from service.store.tables import log_heads, log_runs, log_state, log_tiles, log_writers
-from service.store.tables import witnessed_logs as witnessed
-from service.store.translog import MOST_LEASE_US
-from service.transparency.merkle import TILE, TILE_HEIGHT, fold, hashes_in
-from service.transparency.verifier import (
+from ifonly.service.store.chain import IntegrityFinding, Trouble, now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.tables import log_heads, log_runs, log_state, log_tiles, log_writers
+from ifonly.service.store.tables import witnessed_logs as witnessed
+from ifonly.service.store.translog import MOST_LEASE_US
+from ifonly.service.transparency.merkle import TILE, TILE_HEIGHT, fold, hashes_in
+from ifonly.service.transparency.verifier import (
     HASH_BYTES,
     Checkpoint,
     Note,

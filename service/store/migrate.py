@@ -7,9 +7,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from service.errors import StoreOutdated
-from service.store.database import Database, translated
-from service.store.tables import BY_LANGUAGE
+from ifonly.service.errors import StoreOutdated
+from ifonly.service.store.database import Database, translated
+from ifonly.service.store.tables import BY_LANGUAGE
 
 FOLDER = Path(__file__).parent / "migrations"
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text))

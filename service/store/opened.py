@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from service.settings import Settings, ifonly_version
-from service.store.database import Database, connect
-from service.store.journal import Journal, JournalOptions, Observer
-from service.store.keys import Keyring
-from service.store.migrate import require_current, upgrade
+from ifonly.service.settings import Settings, ifonly_version
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.journal import Journal, JournalOptions, Observer
+from ifonly.service.store.keys import Keyring
+from ifonly.service.store.migrate import require_current, upgrade
 
 
 @dataclass(frozen=True)

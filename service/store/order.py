@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.store.chain import DAY_US, IntegrityFinding, Trouble, timestamp
+from ifonly.service.store.chain import DAY_US, IntegrityFinding, Trouble, timestamp
 
 APART_US = DAY_US
 """By how much a record must be too early."""

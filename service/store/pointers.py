@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from service.store import idempotency, jobs, keys, sessions
-from service.store.chain import IntegrityFinding
-from service.store.database import Database
+from ifonly.service.store import idempotency, jobs, keys, sessions
+from ifonly.service.store.chain import IntegrityFinding
+from ifonly.service.store.database import Database
 
 
 def findings(database: Database) -> Iterator[IntegrityFinding]:

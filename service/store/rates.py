@@ -19,11 +19,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import TooOften
-from service.store.chain import now_us
-from service.store.database import Database
-from service.store.journal import UnrecordedWrite
-from service.store.tables import rate_buckets
+from ifonly.service.errors import TooOften
+from ifonly.service.store.chain import now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import UnrecordedWrite
+from ifonly.service.store.tables import rate_buckets
 
 HANDFUL_SECONDS = 0.1
 """A process takes what fills in so much time."""

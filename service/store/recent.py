@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from service.store.archive import NEWEST_FIRST, newest_first, read_page, whole
-from service.store.chain import Payload, Record
-from service.store.chain_membership import holds
-from service.store.database import Database
-from service.store.rows import payload_of, record_of
-from service.store.tables import RECENT, records
-from service.store.visibility import within
+from ifonly.service.store.archive import NEWEST_FIRST, newest_first, read_page, whole
+from ifonly.service.store.chain import Payload, Record
+from ifonly.service.store.chain_membership import holds
+from ifonly.service.store.database import Database
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import RECENT, records
+from ifonly.service.store.visibility import within
 
 Which = Literal["alarms", "others"]
 LISTS: tuple[Which, ...] = ("alarms", "others")

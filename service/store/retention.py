@@ -1,7 +1,7 @@
 """What is kept only for a while: finished jobs, idempotency keys, how often somebody asked.
 
 None of it is evidence: what a job answered stays in the records. Payloads have a policy of their
-own (:mod:`service.store.erasure`), for they are somebody's data and their end is recorded.
+own (:mod:`ifonly.service.store.erasure`), for they are somebody's data and their end is recorded.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from service.store.chain import DAY_US, now_us
-from service.store.jobs import TURN
-from service.store.journal import UnrecordedWrite
-from service.store.tables import idempotency_keys, job_rows, jobs, rate_buckets
+from ifonly.service.store.chain import DAY_US, now_us
+from ifonly.service.store.jobs import TURN
+from ifonly.service.store.journal import UnrecordedWrite
+from ifonly.service.store.tables import idempotency_keys, job_rows, jobs, rate_buckets
 
 JOBS_AT_ONCE = 10
 ROWS_AT_ONCE = 5_000
@@ -69,7 +69,7 @@ def _jobs(connection: sa.Connection, before_us: int) -> int:
         ids.append(job.id)
     if not ids:
         return 0
-    # Rows before the job, as in service.store.jobs: nobody waits in a circle.
+    # Rows before the job, as in ifonly.service.store.jobs: nobody waits in a circle.
     gone = connection.execute(sa.delete(job_rows).where(job_rows.c.job.in_(ids))).rowcount
     return gone + connection.execute(sa.delete(jobs).where(jobs.c.id.in_(ids))).rowcount
 

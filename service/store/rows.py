@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import FACTS, Facts, Payload, Record, canonical
-from service.store.kinds import RecordKind
-from service.store.tables import records
+from ifonly.service.store.chain import FACTS, Facts, Payload, Record, canonical
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.tables import records
 
 MOST_VALUES = 30_000
 """Of one statement: SQLite takes 32,766, PostgreSQL 65,535."""

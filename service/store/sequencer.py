@@ -1,8 +1,9 @@
 """Who appends leaves to the log and has its heads signed: a thread of each process.
 
 One of them holds a lease, kept in the store, and does the work; the others look on, and take over
-once it ends. The lease saves work and nothing hangs on it: see :mod:`service.store.translog`. A
-request waits for none of this, unless it asks for a proof at once (:meth:`Sequencer.demand`).
+once it ends. The lease saves work and nothing hangs on it: see
+:mod:`ifonly.service.store.translog`. A request waits for none of this, unless it asks for a proof
+at once (:meth:`Sequencer.demand`).
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from service.errors import JournalFull, ServiceError, StoreUnavailable
-from service.promises import promised
-from service.store import translog
-from service.store.chain import now_us
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.translog import LogBroken, StoredHead
-from service.transparency.signing import NoKey, Signer
-from service.transparency.verifier import Checkpoint
+from ifonly.service.errors import JournalFull, ServiceError, StoreUnavailable
+from ifonly.service.promises import promised
+from ifonly.service.store import translog
+from ifonly.service.store.chain import now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.translog import LogBroken, StoredHead
+from ifonly.service.transparency.signing import NoKey, Signer
+from ifonly.service.transparency.verifier import Checkpoint
 
 logger = logging.getLogger("ifonly")
 

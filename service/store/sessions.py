@@ -19,15 +19,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.access import Principal
-from service.errors import ServiceError
-from service.store.chain import Facts, IntegrityFinding, now_us
-from service.store.chain_membership import contradicted, contradictions, standing, standing_only
-from service.store.database import Database
-from service.store.journal import Draft, Journal, RecordedWrite
-from service.store.keys import CREATED, Keyring, digest_of
-from service.store.kinds import RecordKind
-from service.store.tables import keys, page_secrets, records, sessions
+from ifonly.service.access import Principal
+from ifonly.service.errors import ServiceError
+from ifonly.service.store.chain import Facts, IntegrityFinding, now_us
+from ifonly.service.store.chain_membership import (
+    contradicted,
+    contradictions,
+    standing,
+    standing_only,
+)
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Draft, Journal, RecordedWrite
+from ifonly.service.store.keys import CREATED, Keyring, digest_of
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.tables import keys, page_secrets, records, sessions
 
 logger = logging.getLogger("ifonly")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from explainers.languages import LANGUAGES
+from ifonly.explainers.languages import LANGUAGES
 
 metadata = sa.MetaData(
     naming_convention={
@@ -80,7 +80,8 @@ BY_LANGUAGE = tuple(
     sa.Index(f"ix_audit_records_{tag}", *PAGE_ORDER, sqlite_where=where, postgresql_where=where)
     for tag, where in SPOKEN.items()
 )
-"""One for each language that this version speaks; see :func:`service.store.migrate.upgrade`."""
+"""One for each language that this version speaks; see
+:func:`ifonly.service.store.migrate.upgrade`."""
 
 _LIST = (
     "CASE WHEN audit_records.about IS NOT NULL THEN '' "
@@ -156,7 +157,7 @@ job_rows = sa.Table(
     sa.Column("leased_until_us", sa.BigInteger, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
 )
-# Of whom a row is claimed, and which: see service.store.jobs.claim.
+# Of whom a row is claimed, and which: see ifonly.service.store.jobs.claim.
 IS_OPEN = jobs.c.finished_us.is_(None)
 sa.Index(
     "ix_jobs_open",
@@ -220,7 +221,7 @@ sessions = sa.Table(
 )
 sa.Index("ix_sessions_expires", sessions.c.expires_us)
 
-# --- the log: service.store.translog ----------------------------------------------------------
+# --- the log: ifonly.service.store.translog -------------------------------------------------------
 
 log_state = sa.Table(
     "audit_log",

@@ -16,13 +16,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import StoreDamaged
-from service.store.chain import DAY_US, Facts, now_us
-from service.store.database import Database
-from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
-from service.store.kinds import RecordKind
-from service.store.rows import upsert
-from service.store.tables import (
+from ifonly.service.errors import StoreDamaged
+from ifonly.service.store.chain import DAY_US, Facts, now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Draft, RecordedWrite, UnrecordedWrite
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import upsert
+from ifonly.service.store.tables import (
     log_heads,
     log_runs,
     log_state,
@@ -31,9 +31,9 @@ from service.store.tables import (
     records,
     writers,
 )
-from service.transparency.merkle import Place, Tree, grown, hashes_in, last_tiles
-from service.transparency.signing import Signer, sign_head
-from service.transparency.verifier import (
+from ifonly.service.transparency.merkle import Place, Tree, grown, hashes_in, last_tiles
+from ifonly.service.transparency.signing import Signer, sign_head
+from ifonly.service.transparency.verifier import (
     HASH_BYTES,
     Checkpoint,
     Note,

@@ -1,8 +1,8 @@
 """Does every chain hold, and every row that anything is decided by?
 
 Records and payloads are read in pieces. What is kept of each record is 16 bytes, its time and its
-sequence (:mod:`service.store.order`), and 32 bytes a leaf of the log
-(:mod:`service.store.logcheck`): some 50 MB for a million records.
+sequence (:mod:`ifonly.service.store.order`), and 32 bytes a leaf of the log
+(:mod:`ifonly.service.store.logcheck`): some 50 MB for a million records.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import StoreDamaged
-from service.store import anchors, archive, pointers
-from service.store.archive import Unread
-from service.store.chain import Head, IntegrityFinding, Payload, Record, Trouble, check
-from service.store.chain_membership import displaced
-from service.store.database import Database
-from service.store.erasure import Erasures
-from service.store.kinds import RecordKind
-from service.store.logcheck import KeptHead, check_log, heads_in_file
-from service.store.order import Order
-from service.store.rows import record_of
-from service.store.tables import payloads, records, writers
-from service.transparency.verifier import VerifierKey
+from ifonly.service.errors import StoreDamaged
+from ifonly.service.store import anchors, archive, pointers
+from ifonly.service.store.archive import Unread
+from ifonly.service.store.chain import Head, IntegrityFinding, Payload, Record, Trouble, check
+from ifonly.service.store.chain_membership import displaced
+from ifonly.service.store.database import Database
+from ifonly.service.store.erasure import Erasures
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.logcheck import KeptHead, check_log, heads_in_file
+from ifonly.service.store.order import Order
+from ifonly.service.store.rows import record_of
+from ifonly.service.store.tables import payloads, records, writers
+from ifonly.service.transparency.verifier import VerifierKey
 
 # A large store takes long: whoever waits must see that it goes on.
 PROGRESS = 10_000

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from service.store import anchors, archive
-from service.store.archive import Unread
-from service.store.chain import (
+from ifonly.service.store import anchors, archive
+from ifonly.service.store.archive import Unread
+from ifonly.service.store.chain import (
     GENESIS,
     Head,
     IntegrityFinding,
@@ -24,12 +24,12 @@ from service.store.chain import (
     check,
     own_findings,
 )
-from service.store.chain_membership import displaced, standing, standing_only
-from service.store.database import Database
-from service.store.erasure import Erasures
-from service.store.kinds import RecordKind
-from service.store.tables import PAGE_ORDER, records, writers
-from service.store.verification import VerificationReport, payload_findings
+from ifonly.service.store.chain_membership import displaced, standing, standing_only
+from ifonly.service.store.database import Database
+from ifonly.service.store.erasure import Erasures
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.tables import PAGE_ORDER, records, writers
+from ifonly.service.store.verification import VerificationReport, payload_findings
 
 # A page waits for this: a chain without anchors must not be read from its beginning.
 MAX_READ = 20_000

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from service.access import Scope
-from service.store.database import Database
-from service.store.tables import payloads, records
+from ifonly.service.access import Scope
+from ifonly.service.store.database import Database
+from ifonly.service.store.tables import payloads, records
 
 T = TypeVar("T")
 PIECE = 500

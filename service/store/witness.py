@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from service.store.chain import now_us
-from service.store.journal import UnrecordedWrite
-from service.store.tables import witnessed_logs
-from service.transparency.verifier import Checkpoint
-from service.transparency.witnessing import (
+from ifonly.service.store.chain import now_us
+from ifonly.service.store.journal import UnrecordedWrite
+from ifonly.service.store.tables import witnessed_logs
+from ifonly.service.transparency.verifier import Checkpoint
+from ifonly.service.transparency.witnessing import (
     NOTHING,
     AddCheckpointRequest,
     CosignedHead,

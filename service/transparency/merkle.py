@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from service.transparency.verifier import HASH_BYTES, node_hash
+from ifonly.service.transparency.verifier import HASH_BYTES, node_hash
 
 # As C2SP tlog-tiles has it: a batch touches few rows, and a proof reads one tile a level.
 TILE = 256

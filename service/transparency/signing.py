@@ -20,7 +20,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from service.transparency.verifier import (
+from ifonly.service.transparency.verifier import (
     ED25519,
     HASH_BYTES,
     Checkpoint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
 
-from service.transparency.verifier import NotProven, check_stamp
+from ifonly.service.transparency.verifier import NotProven, check_stamp
 
 QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.transparency.verifier import (
+from ifonly.service.transparency.verifier import (
     HASH_BYTES,
     Checkpoint,
     Note,

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from explainers.causal.estimand import Estimand, Strategy
-from service.wire.base import Text, Wire, is_none
+from ifonly.explainers.causal.estimand import Estimand, Strategy
+from ifonly.service.wire.base import Text, Wire, is_none
 
 
 class Assumption(Wire):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 
-from explainers.constraints.kind import ConstraintKey, JsonSchema
-from explainers.constraints.registry import request_keys
-from service.wire.base import MAX_FEATURES, FeatureName, Interval, Value, Wire
+from ifonly.explainers.constraints.kind import ConstraintKey, JsonSchema
+from ifonly.explainers.constraints.registry import request_keys
+from ifonly.service.wire.base import MAX_FEATURES, FeatureName, Interval, Value, Wire
 
 Type = Any
 """An annotation that Pydantic reads."""

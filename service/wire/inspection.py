@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from service.store.verify_record import Content
-from service.wire.base import Text, Wire
-from service.wire.replies import Proof
-from service.wire.trail import Event, Finding, Review
+from ifonly.service.store.verify_record import Content
+from ifonly.service.wire.base import Text, Wire
+from ifonly.service.wire.replies import Proof
+from ifonly.service.wire.trail import Event, Finding, Review
 
 
 class EventReply(Wire):

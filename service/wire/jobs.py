@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from service.store.jobs import State
-from service.wire.base import Wire, is_none
-from service.wire.replies import Recorded
+from ifonly.service.store.jobs import State
+from ifonly.service.wire.base import Wire, is_none
+from ifonly.service.wire.replies import Recorded
 
 
 class JobLinks(Wire):

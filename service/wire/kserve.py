@@ -6,13 +6,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from service.settings import MAX_DEADLINE_MS
-from service.wire import examples
-from service.wire.base import Wire, absent_or_not_null
-from service.wire.constraints import Constraints
-from service.wire.problem import ProblemDetails
-from service.wire.replies import ExplanationReply
-from service.wire.requests import (
+from ifonly.service.settings import MAX_DEADLINE_MS
+from ifonly.service.wire import examples
+from ifonly.service.wire.base import Wire, absent_or_not_null
+from ifonly.service.wire.constraints import Constraints
+from ifonly.service.wire.problem import ProblemDetails
+from ifonly.service.wire.replies import ExplanationReply
+from ifonly.service.wire.requests import (
     MAX_ALTERNATIVES,
     MAX_INSTANCES,
     MAX_SEED,

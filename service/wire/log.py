@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.wire.base import Wire
+from ifonly.service.wire.base import Wire
 
 Size = Annotated[int, Field(ge=0, le=2**53 - 1)]
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from service.wire import examples
-from service.wire.base import Wire, absent_or_not_null
-from service.wire.kserve import AskedOfAll, Given, KServeError
-from service.wire.replies import ExplanationReply
-from service.wire.requests import MAX_INSTANCES
+from ifonly.service.wire import examples
+from ifonly.service.wire.base import Wire, absent_or_not_null
+from ifonly.service.wire.kserve import AskedOfAll, Given, KServeError
+from ifonly.service.wire.replies import ExplanationReply
+from ifonly.service.wire.requests import MAX_INSTANCES
 
 MAX_COLUMNS = 4_096
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from service.wire.base import Interval, Text, Wire, Written, is_none
-from service.wire.causal import CausalSummary
-from service.wire.replies import Audit, Constraint, ModelReference
+from ifonly.service.wire.base import Interval, Text, Wire, Written, is_none
+from ifonly.service.wire.causal import CausalSummary
+from ifonly.service.wire.replies import Audit, Constraint, ModelReference
 
 
 class ModelSummary(Wire):

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from service.wire import examples
-from service.wire.base import Wire, absent_or_not_null, is_none
-from service.wire.kserve import KServeError
+from ifonly.service.wire import examples
+from ifonly.service.wire.base import Wire, absent_or_not_null, is_none
+from ifonly.service.wire.kserve import KServeError
 
 MAX_TENSORS = 4_096
 """As many as a model may have features."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from service.wire import examples
-from service.wire.base import Wire
-from service.wire.replies import Audit, Constraint, Prediction
+from ifonly.service.wire import examples
+from ifonly.service.wire.base import Wire
+from ifonly.service.wire.replies import Audit, Constraint, Prediction
 
 
 class Error(Wire):

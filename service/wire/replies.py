@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from explainers.answer import Status
-from service.wire import examples
-from service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
-from service.wire.causal import (
+from ifonly.explainers.answer import Status
+from ifonly.service.wire import examples
+from ifonly.service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
+from ifonly.service.wire.causal import (
     Arrival,
     Arrives,
     Assurance,

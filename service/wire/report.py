@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from explainers.wording import Language
-from service.wire.base import Text, Wire
-from service.wire.trail import MAX_PAGE, Event, Short
+from ifonly.explainers.wording import Language
+from ifonly.service.wire.base import Text, Wire
+from ifonly.service.wire.trail import MAX_PAGE, Event, Short
 
 
 class ReportQuery(BaseModel):

@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language
-from service.settings import MAX_DEADLINE_MS
-from service.wire import examples
-from service.wire.base import (
+from ifonly.explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language
+from ifonly.service.settings import MAX_DEADLINE_MS
+from ifonly.service.wire import examples
+from ifonly.service.wire.base import (
     Instance,
     Probability,
     Wire,
     absent_or_not_null,
 )
-from service.wire.constraints import Constraints
+from ifonly.service.wire.constraints import Constraints
 
 MAX_INSTANCES = 1_000
 MAX_ALTERNATIVES = 10

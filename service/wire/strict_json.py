@@ -17,8 +17,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from service.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedBody, Path, RequestPart
-from service.wire.validation import called
+from ifonly.service.errors import (
+    MAX_FAULTS,
+    Fault,
+    InvalidRequest,
+    MalformedBody,
+    Path,
+    RequestPart,
+)
+from ifonly.service.wire.validation import called
 
 MAX_DEPTH = 32
 """Levels of nesting; the deepest request that means anything has five."""

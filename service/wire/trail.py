@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from explainers.wording import Language
-from service.store.chain import Trouble
-from service.store.export import Format
-from service.store.kinds import RecordKind
-from service.wire.base import Wire, is_none
-from service.wire.replies import Audit, ExplanationReply, Proof
+from ifonly.explainers.wording import Language
+from ifonly.service.store.chain import Trouble
+from ifonly.service.store.export import Format
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire.base import Wire, is_none
+from ifonly.service.wire.replies import Audit, ExplanationReply, Proof
 
 MAX_COMMENT = 4_000
 MAX_PAGE = 500

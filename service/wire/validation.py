@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from service.errors import MAX_FAULTS, Fault, InvalidRequest, Path, RequestPart
+from ifonly.service.errors import MAX_FAULTS, Fault, InvalidRequest, Path, RequestPart
 
 W = TypeVar("W", bound=BaseModel)
 

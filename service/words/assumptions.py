@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from explainers.causal import CausalSpec
-from explainers.causal.spec import Confounder
-from explainers.constraints import Survives
-from explainers.wording import Language
-from explainers.wording.numerals import figure
-from models.schema import Feature, Labels, Schema, plain
-from service.words.catalogue import in_each, say, say_all
-from service.words.labels import label
+from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.causal.spec import Confounder
+from ifonly.explainers.constraints import Survives
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import figure
+from ifonly.models.schema import Feature, Labels, Schema, plain
+from ifonly.service.words.catalogue import in_each, say, say_all
+from ifonly.service.words.labels import label
 
 # Said at import: a key that a language lacks keeps the process from starting.
 NOTHING_FOLLOWS = say_all("assumption.nothing_follows")

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
-from explainers.wording import LANGUAGES, Language
-from models.schema import Labels
-from service.store.kinds import own_words
+from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.models.schema import Labels
+from ifonly.service.store.kinds import own_words
 
 
 # Read once: texts are files of the package, and every reply needs them.
@@ -22,7 +22,7 @@ from service.store.kinds import own_words
 def texts(language: Language) -> Mapping[str, str]:
     """All texts of a language, by key."""
     found = dict(own_words(language))
-    for file in files("service.words").joinpath(language).iterdir():
+    for file in files("ifonly.service.words").joinpath(language).iterdir():
         for section, entries in tomllib.loads(file.read_text("utf-8")).items():
             found |= {f"{section}.{name}": text for name, text in entries.items()}
     return found

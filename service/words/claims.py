@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from explainers.wording.numerals import count, figure, percentage
-from models.schema import Labels
-from service.words.catalogue import in_each, say, say_all
+from ifonly.explainers.wording.numerals import count, figure, percentage
+from ifonly.models.schema import Labels
+from ifonly.service.words.catalogue import in_each, say, say_all
 
 Answer = Mapping[str, Any]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from explainers.causal.spec import ProvenanceCheck
-from explainers.wording import Language
-from models.schema import Labels, Schema
-from service.words.catalogue import in_each, is_said, say
-from service.words.labels import label
+from ifonly.explainers.causal.spec import ProvenanceCheck
+from ifonly.explainers.wording import Language
+from ifonly.models.schema import Labels, Schema
+from ifonly.service.words.catalogue import in_each, is_said, say
+from ifonly.service.words.labels import label
 
 
 def in_words(check: ProvenanceCheck, schema: Schema) -> Labels:

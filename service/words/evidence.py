@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from explainers.answer import Action
-from explainers.causal.effect import LeftOut, Mark
-from explainers.causal.estimand import Strategy
-from explainers.causal.evidence import Evidence
-from explainers.causal.instrument import WEAK
-from explainers.causal.sensitivity import Sensitivity
-from explainers.wording import Language
-from explainers.wording.numerals import count, figure, percentage
-from models.schema import Feature, Labels, Schema, plain
-from service.served.causal_model import ServedCausal
-from service.wire import causal as wire
-from service.words.catalogue import chosen, in_each, say
-from service.words.labels import label, label_or
+from ifonly.explainers.answer import Action
+from ifonly.explainers.causal.effect import LeftOut, Mark
+from ifonly.explainers.causal.estimand import Strategy
+from ifonly.explainers.causal.evidence import Evidence
+from ifonly.explainers.causal.instrument import WEAK
+from ifonly.explainers.causal.sensitivity import Sensitivity
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import count, figure, percentage
+from ifonly.models.schema import Feature, Labels, Schema, plain
+from ifonly.service.served.causal_model import ServedCausal
+from ifonly.service.wire import causal as wire
+from ifonly.service.words.catalogue import chosen, in_each, say
+from ifonly.service.words.labels import label, label_or
 
 
 def known_of(causal: ServedCausal | None, actions: Sequence[Action]) -> tuple[Evidence, ...]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from explainers.causal import CausalSpec
-from explainers.causal.alternatives import GraphDoubt
-from explainers.causal.spec import Alternative
-from explainers.causal.which_graphs import ChangeKind
-from explainers.wording import Language
-from explainers.wording.numerals import count, figure, percentage
-from models.schema import Labels
-from service.words.catalogue import in_each, say, say_all
-from service.words.labels import label
+from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.causal.alternatives import GraphDoubt
+from ifonly.explainers.causal.spec import Alternative
+from ifonly.explainers.causal.which_graphs import ChangeKind
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import count, figure, percentage
+from ifonly.models.schema import Labels
+from ifonly.service.words.catalogue import in_each, say, say_all
+from ifonly.service.words.labels import label
 
 MAIN_GRAPH = say_all("possible.main")
 MAIN_ALONE = say_all("possible.main_alone")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from explainers.wording.text import given
-from models.schema import Category, Feature, Labels
+from ifonly.explainers.wording.text import given
+from ifonly.models.schema import Category, Feature, Labels
 
 
 def label(thing: Feature | Category, language: str) -> str:

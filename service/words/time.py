@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from explainers.causal.timing import Duration
-from explainers.wording import Language, is_language
-from explainers.wording.conventions import conventions
-from explainers.wording.numerals import figure
-from models.schema import Labels
-from service.words.catalogue import in_each, say
+from ifonly.explainers.causal.timing import Duration
+from ifonly.explainers.wording import Language, is_language
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.explainers.wording.numerals import figure
+from ifonly.models.schema import Labels
+from ifonly.service.words.catalogue import in_each, say
 
 
 def length(amount: float, unit: str, tag: Language) -> str:

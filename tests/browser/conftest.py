@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from service.access import Role
-from service.settings import shipped_models
-from service.store import keys
-from service.store.journal import JournalOptions
-from service.store.opened import opened
+from ifonly.service.access import Role
+from ifonly.service.settings import shipped_models
+from ifonly.service.store import keys
+from ifonly.service.store.journal import JournalOptions
+from ifonly.service.store.opened import opened
 from tests.support.spoken import spoken
 
 MODEL = "milling-machine"
@@ -81,7 +81,7 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "IFONLY_LOG_LEVEL": "WARNING",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve", "--port", "0"],
+        [sys.executable, "-m", "ifonly", "serve", "--port", "0"],
         env=environment,
         cwd=Path(__file__).parents[2],
         stderr=subprocess.PIPE,

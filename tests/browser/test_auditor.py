@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from explainers.wording.numerals import percentage
-from service.access import Role
+from ifonly.explainers.wording.numerals import percentage
+from ifonly.service.access import Role
 from tests.browser.conftest import MODEL, Visit, send
 from tests.browser.test_every_page import FOCUSABLE, MISSED, NARROW, REACHED, SCRIPT, WIDE
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.access import Role
+from ifonly.service.access import Role
 from tests.browser.conftest import Visit, send
 
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")

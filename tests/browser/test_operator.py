@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from explainers.wording import LANGUAGES
-from service.access import Role
-from service.words.catalogue import say
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.service.access import Role
+from ifonly.service.words.catalogue import say
 from tests.browser.conftest import MODEL, Visit
 from tests.support.spoken import spoken
 

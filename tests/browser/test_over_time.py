@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from explainers.wording import LANGUAGES, Language
-from service.settings import Settings
-from service.words.catalogue import say
+from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.service.settings import Settings
+from ifonly.service.words.catalogue import say
 from tests.browser.conftest import TIMEOUT_MS, Watched, watch
 from tests.browser.test_operator import move
 from tests.integration.conftest import serving

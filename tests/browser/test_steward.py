@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.access import Role
+from ifonly.service.access import Role
 from tests.browser.conftest import MODEL, Visit, alive
 from tests.integration.small_models import PRESS, linear
 

@@ -15,10 +15,10 @@ import httpx
 import pytest
 import uvicorn
 
-from service.doors.app import create_app
-from service.doors.cli.connections import PatientOnlySoLong
-from service.doors.cli.serve import listen, url_of
-from service.settings import MAX_DEADLINE_MS, Settings, shipped_models
+from ifonly.service.doors.app import create_app
+from ifonly.service.doors.cli.connections import PatientOnlySoLong
+from ifonly.service.doors.cli.serve import listen, url_of
+from ifonly.service.settings import MAX_DEADLINE_MS, Settings, shipped_models
 from tests.integration.small_models import write_all
 
 

@@ -21,18 +21,25 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.routing import APIRoute
 
-from service.access import Role
-from service.doors.app import create_app
-from service.doors.http import oidc
-from service.doors.http.oidc import Issuer
-from service.doors.http.permissions import ALLOWED, PAGES, PUBLIC, PUBLIC_PAGES, allowed, may_see
-from service.doors.pages.request_path import PageRoute
-from service.doors.pages.routers import ROUTERS
-from service.settings import Settings
-from service.store import archive, keys
-from service.store.database import connect
-from service.store.journal import JournalOptions
-from service.store.opened import opened
+from ifonly.service.access import Role
+from ifonly.service.doors.app import create_app
+from ifonly.service.doors.http import oidc
+from ifonly.service.doors.http.oidc import Issuer
+from ifonly.service.doors.http.permissions import (
+    ALLOWED,
+    PAGES,
+    PUBLIC,
+    PUBLIC_PAGES,
+    allowed,
+    may_see,
+)
+from ifonly.service.doors.pages.request_path import PageRoute
+from ifonly.service.doors.pages.routers import ROUTERS
+from ifonly.service.settings import Settings
+from ifonly.service.store import archive, keys
+from ifonly.service.store.database import connect
+from ifonly.service.store.journal import JournalOptions
+from ifonly.service.store.opened import opened
 from tests.integration.conftest import serving
 
 ISSUER, AUDIENCE = "https://accounts.plant.example/realms/one", "ifonly"
@@ -472,7 +479,7 @@ def test_a_new_key_of_the_issuer_is_fetched_but_not_for_every_unknown_one(
     assert Jwks.asked <= asked + 1
     SIGNING["new"] = STRANGER
     try:
-        monkeypatch.setattr("service.doors.http.oidc.REFETCH_SECONDS", 0.0)
+        monkeypatch.setattr("ifonly.service.doors.http.oidc.REFETCH_SECONDS", 0.0)
         assert events(guarded, signed(kid="new")) == 200
     finally:
         del SIGNING["new"]

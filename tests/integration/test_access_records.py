@@ -12,20 +12,20 @@ from typing import Any
 import httpx
 import pytest
 
-from service.access import Role
-from service.audit.recent_accesses import (
+from ifonly.service.access import Role
+from ifonly.service.audit.recent_accesses import (
     LISTED,
     MOST_REMEMBERED,
     READ,
     SAME_SECONDS,
     RecentAccesses,
 )
-from service.doors.http.access_records import LOOKS
-from service.doors.http.permissions import ALLOWED, PAGES
-from service.settings import Settings
-from service.store import keys
-from service.store.journal import JournalOptions
-from service.store.opened import opened
+from ifonly.service.doors.http.access_records import LOOKS
+from ifonly.service.doors.http.permissions import ALLOWED, PAGES
+from ifonly.service.settings import Settings
+from ifonly.service.store import keys
+from ifonly.service.store.journal import JournalOptions
+from ifonly.service.store.opened import opened
 from tests.integration.conftest import serving
 
 MODEL = "/api/v1/models/milling-machine"

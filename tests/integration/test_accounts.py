@@ -19,8 +19,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from service.doors.pages.cookies import FLOW
-from service.settings import Settings
+from ifonly.service.doors.pages.cookies import FLOW
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

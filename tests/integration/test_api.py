@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.doors.http.problems import CLIENTS
-from service.settings import Settings, shipped_models
+from ifonly.service.doors.http.problems import CLIENTS
+from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.support.replies import same_for_all
 

@@ -12,13 +12,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from service.settings import Settings
-from service.store import archive
-from service.store.chain import Payload
-from service.store.database import Database, connect
-from service.store.kinds import RecordKind
-from service.store.tables import payloads, records
-from service.store.verification import verify
+from ifonly.service.settings import Settings
+from ifonly.service.store import archive
+from ifonly.service.store.chain import Payload
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.tables import payloads, records
+from ifonly.service.store.verification import verify
 from tests.integration.conftest import serving
 from tests.integration.test_faults import ASK, BODY
 from tests.support.postgres import Server

@@ -20,14 +20,14 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from service.doors.cli import main
-from service.settings import Settings
-from service.store import archive
-from service.store.database import connect
-from service.store.migrate import newest
-from service.store.tables import payloads, records
-from service.transparency.signing import LocalSigner, read_key
-from service.transparency.verifier import Note, VerifierKey, read_head
+from ifonly.service.doors.cli import main
+from ifonly.service.settings import Settings
+from ifonly.service.store import archive
+from ifonly.service.store.database import connect
+from ifonly.service.store.migrate import newest
+from ifonly.service.store.tables import payloads, records
+from ifonly.service.transparency.signing import LocalSigner, read_key
+from ifonly.service.transparency.verifier import Note, VerifierKey, read_head
 from tests.integration.conftest import serving
 
 MODEL = "/api/v1/models/milling-machine"
@@ -379,7 +379,7 @@ def test_a_key_is_made_for_a_part_of_the_plant(ifonly: Any) -> None:
 def test_the_first_start_makes_an_admin_key_and_prints_it_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from service.doors.cli.store import prepare
+    from ifonly.service.doors.cli.store import prepare
 
     settings = Settings(data=tmp_path / "new")
     prepare(settings)
@@ -394,7 +394,7 @@ def test_the_first_start_makes_an_admin_key_and_prints_it_once(
 def test_the_first_start_makes_the_key_of_the_log_beside_the_store_and_prints_whose_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from service.doors.cli.store import prepare
+    from ifonly.service.doors.cli.store import prepare
 
     settings = Settings(data=tmp_path / "new", no_auth=True)
     prepare(settings)

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.ask import read_request
-from service.errors import InvalidRequest
-from service.served.registry import Registry
-from service.settings import shipped_models
+from ifonly.service.ask import read_request
+from ifonly.service.errors import InvalidRequest
+from ifonly.service.served.registry import Registry
+from ifonly.service.settings import shipped_models
 from tests.integration.test_causal_answers import MODEL, explained
 
 

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from service.store.chain import Facts
-from service.store.database import connect
-from service.store.journal import Draft, JournalOptions
-from service.store.kinds import RecordKind
-from service.store.opened import opened
-from service.store.verification import verify
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.database import connect
+from ifonly.service.store.journal import Draft, JournalOptions
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.opened import opened
+from ifonly.service.store.verification import verify
 from tests.integration.test_faults import Load, process, until
 from tests.support.postgres import Server
 
 
 def command(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "service", *arguments],
+        [sys.executable, "-m", "ifonly", *arguments],
         env=os.environ | {"IFONLY_DATABASE_URL": url},
         capture_output=True,
         text=True,

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from explainers.languages import LANGUAGES
-from service.settings import Settings
+from ifonly.explainers.languages import LANGUAGES
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_rejections import BODY, PRESS
 

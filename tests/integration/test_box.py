@@ -18,10 +18,10 @@ import httpx
 import pytest
 from onnx import ModelProto
 
-from models.onnx import Guard, GuardLimits
-from models.onnx.watchdog import Watched, watchdog
-from service.served.sandbox import Sandbox
-from service.settings import Settings
+from ifonly.models.onnx import Guard, GuardLimits
+from ifonly.models.onnx.watchdog import Watched, watchdog
+from ifonly.service.served.sandbox import Sandbox
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 from tests.integration.test_hot_reload import until
@@ -216,7 +216,7 @@ def test_sigterm_ends_the_service_while_a_graph_spins(root: Path, tmp_path: Path
         "IFONLY_SHUTDOWN_SECONDS": "1",
         "IFONLY_MODEL_RUN_SECONDS": "100000",
     }
-    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0"]
+    command = [sys.executable, "-m", "ifonly", "serve", "--no-auth", "--port", "0"]
     with subprocess.Popen(
         [*command, "--models", str(root)], env=environment, stderr=subprocess.PIPE, text=True
     ) as process:

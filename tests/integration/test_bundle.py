@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service.settings import Settings, shipped_models
-from service.transparency.signing import LocalSigner, sign_note
-from service.transparency.verifier import (
+from ifonly.service.settings import Settings, shipped_models
+from ifonly.service.transparency.signing import LocalSigner, sign_note
+from ifonly.service.transparency.verifier import (
     MANIFEST,
     BundleCheck,
     NotProven,
@@ -236,7 +236,7 @@ def test_equal_evidence_is_an_equal_list(made: Made) -> None:
 ALONE = """
 import sys
 sys.argv = ["ifonly", "audit", "check", *sys.argv[1:]]
-from service.doors.cli import main
+from ifonly.service.doors.cli import main
 try:
     main()
 finally:
@@ -244,15 +244,15 @@ finally:
     print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 NOT_NEEDED = (
-    "service.store",
-    "service.ask",
-    "service.audit",
-    "service.doors.http",
-    "service.doors.app",
-    "service.served.registry",
-    "explainers",
+    "ifonly.service.store",
+    "ifonly.service.ask",
+    "ifonly.service.audit",
+    "ifonly.service.doors.http",
+    "ifonly.service.doors.app",
+    "ifonly.service.served.registry",
+    "ifonly.explainers",
 )
-NOT_NEEDED += ("models", "fastapi", "sqlalchemy", "numpy", "onnxruntime", "httpx")
+NOT_NEEDED += ("ifonly.models", "fastapi", "sqlalchemy", "numpy", "onnxruntime", "httpx")
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -292,7 +292,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_the_verifier_of_a_bundle_runs_with_cryptography_alone(made: Made, tmp_path: Path) -> None:
     script = tmp_path / "verify.py"
     script.write_bytes(made.members["verify.py"])
-    blocked = {"service", "explainers", "models", "rfc3161_client", "numpy", "typer", "rich"}
+    blocked = {"ifonly", "rfc3161_client", "numpy", "typer", "rich"}
     code = WITHOUT.format(blocked=blocked)
     given = (str(script), str(made.file), str(KEY.key))
     done = run("-c", code, *given, cwd=tmp_path)

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from explainers.causal import CausalSpec, parse_causal
-from explainers.causal.spec import Alternative
-from explainers.causal.writing import write_causal
-from models.repository import load_folder
-from service.doors.cli import causal_alternatives
-from service.doors.cli.commands import app
-from service.offline.discovery import Discovered
-from service.served.registry import prepare
-from service.settings import shipped_models
+from ifonly.explainers.causal import CausalSpec, parse_causal
+from ifonly.explainers.causal.spec import Alternative
+from ifonly.explainers.causal.writing import write_causal
+from ifonly.models.repository import load_folder
+from ifonly.service.doors.cli import causal_alternatives
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.offline.discovery import Discovered
+from ifonly.service.served.registry import prepare
+from ifonly.service.settings import shipped_models
 
 SHIPPED = shipped_models() / "milling-machine" / "1"
 HIDDEN = "torque-rotational_speed-hidden"

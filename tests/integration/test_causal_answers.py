@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.settings import Settings, shipped_models
+from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 
 MODEL = "/api/v1/models/milling-machine"

@@ -11,14 +11,14 @@ import onnx
 import pytest
 from typer.testing import CliRunner
 
-import models
-from explainers.causal import CausalSpec, build_model, parse_causal
-from explainers.causal.spec import ApprovalStatus, CheckResult
-from models.onnx import run_graph
-from models.repository import load_folder
-from models.repository.reference import read_reference
-from service.doors.cli.commands import app
-from service.settings import shipped_models
+from ifonly import models
+from ifonly.explainers.causal import CausalSpec, build_model, parse_causal
+from ifonly.explainers.causal.spec import ApprovalStatus, CheckResult
+from ifonly.models.onnx import run_graph
+from ifonly.models.repository import load_folder
+from ifonly.models.repository.reference import read_reference
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.settings import shipped_models
 
 SHIPPED = shipped_models() / "milling-machine" / "1"
 LINE = 'kind = "linear"\ncoefficients = {air_temperature = 1.0}\nintercept = 10\n'

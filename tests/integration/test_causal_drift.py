@@ -8,8 +8,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from service.doors.cli.commands import app
-from service.settings import shipped_models
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.settings import shipped_models
 
 FOLDER = shipped_models() / "milling-machine" / "1"
 

@@ -13,16 +13,23 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from explainers.causal.estimand import Estimand
-from explainers.causal.evidence import Evidence
-from models.errors import SpecError
-from models.training.milling import FEATURES, QUALITIES, TORQUE, Simulation, carry_out, simulate
-from service.ask import answering
-from service.ask.budget import Budget
-from service.doors.cli.commands import app
-from service.served.registry import Registry, ServedModel
-from service.settings import shipped_models
-from service.wire import requests
+from ifonly.explainers.causal.estimand import Estimand
+from ifonly.explainers.causal.evidence import Evidence
+from ifonly.models.errors import SpecError
+from ifonly.models.training.milling import (
+    FEATURES,
+    QUALITIES,
+    TORQUE,
+    Simulation,
+    carry_out,
+    simulate,
+)
+from ifonly.service.ask import answering
+from ifonly.service.ask.budget import Budget
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.settings import shipped_models
+from ifonly.service.wire import requests
 
 FROM, TO = (55.0, 80.0), (30.0, 50.0)
 BANDS = ("--feature", "torque", "--from", "55..80", "--to", "30..50")

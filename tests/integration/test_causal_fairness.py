@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from models.repository import load_folder
-from service.doors.cli.commands import app
-from service.settings import shipped_models
+from ifonly.models.repository import load_folder
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.settings import shipped_models
 
 SHIPPED = shipped_models() / "milling-machine" / "1"
 

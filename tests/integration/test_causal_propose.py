@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from explainers.causal import parse_causal
-from explainers.causal.spec import ApprovalStatus
-from models.repository import load_folder
-from service.doors.cli.commands import app
-from service.settings import shipped_models
+from ifonly.explainers.causal import parse_causal
+from ifonly.explainers.causal.spec import ApprovalStatus
+from ifonly.models.repository import load_folder
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.settings import shipped_models
 
 
 @pytest.fixture

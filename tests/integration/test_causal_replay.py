@@ -12,9 +12,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from models.repository import load_folder
-from service.doors.cli.commands import app
-from service.settings import Settings, shipped_models
+from ifonly.models.repository import load_folder
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 

@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.doors.cli import main
-from service.settings import shipped_models
+from ifonly.service.doors.cli import main
+from ifonly.service.settings import shipped_models
 from tests.support.replies import same_for_all
 
 FOLDER = shipped_models() / "milling-machine" / "1"
@@ -273,7 +273,7 @@ def test_a_port_that_is_taken_is_said_and_ends_with_1(here: Any) -> None:
 def test_train_without_its_extra_names_the_line_that_installs_it(
     here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith("models.training")]:
+    for name in [name for name in sys.modules if name.startswith("ifonly.models.training")]:
         monkeypatch.delitem(sys.modules, name)  # what is imported already asks for nothing
     monkeypatch.setitem(sys.modules, "xgboost", None)
     message = refused(here("train", "--out", str(tmp_path / "out")), 1)
@@ -297,7 +297,7 @@ class _started:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
         pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "service", *arguments],
+            [sys.executable, "-m", "ifonly", *arguments],
             **(pipes | {stream: subprocess.PIPE}),
             text=True,
             encoding="utf-8",

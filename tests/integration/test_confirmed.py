@@ -14,11 +14,11 @@ import httpx
 import numpy as np
 import pytest
 
-from models.predictor import Rows, Scores
-from models.repository import load_folder
-from service.doors.cli.verify import _checked
-from service.served import predictor_host
-from service.settings import Settings, shipped_models
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.repository import load_folder
+from ifonly.service.doors.cli.verify import _checked
+from ifonly.service.served import predictor_host
+from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.integration.test_cli import here
 from tests.integration.test_jobs_api import ended, lines, result, submit

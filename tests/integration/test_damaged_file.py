@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.settings import Settings
-from service.store.chain import Trouble
-from service.store.database import connect
-from service.store.verification import VerificationReport, verify
+from ifonly.service.settings import Settings
+from ifonly.service.store.chain import Trouble
+from ifonly.service.store.database import connect
+from ifonly.service.store.verification import VerificationReport, verify
 from tests.integration.conftest import serving
 
 

@@ -13,14 +13,14 @@ import pytest
 
 from bench.dice.engine import Dice
 from bench.dice.process import DiceProcess
-from explainers.answer import Recourse, Unknown
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.search.engine import Meter
-from models.repository import DeployedModel, load_folder
+from ifonly.explainers.answer import Recourse, Unknown
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter
+from ifonly.models.repository import DeployedModel, load_folder
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "models" / "artifacts"
 SOON = 0.5
@@ -139,7 +139,7 @@ def test_an_unknown_method_is_refused() -> None:
 
 
 def test_nothing_to_vary_needs_no_process(model: DeployedModel, problem: Problem) -> None:
-    from explainers.constraints import Immutable, Origin, Source
+    from ifonly.explainers.constraints import Immutable, Origin, Source
 
     fixed = tuple(
         Immutable(j, origin=Origin(Source.REQUEST, "constraints.freeze"))

@@ -16,22 +16,22 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from explainers.constraints import Severed
-from explainers.verify import Asked
-from explainers.verify.exported import check_answer
-from explainers.verify.reading import Reading
-from models.errors import SpecError
-from models.repository import load_folder
-from service.ask.question import Rung
-from service.ask.what_if import what_if
-from service.ask.write_reply import ReplyWriter
-from service.doors.cli import in_process
-from service.doors.cli.commands import app
-from service.doors.pages.operator.outcome import outcome_of
-from service.served.causal_model import prepare_causal, read_graph_of
-from service.served.checking import rulebook_of
-from service.served.registry import Registry
-from service.settings import Settings, shipped_models
+from ifonly.explainers.constraints import Severed
+from ifonly.explainers.verify import Asked
+from ifonly.explainers.verify.exported import check_answer
+from ifonly.explainers.verify.reading import Reading
+from ifonly.models.errors import SpecError
+from ifonly.models.repository import load_folder
+from ifonly.service.ask.question import Rung
+from ifonly.service.ask.what_if import what_if
+from ifonly.service.ask.write_reply import ReplyWriter
+from ifonly.service.doors.cli import in_process
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.doors.pages.operator.outcome import outcome_of
+from ifonly.service.served.causal_model import prepare_causal, read_graph_of
+from ifonly.service.served.checking import rulebook_of
+from ifonly.service.served.registry import Registry
+from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.integration.test_metrics import value
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from service.wire import examples, problem, replies
+from ifonly.service.wire import examples, problem, replies
 
 NAMES = ("predictions", "what_if", "explanation", "problem")
 WIRE: dict[str, type[BaseModel]] = {

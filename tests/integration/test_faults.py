@@ -18,20 +18,20 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from service.doors.cli.store import prepare
-from service.errors import StoreDamaged, StoreUnavailable
-from service.settings import Settings
-from service.store import archive
-from service.store import journal as journals
-from service.store.chain import Facts
-from service.store.database import connect
-from service.store.journal import Draft, Journal, JournalOptions
-from service.store.kinds import RecordKind
-from service.store.logcheck import KeptHead
-from service.store.migrate import upgrade
-from service.store.opened import opened
-from service.store.verification import verify
-from service.transparency.verifier import Checkpoint, Note
+from ifonly.service.doors.cli.store import prepare
+from ifonly.service.errors import StoreDamaged, StoreUnavailable
+from ifonly.service.settings import Settings
+from ifonly.service.store import archive
+from ifonly.service.store import journal as journals
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.database import connect
+from ifonly.service.store.journal import Draft, Journal, JournalOptions
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.logcheck import KeptHead
+from ifonly.service.store.migrate import upgrade
+from ifonly.service.store.opened import opened
+from ifonly.service.store.verification import verify
+from ifonly.service.transparency.verifier import Checkpoint, Note
 from tests.integration.conftest import serving
 from tests.support.postgres import Server
 
@@ -55,7 +55,7 @@ def process(models: Path, url: str, **settings: str) -> Iterator[tuple[subproces
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
     environment |= {"IFONLY_DATABASE_URL": url, "IFONLY_MODELS": str(models)}
     environment |= {"IFONLY_DATA": str(models.parent / "data")} | settings
-    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0"]
+    command = [sys.executable, "-m", "ifonly", "serve", "--no-auth", "--port", "0"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as started:
         assert started.stderr is not None
         base = next(line for line in started.stderr if "http://" in line).split()[-1]
@@ -208,7 +208,7 @@ def test_a_postgresql_that_is_restarted_under_load_loses_nothing(
 def test_a_postgresql_that_is_away_is_said_and_found_again(
     press: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.journal.PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("ifonly.service.store.journal.PROBE_SECONDS", 0.05)
     url = postgres_server.new_database()
     with closing(connect(url)) as database:
         upgrade(database)

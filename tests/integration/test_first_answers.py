@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from explainers.wording import DEFAULT_LANGUAGES
-from service.doors.cli import rendering
+from ifonly.explainers.wording import DEFAULT_LANGUAGES
+from ifonly.service.doors.cli import rendering
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTHING = {"imported": [], "tables": 0}

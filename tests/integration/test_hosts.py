@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from service.doors.http.hosts import Hosts
-from service.settings import Settings
+from ifonly.service.doors.http.hosts import Hosts
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_rejections import BODY, PRESS
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.errors import ModelsNotFound
-from service.served.registry import Registry
-from service.settings import Settings
+from ifonly.service.errors import ModelsNotFound
+from ifonly.service.served.registry import Registry
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 
 
@@ -78,7 +78,7 @@ def test_a_hangup_signal_refreshes_at_once(folder: Path) -> None:
         "IFONLY_DATA": str(folder / ".data"),
         "IFONLY_NO_AUTH": "1",
     }
-    command = [sys.executable, "-m", "service", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "ifonly", "serve", "--port", "0"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from service.settings import Settings
-from service.store import archive, jobs
-from service.store.database import connect
-from service.store.kinds import RecordKind
-from service.store.tables import job_rows
-from service.store.verification import verify
+from ifonly.service.settings import Settings
+from ifonly.service.store import archive, jobs
+from ifonly.service.store.database import connect
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.tables import job_rows
+from ifonly.service.store.verification import verify
 from tests.integration.conftest import serving
 from tests.integration.test_faults import process, until, url
 

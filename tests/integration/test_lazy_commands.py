@@ -17,23 +17,23 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from models.errors import UnknownModel
-from models.onnx import sessions
-from models.repository import load_folder
-from service.ask.warming import warm
-from service.doors.cli.commands import app
-from service.doors.cli.console import Failure
-from service.doors.cli.failures import told
-from service.doors.cli.lazy import LazyGroup, uncollected
-from service.errors import Fault, InvalidRequest, MalformedBody, ModelsNotFound, RequestPart
-from service.logs import logger
-from service.served.registry import prepare
-from service.settings import shipped_models
+from ifonly.models.errors import UnknownModel
+from ifonly.models.onnx import sessions
+from ifonly.models.repository import load_folder
+from ifonly.service.ask.warming import warm
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.doors.cli.console import Failure
+from ifonly.service.doors.cli.failures import told
+from ifonly.service.doors.cli.lazy import LazyGroup, uncollected
+from ifonly.service.errors import Fault, InvalidRequest, MalformedBody, ModelsNotFound, RequestPart
+from ifonly.service.logs import logger
+from ifonly.service.served.registry import prepare
+from ifonly.service.settings import shipped_models
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     "onnxruntime", "sqlalchemy", "fastapi", "pydantic_settings", "cryptography", "pint",
-    "numpy", "explainers", "models",
+    "numpy", "ifonly.explainers", "ifonly.models",
 )  # fmt: skip
 RARE = ("alembic", "highspy", "jwt", "opentelemetry.exporter", "pint", "rfc3161_client")
 """What a service of the shipped model needs with a store that is there: none of it."""
@@ -48,7 +48,7 @@ def note(event, given):
         written.append(str(given[0]))
 
 sys.addaudithook(note)
-from service.doors.cli import main
+from ifonly.service.doors.cli import main
 sys.argv = ["ifonly", *sys.argv[1:]]
 try:
     main()
@@ -88,24 +88,32 @@ def test_a_list_of_commands_imports_no_command(arguments: tuple[str, ...]) -> No
     printed, modules = ran(*arguments)
     assert "Usage: ifonly" in printed
     assert within(modules, HEAVY) == []
-    assert set(within(modules, ("service",))) <= {
-        "service", "service.doors", "service.doors.cli", "service.doors.cli.commands",
-        "service.doors.cli.causal_commands", "service.doors.cli.lazy",
+    assert set(within(modules, ("ifonly.service",))) <= {
+        "ifonly.service", "ifonly.service.doors", "ifonly.service.doors.cli",
+        "ifonly.service.doors.cli.commands",
+        "ifonly.service.doors.cli.causal_commands", "ifonly.service.doors.cli.lazy",
     }  # fmt: skip
 
 
 def test_models_are_listed_without_a_server_without_a_database_and_without_a_solver() -> None:
     printed, modules = ran("models")
     assert "milling-machine" in printed
-    server = ("fastapi", "sqlalchemy", "uvicorn", "cryptography", "service.ask.warming")
-    engines = ("explainers.native", "explainers.search.trees", "explainers.search.milp")
+    server = ("fastapi", "sqlalchemy", "uvicorn", "cryptography", "ifonly.service.ask.warming")
+    engines = (
+        "ifonly.explainers.native",
+        "ifonly.explainers.search.trees",
+        "ifonly.explainers.search.milp",
+    )
     assert within(modules, server + engines + RARE) == []
 
 
 @pytest.mark.parametrize("command", ["db", "keys", "audit", "explain", "causal replay"])
 def test_commands_that_do_not_serve_import_no_server(command: str) -> None:
     _, modules = ran(*command.split(), "--help")
-    assert within(modules, ("fastapi", "starlette", "uvicorn", "service.doors.http", *RARE)) == []
+    assert (
+        within(modules, ("fastapi", "starlette", "uvicorn", "ifonly.service.doors.http", *RARE))
+        == []
+    )
 
 
 def test_a_start_imports_only_what_its_settings_ask_for_and_writes_only_its_data(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from service.settings import Settings
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_faults import ASK, BODY
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.settings import Settings
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_faults import ASK, BODY, process
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.settings import Settings
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 
 NAME = "milling-machine"

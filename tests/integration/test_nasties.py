@@ -16,8 +16,8 @@ from bench.attack.nasties import (
     nasties,
     world_of,
 )
-from service.access import Role
-from service.settings import Settings
+from ifonly.service.access import Role
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_sign_in import new_key
 

@@ -16,13 +16,13 @@ import httpx
 import numpy as np
 import pytest
 
-from service.access import Role
-from service.doors.app import create_app
-from service.errors import GrpcUnavailable
-from service.settings import Settings
-from service.store import keys
-from service.store.journal import JournalOptions
-from service.store.opened import opened
+from ifonly.service.access import Role
+from ifonly.service.doors.app import create_app
+from ifonly.service.errors import GrpcUnavailable
+from ifonly.service.settings import Settings
+from ifonly.service.store import keys
+from ifonly.service.store.journal import JournalOptions
+from ifonly.service.store.opened import opened
 from tests.integration.conftest import serving
 
 NAME = "milling-machine"
@@ -496,9 +496,9 @@ def test_a_wrong_row_does_not_lose_the_others_for_whoever_asks_for_errors(
 
 
 def test_a_category_by_code_is_refused_where_names_are_numbers() -> None:
-    from models.schema import Category, Feature, Kind
-    from service.doors.client_cells import of_number
-    from service.errors import InvalidRequest
+    from ifonly.models.schema import Category, Feature, Kind
+    from ifonly.service.doors.client_cells import of_number
+    from ifonly.service.errors import InvalidRequest
 
     machine = Feature("machine", Kind.NOMINAL, categories=(Category("1"), Category("2")))
     with pytest.raises(InvalidRequest, match="a code or a name"):
@@ -595,7 +595,7 @@ def test_a_page_of_another_site_asks_nothing(client: httpx.Client, kind: str) ->
 def test_without_its_package_a_start_for_grpc_says_what_to_install(
     press: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = "service.doors.open_inference.rpc"
+    module = "ifonly.service.doors.open_inference.rpc"
     monkeypatch.setitem(sys.modules, "grpc", None)
     monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.delattr(module, raising=False)

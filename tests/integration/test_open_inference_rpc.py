@@ -10,11 +10,11 @@ import httpx
 import numpy as np
 import pytest
 
-from service.access import Role
-from service.settings import Settings
-from service.store import keys
-from service.store.journal import JournalOptions
-from service.store.opened import opened
+from ifonly.service.access import Role
+from ifonly.service.settings import Settings
+from ifonly.service.store import keys
+from ifonly.service.store.journal import JournalOptions
+from ifonly.service.store.opened import opened
 from tests.integration.conftest import free_port, serving
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (extra [grpc])")
@@ -24,7 +24,7 @@ Call = Callable[..., Any]
 
 
 def caller(port: int, token: str | None = None) -> tuple[Any, Call]:
-    from service.doors.open_inference.messages import MESSAGES, SERVICE
+    from ifonly.service.doors.open_inference.messages import MESSAGES, SERVICE
 
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 

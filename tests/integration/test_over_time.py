@@ -14,11 +14,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from explainers.verify.exported import check_answer, check_what_if
-from service.doors.cli import in_process
-from service.doors.cli.commands import app
-from service.served.registry import Registry, ServedModel
-from service.settings import Settings
+from ifonly.explainers.verify.exported import check_answer, check_what_if
+from ifonly.service.doors.cli import in_process
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.support.timed_folder import NAME, timed_folder
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.verify.exported import check_answer, check_what_if
-from service.doors.cli import in_process
-from service.doors.pages.operator.course_drawing import drawn
-from service.served.registry import Registry, ServedModel
-from service.settings import Settings
+from ifonly.explainers.verify.exported import check_answer, check_what_if
+from ifonly.service.doors.cli import in_process
+from ifonly.service.doors.pages.operator.course_drawing import drawn
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.settings import Settings
 from tests.integration.small_models import PRESS, SORTER, linear
 
 Json = dict[str, Any]

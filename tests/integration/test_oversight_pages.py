@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from explainers.wording import LANGUAGES
-from service.doors.pages.auditor.record import is_other_way
-from service.settings import Settings
-from service.wire.inspection import ChangeReply, ReplayReply
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.service.doors.pages.auditor.record import is_other_way
+from ifonly.service.settings import Settings
+from ifonly.service.wire.inspection import ChangeReply, ReplayReply
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 from tests.integration.test_upload import zipped

@@ -15,8 +15,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from service.store.database import connect
-from service.store.tables import writers
+from ifonly.service.store.database import connect
+from ifonly.service.store.tables import writers
 from tests.integration.test_faults import ASK, BODY, until, until_ready
 from tests.integration.test_metrics import value
 
@@ -25,7 +25,7 @@ from tests.integration.test_metrics import value
 def two_processes(models: Path, url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("IFONLY_", "PROM"))}
     environment |= {"IFONLY_DATABASE_URL": url, "IFONLY_MODELS": str(models)}
-    command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0"]
+    command = [sys.executable, "-m", "ifonly", "serve", "--no-auth", "--port", "0"]
     with subprocess.Popen(
         [*command, "--processes", "2"], env=environment, stderr=subprocess.PIPE, text=True
     ) as parent:

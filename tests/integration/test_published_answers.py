@@ -16,8 +16,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from models.training.milling import simulate
-from service.settings import shipped_models
+from ifonly.models.training.milling import simulate
+from ifonly.service.settings import shipped_models
 
 FOLDER = shipped_models() / "milling-machine" / "1"
 SPEC = tomllib.loads((FOLDER / "spec.toml").read_text(encoding="utf-8"), parse_float=Decimal)

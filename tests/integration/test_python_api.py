@@ -18,6 +18,7 @@ import tqdm.auto
 import xgboost
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -25,14 +26,14 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 import ifonly
-from explainers.errors import InvalidPolicy, InvalidTarget
+from ifonly.explainers.errors import InvalidPolicy, InvalidTarget
+from ifonly.models.errors import DataError, InvalidInstance, NotFinite
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.repository import load_folder
 from ifonly.sample import read_sample
-from models.errors import DataError, InvalidInstance, NotFinite
-from models.onnx.export import export_onnx, to_bytes
-from models.repository import load_folder
-from service.doors.cli import in_process
-from service.served.registry import prepare
-from service.settings import Settings
+from ifonly.service.doors.cli import in_process
+from ifonly.service.served.registry import prepare
+from ifonly.service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "models/artifacts/milling-machine/1"
@@ -49,6 +50,7 @@ TABLE = pd.DataFrame(
 NUMBERS = TABLE.drop(columns="grade")
 HOT = ((NUMBERS["temp"] > 105) & (NUMBERS["pressure"] > 4)).astype(int)
 BAD = (HOT.astype(bool) | (TABLE["grade"] == "L") & (TABLE["count"] > 30)).astype(int)
+GAPS = NUMBERS.mask(RNG.uniform(size=NUMBERS.shape) < 0.1)
 BOOSTED: dict[str, Any] = {"n_estimators": 15, "n_jobs": 1}
 
 
@@ -93,6 +95,11 @@ PROVEN: dict[str, tuple[Callable[[], Any], pd.DataFrame, str]] = {
         ).fit(NUMBERS, HOT),
         NUMBERS,
         "relu",
+    ),
+    "gaps": (
+        lambda: make_pipeline(SimpleImputer(), LogisticRegression()).fit(GAPS, HOT),
+        GAPS,
+        "linear",
     ),
     "texts, linear": (lambda: mixed(LogisticRegression()), TABLE, "linear"),
     "texts, forest": (
@@ -238,6 +245,28 @@ def test_a_row_that_is_none_is_refused_by_name_and_value(row: Any, told: str) ->
         ifonly.explain(LogisticRegression().fit(NUMBERS, HOT), row, NUMBERS)
 
 
+def test_a_table_of_another_library_is_not_read_by_position() -> None:
+    class Frame:
+        columns = tuple(NUMBERS.columns)
+
+        def __len__(self) -> int:
+            return 1
+
+    model = LogisticRegression().fit(NUMBERS, HOT)
+    for rows, data in ((Frame(), NUMBERS), (NUMBERS.iloc[0], Frame())):
+        with pytest.raises(InvalidInstance, match="make a pandas one"):
+            ifonly.explain(model, rows, data)
+
+
+def test_an_estimator_that_knows_no_names_is_asked_without_any() -> None:
+    unnamed = NUMBERS.set_axis(range(3), axis=1)
+    (found,) = ifonly.explain(LogisticRegression().fit(unnamed, HOT), unnamed.iloc[0], unnamed)
+    (named,) = ifonly.explain(LogisticRegression().fit(NUMBERS, HOT), NUMBERS.iloc[0], NUMBERS)
+    assert list((found.counterfactual or {}).values()) == list(
+        (named.counterfactual or {}).values()
+    )
+
+
 def test_a_row_beyond_data_is_answered_and_that_is_said_with_it() -> None:
     model = LogisticRegression().fit(NUMBERS, HOT)
     rows = NUMBERS.iloc[[0, 0]].assign(pressure=[1.0, 140.0])
@@ -255,6 +284,7 @@ def test_a_row_beyond_data_is_answered_and_that_is_said_with_it() -> None:
         (NUMBERS[["temp"]], "no column pressure, count"),
         (NUMBERS.iloc[:0], "no rows"),
         (NUMBERS.assign(temp=np.inf), "infinite"),
+        (NUMBERS.assign(temp=1e300), "beyond 9007199254740992"),
         (NUMBERS.assign(temp=np.nan), "missing in every row"),
         (NUMBERS.assign(temp=pd.Timestamp("2026-01-01")), "times"),
         (NUMBERS.to_numpy()[:, :2], "2 columns"),
@@ -275,6 +305,8 @@ def test_kinds_steps_and_categories_are_read_from_data() -> None:
                 "single": np.array([0.1, 0.25, 0.5], dtype=np.float32),
                 "free": [0.1234567, 1.3, 3.1234567],
                 "gaps": [1.5, None, 2.5],
+                "same": [2, 2, 2],
+                "large": [1, 5, 10**12],
                 "flag": [True, False, True],
                 "size": pd.Categorical(["S", "L", "S"], ["S", "M", "L"], ordered=True),
             }
@@ -287,6 +319,9 @@ def test_kinds_steps_and_categories_are_read_from_data() -> None:
         "single": "single: numbers 0.10000000149011612 to 0.5, steps of 0.01",
         "free": "free: numbers 0.1234567 to 3.1234567, steps of 0.001, chosen: data has no grid",
         "gaps": "gaps: numbers 1.5 to 2.5, steps of 0.1, may be missing",
+        "same": "same: 2 in every row, so it is not changed",
+        "large": "large: whole numbers 1 to 1000000000000, "
+        "steps of 100000000, chosen: data has no grid",
         "flag": "flag: categories False, True",
         "size": "size: ordered categories S, M, L",
     }
@@ -343,6 +378,8 @@ def test_scores_that_are_no_numbers_are_an_error() -> None:
         ifonly.explain(lambda rows: np.full(len(rows), np.nan), NUMBERS.iloc[0], NUMBERS)
     with pytest.raises(DataError, match="shape"):
         ifonly.explain(lambda rows: np.zeros((2, 2, 2)), NUMBERS.iloc[0], NUMBERS)
+    with pytest.raises(DataError, match="no scores"):
+        ifonly.explain(lambda rows: ["hot"] * len(rows), NUMBERS.iloc[0], NUMBERS)
     with pytest.raises(ifonly.NotAModel, match="int is no model"):
         ifonly.explain(3, NUMBERS.iloc[0], NUMBERS)
     with pytest.raises(FileNotFoundError, match="no model folder"):
@@ -462,4 +499,4 @@ def test_importing_it_imports_next_to_nothing() -> None:
     for name in ifonly.__all__:
         assert getattr(ifonly, name).__module__.startswith("ifonly.")
     with pytest.raises(AttributeError, match="nosuch"):
-        ifonly.nosuch  # noqa: B018
+        getattr(ifonly, "nosuch")  # noqa: B009

@@ -13,14 +13,14 @@ import httpx
 import numpy as np
 import pytest
 
-from explainers.cost import Cost
-from explainers.search.engine import SearchOutcome
-from explainers.search.portfolio import Portfolio
-from explainers.target import Target
-from models.onnx import OnnxPredictor
-from models.predictor import Rows, Scores
-from service.doors.cli import main
-from service.settings import Settings
+from ifonly.explainers.cost import Cost
+from ifonly.explainers.search.engine import SearchOutcome
+from ifonly.explainers.search.portfolio import Portfolio
+from ifonly.explainers.target import Target
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.models.predictor import Rows, Scores
+from ifonly.service.doors.cli import main
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_jobs_api import ended, lines, result, submit
 from tests.integration.test_metrics import value

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.access import Role
-from service.settings import Settings
-from service.store import keys
-from service.store.opened import opened_by
+from ifonly.service.access import Role
+from ifonly.service.settings import Settings
+from ifonly.service.store import keys
+from ifonly.service.store.opened import opened_by
 from tests.integration.conftest import serving
 
 CONFIG = """

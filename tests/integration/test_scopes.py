@@ -19,14 +19,14 @@ from typing import Any
 import httpx
 import pytest
 
-from service.access import EVERYTHING, NOTHING, Role, Scope
-from service.doors.http.oidc import Issuer
-from service.doors.http.permissions import ALLOWED, PAGES, WHOLE
-from service.settings import Settings
-from service.store import keys
-from service.store.journal import JournalOptions
-from service.store.kinds import RecordKind
-from service.store.opened import opened
+from ifonly.service.access import EVERYTHING, NOTHING, Role, Scope
+from ifonly.service.doors.http.oidc import Issuer
+from ifonly.service.doors.http.permissions import ALLOWED, PAGES, WHOLE
+from ifonly.service.settings import Settings
+from ifonly.service.store import keys
+from ifonly.service.store.journal import JournalOptions
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.opened import opened
 from tests.integration.conftest import serving
 from tests.integration.small_models import SORTER, linear
 from tests.integration.test_access import bearer

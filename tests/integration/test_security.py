@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from service.access import Role
-from service.store import keys
-from service.store.database import connect
-from service.store.journal import JournalOptions
-from service.store.keys import Keyring
-from service.store.opened import opened
+from ifonly.service.access import Role
+from ifonly.service.store import keys
+from ifonly.service.store.database import connect
+from ifonly.service.store.journal import JournalOptions
+from ifonly.service.store.keys import Keyring
+from ifonly.service.store.opened import opened
 
 TRICKS = [
     "..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "..%5c..%5cwindows", "%2fetc%2fpasswd", "a%00b",

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from models.errors import SpecError
-from models.repository import load_folder
-from service.doors.cli.commands import app
-from service.served.causal_model import prepare_causal, read_graph_of
-from service.settings import Settings
+from ifonly.models.errors import SpecError
+from ifonly.models.repository import load_folder
+from ifonly.service.doors.cli.commands import app
+from ifonly.service.served.causal_model import prepare_causal, read_graph_of
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.support.alternatives import HIDDEN, NAME, REVERSED, folder_with
 

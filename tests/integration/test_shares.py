@@ -20,10 +20,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.access import Role
-from service.settings import Settings
-from service.store.database import connect
-from service.store.tables import job_rows
+from ifonly.service.access import Role
+from ifonly.service.settings import Settings
+from ifonly.service.store.database import connect
+from ifonly.service.store.tables import job_rows
 from tests.integration.conftest import serving
 from tests.integration.test_faults import BODY, until, until_ready
 from tests.integration.test_sign_in import new_key
@@ -134,7 +134,7 @@ def served(
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("IFONLY_", "PROM"))}
     environment |= {"IFONLY_DATABASE_URL": store, "IFONLY_MODELS": str(models)}
     environment |= {"IFONLY_SHUTDOWN_SECONDS": "6"}
-    command = [sys.executable, "-m", "service", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "ifonly", "serve", "--port", "0"]
     command += ["--processes", str(processes)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

@@ -9,15 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.access import Role
-from service.doors.http.permissions import PAGES
-from service.doors.pages.cookies import SESSION
-from service.doors.pages.failures import PAUSE_SECONDS, Failures
-from service.settings import Settings
-from service.store import archive, keys
-from service.store.journal import JournalOptions
-from service.store.kinds import RecordKind
-from service.store.opened import opened
+from ifonly.service.access import Role
+from ifonly.service.doors.http.permissions import PAGES
+from ifonly.service.doors.pages.cookies import SESSION
+from ifonly.service.doors.pages.failures import PAUSE_SECONDS, Failures
+from ifonly.service.settings import Settings
+from ifonly.service.store import archive, keys
+from ifonly.service.store.journal import JournalOptions
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.opened import opened
 from tests.integration.conftest import serving
 
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from service.doors.cli.connections import MAX_HEAD_BYTES, PatientOnlySoLong
-from service.settings import Settings
+from ifonly.service.doors.cli.connections import MAX_HEAD_BYTES, PatientOnlySoLong
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_faults import ASK, BODY
 

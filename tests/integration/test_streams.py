@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.access import Role
-from service.audit.replay import replay
-from service.doors.http import authentication, jobs
-from service.doors.pages.operator import alarms
-from service.settings import Settings
-from service.store import keys
+from ifonly.service.access import Role
+from ifonly.service.audit.replay import replay
+from ifonly.service.doors.http import authentication, jobs
+from ifonly.service.doors.pages.operator import alarms
+from ifonly.service.settings import Settings
+from ifonly.service.store import keys
 from tests.integration.conftest import serving
 from tests.integration.test_access import bearer
 from tests.integration.test_rejections import BODY, PRESS
@@ -82,7 +82,7 @@ def test_an_answer_that_is_asked_again_does_not_take_the_auditors_thread(
         assert go_on.wait(PATIENCE)
         return replay(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("service.doors.http.audit.replay", slow)
+    monkeypatch.setattr("ifonly.service.doors.http.audit.replay", slow)
     with (
         serving(Settings(models=press)) as url,
         httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as api,

@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from service.settings import Settings
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_rejections import BODY, PRESS
 
@@ -93,7 +93,8 @@ def test_a_question_is_a_trace_of_its_stages_within_its_callers(
 
 def test_what_makes_spans_is_not_loaded_by_a_service_that_makes_none() -> None:
     code = (
-        "import sys, service.doors.app; print([m for m in sys.modules if 'opentelemetry.sdk' in m])"
+        "import sys, ifonly.service.doors.app; "
+        "print([m for m in sys.modules if 'opentelemetry.sdk' in m])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"

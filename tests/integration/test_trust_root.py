@@ -12,12 +12,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from service.settings import Settings, shipped_models
-from service.store import translog
-from service.store.database import connect
-from service.transparency.signing import LocalSigner, read_key, sign_head
-from service.transparency.stamping import stamp
-from service.transparency.verifier import (
+from ifonly.service.settings import Settings, shipped_models
+from ifonly.service.store import translog
+from ifonly.service.store.database import connect
+from ifonly.service.transparency.signing import LocalSigner, read_key, sign_head
+from ifonly.service.transparency.stamping import stamp
+from ifonly.service.transparency.verifier import (
     Checkpoint,
     Note,
     NotProven,
@@ -28,7 +28,7 @@ from service.transparency.verifier import (
     read_head,
     unb64,
 )
-from service.transparency.witnessing import AddCheckpointRequest
+from ifonly.service.transparency.witnessing import AddCheckpointRequest
 from tests.integration.conftest import serving
 from tests.support.authority import Authority, NoAuthority, authority
 

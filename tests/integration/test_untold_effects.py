@@ -14,13 +14,13 @@ import httpx
 import numpy as np
 import pytest
 
-from explainers.causal.errors import CausalError
-from models.predictor import Rows, Scores
-from models.repository import load_folder
-from service.ask.question import Rung
-from service.ask.what_if import what_if
-from service.served.registry import ServedModel, prepare
-from service.settings import Settings
+from ifonly.explainers.causal.errors import CausalError
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.repository import load_folder
+from ifonly.service.ask.question import Rung
+from ifonly.service.ask.what_if import what_if
+from ifonly.service.served.registry import ServedModel, prepare
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import linear
 from tests.oracle.verify.test_laws import action_on, factual_of

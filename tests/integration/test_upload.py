@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.served import uploads
-from service.settings import Settings
+from ifonly.service.served import uploads
+from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import PRESS, linear, write_all
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.doors.app import create_app
-from service.errors import StoreUnavailable
-from service.settings import Settings
+from ifonly.service.doors.app import create_app
+from ifonly.service.errors import StoreUnavailable
+from ifonly.service.settings import Settings
 
 
 def settings(press: Path, folder: Path) -> Settings:

@@ -10,6 +10,6 @@ from bench.walk import walked
 @pytest.mark.slow
 def test_nothing_on_the_way_of_a_question_is_called_back_but_the_limit_of_its_body() -> None:
     trace = walked()
-    assert "service.doors.http.request_path" in trace.files
+    assert "ifonly.service.doors.http.request_path" in trace.files
     # The limit goes on counting while the body is read.
-    assert trace.called_back == ["service.doors.http.limits"]
+    assert trace.called_back == ["ifonly.service.doors.http.limits"]

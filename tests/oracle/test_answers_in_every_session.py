@@ -19,12 +19,12 @@ from bench.sessions import (
     noisy,
     questions,
 )
-from models.errors import NotFinite
-from models.onnx import OnnxPredictor
-from models.onnx.measuring import measure_rounding
-from models.onnx.predictor import in_sessions
-from models.repository import DeployedModel
-from models.rounding import Known, rounding_of
+from ifonly.models.errors import NotFinite
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.models.onnx.measuring import measure_rounding
+from ifonly.models.onnx.predictor import in_sessions
+from ifonly.models.repository import DeployedModel
+from ifonly.models.rounding import Known, rounding_of
 
 pytest.importorskip("sklearn")
 pytest.importorskip("skl2onnx")

@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, Recourse
-from explainers.causal.backtracking import BacktrackingConsequences
-from explainers.causal.members import CausalMembers, MemberMechanism
-from explainers.constraints import Immutable, Origin, Source
-from explainers.explain import explain
-from models.predictor import Predictor, Row, Scores
-from models.schema import Task
+from ifonly.explainers.answer import Abstained, Recourse
+from ifonly.explainers.causal.backtracking import BacktrackingConsequences
+from ifonly.explainers.causal.members import CausalMembers, MemberMechanism
+from ifonly.explainers.constraints import Immutable, Origin, Source
+from ifonly.explainers.explain import explain
+from ifonly.models.predictor import Predictor, Row, Scores
+from ifonly.models.schema import Task
 from tests.support.affine import lines
 from tests.support.bruteforce import moved, settable
 from tests.support.checks import ALREADY, OPTIMAL, Tally, normal

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from explainers.answer import Answer, Infeasible, Recourse, Unknown
-from explainers.constraints import Mask
-from explainers.deadline import Deadline
-from explainers.explain import explain
-from explainers.search import blackbox
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Meter
-from explainers.space import changed
-from explainers.target import Target
-from models.predictor import Scores
-from models.schema import Task
+from ifonly.explainers.answer import Answer, Infeasible, Recourse, Unknown
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.search import blackbox
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.space import changed
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Scores
+from ifonly.models.schema import Task
 from tests.support.bruteforce import settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
 from tests.support.generated import SCHEMA

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.answer import Infeasible, Recourse, Unknown
-from explainers.explain import explain
-from explainers.search.blackbox import Blackbox
-from models.schema import Task
+from ifonly.explainers.answer import Infeasible, Recourse, Unknown
+from ifonly.explainers.explain import explain
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.models.schema import Task
 from tests.support.checks import ALREADY, OPTIMAL, Tally, normal
 from tests.support.consequences import Slopes, cheapest_action, speaks_of_row
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays

@@ -12,19 +12,19 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, Answer, Infeasible
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import Basis, Coordinates, Expansion, linear
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.hidden import HiddenCause
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.trees.engine import Trees
-from explainers.target import Target
-from models.predictor import Predictor
-from models.schema import Task
+from ifonly.explainers.answer import Abstained, Answer, Infeasible
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import Basis, Coordinates, Expansion, linear
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.hidden import HiddenCause
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Predictor
+from ifonly.models.schema import Task
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
 from tests.support.consequences import (
     FLOW,

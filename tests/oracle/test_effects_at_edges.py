@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.answer import AlreadyTarget, Infeasible, Recourse
-from explainers.causal.consequences import CausalConsequences
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.engine import Meter
-from explainers.search.trees.engine import Trees
-from explainers.search.trees.following import asked_of
-from explainers.search.trees.layout import MOST_REMEMBERED, fine_axis, remembered
-from models.predictor import Row, Rows
-from models.schema import Kind, Schema, Task
+from ifonly.explainers.answer import AlreadyTarget, Infeasible, Recourse
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.search.trees.following import asked_of
+from ifonly.explainers.search.trees.layout import MOST_REMEMBERED, fine_axis, remembered
+from ifonly.models.predictor import Row, Rows
+from ifonly.models.schema import Kind, Schema, Task
 from tests.support.bruteforce import settable
 from tests.support.checks import check_exact, normal
 from tests.support.consequences import FLOW, PRESSURE, Slopes, cheapest_action

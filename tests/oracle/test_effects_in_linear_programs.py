@@ -11,14 +11,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, Answer, Infeasible
-from explainers.constraints import Immutable, Origin, Source
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.linear import Linear
-from explainers.search.milp.engine import Milp
-from explainers.search.relu import Relu
-from models.schema import Schema, Task
+from ifonly.explainers.answer import Abstained, Answer, Infeasible
+from ifonly.explainers.constraints import Immutable, Origin, Source
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.linear import Linear
+from ifonly.explainers.search.milp.engine import Milp
+from ifonly.explainers.search.relu import Relu
+from ifonly.models.schema import Schema, Task
 from tests.support.affine import (
     Cheapest,
     DrawnAffine,

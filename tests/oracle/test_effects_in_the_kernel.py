@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, Answer, Infeasible, Recourse, Unknown
-from explainers.causal.consequences import CausalConsequences
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.native import kernel
-from explainers.search.engine import Meter, range_by_asking
-from explainers.search.trees.engine import Trees
-from explainers.space import LONGEST_LISTED, changed
-from models.predictor import Row
-from models.schema import Kind, Schema
+from ifonly.explainers.answer import Abstained, Answer, Infeasible, Recourse, Unknown
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.engine import Meter, range_by_asking
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.space import LONGEST_LISTED, changed
+from ifonly.models.predictor import Row
+from ifonly.models.schema import Kind, Schema
 from tests.oracle.conftest import is_whole
 from tests.support.checks import INFEASIBLE, OPTIMAL, Tally
 from tests.support.effects import MECHANISMS, Asked, ask, cheapest_trusted

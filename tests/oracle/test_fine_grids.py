@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse
-from explainers.deadline import Deadline
-from explainers.explain import explain
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Meter, range_by_asking
-from explainers.search.portfolio import engines_for
-from models.predictor import Row, Rows, Scores
-from models.schema import Task
+from ifonly.explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Meter, range_by_asking
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Task
 from tests.support.checks import normal
 from tests.support.deployed import Deployed, as_served, deployed_layers, deployed_trees
 from tests.support.fine import Refuter, fine_schema, thresholds_of, with_counts

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.answer import AlreadyTarget, Infeasible, Recourse
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.engine import Engine
-from explainers.search.linear import Linear
-from explainers.search.relu import Relu
-from explainers.search.trees.engine import Trees
-from explainers.target import Target
-from models.predictor import Row, Scores
-from models.rounding import UNKNOWN, Known, Rounding
-from models.schema import Task
+from ifonly.explainers.answer import AlreadyTarget, Infeasible, Recourse
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.linear import Linear
+from ifonly.explainers.search.relu import Relu
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Row, Scores
+from ifonly.models.rounding import UNKNOWN, Known, Rounding
+from ifonly.models.schema import Task
 from tests.support.checks import check_exact, optimum
 from tests.support.deployed import Deployed, deployed_layers, deployed_trees
 from tests.support.generated import SCHEMA, decision, factual

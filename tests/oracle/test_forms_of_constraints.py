@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from explainers.answer import AlreadyTarget
-from explainers.constraints import Comparison, Constraint, Origin, Relation, Source
-from explainers.constraints.cells import Axes, Cells, Factual
-from explainers.constraints.forms import Implication
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter
-from explainers.search.linear import Linear
-from explainers.search.relu import Relu
-from explainers.search.trees.engine import Trees
-from models.predictor import Row
-from models.schema import Task
+from ifonly.explainers.answer import AlreadyTarget
+from ifonly.explainers.constraints import Comparison, Constraint, Origin, Relation, Source
+from ifonly.explainers.constraints.cells import Axes, Cells, Factual
+from ifonly.explainers.constraints.forms import Implication
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine, Meter
+from ifonly.explainers.search.linear import Linear
+from ifonly.explainers.search.relu import Relu
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.models.predictor import Row
+from ifonly.models.schema import Task
 from tests.support.checks import check_exact, normal, optimum
 from tests.support.deployed import Deployed, deployed_layers, deployed_trees
 from tests.support.generated import SCHEMA

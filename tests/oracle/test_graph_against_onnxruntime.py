@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
-from models.graph.forms import TreeEnsemble
-from models.onnx.export import export_onnx
-from models.predictor import Rows
-from models.repository.folder import load_folder
-from models.schema import Decision, Feature, Task
+from ifonly.models.graph.forms import TreeEnsemble
+from ifonly.models.onnx.export import export_onnx
+from ifonly.models.predictor import Rows
+from ifonly.models.repository.folder import load_folder
+from ifonly.models.schema import Decision, Feature, Task
 from tests.unit.graph.served import (
     Served,
     category,

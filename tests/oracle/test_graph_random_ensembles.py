@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from models.errors import GraphError
-from models.graph.refusal import UnreadableGraph
-from models.schema import Decision, Feature, Task
+from ifonly.models.errors import GraphError
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.schema import Decision, Feature, Task
 from tests.unit.graph.ensembles import Leaf, Split, Tree, classifier, ensemble, regressor
 from tests.unit.graph.served import (
     compare,

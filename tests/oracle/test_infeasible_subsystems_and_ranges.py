@@ -8,15 +8,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Infeasible, Recourse
-from explainers.explain import explain
-from explainers.infeasible_subsystem import with_only, without
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine
-from explainers.search.portfolio import engines_for
-from models.predictor import Predictor
-from models.schema import Task
+from ifonly.explainers.answer import Infeasible, Recourse
+from ifonly.explainers.explain import explain
+from ifonly.explainers.infeasible_subsystem import with_only, without
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.predictor import Predictor
+from ifonly.models.schema import Task
 from tests.support.bruteforce import settable
 from tests.support.deployed import Deployed, deployed_trees
 from tests.support.generated import SCHEMA

@@ -10,22 +10,22 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Infeasible, Recourse
-from explainers.constraints import Mask
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.search.engine import Meter, range_by_asking
-from explainers.search.linear import Linear
-from explainers.search.milp.engine import Milp
-from explainers.search.milp.program import Program, Solved
-from explainers.search.portfolio import engines_for
-from explainers.search.relu import Relu
-from explainers.target import Target
-from models.predictor import Scores
-from models.schema import Task
+from ifonly.explainers.answer import Infeasible, Recourse
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter, range_by_asking
+from ifonly.explainers.search.linear import Linear
+from ifonly.explainers.search.milp.engine import Milp
+from ifonly.explainers.search.milp.program import Program, Solved
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.explainers.search.relu import Relu
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Scores
+from ifonly.models.schema import Task
 from tests.support.bruteforce import Predicate, settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
 from tests.support.deployed import Deployed, deployed_layers, deployed_trees

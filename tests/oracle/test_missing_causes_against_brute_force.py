@@ -9,18 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.backtracking import BacktrackingConsequences
-from explainers.causal.basis import linear
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.expression import Expression
-from explainers.causal.mechanism import Mechanism
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.portfolio import engines_for
-from models.graph.forms import GraphForm
-from models.predictor import Predictor
-from models.schema import Task
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.backtracking import BacktrackingConsequences
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.predictor import Predictor
+from ifonly.models.schema import Task
 from tests.support.bruteforce import Values, moved, settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
 from tests.support.consequences import FLOW, GRADE, PRESSURE, SPEED, readable

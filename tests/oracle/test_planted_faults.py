@@ -20,12 +20,12 @@ from bench.mutants.planting import mutants_of
 from bench.mutants.questions import Questions, all_cases
 
 SLIPS = {
-    "a comparison of rules": ("explainers.constraints.conditions", "Comparison._compare"),
-    "the cost": ("explainers.cost", "Cost._of_one"),
-    "the cost of many rows": ("explainers.cost", "Cost.of"),
-    "the target": ("explainers.target", "Target._met"),
-    "what follows": ("explainers.causal.model", "CausalModel.counterfactual"),
-    "what is read of it": ("explainers.causal.consequences", "CausalConsequences.read"),
+    "a comparison of rules": ("ifonly.explainers.constraints.conditions", "Comparison._compare"),
+    "the cost": ("ifonly.explainers.cost", "Cost._of_one"),
+    "the cost of many rows": ("ifonly.explainers.cost", "Cost.of"),
+    "the target": ("ifonly.explainers.target", "Target._met"),
+    "what follows": ("ifonly.explainers.causal.model", "CausalModel.counterfactual"),
+    "what is read of it": ("ifonly.explainers.causal.consequences", "CausalConsequences.read"),
 }
 TELLING = ("blackbox", "in the README", "fitted interventional")
 """Parts of the names of questions that meet them."""
@@ -79,8 +79,8 @@ def test_a_slip_in_a_shared_definition_is_rejected(
 @pytest.mark.parametrize(
     ("module", "function", "says"),
     [
-        ("explainers.causal.graph", "Graph.sources", "`if j in acted` → `if True`"),
-        ("explainers.causal.certainty", "certainty", "`if shift` → `if not shift`"),
+        ("ifonly.explainers.causal.graph", "Graph.sources", "`if j in acted` → `if True`"),
+        ("ifonly.explainers.causal.certainty", "certainty", "`if shift` → `if not shift`"),
     ],
 )
 def test_how_sure_an_answer_is_and_what_leads_where_are_told_as_the_checker_finds_them(
@@ -161,7 +161,7 @@ LOOSE_IN_KERNEL = (
 
 def unseen(module: str, function: str, says: str) -> list[str]:
     """Which faults of that name no oracle test sees, the nearest tried first."""
-    faults = [m for m in mutants_of(f"explainers.{module}") if m.function == function]
+    faults = [m for m in mutants_of(f"ifonly.explainers.{module}") if m.function == function]
     faults = [m for m in faults if says in m.says]
     assert faults, f"{function} has no {says}"
     return [str(m) for m in faults if oracle.caught_by(m, oracle.calls(0)) is None]

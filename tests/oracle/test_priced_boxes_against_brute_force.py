@@ -8,15 +8,15 @@ import zlib
 import numpy as np
 import pytest
 
-from explainers.answer import Infeasible, Recourse
-from explainers.deadline import Deadline
-from explainers.explain import explain
-from explainers.native.kernel import SP
-from explainers.search.trees import entry_points, proof
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.engine import Trees
-from explainers.search.trees.lagrangian import priced
-from models.schema import Task
+from ifonly.explainers.answer import Infeasible, Recourse
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.native.kernel import SP
+from ifonly.explainers.search.trees import entry_points, proof
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.search.trees.lagrangian import priced
+from ifonly.models.schema import Task
 from tests.support.bruteforce import Predicate
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
 from tests.support.deployed import deployed_trees

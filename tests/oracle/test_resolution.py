@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from explainers.answer import AlreadyTarget, Answer, Recourse
-from explainers.constraints import Origin, Source, Survives
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine
-from explainers.search.portfolio import engines_for
-from models.predictor import Rows, Scores
-from models.schema import Schema, Task
+from ifonly.explainers.answer import AlreadyTarget, Answer, Recourse
+from ifonly.explainers.constraints import Origin, Source, Survives
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Schema, Task
 from tests.support.deployed import Deployed, as_served, deployed_layers, deployed_trees
 from tests.support.fine import with_counts
 from tests.support.kinds import KINDS

@@ -10,14 +10,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, Answer, Recourse, Unknown
-from explainers.causal.consequences import CausalConsequences
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine
-from explainers.search.trees.engine import Trees
-from models.schema import Schema
+from ifonly.explainers.answer import Abstained, Answer, Recourse, Unknown
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.models.schema import Schema
 from tests.oracle.conftest import is_whole
 from tests.oracle.test_effects_in_the_kernel import GRIDS, check_ranges
 from tests.support.checks import INFEASIBLE, OPTIMAL, Tally

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.answer import Recourse
-from explainers.constraints import Immutable, Origin, Severed, Source
-from explainers.constraints.forms import Pairs
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from models.schema import Task
+from ifonly.explainers.answer import Recourse
+from ifonly.explainers.constraints import Immutable, Origin, Severed, Source
+from ifonly.explainers.constraints.forms import Pairs
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.models.schema import Task
 from tests.oracle.test_causal_trees_against_brute_force import engine as trees_of
 from tests.oracle.test_causal_trees_against_brute_force import model as ensemble
 from tests.oracle.test_causal_trees_against_brute_force import told

@@ -9,19 +9,19 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Infeasible, Recourse
-from explainers.constraints import Origin, Source, Survives
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.infeasible_subsystem import with_only, without
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Meter
-from explainers.search.trees.engine import Trees
-from models.graph.forms import TreeEnsemble
-from models.predictor import Predictor, Row, Rows, Scores
-from models.schema import Task
+from ifonly.explainers.answer import Infeasible, Recourse
+from ifonly.explainers.constraints import Origin, Source, Survives
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.infeasible_subsystem import with_only, without
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.models.graph.forms import TreeEnsemble
+from ifonly.models.predictor import Predictor, Row, Rows, Scores
+from ifonly.models.schema import Task
 from tests.support.bruteforce import Predicate, settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
 from tests.support.consequences import Slopes, cheapest_action, speaks_of_row

@@ -10,19 +10,19 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Infeasible, Recourse
-from explainers.constraints import Mask
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.policy import Policy, read_constraints
-from explainers.search.engine import Meter
-from explainers.search.portfolio import Portfolio
-from explainers.search.trees.engine import Trees
-from explainers.search.trees.reference import least_cost
-from explainers.target import Target
-from models.predictor import Scores
-from models.schema import Task
+from ifonly.explainers.answer import Infeasible, Recourse
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy, read_constraints
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.portfolio import Portfolio
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.search.trees.reference import least_cost
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Scores
+from ifonly.models.schema import Task
 from tests.support.bruteforce import Predicate
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
 from tests.support.deployed import Deployed, deployed_trees

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.answer import Recourse
-from explainers.constraints import Origin, Source, Survives
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.search.trees import entry_points, layout
-from explainers.search.trees.engine import Trees
-from models.schema import Task
+from ifonly.explainers.answer import Recourse
+from ifonly.explainers.constraints import Origin, Source, Survives
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.search.trees import entry_points, layout
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.models.schema import Task
 from tests.support.bruteforce import settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
 from tests.support.consequences import Slopes, cheapest_action, speaks_of_row

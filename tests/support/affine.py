@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal import CausalMembers, CausalModel, Graph
-from explainers.causal.basis import linear
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.function import Members
-from explainers.causal.mechanism import Mechanism
-from explainers.causal.members import MemberMechanism
-from explainers.target import Target
-from models.predictor import Row, Rows, Scores
-from models.schema import Schema
+from ifonly.explainers.causal import CausalMembers, CausalModel, Graph
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.function import Members
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.causal.members import MemberMechanism
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Schema
 from tests.support.bruteforce import Predicate, settable
 from tests.support.consequences import readable
 from tests.support.generated import SCHEMA

@@ -8,16 +8,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from explainers.deadline import Deadline
-from explainers.search.engine import Engine
-from models.repository import load_folder
-from service.ask import read_request
-from service.ask.budget import Stopwatch
-from service.ask.explain import Explanation, explain
-from service.ask.write_reply import ReplyWriter
-from service.served.registry import ServedModel, prepare
-from service.settings import shipped_models
-from service.wire import requests as wire
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.search.engine import Engine
+from ifonly.models.repository import load_folder
+from ifonly.service.ask import read_request
+from ifonly.service.ask.budget import Stopwatch
+from ifonly.service.ask.explain import Explanation, explain
+from ifonly.service.ask.write_reply import ReplyWriter
+from ifonly.service.served.registry import ServedModel, prepare
+from ifonly.service.settings import shipped_models
+from ifonly.service.wire import requests as wire
 
 MILLING = shipped_models() / "milling-machine" / "1"
 Json = dict[str, Any]

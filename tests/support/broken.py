@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from models.errors import SpecError
+from ifonly.models.errors import SpecError
 
 
 @dataclass(frozen=True)

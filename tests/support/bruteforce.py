@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from models.predictor import Predictor, Row
-from models.schema import Feature, Kind, Schema
+from ifonly.models.predictor import Predictor, Row
+from ifonly.models.schema import Feature, Kind, Schema
 
 Values = Sequence[float] | Row
 """A row in plain Python: reading numbers out of an array one by one takes five times as long."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal import CausalModel, Graph
-from explainers.causal.basis import Basis, Coordinates, Expansion, linear, polynomial
-from explainers.causal.expression import Expression
-from explainers.causal.function import Function
-from explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal import CausalModel, Graph
+from ifonly.explainers.causal.basis import Basis, Coordinates, Expansion, linear, polynomial
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.function import Function
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
 
 Plain = Callable[[Sequence[float]], float]
 KINDS = ("linear", "polynomial", "expression", "basis")

@@ -14,11 +14,11 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
-from explainers.causal.basis import Basis, Coordinates, Expansion
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.storage import mechanism_to_json
-from models.onnx.export import export_onnx, to_bytes
-from models.schema import Category, Feature, Kind, Schema
+from ifonly.explainers.causal.basis import Basis, Coordinates, Expansion
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.storage import mechanism_to_json
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.schema import Category, Feature, Kind, Schema
 
 A, GRADE, B, C, D, E = range(6)
 SCHEMA = Schema(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse, Status
-from explainers.problem import Problem
-from models.predictor import Predictor
-from models.schema import Task
+from ifonly.explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse, Status
+from ifonly.explainers.problem import Problem
+from ifonly.models.predictor import Predictor
+from ifonly.models.schema import Task
 from tests.support.bruteforce import Predicate, cheapest
 from tests.support.generated import SCHEMA
 from tests.support.questions import price

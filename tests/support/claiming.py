@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.deadline import Deadline
-from explainers.problem import Problem
-from explainers.search.engine import Meter, SearchOutcome
-from models.predictor import Row, Scores
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter, SearchOutcome
+from ifonly.models.predictor import Row, Scores
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import linear
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.mechanism import Mechanism
-from models.predictor import Predictor, Row
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.models.predictor import Predictor, Row
 from tests.support.bruteforce import Predicate, Values, moved, settable
 from tests.support.generated import SCHEMA
 from tests.support.kinds import ConstraintKind

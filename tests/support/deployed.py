@@ -10,14 +10,14 @@ from functools import cache
 
 import numpy as np
 
-from models.graph.forms import GraphForm
-from models.graph.reading import read_graph
-from models.graph.rounding import bound_rounding
-from models.onnx import OnnxPredictor, load_predictor
-from models.onnx.trial import trial_rows
-from models.rounding import UNKNOWN
-from models.schema import Task
-from models.spec import Spec, parse_spec
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.reading import read_graph
+from ifonly.models.graph.rounding import bound_rounding
+from ifonly.models.onnx import OnnxPredictor, load_predictor
+from ifonly.models.onnx.trial import trial_rows
+from ifonly.models.rounding import UNKNOWN
+from ifonly.models.schema import Task
+from ifonly.models.spec import Spec, parse_spec
 from tests.support.onnx_layers import layered_model
 from tests.support.onnx_trees import spec_text, tree_model
 

@@ -11,27 +11,27 @@ from functools import cache
 import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import Basis, Coordinates, Expansion, linear, polynomial
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.expression import Expression
-from explainers.causal.flattening import FlatLaws, flatten
-from explainers.causal.function import Function
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.regressor import TreeRegressor
-from explainers.errors import NotEligible
-from explainers.problem import Problem
-from explainers.search.trees.effects import Effects, margin_of
-from explainers.search.trees.engine import Trees
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables
-from explainers.target import Target
-from models.onnx import OnnxPredictor
-from models.onnx.export import export_onnx, to_bytes
-from models.predictor import Predictor, Row
-from models.rounding import rounding_of
-from models.schema import Decision, Feature, Kind, Schema, Task
-from service.served.causal_graphs import graph_loader
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import Basis, Coordinates, Expansion, linear, polynomial
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.flattening import FlatLaws, flatten
+from ifonly.explainers.causal.function import Function
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.regressor import TreeRegressor
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.trees.effects import Effects, margin_of
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.tables import Tables
+from ifonly.explainers.target import Target
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.predictor import Predictor, Row
+from ifonly.models.rounding import rounding_of
+from ifonly.models.schema import Decision, Feature, Kind, Schema, Task
+from ifonly.service.served.causal_graphs import graph_loader
 from tests.support.bruteforce import settable
 from tests.support.consequences import FLOW, GRADE, MODE, PRESSURE, SPEED
 from tests.support.deployed import Deployed, as_served, deployed_trees

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from explainers.causal import Graph
+from ifonly.explainers.causal import Graph
 
 NAMES = ("air", "load", "usage", "torque", "speed", "wear", "temperature", "vibration")
 AIR, LOAD, USAGE, TORQUE, SPEED, WEAR, TEMPERATURE, VIBRATION = range(8)

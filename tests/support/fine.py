@@ -18,9 +18,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from models.graph.forms import GraphForm, TreeEnsemble
-from models.predictor import Predictor, Row, Rows
-from models.schema import Feature, Kind, Schema
+from ifonly.models.graph.forms import GraphForm, TreeEnsemble
+from ifonly.models.predictor import Predictor, Row, Rows
+from ifonly.models.schema import Feature, Kind, Schema
 from tests.support.bruteforce import Predicate
 from tests.support.generated import SCHEMA
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
-from explainers.search.trees import ensemble_targets
-from models.schema import Task
-from service.settings import Settings, shipped_models
+from ifonly.explainers.search.trees import ensemble_targets
+from ifonly.models.schema import Task
+from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 from tests.support.generated import SCHEMA, factual

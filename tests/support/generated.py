@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from models.predictor import Rows, Scores
-from models.schema import Category, Decision, Feature, Kind, Schema, Task
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 
 SCHEMA = Schema(
     (

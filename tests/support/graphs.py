@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.consequences import CausalConsequences, OtherGraph
-from explainers.causal.errors import CausalError
-from explainers.causal.hidden import HiddenCause, HiddenCauses
-from explainers.causal.mechanism import Noise
-from explainers.problem import Problem
-from explainers.space import changed
-from models.predictor import Predictor, Row, Rows
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.consequences import CausalConsequences, OtherGraph
+from ifonly.explainers.causal.errors import CausalError
+from ifonly.explainers.causal.hidden import HiddenCause, HiddenCauses
+from ifonly.explainers.causal.mechanism import Noise
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import changed
+from ifonly.models.predictor import Predictor, Row, Rows
 from tests.support.bruteforce import settable
 from tests.support.effects import MECHANISMS, NUMBERS, mechanism
 from tests.support.generated import SCHEMA

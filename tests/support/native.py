@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from explainers.constraints import Origin, Source, Survives
-from explainers.search.trees import layout
-from explainers.search.trees.engine import Trees
-from explainers.search.trees.proof import SearchInstance
-from models.schema import Task
+from ifonly.explainers.constraints import Origin, Source, Survives
+from ifonly.explainers.search.trees import layout
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.search.trees.proof import SearchInstance
+from ifonly.models.schema import Task
 from tests.support.deployed import deployed_trees
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from models.schema import Task
+from ifonly.models.schema import Task
 
 SPEC = """
 format = 1

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.schema import Task
+from ifonly.models.schema import Task
 from tests.support.onnx_trees import COLUMNS, LOWER, UPPER
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from models.schema import Kind, Task
+from ifonly.models.schema import Kind, Task
 from tests.support.generated import SCHEMA
 
 COLUMNS = ("pressure", "speed", "mode=auto", "mode=eco", "mode=boost", "grade", "flow")

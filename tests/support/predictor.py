@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from models.predictor import Rows, Scores
-from models.repository import load_folder
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.repository import load_folder
 
 Change = Callable[[Rows, Scores], Scores]
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from explainers.policy import Policy, read_constraints
-from explainers.problem import Problem
-from models.schema import Schema, Task
+from ifonly.explainers.policy import Policy, read_constraints
+from ifonly.explainers.problem import Problem
+from ifonly.models.schema import Schema, Task
 from tests.support.bruteforce import Predicate, Values, moved
 from tests.support.generated import SCHEMA, Stumps, decision, factual
 from tests.support.kinds import ConstraintKind, missing_stays

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from service.settings import shipped_models
+from ifonly.service.settings import shipped_models
 
 NAME = "milling-machine"
 STEP = "time = {step = {minutes = 1}}\n"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.milp.network import MARGIN, Layers, behind, intervals
+from ifonly.explainers.search.milp.network import MARGIN, Layers, behind, intervals
 
 Floats = npt.NDArray[np.float64]
 

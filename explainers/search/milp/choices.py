@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.problem import Problem
-from explainers.search.milp.levers import Lever, Levers, Piece
-from explainers.search.milp.program import Program
-from models.predictor import Row
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.milp.levers import Lever, Levers, Piece
+from ifonly.explainers.search.milp.program import Program
+from ifonly.models.predictor import Row
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from explainers.consequences import Flows
-from explainers.search.milp.hull import Cap
-from explainers.search.milp.plausible import PlausibleMechanisms, Sums
-from explainers.search.milp.program import Program
-from explainers.search.milp.structural_equations import LinearForm, add, total
+from ifonly.explainers.consequences import Flows
+from ifonly.explainers.search.milp.hull import Cap
+from ifonly.explainers.search.milp.plausible import PlausibleMechanisms, Sums
+from ifonly.explainers.search.milp.program import Program
+from ifonly.explainers.search.milp.structural_equations import LinearForm, add, total
 
 Floats = npt.NDArray[np.float64]
 Curve = Callable[[Floats], Floats]

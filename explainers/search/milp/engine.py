@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from explainers.constraints import Mask
-from explainers.deadline import Deadline
-from explainers.problem import Problem
-from explainers.search.breakpoints import (
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.breakpoints import (
     NO,
     Verdicts,
     Walk,
@@ -18,14 +18,14 @@ from explainers.search.breakpoints import (
     positions_of,
     rows_at,
 )
-from explainers.search.engine import Meter, SearchOutcome, range_by_asking
-from explainers.search.milp.model import LayeredModel
-from explainers.search.milp.search import BudgetSchedule, Search
-from explainers.space import Axis, Positions
-from models.graph.forms import GraphForm
-from models.graph.layers import Matrix
-from models.predictor import Row, Scores
-from models.schema import Schema
+from ifonly.explainers.search.engine import Meter, SearchOutcome, range_by_asking
+from ifonly.explainers.search.milp.model import LayeredModel
+from ifonly.explainers.search.milp.search import BudgetSchedule, Search
+from ifonly.explainers.space import Axis, Positions
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.layers import Matrix
+from ifonly.models.predictor import Row, Scores
+from ifonly.models.schema import Schema
 
 
 class Milp:

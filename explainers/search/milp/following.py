@@ -14,15 +14,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.consequences import Flow, Flows, NotAffine
-from explainers.constraints import Axes, Single, replaced
-from explainers.constraints.forms import Within
-from explainers.errors import NotEligible
-from explainers.problem import Problem
-from explainers.search.milp.levers import Lever, Levers, Piece
-from explainers.search.milp.reals import RealReading, Stretch
-from explainers.space import Grid
-from models.predictor import Row
+from ifonly.explainers.consequences import Flow, Flows, NotAffine
+from ifonly.explainers.constraints import Axes, Single, replaced
+from ifonly.explainers.constraints.forms import Within
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.milp.levers import Lever, Levers, Piece
+from ifonly.explainers.search.milp.reals import RealReading, Stretch
+from ifonly.explainers.space import Grid
+from ifonly.models.predictor import Row
 
 Floats = npt.NDArray[np.float64]
 HALF = 0.5 + 1e-9

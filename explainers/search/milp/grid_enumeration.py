@@ -21,9 +21,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.milp.choices import BinaryChoice, Block, Choices
-from explainers.search.milp.program import Program
-from models.predictor import Rows
+from ifonly.explainers.search.milp.choices import BinaryChoice, Block, Choices
+from ifonly.explainers.search.milp.program import Program
+from ifonly.models.predictor import Rows
 
 Floats = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.goals import LinearGoal
-from explainers.search.milp.network import Layers
+from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.milp.network import Layers
 
 Floats = npt.NDArray[np.float64]
 

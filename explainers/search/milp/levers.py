@@ -10,12 +10,12 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Axes
-from explainers.errors import NotEligible
-from explainers.problem import Problem
-from explainers.search.milp.reading import FeatureReading, encode_side_by_side
-from explainers.space import Axis, Grid, same, slack
-from models.graph.forms import Columns
+from ifonly.explainers.constraints import Axes
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.milp.reading import FeatureReading, encode_side_by_side
+from ifonly.explainers.space import Axis, Grid, same, slack
+from ifonly.models.graph.forms import Columns
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

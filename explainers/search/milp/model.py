@@ -8,26 +8,26 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from explainers.errors import NotEligible
-from explainers.problem import Problem
-from explainers.search.goals import LinearGoal, goals_of
-from explainers.search.milp.arithmetic import ColumnBox
-from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.confidence_cuts import ConfidenceCuts
-from explainers.search.milp.following import Following
-from explainers.search.milp.grid_enumeration import Below
-from explainers.search.milp.levers import Levers, read_levers
-from explainers.search.milp.plausible import PlausibleMechanisms
-from explainers.search.milp.question import MilpQuestion
-from explainers.search.milp.reading import read_features
-from explainers.search.milp.reals import RealReading, read_reals
-from explainers.search.milp.sweep import Sweep, TargetLimits
-from explainers.target import Target
-from models.graph.forms import GraphForm
-from models.graph.layers import Matrix
-from models.predictor import Row
-from models.rounding import Rounding
-from models.schema import Schema
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.goals import LinearGoal, goals_of
+from ifonly.explainers.search.milp.arithmetic import ColumnBox
+from ifonly.explainers.search.milp.choices import Block, Choices
+from ifonly.explainers.search.milp.confidence_cuts import ConfidenceCuts
+from ifonly.explainers.search.milp.following import Following
+from ifonly.explainers.search.milp.grid_enumeration import Below
+from ifonly.explainers.search.milp.levers import Levers, read_levers
+from ifonly.explainers.search.milp.plausible import PlausibleMechanisms
+from ifonly.explainers.search.milp.question import MilpQuestion
+from ifonly.explainers.search.milp.reading import read_features
+from ifonly.explainers.search.milp.reals import RealReading, read_reals
+from ifonly.explainers.search.milp.sweep import Sweep, TargetLimits
+from ifonly.explainers.target import Target
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.layers import Matrix
+from ifonly.models.predictor import Row
+from ifonly.models.rounding import Rounding
+from ifonly.models.schema import Schema
 
 Floats = npt.NDArray[np.float64]
 

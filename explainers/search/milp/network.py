@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.milp.choices import Choices
-from explainers.search.milp.program import Program
+from ifonly.explainers.search.milp.choices import Choices
+from ifonly.explainers.search.milp.program import Program
 
 Floats = npt.NDArray[np.float64]
 Layers = Sequence[tuple[Floats, Floats]]

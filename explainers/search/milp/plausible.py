@@ -10,13 +10,18 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.goals import LinearGoal
-from explainers.search.milp.following import Following
-from explainers.search.milp.levers import Lever
-from explainers.search.milp.network import Layers
-from explainers.search.milp.question import MilpQuestion, doubt_of
-from explainers.search.milp.reals import AffinePiece
-from explainers.search.milp.structural_equations import LinearForm, read_part, set_part, total
+from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.milp.following import Following
+from ifonly.explainers.search.milp.levers import Lever
+from ifonly.explainers.search.milp.network import Layers
+from ifonly.explainers.search.milp.question import MilpQuestion, doubt_of
+from ifonly.explainers.search.milp.reals import AffinePiece
+from ifonly.explainers.search.milp.structural_equations import (
+    LinearForm,
+    read_part,
+    set_part,
+    total,
+)
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Mask
-from explainers.problem import Problem
-from explainers.search.bracket import RUNGS, Bracket, Excess, closed_in
-from explainers.search.ladder import Ladder
-from explainers.space import changed
-from models.predictor import Row, Rows
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.bracket import RUNGS, Bracket, Excess, closed_in
+from ifonly.explainers.search.ladder import Ladder
+from ifonly.explainers.space import changed
+from ifonly.models.predictor import Row, Rows
 
 Floats = npt.NDArray[np.float64]
 Sure = Callable[[Rows], Mask]

@@ -10,7 +10,7 @@ import highspy
 import numpy as np
 import numpy.typing as npt
 
-from explainers.deadline import Deadline
+from ifonly.explainers.deadline import Deadline
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

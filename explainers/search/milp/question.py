@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from explainers.deadline import Deadline
-from explainers.search.goals import LinearGoal
-from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.following import Following
-from explainers.search.milp.levers import Levers
-from explainers.search.milp.network import Laid, Layers, Lines, lay
-from explainers.search.milp.program import Program, Solved
-from explainers.search.milp.rules import add_constraints
-from explainers.search.milp.structural_equations import tie
-from models.predictor import Row
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.milp.choices import Block, Choices
+from ifonly.explainers.search.milp.following import Following
+from ifonly.explainers.search.milp.levers import Levers
+from ifonly.explainers.search.milp.network import Laid, Layers, Lines, lay
+from ifonly.explainers.search.milp.program import Program, Solved
+from ifonly.explainers.search.milp.rules import add_constraints
+from ifonly.explainers.search.milp.structural_equations import tie
+from ifonly.models.predictor import Row
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.errors import NotEligible
-from explainers.space import Axis, Grid
-from models.graph.forms import Columns
-from models.predictor import Rows
-from models.schema import Feature, Schema
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.space import Axis, Grid
+from ifonly.models.graph.forms import Columns
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Feature, Schema
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.errors import NotEligible
-from explainers.search.milp.reading import MOST_PIECES, allowance, encode_alone
-from models.graph.forms import Columns
-from models.schema import Kind, Schema
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.search.milp.reading import MOST_PIECES, allowance, encode_alone
+from ifonly.models.graph.forms import Columns
+from ifonly.models.schema import Kind, Schema
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

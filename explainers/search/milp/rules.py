@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from explainers.constraints import (
+from ifonly.explainers.constraints import (
     NEGATED,
     Changes,
     Comparison,
@@ -20,7 +20,7 @@ from explainers.constraints import (
     Constraint,
     IsIn,
 )
-from explainers.constraints.forms import (
+from ifonly.explainers.constraints.forms import (
     Implication,
     MostSet,
     OneStays,
@@ -29,12 +29,12 @@ from explainers.constraints.forms import (
     StaysRead,
     Within,
 )
-from explainers.errors import NotEligible
-from explainers.search.engine import refusal
-from explainers.search.milp.choices import Choices, Literal
-from explainers.search.milp.program import Program
-from explainers.search.milp.structural_equations import add, read_part, total
-from explainers.search.milp.sums import IntegerSum
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.search.engine import refusal
+from ifonly.explainers.search.milp.choices import Choices, Literal
+from ifonly.explainers.search.milp.program import Program
+from ifonly.explainers.search.milp.structural_equations import add, read_part, total
+from ifonly.explainers.search.milp.sums import IntegerSum
 
 HAIR = 1e-7
 """Part of the farthest move of a reading: a move by less may be none."""

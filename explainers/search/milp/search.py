@@ -11,15 +11,15 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached
-from explainers.problem import Problem
-from explainers.search.engine import ROWS_PER_RUN, Meter, SearchOutcome
-from explainers.search.goals import LinearGoal
-from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.confidence_cuts import ConfidenceCuts
-from explainers.search.milp.following import Following
-from explainers.search.milp.grid_enumeration import (
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import ROWS_PER_RUN, Meter, SearchOutcome
+from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.milp.choices import Block, Choices
+from ifonly.explainers.search.milp.confidence_cuts import ConfidenceCuts
+from ifonly.explainers.search.milp.following import Following
+from ifonly.explainers.search.milp.grid_enumeration import (
     MOST_ROWS,
     GridCell,
     TooMany,
@@ -28,13 +28,13 @@ from explainers.search.milp.grid_enumeration import (
     limit_of,
     listed,
 )
-from explainers.search.milp.levers import Levers
-from explainers.search.milp.model import LayeredModel
-from explainers.search.milp.primal_heuristic import cheapest, find_incumbent, polished
-from explainers.search.milp.program import Solved
-from explainers.search.milp.question import MilpQuestion
-from explainers.search.milp.rules import check_forms
-from models.predictor import Row, Rows
+from ifonly.explainers.search.milp.levers import Levers
+from ifonly.explainers.search.milp.model import LayeredModel
+from ifonly.explainers.search.milp.primal_heuristic import cheapest, find_incumbent, polished
+from ifonly.explainers.search.milp.program import Solved
+from ifonly.explainers.search.milp.question import MilpQuestion
+from ifonly.explainers.search.milp.rules import check_forms
+from ifonly.models.predictor import Row, Rows
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from explainers.consequences import Flow
-from explainers.search.milp.choices import Choices
-from explainers.search.milp.following import HALF, Following, Room
-from explainers.search.milp.program import Program
+from ifonly.explainers.consequences import Flow
+from ifonly.explainers.search.milp.choices import Choices
+from ifonly.explainers.search.milp.following import HALF, Following, Room
+from ifonly.explainers.search.milp.program import Program
 
 LinearForm = Mapping[int, float]
 """A sum over a program's variables."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 
-from explainers.constraints import Comparison, Relation
-from explainers.search.milp.choices import BinaryChoice, Choices
-from explainers.search.milp.levers import exactly
-from explainers.search.milp.program import Program
+from ifonly.explainers.constraints import Comparison, Relation
+from ifonly.explainers.search.milp.choices import BinaryChoice, Choices
+from ifonly.explainers.search.milp.levers import exactly
+from ifonly.explainers.search.milp.program import Program
 
 INF = math.inf
 FINEST = 1e-7

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.breakpoints import ASK, NO, SAFE, SURE, Verdicts
-from explainers.search.goals import LinearGoal
-from explainers.search.milp.arithmetic import ColumnBox, believed
-from explainers.search.milp.kinks import crossings
-from explainers.search.milp.network import Layers
-from explainers.search.milp.reading import Span
-from models.graph.forms import Columns
-from models.predictor import Row, Rows
+from ifonly.explainers.search.breakpoints import ASK, NO, SAFE, SURE, Verdicts
+from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.milp.arithmetic import ColumnBox, believed
+from ifonly.explainers.search.milp.kinks import crossings
+from ifonly.explainers.search.milp.network import Layers
+from ifonly.explainers.search.milp.reading import Span
+from ifonly.models.graph.forms import Columns
+from ifonly.models.predictor import Row, Rows
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from explainers.native import kernel
-from explainers.native.kernel import FLOAT_SLOTS, INT_SLOTS
-from explainers.search.trees.arrays import (
+from ifonly.explainers.native import kernel
+from ifonly.explainers.native.kernel import FLOAT_SLOTS, INT_SLOTS
+from ifonly.explainers.search.trees.arrays import (
     CellRows,
     FloatRows,
     Floats,
@@ -19,7 +19,7 @@ from explainers.search.trees.arrays import (
     Words,
     once,
 )
-from explainers.search.trees.tables import Tables
+from ifonly.explainers.search.trees.tables import Tables
 
 # A full stack is told to the caller (`kernel.FULL`) and never overwritten.
 STACK = 1_024
@@ -76,8 +76,9 @@ class Arena:
     """``(n_features,)`` cheapest corner of the bottom box."""
     best: Ints
     ints: Ints
-    """Counts and flags, by the slots of :mod:`explainers.native.kernel`: SP open boxes, NODES
-    opened ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS and FRAGILE."""
+    """Counts and flags, by the slots of :mod:`ifonly.explainers.native.kernel`: SP open boxes,
+    NODES opened ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS and
+    FRAGILE."""
     floats: Floats
     """Costs: of the BEST row; FLOOR, for which `reach` was last made; of the row that is WAITING
     for the deployed model's word; of the bottom box's cheapest CORNER; of the first answer, a

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.native import kernel
-from explainers.search.trees.arrays import Floats, IntRows, Ints, once
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.arrays import Floats, IntRows, Ints, once
 
 
 @dataclass(frozen=True, eq=False)

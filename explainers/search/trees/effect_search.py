@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.consequences import Compiled, Consequences
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached, NotEligible
-from explainers.native import kernel
-from explainers.native.kernel import (
+from ifonly.explainers.consequences import Compiled, Consequences
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached, NotEligible
+from ifonly.explainers.native import kernel
+from ifonly.explainers.native.kernel import (
     BEST,
     FULL,
     HAS_BEST,
@@ -28,16 +28,16 @@ from explainers.native.kernel import (
     SP,
     VERDICT,
 )
-from explainers.problem import Problem
-from explainers.search.engine import Judge, Judged
-from explainers.search.incumbents import BudgetSpent, Incumbents
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.effects import Effects, Margin
-from explainers.search.trees.following import ModeInstance
-from explainers.search.trees.proof import chunk
-from explainers.search.trees.tables import Tables
-from explainers.space import Values, changed
-from models.predictor import Row
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Judge, Judged
+from ifonly.explainers.search.incumbents import BudgetSpent, Incumbents
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.effects import Effects, Margin
+from ifonly.explainers.search.trees.following import ModeInstance
+from ifonly.explainers.search.trees.proof import chunk
+from ifonly.explainers.search.trees.tables import Tables
+from ifonly.explainers.space import Values, changed
+from ifonly.models.predictor import Row
 
 Positions = npt.NDArray[np.int64]
 Given = tuple[kernel.Tables, kernel.Arena, kernel.Following]

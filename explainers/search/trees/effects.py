@@ -9,16 +9,16 @@ from functools import cached_property
 
 import numpy as np
 
-from explainers.consequences import Compiled, Consequences
-from explainers.native import kernel
-from explainers.search.goals import LinearGoal
-from explainers.search.trees.arrays import Floats, Ints
-from explainers.search.trees.flat_rules import offsets
-from explainers.search.trees.modes import Mode
-from explainers.target import Target
-from models.graph.forms import GraphForm, Link
-from models.predictor import Row
-from models.schema import Task
+from ifonly.explainers.consequences import Compiled, Consequences
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.trees.arrays import Floats, Ints
+from ifonly.explainers.search.trees.flat_rules import offsets
+from ifonly.explainers.search.trees.modes import Mode
+from ifonly.explainers.target import Target
+from ifonly.models.graph.forms import GraphForm, Link
+from ifonly.models.predictor import Row
+from ifonly.models.schema import Task
 
 _LINKS = {Link.IDENTITY: kernel.IDENTITY, Link.LOGISTIC: kernel.LOGISTIC}
 
@@ -87,7 +87,7 @@ class Margin:
     numbers: Floats
     """``(7,)``: slope and intercept of the raw output in the sum; 1 where the score must be high,
     -1 where it must be low, and the limit that it is compared with; the two parts of how far scores
-    may be rounded (:class:`~models.rounding.Rounding`); how far a raw output is known."""
+    may be rounded (:class:`~ifonly.models.rounding.Rounding`); how far a raw output is known."""
 
 
 UNKNOWN = Margin(kernel.NO_LINK, np.zeros(kernel.MARGIN_SLOTS))

@@ -9,14 +9,14 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from explainers.consequences import Consequences
-from explainers.constraints import Mask
-from explainers.constraints.forms import Implication, Readings
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached, NotEligible
-from explainers.native.kernel import HOLDS, IN_DOUBT
-from explainers.problem import Problem
-from explainers.search.breakpoints import (
+from ifonly.explainers.consequences import Consequences
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.constraints.forms import Implication, Readings
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached, NotEligible
+from ifonly.explainers.native.kernel import HOLDS, IN_DOUBT
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.breakpoints import (
     ASK,
     NO,
     SURE,
@@ -26,7 +26,7 @@ from explainers.search.breakpoints import (
     positions_of,
     rows_at,
 )
-from explainers.search.engine import (
+from ifonly.explainers.search.engine import (
     Judge,
     Judged,
     Meter,
@@ -35,24 +35,24 @@ from explainers.search.engine import (
     range_by_judging,
     run_around,
 )
-from explainers.search.incumbents import Incumbents
-from explainers.search.trees import entry_points
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
-from explainers.search.trees.effects import margin_of
-from explainers.search.trees.ensemble_targets import EnsembleTarget, EnsembleTargets
-from explainers.search.trees.flat_rules import Flattened, flatten
-from explainers.search.trees.following import EffectSearch, ModeInstance, asked_of
-from explainers.search.trees.layout import Layout
-from explainers.search.trees.leaves import read_leaves
-from explainers.search.trees.proof import MOST_PARTS, BoxSearch, SearchInstance
-from explainers.search.trees.question import SumLimits
-from explainers.search.trees.question_building import build_question
-from explainers.search.trees.survival import Survival
-from explainers.space import Positions, Values, changed
-from models.graph.forms import GraphForm
-from models.predictor import Row, Rows, Scores
-from models.schema import Schema
+from ifonly.explainers.search.incumbents import Incumbents
+from ifonly.explainers.search.trees import entry_points
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
+from ifonly.explainers.search.trees.effects import margin_of
+from ifonly.explainers.search.trees.ensemble_targets import EnsembleTarget, EnsembleTargets
+from ifonly.explainers.search.trees.flat_rules import Flattened, flatten
+from ifonly.explainers.search.trees.following import EffectSearch, ModeInstance, asked_of
+from ifonly.explainers.search.trees.layout import Layout
+from ifonly.explainers.search.trees.leaves import read_leaves
+from ifonly.explainers.search.trees.proof import MOST_PARTS, BoxSearch, SearchInstance
+from ifonly.explainers.search.trees.question import SumLimits
+from ifonly.explainers.search.trees.question_building import build_question
+from ifonly.explainers.search.trees.survival import Survival
+from ifonly.explainers.space import Positions, Values, changed
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Schema
 
 MOST_REMEMBERED = 256
 """Sets of rules whose arrays are remembered."""

@@ -8,17 +8,17 @@ from threading import Lock
 
 import numpy as np
 
-from explainers.errors import NotEligible
-from explainers.search.goals import LinearGoal, goals_of
-from explainers.search.trees.arena import Arenas
-from explainers.search.trees.leaves import Leaves
-from explainers.search.trees.question import SumLimits
-from explainers.search.trees.table_building import build_tables, table_bytes
-from explainers.search.trees.tables import Tables
-from explainers.target import Target
-from models.graph.forms import GraphForm
-from models.predictor import Row
-from models.rounding import Rounding
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.search.goals import LinearGoal, goals_of
+from ifonly.explainers.search.trees.arena import Arenas
+from ifonly.explainers.search.trees.leaves import Leaves
+from ifonly.explainers.search.trees.question import SumLimits
+from ifonly.explainers.search.trees.table_building import build_tables, table_bytes
+from ifonly.explainers.search.trees.tables import Tables
+from ifonly.explainers.target import Target
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.predictor import Row
+from ifonly.models.rounding import Rounding
 
 MOST_BYTES = 512 << 20
 """Most memory of the tables for one target; a larger forest is left to the other engines."""

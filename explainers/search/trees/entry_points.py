@@ -6,12 +6,12 @@ and runs without Python's lock.
 
 from __future__ import annotations
 
-from explainers.native import kernel
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.arrays import Bytes, Floats, IntRows, Ints
-from explainers.search.trees.batches import Bounded, Cuts
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.arrays import Bytes, Floats, IntRows, Ints
+from ifonly.explainers.search.trees.batches import Bounded, Cuts
+from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.tables import Tables
 
 
 def begin(t: Tables, q: Question, a: Arena, max_nodes: int) -> int:

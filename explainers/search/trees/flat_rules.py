@@ -9,14 +9,14 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Changes, Comparison, Condition, IsIn, Relation
-from explainers.constraints.forms import Implication
-from explainers.errors import NotEligible
-from explainers.native import kernel
-from explainers.native.kernel import FEATURE_BITS
-from explainers.search.trees.question import FlatRules
-from models.predictor import Row
-from models.schema import Schema
+from ifonly.explainers.constraints import Changes, Comparison, Condition, IsIn, Relation
+from ifonly.explainers.constraints.forms import Implication
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.native import kernel
+from ifonly.explainers.native.kernel import FEATURE_BITS
+from ifonly.explainers.search.trees.question import FlatRules
+from ifonly.models.predictor import Row
+from ifonly.models.schema import Schema
 
 _RELATIONS = {
     Relation.LE: kernel.LE,

@@ -5,9 +5,9 @@ at once; the tables bound the score of every row whose settings are in the box a
 are within these bounds; the cheapest corner's own row is scored by the deployed model. The
 cheapest boxes come first, in batches, since the causal model computes on whole arrays.
 
-A candidate must moreover be trusted (:meth:`explainers.problem.Problem.trust`). That is asked of
-candidates only: one that is not trusted is an answer as little as one that is not in the target,
-and its box is cut on.
+A candidate must moreover be trusted (:meth:`ifonly.explainers.problem.Problem.trust`). That is
+asked of candidates only: one that is not trusted is an answer as little as one that is not in the
+target, and its box is cut on.
 """
 
 from __future__ import annotations
@@ -20,23 +20,30 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from explainers.consequences import Consequences
-from explainers.constraints.forms import Implication
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached, NotEligible
-from explainers.native.kernel import SP
-from explainers.problem import Problem
-from explainers.search.incumbents import BudgetSpent, Incumbents
-from explainers.search.trees import entry_points
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.batches import Bounded, Cuts
-from explainers.search.trees.flat_rules import Flattened, offsets
-from explainers.search.trees.layout import Layout
-from explainers.search.trees.modes import Mode, in_mode, is_kept, limits_of, lines_of, modes_of
-from explainers.search.trees.question import Question, SumLimits
-from explainers.search.trees.question_building import question_of
-from explainers.search.trees.tables import Tables
-from models.predictor import Row, Rows
+from ifonly.explainers.consequences import Consequences
+from ifonly.explainers.constraints.forms import Implication
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached, NotEligible
+from ifonly.explainers.native.kernel import SP
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.incumbents import BudgetSpent, Incumbents
+from ifonly.explainers.search.trees import entry_points
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.batches import Bounded, Cuts
+from ifonly.explainers.search.trees.flat_rules import Flattened, offsets
+from ifonly.explainers.search.trees.layout import Layout
+from ifonly.explainers.search.trees.modes import (
+    Mode,
+    in_mode,
+    is_kept,
+    limits_of,
+    lines_of,
+    modes_of,
+)
+from ifonly.explainers.search.trees.question import Question, SumLimits
+from ifonly.explainers.search.trees.question_building import question_of
+from ifonly.explainers.search.trees.tables import Tables
+from ifonly.models.predictor import Row, Rows
 
 BATCH = 96
 """Most boxes that are bounded at once."""

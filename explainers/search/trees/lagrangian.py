@@ -21,11 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explainers.native import kernel
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.arrays import Floats, Ints
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.arrays import Floats, Ints
+from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.tables import Tables
 
 WORTH_GOING_ON = 0.5
 """Part of what is missing that some sweeps must gain for more of them to follow."""

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from explainers.errors import NotEligible
-from explainers.search.trees.leaves import FeatureCells
-from explainers.space import LONGEST_LISTED, Axis, Grid, same
-from models.graph.forms import Columns
-from models.predictor import Row, Rows
-from models.schema import Schema
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.search.trees.leaves import FeatureCells
+from ifonly.explainers.space import LONGEST_LISTED, Axis, Grid, same
+from ifonly.models.graph.forms import Columns
+from ifonly.models.predictor import Row, Rows
+from ifonly.models.schema import Schema
 
 Values = npt.NDArray[np.float64]
 Cells = npt.NDArray[np.int32]

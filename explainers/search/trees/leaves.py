@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from explainers.errors import NotEligible
-from explainers.native import kernel
-from models.graph.forms import BranchMode, Columns, GraphForm, TreeEnsemble
-from models.schema import Feature, Schema
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.native import kernel
+from ifonly.models.graph.forms import BranchMode, Columns, GraphForm, TreeEnsemble
+from ifonly.models.schema import Feature, Schema
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]

@@ -3,7 +3,7 @@
 A feature that others act on can be set against them, and then no longer follows; or it is left
 alone. Each choice, for all such features, is a *mode*: within one it is known what is set, what
 follows, and from what. Actions from which nothing follows are searched apart
-(:attr:`explainers.problem.Problem.inert`).
+(:attr:`ifonly.explainers.problem.Problem.inert`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from itertools import combinations
 
 import numpy as np
 
-from explainers.consequences import Consequences
-from explainers.constraints import Constraint, Severed
-from explainers.constraints.forms import OneStays, SetTogether, Within
-from explainers.errors import NotEligible
-from explainers.problem import Problem
-from explainers.search.trees.layout import AxisLine, Layout
-from explainers.space import Axis
-from models.predictor import Row
+from ifonly.explainers.consequences import Consequences
+from ifonly.explainers.constraints import Constraint, Severed
+from ifonly.explainers.constraints.forms import OneStays, SetTogether, Within
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.trees.layout import AxisLine, Layout
+from ifonly.explainers.space import Axis
+from ifonly.models.predictor import Row
 
 MOST_MOVERS = 6
 """Features that can be set and can follow: the modes double with each."""

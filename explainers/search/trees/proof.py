@@ -17,10 +17,10 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached
-from explainers.native import kernel
-from explainers.native.kernel import (
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached
+from ifonly.explainers.native import kernel
+from ifonly.explainers.native.kernel import (
     BEST,
     CORNER,
     FAILS,
@@ -34,15 +34,15 @@ from explainers.native.kernel import (
     UNDECIDED,
     WAITING,
 )
-from explainers.problem import Problem
-from explainers.search.engine import Meter, SearchOutcome
-from explainers.search.trees import entry_points
-from explainers.search.trees.arena import Arena, Arenas
-from explainers.search.trees.lagrangian import Priced, priced
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables
-from explainers.search.trees.tree_merging import merged
-from models.predictor import Row
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter, SearchOutcome
+from ifonly.explainers.search.trees import entry_points
+from ifonly.explainers.search.trees.arena import Arena, Arenas
+from ifonly.explainers.search.trees.lagrangian import Priced, priced
+from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.tables import Tables
+from ifonly.explainers.search.trees.tree_merging import merged
+from ifonly.models.predictor import Row
 
 NEAREST_STEPS = 16
 NEAREST_BOXES = 1_000

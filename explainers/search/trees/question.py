@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explainers.native import kernel
-from explainers.search.trees.arrays import Bytes, Cells, Floats, Ints, once
-from explainers.space import Axis, differing, same
-from models.predictor import Row, Rows
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.arrays import Bytes, Cells, Floats, Ints, once
+from ifonly.explainers.space import Axis, differing, same
+from ifonly.models.predictor import Row, Rows
 
 
 class SumLimits(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Constraint
-from explainers.constraints.forms import (
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.constraints.forms import (
     Implication,
     MostSet,
     OneStays,
@@ -18,13 +18,13 @@ from explainers.constraints.forms import (
     StaysRead,
     Within,
 )
-from explainers.errors import NotEligible
-from explainers.problem import Problem
-from explainers.search.engine import refusal, refuse_consequences
-from explainers.search.trees.arrays import Cells
-from explainers.search.trees.flat_rules import Flattened, offsets
-from explainers.search.trees.layout import NO_CELLS, AxisLine, Layout, Values
-from explainers.search.trees.question import Long, Question, SumLimits, none_long
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import refusal, refuse_consequences
+from ifonly.explainers.search.trees.arrays import Cells
+from ifonly.explainers.search.trees.flat_rules import Flattened, offsets
+from ifonly.explainers.search.trees.layout import NO_CELLS, AxisLine, Layout, Values
+from ifonly.explainers.search.trees.question import Long, Question, SumLimits, none_long
 
 MOST_CATEGORIES = 64
 

@@ -15,10 +15,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from explainers.problem import Problem
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables
-from models.predictor import Row
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.tables import Tables
+from ifonly.models.predictor import Row
 
 Positions = npt.NDArray[np.int64]
 Cells = npt.NDArray[np.int32]

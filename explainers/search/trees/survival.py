@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explainers.constraints import Mask
-from explainers.native.kernel import SURVIVES, UNDECIDED
-from explainers.problem import Problem
-from explainers.search.trees import entry_points
-from explainers.search.trees.layout import Layout
-from explainers.search.trees.proof import MOST_PARTS, SearchInstance
-from explainers.search.trees.question_building import readings_of
-from models.predictor import Rows
+from ifonly.explainers.constraints import Mask
+from ifonly.explainers.native.kernel import SURVIVES, UNDECIDED
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.trees import entry_points
+from ifonly.explainers.search.trees.layout import Layout
+from ifonly.explainers.search.trees.proof import MOST_PARTS, SearchInstance
+from ifonly.explainers.search.trees.question_building import readings_of
+from ifonly.models.predictor import Rows
 
 
 @dataclass(eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from explainers.native import kernel
-from explainers.search.trees.tables import Tables
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.tables import Tables
 
 
 def table_bytes(n_cells: int, n_leaves: int, n_trees: int) -> int:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cached_property
 
-from explainers.native import kernel
-from explainers.search.trees.arrays import (
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.arrays import (
     CellRows,
     Cells,
     Floats,

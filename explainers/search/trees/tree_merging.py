@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from explainers.deadline import Deadline
-from explainers.native import kernel
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.tables import Tables
 
 
 def merged(t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline) -> Tables | None:

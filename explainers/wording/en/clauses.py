@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from babel.lists import format_list
 
-from explainers.languages import Language
-from explainers.wording.en.own_words import own_clause
-from explainers.wording.gauges import Change, Move
-from explainers.wording.text import bracketed
-from explainers.wording.units import Dimension
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.en.own_words import own_clause
+from ifonly.explainers.wording.gauges import Change, Move
+from ifonly.explainers.wording.text import bracketed
+from ifonly.explainers.wording.units import Dimension
 
 LANGUAGE: Language = "en"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from babel.lists import format_list
 
-from explainers.constraints import (
+from ifonly.explainers.constraints import (
     Changes,
     Comparison,
     Condition,
@@ -27,11 +27,11 @@ from explainers.constraints import (
     Settable,
     Survives,
 )
-from explainers.languages import Language
-from explainers.wording.gauges import Gauge
-from explainers.wording.limits import Limits
-from explainers.wording.numerals import Number, count, write
-from explainers.wording.sums import (
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.limits import Limits
+from ifonly.explainers.wording.numerals import Number, count, write
+from ifonly.explainers.wording.sums import (
     Term,
     added,
     can_be_said,
@@ -39,7 +39,7 @@ from explainers.wording.sums import (
     limiting,
     signed,
 )
-from explainers.wording.text import clean
+from ifonly.explainers.wording.text import clean
 
 LANGUAGE: Language = "en"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from explainers.errors import InvalidPolicy
-from explainers.wording.gauges import Change
-from explainers.wording.phrases import Clause
-from explainers.wording.text import clean
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.wording.gauges import Change
+from ifonly.explainers.wording.phrases import Clause
+from ifonly.explainers.wording.text import clean
 
 
 @dataclass(frozen=True, slots=True)

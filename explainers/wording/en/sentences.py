@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explainers.languages import Language
-from explainers.wording.en.clauses import as_been, as_read, as_was, compared, listed, then
-from explainers.wording.en.own_words import EnglishClause, own_clause
-from explainers.wording.gauges import Change, Gauge, quantity
-from explainers.wording.grounds import Grounds
-from explainers.wording.numerals import count
-from explainers.wording.outcomes import (
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.en.clauses import as_been, as_read, as_was, compared, listed, then
+from ifonly.explainers.wording.en.own_words import EnglishClause, own_clause
+from ifonly.explainers.wording.gauges import Change, Gauge, quantity
+from ifonly.explainers.wording.grounds import Grounds
+from ifonly.explainers.wording.numerals import count
+from ifonly.explainers.wording.outcomes import (
     Alarm,
     Bounds,
     Closest,
@@ -21,7 +21,7 @@ from explainers.wording.outcomes import (
     Score,
     Verdict,
 )
-from explainers.wording.units import Unit
+from ifonly.explainers.wording.units import Unit
 
 LANGUAGE: Language = "en"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from explainers.wording.units import Dimension, Unit
+from ifonly.explainers.wording.units import Dimension, Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from explainers.languages import Language
-from explainers.wording.gauges import Change, Gauge, Move
-from explainers.wording.ja.adjectives import Adjective, adjective_for
-from explainers.wording.ja.own_words import own_clause
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.gauges import Change, Gauge, Move
+from ifonly.explainers.wording.ja.adjectives import Adjective, adjective_for
+from ifonly.explainers.wording.ja.own_words import own_clause
 
 LANGUAGE: Language = "ja"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from explainers.wording.conventions import Conventions
+from ifonly.explainers.wording.conventions import Conventions
 
 WORDS = {
     "s": "秒",

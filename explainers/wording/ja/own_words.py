@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from explainers.errors import InvalidPolicy
-from explainers.wording.gauges import Change
-from explainers.wording.phrases import Clause
-from explainers.wording.text import clean
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.wording.gauges import Change
+from ifonly.explainers.wording.phrases import Clause
+from ifonly.explainers.wording.text import clean
 
 _CONJUGATED = re.compile(r"(する|した|され[るた]|ます|でした|です|ば|[。.!?！？])$")
 

@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explainers.languages import Language
-from explainers.wording.gauges import Change, Gauge, quantity
-from explainers.wording.grounds import Grounds
-from explainers.wording.ja.clauses import adjective, bracketed, if_been, if_read, if_was, then
-from explainers.wording.ja.own_words import JapaneseClause, own_clause
-from explainers.wording.numerals import count
-from explainers.wording.outcomes import (
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.gauges import Change, Gauge, quantity
+from ifonly.explainers.wording.grounds import Grounds
+from ifonly.explainers.wording.ja.clauses import (
+    adjective,
+    bracketed,
+    if_been,
+    if_read,
+    if_was,
+    then,
+)
+from ifonly.explainers.wording.ja.own_words import JapaneseClause, own_clause
+from ifonly.explainers.wording.numerals import count
+from ifonly.explainers.wording.outcomes import (
     Alarm,
     Bounds,
     Closest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from explainers.wording.units import Dimension, Unit
+from ifonly.explainers.wording.units import Dimension, Unit
 
 
 class Adjective(NamedTuple):

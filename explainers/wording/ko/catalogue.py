@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from explainers.wording.catalogue import Catalogue
-from explainers.wording.ko.limits import KoreanLimits
-from explainers.wording.ko.own_words import KoreanClause
-from explainers.wording.ko.sentences import Korean
-from explainers.wording.ko.spoken_units import spoken
-from explainers.wording.units import Unit
+from ifonly.explainers.wording.catalogue import Catalogue
+from ifonly.explainers.wording.ko.limits import KoreanLimits
+from ifonly.explainers.wording.ko.own_words import KoreanClause
+from ifonly.explainers.wording.ko.sentences import Korean
+from ifonly.explainers.wording.ko.spoken_units import spoken
+from ifonly.explainers.wording.units import Unit
 
 
 def _learn(unit: Unit) -> None:

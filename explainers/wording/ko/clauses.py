@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from explainers.languages import Language
-from explainers.wording.gauges import Change, Gauge, Move
-from explainers.wording.ko.adjectives import Adjective, adjective_for
-from explainers.wording.ko.own_words import own_clause
-from explainers.wording.ko.particles import SUBJECT, TO, TOPIC, WAS, Particle, attach
-from explainers.wording.text import bracketed
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.gauges import Change, Gauge, Move
+from ifonly.explainers.wording.ko.adjectives import Adjective, adjective_for
+from ifonly.explainers.wording.ko.own_words import own_clause
+from ifonly.explainers.wording.ko.particles import SUBJECT, TO, TOPIC, WAS, Particle, attach
+from ifonly.explainers.wording.text import bracketed
 
 LANGUAGE: Language = "ko"
 

@@ -9,7 +9,7 @@ from enum import Enum
 
 from babel.lists import format_list
 
-from explainers.constraints import (
+from ifonly.explainers.constraints import (
     Changes,
     Comparison,
     Condition,
@@ -30,8 +30,8 @@ from explainers.constraints import (
     Settable,
     Survives,
 )
-from explainers.languages import Language
-from explainers.wording.ko.particles import (
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.ko.particles import (
     MUST_BE,
     OBJECT,
     PARTICLES,
@@ -41,9 +41,9 @@ from explainers.wording.ko.particles import (
     Particle,
     attach,
 )
-from explainers.wording.limits import Limits
-from explainers.wording.numerals import Number, count, write
-from explainers.wording.sums import (
+from ifonly.explainers.wording.limits import Limits
+from ifonly.explainers.wording.numerals import Number, count, write
+from ifonly.explainers.wording.sums import (
     Term,
     added,
     can_be_said,
@@ -52,7 +52,7 @@ from explainers.wording.sums import (
     positive_first,
     signed,
 )
-from explainers.wording.text import clean
+from ifonly.explainers.wording.text import clean
 
 LANGUAGE: Language = "ko"
 

@@ -1,14 +1,14 @@
 """Korean particles: which form follows a word, a number, a unit or a symbol.
 
 The form depends on how the last syllable *sounds*: ``10 °C가`` (도), ``1,380 rpm이`` (엠),
-``216분이``, ``0이`` (영), ``L로`` (엘). See :mod:`explainers.wording.ko.sounds`.
+``216분이``, ``0이`` (영), ``L로`` (엘). See :mod:`ifonly.explainers.wording.ko.sounds`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from explainers.wording.ko.sounds import Final, final_of
+from ifonly.explainers.wording.ko.sounds import Final, final_of
 
 
 @dataclass(frozen=True, slots=True)

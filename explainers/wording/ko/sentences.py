@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explainers.languages import Language
-from explainers.wording.gauges import Change, Gauge, quantity
-from explainers.wording.grounds import Grounds
-from explainers.wording.ko.clauses import adjective, if_been, if_read, if_was, then
-from explainers.wording.ko.own_words import KoreanClause, own_clause
-from explainers.wording.ko.particles import (
+from ifonly.explainers.languages import Language
+from ifonly.explainers.wording.gauges import Change, Gauge, quantity
+from ifonly.explainers.wording.grounds import Grounds
+from ifonly.explainers.wording.ko.clauses import adjective, if_been, if_read, if_was, then
+from ifonly.explainers.wording.ko.own_words import KoreanClause, own_clause
+from ifonly.explainers.wording.ko.particles import (
     MUST_BE,
     OBJECT,
     SUBJECT,
@@ -24,8 +24,8 @@ from explainers.wording.ko.particles import (
     Particle,
     attach,
 )
-from explainers.wording.numerals import count
-from explainers.wording.outcomes import (
+from ifonly.explainers.wording.numerals import count
+from ifonly.explainers.wording.outcomes import (
     Alarm,
     Bounds,
     Closest,
@@ -35,7 +35,7 @@ from explainers.wording.outcomes import (
     Score,
     Verdict,
 )
-from explainers.wording.text import bracketed
+from ifonly.explainers.wording.text import bracketed
 
 LANGUAGE: Language = "ko"
 

@@ -17,8 +17,8 @@ import unicodedata
 from enum import Enum
 from functools import lru_cache
 
-from explainers.wording.ko.loanwords import LETTERS, LOANWORDS, SYMBOLS
-from explainers.wording.ko.spoken_units import is_unmistakable, spoken
+from ifonly.explainers.wording.ko.loanwords import LETTERS, LOANWORDS, SYMBOLS
+from ifonly.explainers.wording.ko.spoken_units import is_unmistakable, spoken
 
 
 class Final(Enum):

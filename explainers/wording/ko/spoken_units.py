@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from explainers.wording.conventions import canonical
-from explainers.wording.ko.conventions import WORDS
-from explainers.wording.ko.unit_names import ALONE, LENGTHS, PER, PLANT, PREFIXES, UNITS
-from explainers.wording.text import clean
-from explainers.wording.units import FACTOR, atom, normal
+from ifonly.explainers.wording.conventions import canonical
+from ifonly.explainers.wording.ko.conventions import WORDS
+from ifonly.explainers.wording.ko.unit_names import ALONE, LENGTHS, PER, PLANT, PREFIXES, UNITS
+from ifonly.explainers.wording.text import clean
+from ifonly.explainers.wording.units import FACTOR, atom, normal
 
 _REMARK = re.compile(r"[^/·*(]\(")
 """Brackets that hold a remark rather than a divisor."""

@@ -1,4 +1,4 @@
-"""How units are said in Korean: data for :mod:`explainers.wording.ko.spoken_units`."""
+"""How units are said in Korean: data for :mod:`ifonly.explainers.wording.ko.spoken_units`."""
 
 from __future__ import annotations
 

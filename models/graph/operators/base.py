@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from models.graph.cells import Cells
+from ifonly.models.graph.cells import Cells
 
 Tensor = npt.NDArray[Any]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.graph.cells import Cell, Cells, along_last, each, shared
-from models.graph.operators.base import Tensor
+from ifonly.models.graph.cells import Cell, Cells, along_last, each, shared
+from ifonly.models.graph.operators.base import Tensor
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from models.graph.cells import Cell, Cells, each, mixed
-from models.graph.operators.base import Tensor
+from ifonly.models.graph.cells import Cell, Cells, each, mixed
+from ifonly.models.graph.operators.base import Tensor
 
 
 @dataclass(frozen=True)

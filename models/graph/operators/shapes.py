@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.graph.cells import Cells, constants, each
-from models.graph.operators.base import Tensor
+from ifonly.models.graph.cells import Cells, constants, each
+from ifonly.models.graph.operators.base import Tensor
 
 
 @dataclass(frozen=True, eq=False)

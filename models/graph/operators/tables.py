@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import GraphError
-from models.graph.cells import Cell, Cells, along_last, each, mixed, shared
-from models.graph.operators.base import Tensor
+from ifonly.models.errors import GraphError
+from ifonly.models.graph.cells import Cell, Cells, along_last, each, mixed, shared
+from ifonly.models.graph.operators.base import Tensor
 
 Singles = npt.NDArray[np.float32]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.graph.cells import Cells, along_last, each, shared
-from models.graph.operators.base import Tensor
+from ifonly.models.graph.cells import Cells, along_last, each, shared
+from ifonly.models.graph.operators.base import Tensor
 
 Single = npt.NDArray[np.float32]
 

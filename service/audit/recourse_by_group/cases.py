@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from explainers.answer import Status
-from service.store.chain import Payload, Record
+from ifonly.explainers.answer import Status
+from ifonly.service.store.chain import Payload, Record
 
 Said = Mapping[str, Any]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.wording import LANGUAGES
-from explainers.wording.numerals import exactly
-from models.schema import Feature, Labels, plain
-from service.audit.recourse_by_group.cases import RecourseCase
-from service.words.catalogue import in_each, say_all
-from service.words.labels import label
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.explainers.wording.numerals import exactly
+from ifonly.models.schema import Feature, Labels, plain
+from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.words.catalogue import in_each, say_all
+from ifonly.service.words.labels import label
 
 MAX_GROUPS = 30
 """More are put together as the last: a table of a thousand names compares nothing."""

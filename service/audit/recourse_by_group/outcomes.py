@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.answer import Status
-from models.schema import Labels
-from service.audit.recourse_by_group.groups import CaseGroup
-from service.audit.recourse_by_group.statistics import Median, ShareEstimate, median, share
+from ifonly.explainers.answer import Status
+from ifonly.models.schema import Labels
+from ifonly.service.audit.recourse_by_group.groups import CaseGroup
+from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstimate, median, share
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.answer import Status
-from service.audit.recourse_by_group.cases import RecourseCase
-from service.audit.recourse_by_group.groups import CaseGroup
-from service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
-from service.audit.recourse_by_group.statistics import ShareEstimate, share
-from service.words.catalogue import say_all
+from ifonly.explainers.answer import Status
+from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.audit.recourse_by_group.groups import CaseGroup
+from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
+from ifonly.service.audit.recourse_by_group.statistics import ShareEstimate, share
+from ifonly.service.words.catalogue import say_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
-from service.audit.recourse_by_group.outcomes import GroupOutcomes
-from service.audit.recourse_by_group.report import RecourseReport
-from service.audit.recourse_by_group.statistics import Median, ShareEstimate
+from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
+from ifonly.service.audit.recourse_by_group.report import RecourseReport
+from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstimate
 
 Cell = str | int | float | None
 Row = Sequence[Cell]

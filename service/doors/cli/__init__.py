@@ -15,14 +15,14 @@ def main() -> None:
     """Run one command. ``verify`` and ``audit check`` are run on their own: who checks an answer
     or evidence imports no engine, no store and no server, and tests hold them to that."""
     if sys.argv[1:2] == ["verify"]:
-        from service.doors.cli import verify
+        from ifonly.service.doors.cli import verify
 
         verify.main()
     elif sys.argv[1:3] == ["audit", "check"]:
-        from service.doors.cli import audit_check
+        from ifonly.service.doors.cli import audit_check
 
         audit_check.main()
     else:
-        from service.doors.cli import commands
+        from ifonly.service.doors.cli import commands
 
         commands.run()

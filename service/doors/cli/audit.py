@@ -13,13 +13,13 @@ from urllib.parse import urlencode
 
 import typer
 
-from service.audit import inspection, records, trust_root
-from service.audit.bundle import Keepers, bundle
-from service.audit.recent_accesses import EXPORTED, READ
-from service.audit.recheck import Recheck
-from service.audit.replay import replay as ask_again
-from service.doors.cli import audit_check
-from service.doors.cli.console import (
+from ifonly.service.audit import inspection, records, trust_root
+from ifonly.service.audit.bundle import Keepers, bundle
+from ifonly.service.audit.recent_accesses import EXPORTED, READ
+from ifonly.service.audit.recheck import Recheck
+from ifonly.service.audit.replay import replay as ask_again
+from ifonly.service.doors.cli import audit_check
+from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
     Models,
@@ -29,11 +29,11 @@ from service.doors.cli.console import (
     registry,
     settings,
 )
-from service.doors.cli.store import by, look
-from service.errors import NoLogKey
-from service.settings import Settings
-from service.store import archive, erasure, holds, translog
-from service.store.chain import (
+from ifonly.service.doors.cli.store import by, look
+from ifonly.service.errors import NoLogKey
+from ifonly.service.settings import Settings
+from ifonly.service.store import archive, erasure, holds, translog
+from ifonly.service.store.chain import (
     DAY_US,
     IntegrityFinding,
     Trouble,
@@ -41,17 +41,17 @@ from service.store.chain import (
     now_us,
     timestamp,
 )
-from service.store.database import Database, connect
-from service.store.export import Format
-from service.store.export import export as write_out
-from service.store.logcheck import KeptHead, check_export
-from service.store.migrate import require_current
-from service.store.opened import opened_by
-from service.store.sequencer import Sequencer, SequencerOptions
-from service.store.translog import LogBroken
-from service.store.verification import VerificationReport
-from service.transparency.signing import LocalSigner, NoKey
-from service.transparency.verifier import NotProven, VerifierKey
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.export import Format
+from ifonly.service.store.export import export as write_out
+from ifonly.service.store.logcheck import KeptHead, check_export
+from ifonly.service.store.migrate import require_current
+from ifonly.service.store.opened import opened_by
+from ifonly.service.store.sequencer import Sequencer, SequencerOptions
+from ifonly.service.store.translog import LogBroken
+from ifonly.service.store.verification import VerificationReport
+from ifonly.service.transparency.signing import LocalSigner, NoKey
+from ifonly.service.transparency.verifier import NotProven, VerifierKey
 
 app = typer.Typer(help="Verify, replay, export and erase what was recorded.", no_args_is_help=True)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from service.transparency.verifier import NotProven, VerifierKey, check_bundle, read_bundle
+from ifonly.service.transparency.verifier import NotProven, VerifierKey, check_bundle, read_bundle
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -16,22 +16,22 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal import CausalSpec, build_alternatives, build_model, parse_causal
-from explainers.causal.doubts import failed_parts
-from explainers.causal.fit import Fitted, Grow, fit, fit_alternatives
-from explainers.causal.spec import ApprovalStatus, CheckResult, ProvenanceCheck
-from explainers.causal.validate import validate
-from explainers.causal.writing import write_causal
-from explainers.wording.numerals import count, figure
-from models.predictor import Rows
-from models.repository import DeployedModel, load_folder
-from models.repository.folder import CAUSAL, MECHANISMS
-from models.repository.reference import read_reference
-from models.schema import Kind, Schema
-from service.doors.cli import graph_doubts
-from service.doors.cli.console import Failure, out
-from service.doors.cli.languages import languages_of
-from service.served.causal_graphs import graph_loader
+from ifonly.explainers.causal import CausalSpec, build_alternatives, build_model, parse_causal
+from ifonly.explainers.causal.doubts import failed_parts
+from ifonly.explainers.causal.fit import Fitted, Grow, fit, fit_alternatives
+from ifonly.explainers.causal.spec import ApprovalStatus, CheckResult, ProvenanceCheck
+from ifonly.explainers.causal.validate import validate
+from ifonly.explainers.causal.writing import write_causal
+from ifonly.explainers.wording.numerals import count, figure
+from ifonly.models.predictor import Rows
+from ifonly.models.repository import DeployedModel, load_folder
+from ifonly.models.repository.folder import CAUSAL, MECHANISMS
+from ifonly.models.repository.reference import read_reference
+from ifonly.models.schema import Kind, Schema
+from ifonly.service.doors.cli import graph_doubts
+from ifonly.service.doors.cli.console import Failure, out
+from ifonly.service.doors.cli.languages import languages_of
+from ifonly.service.served.causal_graphs import graph_loader
 
 Folder = Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")]
 Data = Annotated[
@@ -197,8 +197,8 @@ def graph_of(model: DeployedModel, given: Path | None) -> CausalSpec:
 def rows_for(model: DeployedModel, data: Path | None, seed: int) -> Rows:
     if data is not None:
         return read_reference(data.read_bytes(), model.spec.schema, str(data))
-    from models.training.milling import FEATURES
-    from models.training.observed import observed_rows
+    from ifonly.models.training.milling import FEATURES
+    from ifonly.models.training.observed import observed_rows
 
     # Simulated rows of another machine would fit without complaint.
     if model.spec.schema.names != FEATURES:
@@ -209,7 +209,7 @@ def rows_for(model: DeployedModel, data: Path | None, seed: int) -> Rows:
 def _grower() -> Grow:
     if find_spec("xgboost") is None or find_spec("onnxmltools") is None:
         raise Failure("--trees needs xgboost and onnxmltools: install the extra `train`")
-    from models.training.mechanism import grow_mechanism
+    from ifonly.models.training.mechanism import grow_mechanism
 
     return grow_mechanism
 

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from explainers.causal import CausalSpec
-from explainers.causal.alternatives import EdgeRuns, GraphDoubt
-from explainers.causal.discovery import arc_shares
-from explainers.causal.fit import fit_alternatives
-from explainers.causal.which_graphs import Edge
-from models.predictor import Rows
-from models.repository import load_folder
-from service.doors.cli.causal import (
+from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.causal.alternatives import EdgeRuns, GraphDoubt
+from ifonly.explainers.causal.discovery import arc_shares
+from ifonly.explainers.causal.fit import fit_alternatives
+from ifonly.explainers.causal.which_graphs import Edge
+from ifonly.models.predictor import Rows
+from ifonly.models.repository import load_folder
+from ifonly.service.doors.cli.causal import (
     Data,
     Folder,
     Seed,
@@ -24,14 +24,14 @@ from service.doors.cli.causal import (
     rows_for,
     write_mechanisms,
 )
-from service.doors.cli.console import AsJson, Failure, out, print_json
-from service.doors.cli.graph_doubts import find, show_alternatives, with_alternatives
-from service.doors.cli.languages import Languages, languages_of
-from service.offline.discovery import ALGORITHMS, DiscoveryFailed, discover
-from service.offline.discovery.knowledge import BadKnowledge, Knowledge
-from service.offline.discovery.study import Study, UnfitRows
-from service.served.causal_graphs import graph_loader
-from service.words import graphs as words
+from ifonly.service.doors.cli.console import AsJson, Failure, out, print_json
+from ifonly.service.doors.cli.graph_doubts import find, show_alternatives, with_alternatives
+from ifonly.service.doors.cli.languages import Languages, languages_of
+from ifonly.service.offline.discovery import ALGORITHMS, DiscoveryFailed, discover
+from ifonly.service.offline.discovery.knowledge import BadKnowledge, Knowledge
+from ifonly.service.offline.discovery.study import Study, UnfitRows
+from ifonly.service.served.causal_graphs import graph_loader
+from ifonly.service.words import graphs as words
 
 
 def alternatives_command(

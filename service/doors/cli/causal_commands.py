@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import typer
 
-from service.doors.cli.lazy import LazyCommand, LazyGroup
+from ifonly.service.doors.cli.lazy import LazyCommand, LazyGroup
 
 
 class CausalCommands(LazyGroup):

@@ -11,15 +11,15 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal import build_model
-from explainers.causal.drift import DriftVerdict, NodeDrift, drift
-from explainers.wording.numerals import count, percentage
-from models.repository import load_folder
-from models.repository.folder import CAUSAL
-from models.repository.reference import read_reference
-from service.doors.cli.causal import Folder, Seed, graph_of, nominal_of
-from service.doors.cli.console import AsJson, Failure, out, print_json
-from service.served.causal_graphs import graph_loader
+from ifonly.explainers.causal import build_model
+from ifonly.explainers.causal.drift import DriftVerdict, NodeDrift, drift
+from ifonly.explainers.wording.numerals import count, percentage
+from ifonly.models.repository import load_folder
+from ifonly.models.repository.folder import CAUSAL
+from ifonly.models.repository.reference import read_reference
+from ifonly.service.doors.cli.causal import Folder, Seed, graph_of, nominal_of
+from ifonly.service.doors.cli.console import AsJson, Failure, out, print_json
+from ifonly.service.served.causal_graphs import graph_loader
 
 # Not 1: a scheduled job must tell drift from a failure.
 MOVED = 3

@@ -15,24 +15,24 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Estimand, Strategy
-from explainers.causal.evidence import Evidence, graph_digest
-from explainers.causal.instrument import WEAK, Interval
-from explainers.causal.sensitivity import STRENGTHS, Contour, contour
-from explainers.causal.spec import ApprovalStatus, CausalSpec, EffectFile
-from explainers.wording import Language
-from explainers.wording.numerals import percentage
-from models.repository import load_folder
-from models.repository import reference as files
-from models.repository.folder import EFFECTS
-from models.schema import Schema
-from service.doors.cli.causal import Folder, Seed, graph_of, write_graph
-from service.doors.cli.console import AsJson, Failure, content_of, out, print_json
-from service.doors.cli.languages import Languages, languages_of
-from service.offline.compared_rows import UnreadableRows, band_of
-from service.offline.effects import AskedEffect, FoundEffect, find_effect
-from service.words import evidence as words
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Estimand, Strategy
+from ifonly.explainers.causal.evidence import Evidence, graph_digest
+from ifonly.explainers.causal.instrument import WEAK, Interval
+from ifonly.explainers.causal.sensitivity import STRENGTHS, Contour, contour
+from ifonly.explainers.causal.spec import ApprovalStatus, CausalSpec, EffectFile
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import percentage
+from ifonly.models.repository import load_folder
+from ifonly.models.repository import reference as files
+from ifonly.models.repository.folder import EFFECTS
+from ifonly.models.schema import Schema
+from ifonly.service.doors.cli.causal import Folder, Seed, graph_of, write_graph
+from ifonly.service.doors.cli.console import AsJson, Failure, content_of, out, print_json
+from ifonly.service.doors.cli.languages import Languages, languages_of
+from ifonly.service.offline.compared_rows import UnreadableRows, band_of
+from ifonly.service.offline.effects import AskedEffect, FoundEffect, find_effect
+from ifonly.service.words import evidence as words
 
 
 class Whom(StrEnum):

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from models.errors import GraphError
-from models.onnx import OnnxPredictor, load_regressor
-from models.predictor import Rows
-from models.repository import load_folder
-from models.schema import Schema
-from service.doors.cli.causal import Folder
-from service.doors.cli.console import Failure, out
-from service.offline.fused_graph import compare, fuse
-from service.served.causal_model import ServedCausal
-from service.served.registry import ServedModel, prepare
+from ifonly.models.errors import GraphError
+from ifonly.models.onnx import OnnxPredictor, load_regressor
+from ifonly.models.predictor import Rows
+from ifonly.models.repository import load_folder
+from ifonly.models.schema import Schema
+from ifonly.service.doors.cli.causal import Folder
+from ifonly.service.doors.cli.console import Failure, out
+from ifonly.service.offline.fused_graph import compare, fuse
+from ifonly.service.served.causal_model import ServedCausal
+from ifonly.service.served.registry import ServedModel, prepare
 
 ACTIONS = 256
 """Rows that the graph is held against the engine on."""

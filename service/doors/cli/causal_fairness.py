@@ -10,14 +10,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.wording.numerals import percentage
-from models.repository import load_folder
-from models.repository.reference import read_table
-from service.audit.recourse_by_group.statistics import Median, ShareEstimate
-from service.doors.cli.causal import Folder
-from service.doors.cli.console import AsJson, Failure, content_of, out, print_json
-from service.offline.twins import Fairness, Twins, fairness
-from service.served.registry import prepare
+from ifonly.explainers.wording.numerals import percentage
+from ifonly.models.repository import load_folder
+from ifonly.models.repository.reference import read_table
+from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstimate
+from ifonly.service.doors.cli.causal import Folder
+from ifonly.service.doors.cli.console import AsJson, Failure, content_of, out, print_json
+from ifonly.service.offline.twins import Fairness, Twins, fairness
+from ifonly.service.served.registry import prepare
 
 
 def command(

@@ -12,16 +12,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal import parse_causal
-from explainers.causal.discovery import (
+from ifonly.explainers.causal import parse_causal
+from ifonly.explainers.causal.discovery import (
     FOLLOWS_UNITS,
     Forbidden,
     GraphProposal,
     propose,
     varsortability,
 )
-from explainers.causal.graph import Graph
-from explainers.causal.spec import (
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.causal.spec import (
     ApprovalStatus,
     CausalEdge,
     CausalNode,
@@ -30,14 +30,14 @@ from explainers.causal.spec import (
     NodeKind,
     NodeRole,
 )
-from explainers.causal.writing import write_causal
-from models.repository import load_folder
-from models.repository.folder import CAUSAL
-from service.doors.cli.causal import Data, Folder, Seed, graph_of, rows_for
-from service.doors.cli.console import Failure, err, out
-from service.offline.discovery import ALGORITHMS, Discovered, DiscoveryFailed, discover
-from service.offline.discovery.knowledge import BadKnowledge, Knowledge
-from service.offline.discovery.study import Study, UnfitRows
+from ifonly.explainers.causal.writing import write_causal
+from ifonly.models.repository import load_folder
+from ifonly.models.repository.folder import CAUSAL
+from ifonly.service.doors.cli.causal import Data, Folder, Seed, graph_of, rows_for
+from ifonly.service.doors.cli.console import Failure, err, out
+from ifonly.service.offline.discovery import ALGORITHMS, Discovered, DiscoveryFailed, discover
+from ifonly.service.offline.discovery.knowledge import BadKnowledge, Knowledge
+from ifonly.service.offline.discovery.study import Study, UnfitRows
 
 COMMENT = "Proposed by `ifonly causal propose`, for review: nothing uses it until it is accepted."
 

@@ -13,20 +13,20 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from models.errors import SpecError
-from models.predictor import Rows
-from models.repository import load_folder
-from models.repository.reference import read_table
-from service.audit.recent_accesses import EXPORTED
-from service.doors.cli.causal import Folder
-from service.doors.cli.console import AsJson, Failure, content_of, out, print_json, settings
-from service.doors.cli.store import look
-from service.offline.policy_replay import PolicyReplay, replay_policy
-from service.served.registry import ServedModel, prepare
-from service.store import archive
-from service.store.kinds import RecordKind
-from service.store.opened import opened_by
-from service.wire.strict_json import read_json
+from ifonly.models.errors import SpecError
+from ifonly.models.predictor import Rows
+from ifonly.models.repository import load_folder
+from ifonly.models.repository.reference import read_table
+from ifonly.service.audit.recent_accesses import EXPORTED
+from ifonly.service.doors.cli.causal import Folder
+from ifonly.service.doors.cli.console import AsJson, Failure, content_of, out, print_json, settings
+from ifonly.service.doors.cli.store import look
+from ifonly.service.offline.policy_replay import PolicyReplay, replay_policy
+from ifonly.service.served.registry import ServedModel, prepare
+from ifonly.service.store import archive
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.opened import opened_by
+from ifonly.service.wire.strict_json import read_json
 
 Truth = list[bool | None]
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import typer
 
-from service.doors.cli.lazy import LazyCommand, LazyGroup
+from ifonly.service.doors.cli.lazy import LazyCommand, LazyGroup
 
 
 class Commands(LazyGroup):
@@ -93,6 +93,6 @@ def run() -> None:
         app()
     except Exception as error:
         # Imported only now: the kinds of failures are spread over everything that may fail.
-        from service.doors.cli import failures
+        from ifonly.service.doors.cli import failures
 
         sys.exit(failures.told(error))

@@ -29,7 +29,7 @@ class PatientOnlySoLong(HttpToolsProtocol):
     that changes.
 
     Between requests uvicorn's ``timeout_keep_alive`` counts; for bodies see
-    :class:`service.doors.http.limits.BodyLimit`.
+    :class:`ifonly.service.doors.http.limits.BodyLimit`.
     """
 
     head_seconds = HEAD_SECONDS

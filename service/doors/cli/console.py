@@ -11,11 +11,11 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from service import logs
-from service.errors import MalformedBody
-from service.served.registry import Registry, ServedModel, predictor_of
-from service.settings import Settings
-from service.wire.strict_json import read_json
+from ifonly.service import logs
+from ifonly.service.errors import MalformedBody
+from ifonly.service.served.registry import Registry, ServedModel, predictor_of
+from ifonly.service.settings import Settings
+from ifonly.service.wire.strict_json import read_json
 
 # No highlighting and no wrapping: output is read by scripts as well.
 out = Console(highlight=False, soft_wrap=True)
@@ -79,7 +79,7 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
     logs.configure(chosen.log_format, chosen.log_level)
     if warm:
         # Imported here: who lists models needs no solver.
-        from service.ask.warming import warm as warmed
+        from ifonly.service.ask.warming import warm as warmed
 
         # Of several processes each warms its own; this one then only watches over them.
         loaded = Registry.of(chosen, warm=warmed if chosen.processes == 1 else None)

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import uvloop
 
-from service import logs
+from ifonly.service import logs
 
 PLACES = 1_024
 """Each process is noted in one of so many places, by its id."""

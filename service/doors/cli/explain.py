@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from service.ask.question import Rung
-from service.doors.cli import in_process, rendering
-from service.doors.cli.console import (
+from ifonly.service.ask.question import Rung
+from ifonly.service.doors.cli import in_process, rendering
+from ifonly.service.doors.cli.console import (
     AsJson,
     Model,
     Models,
@@ -24,8 +24,8 @@ from service.doors.cli.console import (
     registry,
     settings,
 )
-from service.doors.cli.languages import Languages, languages_of
-from service.served.causal_model import Semantics
+from ifonly.service.doors.cli.languages import Languages, languages_of
+from ifonly.service.served.causal_model import Semantics
 
 
 def explain(

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from service.doors.cli import console
-from service.doors.cli.console import Failure, Models
-from service.doors.cli.serve import serve_as
+from ifonly.service.doors.cli import console
+from ifonly.service.doors.cli.console import Failure, Models
+from ifonly.service.doors.cli.serve import serve_as
 
 
 def explainer(

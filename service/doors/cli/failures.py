@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from models.errors import ModelError, UnknownModel
-from service import logs
-from service.ask.problems import Refusal
-from service.doors.cli.console import Failure, complain
-from service.errors import InvalidRequest, MalformedBody, ServiceError
+from ifonly.models.errors import ModelError, UnknownModel
+from ifonly.service import logs
+from ifonly.service.ask.problems import Refusal
+from ifonly.service.doors.cli.console import Failure, complain
+from ifonly.service.errors import InvalidRequest, MalformedBody, ServiceError
 
 
 def told(error: Exception) -> int:

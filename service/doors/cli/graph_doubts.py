@@ -9,14 +9,19 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal import CausalSpec
-from explainers.causal.alternatives import EdgeRuns, GraphDoubt, find_alternatives, given_by_persons
-from explainers.causal.which_graphs import LEAST_WEIGHT, Edge
-from explainers.wording import Language
-from explainers.wording.numerals import figure, percentage
-from models.predictor import Rows
-from service.doors.cli.console import Failure, out
-from service.words import graphs as words
+from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.causal.alternatives import (
+    EdgeRuns,
+    GraphDoubt,
+    find_alternatives,
+    given_by_persons,
+)
+from ifonly.explainers.causal.which_graphs import LEAST_WEIGHT, Edge
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import figure, percentage
+from ifonly.models.predictor import Rows
+from ifonly.service.doors.cli.console import Failure, out
+from ifonly.service.words import graphs as words
 
 
 def find(
@@ -26,7 +31,8 @@ def find(
     doubt_all: bool = False,
     runs: Mapping[Edge, EdgeRuns] | None = None,
 ) -> tuple[GraphDoubt, ...]:
-    """What rows cannot exclude; see :func:`~explainers.causal.alternatives.find_alternatives`."""
+    """What rows cannot exclude; see
+    :func:`~ifonly.explainers.causal.alternatives.find_alternatives`."""
     rng = np.random.default_rng(seed)
     try:
         return find_alternatives(spec, rows, rng, doubt_all=doubt_all, runs=runs)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.ask import answering
-from service.ask.budget import Budget
-from service.served.registry import ServedModel
-from service.settings import Settings
-from service.wire import requests, validation
+from ifonly.service.ask import answering
+from ifonly.service.ask.budget import Budget
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.settings import Settings
+from ifonly.service.wire import requests, validation
 
 Body = Mapping[str, Any]
 Reply = dict[str, Any]

@@ -12,8 +12,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from models.onnx.watchdog import watchdog
-from service import logs
+from ifonly.models.onnx.watchdog import watchdog
+from ifonly.service import logs
 
 SWITCH_SECONDS = 0.0005
 """After which a thread that computes lets another go on (Python's default: ten times as long).

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language, is_language
+from ifonly.explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language, is_language
 
 
 def _language(tag: str) -> str:

@@ -23,7 +23,7 @@ class LazyCommand:
     """Where a command, or a group of commands, is, and what lists say of it."""
 
     module: str
-    """Its name in ``service.doors.cli``."""
+    """Its name in ``ifonly.service.doors.cli``."""
     name: str
     """There: a function, or a ``typer.Typer`` for a group."""
     help: str
@@ -31,7 +31,7 @@ class LazyCommand:
     def load(self, called: str) -> Any:
         """The command, for Click, under the name that it is ``called`` by."""
         with uncollected():
-            found = getattr(import_module(f"service.doors.cli.{self.module}"), self.name)
+            found = getattr(import_module(f"ifonly.service.doors.cli.{self.module}"), self.name)
         holder = typer.Typer()
         if isinstance(found, typer.Typer):
             holder.add_typer(found, name=called)

@@ -9,10 +9,18 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from models.repository import load_folder
-from service.ask import catalogue
-from service.doors.cli.console import AsJson, Failure, Models, out, print_json, registry, settings
-from service.served.registry import prepare
+from ifonly.models.repository import load_folder
+from ifonly.service.ask import catalogue
+from ifonly.service.doors.cli.console import (
+    AsJson,
+    Failure,
+    Models,
+    out,
+    print_json,
+    registry,
+    settings,
+)
+from ifonly.service.served.registry import prepare
 
 app = typer.Typer(help="List the models, or check a model folder.", invoke_without_command=True)
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from service import logs
-from service.doors.cli.lazy import uncollected
-from service.metrics import FOLDER
-from service.scheduling.presence import Presence, Stamps, shared
-from service.settings import Settings
+from ifonly.service import logs
+from ifonly.service.doors.cli.lazy import uncollected
+from ifonly.service.metrics import FOLDER
+from ifonly.service.scheduling.presence import Presence, Stamps, shared
+from ifonly.service.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -45,8 +45,8 @@ def application(chosen: Settings) -> partial[FastAPI]:
 def _configured(chosen: Settings, stamps: Stamps) -> FastAPI:
     # Here, not above: this module is read to find this function.
     with uncollected():
-        from service.doors.app import create_app
-        from service.doors.cli.interpreter import settled
+        from ifonly.service.doors.app import create_app
+        from ifonly.service.doors.cli.interpreter import settled
     logs.configure(chosen.log_format, chosen.log_level)
     threading.Thread(target=_stop_with_parent, name="orphan", daemon=True).start()
     return settled(create_app(chosen, waits_for_store=True, presence=Presence(stamps)))

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from explainers.wording import is_language
-from explainers.wording.numerals import count, exactly, figure, percentage
-from service.words.catalogue import say
-from service.words.claims import confirmed_in_words
-from service.words.time import length
+from ifonly.explainers.wording import is_language
+from ifonly.explainers.wording.numerals import count, exactly, figure, percentage
+from ifonly.service.words.catalogue import say
+from ifonly.service.words.claims import confirmed_in_words
+from ifonly.service.words.time import length
 
 Reply = Mapping[str, Any]
 

@@ -17,15 +17,15 @@ import typer
 import uvicorn
 from rich.text import Text
 
-from explainers.wording import DEFAULT_LANGUAGES
-from service.doors.app import create_app
-from service.doors.cli import rendering, store
-from service.doors.cli.connections import PatientOnlySoLong
-from service.doors.cli.console import Failure, Models, err, out, registry, settings
-from service.doors.cli.interpreter import settled
-from service.doors.cli.processes import application, supervise
-from service.served.registry import Registry
-from service.settings import Settings
+from ifonly.explainers.wording import DEFAULT_LANGUAGES
+from ifonly.service.doors.app import create_app
+from ifonly.service.doors.cli import rendering, store
+from ifonly.service.doors.cli.connections import PatientOnlySoLong
+from ifonly.service.doors.cli.console import Failure, Models, err, out, registry, settings
+from ifonly.service.doors.cli.interpreter import settled
+from ifonly.service.doors.cli.processes import application, supervise
+from ifonly.service.served.registry import Registry
+from ifonly.service.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
@@ -184,7 +184,7 @@ def _config(chosen: Settings, app: Callable[..., Any], *, several: bool = False)
     http = partial(PatientOnlySoLong, most=chosen.max_connections)
     if several and os.name == "posix":
         # Here, since Windows has no uvloop.
-        from service.doors.cli.even_listener import Board, EvenLoop
+        from ifonly.service.doors.cli.even_listener import Board, EvenLoop
 
         board = Board()
         loop, http = partial(EvenLoop, board), partial(http, noted=board.note)

@@ -11,18 +11,18 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from service.access import EVERYTHING, Role, Scope
-from service.audit.recent_accesses import with_query
-from service.audit.trust_root import LOG_KEY, signer_of
-from service.doors.cli.console import AsJson, Failure, err, out, print_json, settings
-from service.settings import Settings, ifonly_version
-from service.store import keys as store_keys
-from service.store.backup import backup as copy_store
-from service.store.chain import DAY_US, Facts, now_us, timestamp
-from service.store.database import connect
-from service.store.kinds import RecordKind
-from service.store.migrate import require_current, upgrade
-from service.store.opened import Store, opened_by
+from ifonly.service.access import EVERYTHING, Role, Scope
+from ifonly.service.audit.recent_accesses import with_query
+from ifonly.service.audit.trust_root import LOG_KEY, signer_of
+from ifonly.service.doors.cli.console import AsJson, Failure, err, out, print_json, settings
+from ifonly.service.settings import Settings, ifonly_version
+from ifonly.service.store import keys as store_keys
+from ifonly.service.store.backup import backup as copy_store
+from ifonly.service.store.chain import DAY_US, Facts, now_us, timestamp
+from ifonly.service.store.database import connect
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.migrate import require_current, upgrade
+from ifonly.service.store.opened import Store, opened_by
 
 tables = typer.Typer(help="The store's tables.", no_args_is_help=True)
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)

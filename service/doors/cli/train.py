@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.doors.cli.console import Failure, out
+from ifonly.service.doors.cli.console import Failure, out
 
 
 def train(
@@ -23,7 +23,7 @@ def train(
 ) -> None:
     """Train the milling machine's alarm, export it, check the export, write its folder."""
     try:
-        from models.training import train as fit_and_write  # needs the extra [train]
+        from ifonly.models.training import train as fit_and_write  # needs the extra [train]
 
         report = fit_and_write(folder, csv=csv, seed=seed, version=version)
     except ImportError as error:

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from explainers.verify import Rulebook
-from explainers.verify.exported import NotAnAnswer, Section, check_answer, check_what_if
-from explainers.verify.report import Check
-from models.errors import ModelError
-from models.repository import DeployedModel, load_folder
-from models.rounding import rounding_of
-from service.served.checking import rulebook_of
+from ifonly.explainers.verify import Rulebook
+from ifonly.explainers.verify.exported import NotAnAnswer, Section, check_answer, check_what_if
+from ifonly.explainers.verify.report import Check
+from ifonly.models.errors import ModelError
+from ifonly.models.repository import DeployedModel, load_folder
+from ifonly.models.rounding import rounding_of
+from ifonly.service.served.checking import rulebook_of
 
 Json = dict[str, Any]
 out = Console(highlight=False, soft_wrap=True)

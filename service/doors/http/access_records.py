@@ -13,11 +13,11 @@ from functools import partial
 
 from fastapi import Request, Response
 
-from service.access import ANYONE
-from service.audit.recent_accesses import EXPORTED, LISTED, READ, with_query
-from service.doors.http.context import Context
-from service.store import archive
-from service.store.kinds import RecordKind
+from ifonly.service.access import ANYONE
+from ifonly.service.audit.recent_accesses import EXPORTED, LISTED, READ, with_query
+from ifonly.service.doors.http.context import Context
+from ifonly.service.store import archive
+from ifonly.service.store.kinds import RecordKind
 
 LOOKS = {
     ("GET", "/api/v1/explanations/{id}"): READ,

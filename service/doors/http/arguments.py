@@ -9,9 +9,9 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.doors.http.context import context_of
-from service.errors import MAX_FAULTS, Fault, InvalidRequest, RequestPart
-from service.wire.base import Wire
+from ifonly.service.doors.http.context import context_of
+from ifonly.service.errors import MAX_FAULTS, Fault, InvalidRequest, RequestPart
+from ifonly.service.wire.base import Wire
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 LONGEST_NAME = 128

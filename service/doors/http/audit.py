@@ -8,22 +8,22 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from service.audit import bundle as bundling
-from service.audit import inspection, oversight, proofs, records, reviews
-from service.audit.replay import replay
-from service.audit.trust_root import roots_of, verified, witness_keys
-from service.doors.http.context import AppState, Recording, Shared
-from service.doors.http.idempotency import PARAMETER
-from service.doors.http.openapi import guarded
-from service.doors.http.request_path import OnceRoute
-from service.doors.http.written import JSON, written
-from service.errors import NoLogKey
-from service.store import archive, translog
-from service.store.export import MEDIA_TYPES, export
-from service.transparency.signing import NoKey
-from service.wire import inspection as wire_one
-from service.wire import report as wire_many
-from service.wire import trail as wire
+from ifonly.service.audit import bundle as bundling
+from ifonly.service.audit import inspection, oversight, proofs, records, reviews
+from ifonly.service.audit.replay import replay
+from ifonly.service.audit.trust_root import roots_of, verified, witness_keys
+from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.http.idempotency import PARAMETER
+from ifonly.service.doors.http.openapi import guarded
+from ifonly.service.doors.http.request_path import OnceRoute
+from ifonly.service.doors.http.written import JSON, written
+from ifonly.service.errors import NoLogKey
+from ifonly.service.store import archive, translog
+from ifonly.service.store.export import MEDIA_TYPES, export
+from ifonly.service.transparency.signing import NoKey
+from ifonly.service.wire import inspection as wire_one
+from ifonly.service.wire import report as wire_many
+from ifonly.service.wire import trail as wire
 
 router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 
-from service.access import ANYONE, Principal, Role
-from service.doors.http.context import AppState, application, context_of
-from service.errors import Forbidden, ServiceError, Unauthenticated
-from service.store.keys import PREFIX
+from ifonly.service.access import ANYONE, Principal, Role
+from ifonly.service.doors.http.context import AppState, application, context_of
+from ifonly.service.errors import Forbidden, ServiceError, Unauthenticated
+from ifonly.service.store.keys import PREFIX
 
-if TYPE_CHECKING:  # as `service.doors.app` says: imported where there is an issuer
-    from service.doors.http.oidc import Issuer
+if TYPE_CHECKING:  # as `ifonly.service.doors.app` says: imported where there is an issuer
+    from ifonly.service.doors.http.oidc import Issuer
 
 MAX_TOKEN = 8_192
 CHECK_SECONDS = 5.0
@@ -125,7 +125,7 @@ async def find(token: str, state: AppState) -> Principal:
 
 async def _with_its_key(issuer: Issuer, token: str) -> None:
     """Wait, in no thread, until the issuer was asked for the key of a token, if it has to be."""
-    from service.doors.http.oidc import FETCH_SECONDS
+    from ifonly.service.doors.http.oidc import FETCH_SECONDS
 
     asked = issuer.asked_for(token)
     if asked is not None:

@@ -13,11 +13,11 @@ from typing import Any
 
 from fastapi import Request
 
-from service.doors.http.problems import BodyTooLarge, TooManyRows, UnsupportedMediaType
-from service.errors import MalformedBody
-from service.scheduling.worker_pools import Workers
-from service.settings import Settings
-from service.wire.strict_json import read_json
+from ifonly.service.doors.http.problems import BodyTooLarge, TooManyRows, UnsupportedMediaType
+from ifonly.service.errors import MalformedBody
+from ifonly.service.scheduling.worker_pools import Workers
+from ifonly.service.settings import Settings
+from ifonly.service.wire.strict_json import read_json
 
 QUICK_BYTES = 65_536
 """Bytes of a body that the event loop reads itself: at most some milliseconds."""

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
-from service.access import Principal
-from service.audit.drafts import Drafting
-from service.audit.recent_accesses import RecentAccesses
-from service.audit.recorder import Recorder
-from service.audit.runtime import Runtime
-from service.scheduling.admission import AdmissionQueue
-from service.scheduling.rate_limit import Rates
-from service.scheduling.worker_pools import Workers
-from service.served.registry import ServedModel
-from service.store.idempotency import Named
-from service.transparency.signing import Signer
-from service.transparency.verifier import VerifierKey
+from ifonly.service.access import Principal
+from ifonly.service.audit.drafts import Drafting
+from ifonly.service.audit.recent_accesses import RecentAccesses
+from ifonly.service.audit.recorder import Recorder
+from ifonly.service.audit.runtime import Runtime
+from ifonly.service.scheduling.admission import AdmissionQueue
+from ifonly.service.scheduling.rate_limit import Rates
+from ifonly.service.scheduling.worker_pools import Workers
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store.idempotency import Named
+from ifonly.service.transparency.signing import Signer
+from ifonly.service.transparency.verifier import VerifierKey
 
-if TYPE_CHECKING:  # as `service.doors.app` says: imported where a setting names them
-    from service.doors.http.oidc import Issuer
+if TYPE_CHECKING:  # as `ifonly.service.doors.app` says: imported where a setting names them
+    from ifonly.service.doors.http.oidc import Issuer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
 
-from models.onnx.watchdog import watchdog
-from service.ask.problem_types import NOT_READY
-from service.ask.problems import Refusal
-from service.doors.http.context import AppState, Shared
-from service.doors.http.openapi import refusals
-from service.doors.http.request_path import PublicRoute
-from service.wire.models import Alive, Live, Ready
+from ifonly.models.onnx.watchdog import watchdog
+from ifonly.service.ask.problem_types import NOT_READY
+from ifonly.service.ask.problems import Refusal
+from ifonly.service.doors.http.context import AppState, Shared
+from ifonly.service.doors.http.openapi import refusals
+from ifonly.service.doors.http.request_path import PublicRoute
+from ifonly.service.wire.models import Alive, Live, Ready
 
 router = APIRouter(prefix="/healthz", route_class=PublicRoute, tags=["health"])
 

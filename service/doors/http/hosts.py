@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.ask.problem_types import FORBIDDEN, MISDIRECTED
-from service.ask.problems import RequestProblem
-from service.doors.http.problems import answered
-from service.settings import Settings, is_loopback
+from ifonly.service.ask.problem_types import FORBIDDEN, MISDIRECTED
+from ifonly.service.ask.problems import RequestProblem
+from ifonly.service.doors.http.problems import answered
+from ifonly.service.settings import Settings, is_loopback
 
 HEALTH = "/healthz/"
 """Says nothing of anybody, and is asked by whatever address a probe has."""

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 
-from service.audit import records
-from service.doors.http.context import AppState, Context
-from service.doors.http.written import JSON, prefers_async, written
-from service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, RequestPart
-from service.jobs import submission
-from service.store import archive, idempotency, jobs
-from service.store.chain import Payload, Record
-from service.store.idempotency import Named
-from service.store.kinds import RecordKind
+from ifonly.service.audit import records
+from ifonly.service.doors.http.context import AppState, Context
+from ifonly.service.doors.http.written import JSON, prefers_async, written
+from ifonly.service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, RequestPart
+from ifonly.service.jobs import submission
+from ifonly.service.store import archive, idempotency, jobs
+from ifonly.service.store.chain import Payload, Record
+from ifonly.service.store.idempotency import Named
+from ifonly.service.store.kinds import RecordKind
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}

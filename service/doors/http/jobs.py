@@ -13,25 +13,25 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
-from service.access import Principal, Role
-from service.audit import records
-from service.doors.http import authentication
-from service.doors.http.authentication import Admitted
-from service.doors.http.body import LINES, read_lines
-from service.doors.http.context import AppState, Recording, Shared
-from service.doors.http.idempotency import PARAMETER
-from service.doors.http.openapi import REFERENCE, guarded
-from service.doors.http.request_path import ApiRoute, QuestionRoute
-from service.doors.http.routes import ModelName, Selected
-from service.doors.http.streams import STILL_THERE, changes, streamed
-from service.doors.http.written import accepted, written
-from service.errors import Forbidden, JobNotFinished
-from service.jobs import submission
-from service.store import jobs
-from service.store.jobs import JobResult, StoredJob
-from service.store.kinds import RecordKind
-from service.wire import examples
-from service.wire import jobs as wire
+from ifonly.service.access import Principal, Role
+from ifonly.service.audit import records
+from ifonly.service.doors.http import authentication
+from ifonly.service.doors.http.authentication import Admitted
+from ifonly.service.doors.http.body import LINES, read_lines
+from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.http.idempotency import PARAMETER
+from ifonly.service.doors.http.openapi import REFERENCE, guarded
+from ifonly.service.doors.http.request_path import ApiRoute, QuestionRoute
+from ifonly.service.doors.http.routes import ModelName, Selected
+from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
+from ifonly.service.doors.http.written import accepted, written
+from ifonly.service.errors import Forbidden, JobNotFinished
+from ifonly.service.jobs import submission
+from ifonly.service.store import jobs
+from ifonly.service.store.jobs import JobResult, StoredJob
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import examples
+from ifonly.service.wire import jobs as wire
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=ApiRoute, tags=["jobs"])
 asking = APIRouter(prefix="/api/v1", route_class=QuestionRoute, tags=["jobs"])

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.ask.problems import Refusal
-from service.doors.http.problems import BodyTooLarge, BodyTooSlow, answered
+from ifonly.service.ask.problems import Refusal
+from ifonly.service.doors.http.problems import BodyTooLarge, BodyTooSlow, answered
 
 MAX_DIGITS = 20
 """Of a length that is read: no body has that many bytes."""

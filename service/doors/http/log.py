@@ -7,15 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from service.doors.http.context import Shared
-from service.doors.http.openapi import guarded
-from service.doors.http.request_path import ApiRoute
-from service.doors.http.written import written
-from service.errors import Fault, InvalidRequest, RequestPart, UnknownRecord
-from service.store import translog
-from service.store.database import Database
-from service.transparency.verifier import b64
-from service.wire import log as wire
+from ifonly.service.doors.http.context import Shared
+from ifonly.service.doors.http.openapi import guarded
+from ifonly.service.doors.http.request_path import ApiRoute
+from ifonly.service.doors.http.written import written
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart, UnknownRecord
+from ifonly.service.store import translog
+from ifonly.service.store.database import Database
+from ifonly.service.transparency.verifier import b64
+from ifonly.service.wire import log as wire
 
 router = APIRouter(prefix="/api/v1/audit/log", route_class=ApiRoute, tags=["audit"])
 TEXT = "text/plain"

@@ -6,11 +6,11 @@ from functools import partial
 
 from fastapi import APIRouter, Response
 
-from service.doors.http.context import Shared
-from service.doors.http.openapi import guarded
-from service.doors.http.request_path import ApiRoute
-from service.metrics import MEDIA_TYPE
-from service.store import jobs
+from ifonly.service.doors.http.context import Shared
+from ifonly.service.doors.http.openapi import guarded
+from ifonly.service.doors.http.request_path import ApiRoute
+from ifonly.service.metrics import MEDIA_TYPE
+from ifonly.service.store import jobs
 
 router = APIRouter(route_class=ApiRoute, tags=["health"])
 

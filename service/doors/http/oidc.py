@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import jwt
 
-from service import logs
-from service.access import EVERYTHING, NOTHING, Principal, Role, Scope
-from service.promises import promised
-from service.settings import Settings
+from ifonly.service import logs
+from ifonly.service.access import EVERYTHING, NOTHING, Principal, Role, Scope
+from ifonly.service.promises import promised
+from ifonly.service.settings import Settings
 
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),

@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from service.ask.problem_types import PROBLEM_TYPES
-from service.doors.http import permissions
-from service.doors.http.problems import MEDIA_TYPE
-from service.wire import mlflow, open_inference
-from service.wire.problem import ProblemDetails
+from ifonly.service.ask.problem_types import PROBLEM_TYPES
+from ifonly.service.doors.http import permissions
+from ifonly.service.doors.http.problems import MEDIA_TYPE
+from ifonly.service.wire import mlflow, open_inference
+from ifonly.service.wire.problem import ProblemDetails
 
 REFERENCE = "#/components/schemas/"
 

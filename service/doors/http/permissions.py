@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from starlette.routing import compile_path
 
-from service.access import Role
+from ifonly.service.access import Role
 
 _ASKS = frozenset({Role.OPERATOR, Role.PIPELINE, Role.ADMIN})
 _REVIEWS = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})

@@ -13,9 +13,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from service.ask import problem_types as kinds
-from service.ask.problem_types import ProblemType
-from service.ask.problems import (
+from ifonly.service.ask import problem_types as kinds
+from ifonly.service.ask.problem_types import ProblemType
+from ifonly.service.ask.problems import (
     FORESEEN,
     Refusal,
     RequestProblem,
@@ -24,9 +24,9 @@ from service.ask.problems import (
     invalid,
     problem_of,
 )
-from service.doors.http import permissions
-from service.errors import Fault, Unauthenticated
-from service.wire import validation
+from ifonly.service.doors.http import permissions
+from ifonly.service.errors import Fault, Unauthenticated
+from ifonly.service.wire import validation
 
 MEDIA_TYPE = "application/problem+json"
 CLIENTS = ("/v1", "/v2", "/invocations", "/ping", "/health", "/version")

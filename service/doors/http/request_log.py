@@ -11,9 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import logs
-from service.doors.http.problems import internal_error
-from service.tracing import Tracing
+from ifonly.service import logs
+from ifonly.service.doors.http.problems import internal_error
+from ifonly.service.tracing import Tracing
 
 HEADER = "X-Request-ID"
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")

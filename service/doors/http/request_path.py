@@ -15,19 +15,19 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from models.errors import UnknownModel
-from service.access import Role
-from service.ask.problems import RequestProblem
-from service.doors.http import authentication, permissions
-from service.doors.http.access_records import record_look
-from service.doors.http.arguments import Endpoint, check_query, plain_first, query_of
-from service.doors.http.body import JsonRequest, check_media_type
-from service.doors.http.context import Context
-from service.doors.http.idempotency import answered_once, read_name
-from service.doors.http.problems import answered, problem_in
-from service.scheduling import worker_pools
-from service.served.registry import ServedModel
-from service.wire.replies import Audit
+from ifonly.models.errors import UnknownModel
+from ifonly.service.access import Role
+from ifonly.service.ask.problems import RequestProblem
+from ifonly.service.doors.http import authentication, permissions
+from ifonly.service.doors.http.access_records import record_look
+from ifonly.service.doors.http.arguments import Endpoint, check_query, plain_first, query_of
+from ifonly.service.doors.http.body import JsonRequest, check_media_type
+from ifonly.service.doors.http.context import Context
+from ifonly.service.doors.http.idempotency import answered_once, read_name
+from ifonly.service.doors.http.problems import answered, problem_in
+from ifonly.service.scheduling import worker_pools
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.wire.replies import Audit
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from service.ask import answering, catalogue
-from service.ask.budget import Budget
-from service.audit.drafts import asked_by
-from service.doors.http.arguments import LONGEST_NAME, QuestionSelection, Selection
-from service.doors.http.context import Recording, Shared
-from service.doors.http.idempotency import PARAMETER
-from service.doors.http.openapi import guarded
-from service.doors.http.request_path import ApiRoute, PlainQuestionRoute
-from service.doors.http.written import accepted, prefers_async, recorded, written
-from service.jobs.submission import submit
-from service.store.kinds import RecordKind
-from service.wire import examples, jobs, models, replies, requests
+from ifonly.service.ask import answering, catalogue
+from ifonly.service.ask.budget import Budget
+from ifonly.service.audit.drafts import asked_by
+from ifonly.service.doors.http.arguments import LONGEST_NAME, QuestionSelection, Selection
+from ifonly.service.doors.http.context import Recording, Shared
+from ifonly.service.doors.http.idempotency import PARAMETER
+from ifonly.service.doors.http.openapi import guarded
+from ifonly.service.doors.http.request_path import ApiRoute, PlainQuestionRoute
+from ifonly.service.doors.http.written import accepted, prefers_async, recorded, written
+from ifonly.service.jobs.submission import submit
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import examples, jobs, models, replies, requests
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
 # A route class of its own: questions have idempotency keys, which reading has not.

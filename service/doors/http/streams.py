@@ -10,8 +10,8 @@ from typing import TypeVar
 from fastapi import Response
 from fastapi.sse import EventSourceResponse, format_sse_event
 
-from service.doors.http.authentication import Admitted
-from service.errors import Overloaded
+from ifonly.service.doors.http.authentication import Admitted
+from ifonly.service.errors import Overloaded
 
 T = TypeVar("T")
 

@@ -6,13 +6,13 @@ import io
 
 from fastapi import APIRouter, Request, Response
 
-from service.audit.uploads import take_in
-from service.doors.http.context import Recording
-from service.doors.http.openapi import guarded
-from service.doors.http.problems import UnsupportedMediaType
-from service.doors.http.request_path import ApiRoute
-from service.doors.http.written import written
-from service.wire import models as wire
+from ifonly.service.audit.uploads import take_in
+from ifonly.service.doors.http.context import Recording
+from ifonly.service.doors.http.openapi import guarded
+from ifonly.service.doors.http.problems import UnsupportedMediaType
+from ifonly.service.doors.http.request_path import ApiRoute
+from ifonly.service.doors.http.written import written
+from ifonly.service.wire import models as wire
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute, tags=["models"])
 

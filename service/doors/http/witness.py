@@ -11,17 +11,22 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from service.ask.problem_types import NOT_A_CHECKPOINT, NOT_CONSISTENT, NOT_SIGNED, UNKNOWN_LOG
-from service.ask.problems import Refusal
-from service.doors.http.context import Shared
-from service.doors.http.openapi import refusals
-from service.doors.http.problems import BodyTooLarge
-from service.doors.http.request_path import PublicRoute
-from service.store.chain import now_us
-from service.store.witness import take
-from service.transparency.signing import cosign
-from service.transparency.verifier import MAX_NOTE
-from service.transparency.witnessing import (
+from ifonly.service.ask.problem_types import (
+    NOT_A_CHECKPOINT,
+    NOT_CONSISTENT,
+    NOT_SIGNED,
+    UNKNOWN_LOG,
+)
+from ifonly.service.ask.problems import Refusal
+from ifonly.service.doors.http.context import Shared
+from ifonly.service.doors.http.openapi import refusals
+from ifonly.service.doors.http.problems import BodyTooLarge
+from ifonly.service.doors.http.request_path import PublicRoute
+from ifonly.service.store.chain import now_us
+from ifonly.service.store.witness import take
+from ifonly.service.transparency.signing import cosign
+from ifonly.service.transparency.verifier import MAX_NOTE
+from ifonly.service.transparency.witnessing import (
     AddCheckpointRequest,
     NotWitnessed,
     OtherSize,

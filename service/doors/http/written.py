@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import Response
 
-from service.audit.recorder import Recorded
-from service.wire import jobs as wire
-from service.wire.base import Wire
+from ifonly.service.audit.recorder import Recorded
+from ifonly.service.wire import jobs as wire
+from ifonly.service.wire.base import Wire
 
 JSON = "application/json"
 RESPOND_ASYNC = "respond-async"

@@ -11,25 +11,36 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
 
-from models.errors import UnknownModel
-from service.doors.client_rows import ClientQuestions, ReadRows
-from service.doors.http.arguments import LONGEST_NAME
-from service.doors.http.body import QUICK_BYTES, check_media_type
-from service.doors.http.context import AppState, Shared
-from service.doors.http.health import models_ready
-from service.doors.http.idempotency import PARAMETER
-from service.doors.http.openapi import REFERENCE
-from service.doors.http.request_path import ApiRoute, BytesRoute, ClientBytesRoute, PublicRoute
-from service.doors.http.routes import ModelName
-from service.doors.http.written import JSON, written
-from service.doors.kserve import REFUSED
-from service.doors.open_inference.rows import ERROR, inputs_of, outputs_of, results, rows_of
-from service.doors.open_inference.tensors import HEADER_LENGTH, invalid, read_tensors, split, write
-from service.served.registry import ServedModel
-from service.settings import ifonly_version
-from service.wire import open_inference as wire
-from service.wire import validation
-from service.wire.strict_json import read_json
+from ifonly.models.errors import UnknownModel
+from ifonly.service.doors.client_rows import ClientQuestions, ReadRows
+from ifonly.service.doors.http.arguments import LONGEST_NAME
+from ifonly.service.doors.http.body import QUICK_BYTES, check_media_type
+from ifonly.service.doors.http.context import AppState, Shared
+from ifonly.service.doors.http.health import models_ready
+from ifonly.service.doors.http.idempotency import PARAMETER
+from ifonly.service.doors.http.openapi import REFERENCE
+from ifonly.service.doors.http.request_path import (
+    ApiRoute,
+    BytesRoute,
+    ClientBytesRoute,
+    PublicRoute,
+)
+from ifonly.service.doors.http.routes import ModelName
+from ifonly.service.doors.http.written import JSON, written
+from ifonly.service.doors.kserve import REFUSED
+from ifonly.service.doors.open_inference.rows import ERROR, inputs_of, outputs_of, results, rows_of
+from ifonly.service.doors.open_inference.tensors import (
+    HEADER_LENGTH,
+    invalid,
+    read_tensors,
+    split,
+    write,
+)
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.settings import ifonly_version
+from ifonly.service.wire import open_inference as wire
+from ifonly.service.wire import validation
+from ifonly.service.wire.strict_json import read_json
 
 OCTETS = "application/octet-stream"
 PLATFORM = "ifonly_onnx"

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from models.schema import Decision, Feature, Schema, Task
-from service.doors.client_cells import of_number, of_text
-from service.doors.http.problems import TooManyRows
-from service.doors.open_inference.tensors import Output, Tensor, invalid
-from service.errors import Fault, InvalidRequest
-from service.wire import replies
-from service.wire.open_inference import DataType, TensorMetadata
-from service.wire.requests import MAX_INSTANCES
+from ifonly.models.schema import Decision, Feature, Schema, Task
+from ifonly.service.doors.client_cells import of_number, of_text
+from ifonly.service.doors.http.problems import TooManyRows
+from ifonly.service.doors.open_inference.tensors import Output, Tensor, invalid
+from ifonly.service.errors import Fault, InvalidRequest
+from ifonly.service.wire import replies
+from ifonly.service.wire.open_inference import DataType, TensorMetadata
+from ifonly.service.wire.requests import MAX_INSTANCES
 
 LABEL, PROBABILITY, SCORES, SCORE, ERROR = "label", "probability", "scores", "score", "error"
 

@@ -18,11 +18,11 @@ from urllib.parse import quote
 import grpc
 from starlette.types import ASGIApp, Message
 
-from service.doors.open_inference.messages import MESSAGES, SERVICE
-from service.doors.open_inference.tensors import HEADER_LENGTH, SIZE
-from service.errors import GrpcUnavailable
-from service.logs import logger
-from service.settings import Settings
+from ifonly.service.doors.open_inference.messages import MESSAGES, SERVICE
+from ifonly.service.doors.open_inference.tensors import HEADER_LENGTH, SIZE
+from ifonly.service.errors import GrpcUnavailable
+from ifonly.service.logs import logger
+from ifonly.service.settings import Settings
 
 PASSED_ON = ("authorization", "idempotency-key", "x-request-id", "traceparent")
 """Metadata that are headers of the request."""

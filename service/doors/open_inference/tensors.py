@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from service.errors import Fault, InvalidRequest, MalformedBody, RequestPart
-from service.wire import validation
-from service.wire.open_inference import InferInput, InferRequest
-from service.wire.strict_json import read_json
+from ifonly.service.errors import Fault, InvalidRequest, MalformedBody, RequestPart
+from ifonly.service.wire import validation
+from ifonly.service.wire.open_inference import InferInput, InferRequest
+from ifonly.service.wire.strict_json import read_json
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 

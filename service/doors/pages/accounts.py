@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 
 import httpx
 
-from service.access import Principal
-from service.doors.http.oidc import Issuer
-from service.errors import Unauthenticated
-from service.settings import Settings
+from ifonly.service.access import Principal
+from ifonly.service.doors.http.oidc import Issuer
+from ifonly.service.errors import Unauthenticated
+from ifonly.service.settings import Settings
 
 TIMEOUT_SECONDS = 5.0
 REPLY = "/sign-in/account/reply"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from explainers.causal import CausalSpec
-from explainers.wording import Language
-from service.words.labels import label
+from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.wording import Language
+from ifonly.service.words.labels import label
 
 Mark = Literal["set", "follows", "plain"]
 

@@ -10,22 +10,30 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from explainers.wording import LANGUAGES
-from service.access import Principal
-from service.doors.http import authentication
-from service.doors.http.context import Shared, application
-from service.doors.pages import sign_ins
-from service.doors.pages.cookies import FLOW, new_token
-from service.doors.pages.rendering import is_part, page, places
-from service.doors.pages.request_path import PageRoute
-from service.doors.pages.visit import LANGUAGE, THEME, THEMES, form_value, local, pages_of, visit_of
-from service.errors import AlreadyAnswered, Unauthenticated
-from service.store import sessions
-from service.store.chain import now_us
-from service.store.keys import PREFIX
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.service.access import Principal
+from ifonly.service.doors.http import authentication
+from ifonly.service.doors.http.context import Shared, application
+from ifonly.service.doors.pages import sign_ins
+from ifonly.service.doors.pages.cookies import FLOW, new_token
+from ifonly.service.doors.pages.rendering import is_part, page, places
+from ifonly.service.doors.pages.request_path import PageRoute
+from ifonly.service.doors.pages.visit import (
+    LANGUAGE,
+    THEME,
+    THEMES,
+    form_value,
+    local,
+    pages_of,
+    visit_of,
+)
+from ifonly.service.errors import AlreadyAnswered, Unauthenticated
+from ifonly.service.store import sessions
+from ifonly.service.store.chain import now_us
+from ifonly.service.store.keys import PREFIX
 
-if TYPE_CHECKING:  # as `service.doors.app` says: imported where a setting names them
-    from service.doors.pages.accounts import Accounts
+if TYPE_CHECKING:  # as `ifonly.service.doors.app` says: imported where a setting names them
+    from ifonly.service.doors.pages.accounts import Accounts
 
 T = TypeVar("T")
 

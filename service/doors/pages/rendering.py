@@ -11,17 +11,17 @@ from typing import Any
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from explainers.wording import LANGUAGES
-from explainers.wording.numerals import count, figure, percentage
-from models.schema import Labels
-from service.access import Principal
-from service.doors.http import permissions
-from service.doors.pages.static_files import address
-from service.doors.pages.visit import THEMES, Visit, visit_of
-from service.settings import ifonly_version
-from service.store.chain import timestamp
-from service.words.catalogue import is_said, say
-from service.words.labels import label_or
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.explainers.wording.numerals import count, figure, percentage
+from ifonly.models.schema import Labels
+from ifonly.service.access import Principal
+from ifonly.service.doors.http import permissions
+from ifonly.service.doors.pages.static_files import address
+from ifonly.service.doors.pages.visit import THEMES, Visit, visit_of
+from ifonly.service.settings import ifonly_version
+from ifonly.service.store.chain import timestamp
+from ifonly.service.words.catalogue import is_said, say
+from ifonly.service.words.labels import label_or
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ PLACES: tuple[NavigationPlace, ...] = (
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("service.doors.pages"),
+        loader=PackageLoader("ifonly.service.doors.pages"),
         # Names and comments of strangers are shown: unescaped, they would run as markup.
         autoescape=True,
         # A misspelt name in a template fails a test instead of leaving a gap in a page.

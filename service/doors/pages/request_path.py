@@ -14,18 +14,18 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service import logs
-from service.access import Role
-from service.ask.problems import RequestProblem, failed
-from service.doors.http import authentication, permissions
-from service.doors.http.access_records import record_look
-from service.doors.http.context import Context
-from service.doors.http.health import asks_for_html
-from service.doors.http.problems import headers_of, problem_in
-from service.doors.pages.rendering import is_part, page, title_of
-from service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
-from service.errors import Forbidden, Unauthenticated
-from service.scheduling import worker_pools
+from ifonly.service import logs
+from ifonly.service.access import Role
+from ifonly.service.ask.problems import RequestProblem, failed
+from ifonly.service.doors.http import authentication, permissions
+from ifonly.service.doors.http.access_records import record_look
+from ifonly.service.doors.http.context import Context
+from ifonly.service.doors.http.health import asks_for_html
+from ifonly.service.doors.http.problems import headers_of, problem_in
+from ifonly.service.doors.pages.rendering import is_part, page, title_of
+from ifonly.service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
+from ifonly.service.errors import Forbidden, Unauthenticated
+from ifonly.service.scheduling import worker_pools
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 READS = ("GET", "HEAD")

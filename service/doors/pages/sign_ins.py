@@ -8,15 +8,15 @@ from typing import Any
 
 from fastapi import Request
 
-from service.access import ANYONE, Principal
-from service.audit.drafts import Drafting
-from service.doors.http.context import application, context_of
-from service.doors.pages.visit import pages_of
-from service.store import idempotency, sessions
-from service.store.chain import Facts
-from service.store.idempotency import Named
-from service.store.journal import Draft, RecordedWrite
-from service.store.kinds import RecordKind
+from ifonly.service.access import ANYONE, Principal
+from ifonly.service.audit.drafts import Drafting
+from ifonly.service.doors.http.context import application, context_of
+from ifonly.service.doors.pages.visit import pages_of
+from ifonly.service.store import idempotency, sessions
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.idempotency import Named
+from ifonly.service.store.journal import Draft, RecordedWrite
+from ifonly.service.store.kinds import RecordKind
 
 SIGNED_IN, FAILED, SIGNED_OUT = "signed_in", "sign_in_failed", "signed_out"
 KEY, ACCOUNT = "key", "account"

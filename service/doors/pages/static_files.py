@@ -35,7 +35,7 @@ def shipped() -> dict[str, File]:
     """Every file, by name."""
     return {
         path.name: _file(path.name, path.read_bytes())
-        for path in files("service.doors.pages").joinpath("static").iterdir()
+        for path in files("ifonly.service.doors.pages").joinpath("static").iterdir()
     }
 
 

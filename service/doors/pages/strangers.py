@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service.errors import Overloaded
+from ifonly.service.errors import Overloaded
 
 SHARE = 0.2
 """Of the event loop's time, at the most."""

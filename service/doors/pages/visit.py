@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
-from explainers.wording import LANGUAGES, Language
-from service.access import ANYONE, Principal, Role
-from service.doors.http.context import AppState, application
-from service.doors.pages.cookies import Cookies, new_token
-from service.doors.pages.failures import Failures
-from service.doors.pages.strangers import Strangers
-from service.errors import Forbidden, Overloaded, ServiceError
-from service.settings import Settings
-from service.store import sessions
-from service.words.catalogue import preferred
+from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.service.access import ANYONE, Principal, Role
+from ifonly.service.doors.http.context import AppState, application
+from ifonly.service.doors.pages.cookies import Cookies, new_token
+from ifonly.service.doors.pages.failures import Failures
+from ifonly.service.doors.pages.strangers import Strangers
+from ifonly.service.errors import Forbidden, Overloaded, ServiceError
+from ifonly.service.settings import Settings
+from ifonly.service.store import sessions
+from ifonly.service.words.catalogue import preferred
 
-if TYPE_CHECKING:  # as `service.doors.app` says: imported where a setting names them
-    from service.doors.pages.accounts import Accounts
+if TYPE_CHECKING:  # as `ifonly.service.doors.app` says: imported where a setting names them
+    from ifonly.service.doors.pages.accounts import Accounts
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")

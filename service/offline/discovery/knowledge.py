@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from explainers.causal.discovery import Forbidden, forbidden_by_tiers
-from explainers.causal.graph import Graph
-from explainers.causal.spec import NodeRole
-from models.schema import Schema
+from ifonly.explainers.causal.discovery import Forbidden, forbidden_by_tiers
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.causal.spec import NodeRole
+from ifonly.models.schema import Schema
 
 RANK = {NodeRole.FIXED: 0, NodeRole.ACTIONABLE: 1, NodeRole.CONSEQUENCE: 2}
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.discovery import Arcs
-from models.predictor import Rows
+from ifonly.explainers.causal.discovery import Arcs
+from ifonly.models.predictor import Rows
 
 ALGORITHMS = ("direct-lingam", "pc", "ges", "notears", "notears-standardised")
 WORKER = Path(__file__).with_name("worker.py")

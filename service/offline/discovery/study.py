@@ -7,9 +7,9 @@ from itertools import combinations
 
 import numpy as np
 
-from explainers.causal.discovery import Arcs, Forbidden
-from models.predictor import Rows
-from models.schema import Kind, Schema
+from ifonly.explainers.causal.discovery import Arcs, Forbidden
+from ifonly.models.predictor import Rows
+from ifonly.models.schema import Kind, Schema
 
 MOST_ROWS = 5000
 """Rows that an algorithm is given; of more, some are drawn."""

@@ -1,4 +1,5 @@
-"""The child of :func:`service.offline.discovery.run.discover`: graph after graph until killed.
+"""The child of :func:`ifonly.service.offline.discovery.run.discover`: graph after graph until
+killed.
 
 Run by path, by any Python that has numpy, causal-learn and lingam: it imports nothing of ours.
 ``worker.py ALGORITHM RUNS SEED``; standard input is an ``.npz`` with ``rows`` ``(n, d)``, and

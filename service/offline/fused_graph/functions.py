@@ -1,6 +1,6 @@
 """Mechanisms as nodes of a graph: parents ``(n, p)`` to values ``(n, 1)``, in float64.
 
-Formula by formula what :mod:`explainers.causal` computes with numpy, in the same order.
+Formula by formula what :mod:`ifonly.explainers.causal` computes with numpy, in the same order.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import ast
 import numpy as np
 from onnx import TensorProto, helper
 
-from explainers.causal.basis import Basis, Expansion
-from explainers.causal.expression import Expression
-from explainers.causal.function import Array, Function
-from models.encoding import BoundInput
-from models.errors import GraphError
-from models.onnx import OnnxPredictor
-from service.offline.fused_graph.nodes import Nodes
+from ifonly.explainers.causal.basis import Basis, Expansion
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.function import Array, Function
+from ifonly.models.encoding import BoundInput
+from ifonly.models.errors import GraphError
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.service.offline.fused_graph.nodes import Nodes
 
 
 def yield_of(nodes: Nodes, function: Function, parents: str, graph: OnnxPredictor | None) -> str:

@@ -19,11 +19,11 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper
 
-from explainers.causal.consequences import CausalConsequences
-from models.errors import GraphError
-from models.onnx import OnnxPredictor
-from service.offline.fused_graph.functions import score_of, yield_of
-from service.offline.fused_graph.nodes import Nodes
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.models.errors import GraphError
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.service.offline.fused_graph.functions import score_of, yield_of
+from ifonly.service.offline.fused_graph.nodes import Nodes
 
 ACTIONS, SET, FACTUAL, ROW, SCORES = "actions", "set", "factual", "row", "scores"
 _OLDEST, _NEWEST_IR = 13, 10
@@ -125,7 +125,7 @@ class _Following:
         return nodes.add("Where", lost, nodes.constant(math.nan), follows)
 
     def _moves(self, j: int, is_set: str, given: str, moves: Mapping[int, str]) -> str:
-        """As :func:`explainers.causal.model.untold` says which columns move."""
+        """As :func:`ifonly.explainers.causal.model.untold` says which columns move."""
         nodes, causes = self._nodes, self._consequences.model.graph.parents[j]
         own = nodes.add("And", is_set, nodes.add("Not", self._same(j, given)))
         if not causes:
@@ -146,7 +146,8 @@ class _Following:
         return self._nodes.add("Round", value) if j in self._consequences.whole else value
 
     def _moved(self, j: int, value: str, causes: list[str]) -> str:
-        """:meth:`explainers.causal.mechanism.Mechanism.moved`, with the noise that it abducts."""
+        """:meth:`ifonly.explainers.causal.mechanism.Mechanism.moved`, with the noise that it
+        abducts."""
         nodes, model = self._nodes, self._consequences.model
         mechanism = model.mechanisms[j]
         if mechanism is None:

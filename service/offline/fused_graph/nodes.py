@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper
 
-from models.errors import GraphError
+from ifonly.models.errors import GraphError
 
 
 class Nodes:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from explainers.causal.consequences import CausalConsequences
-from models.onnx import run_graph
-from models.predictor import Predictor, Row, Rows, Scores
-from service.offline.fused_graph.graph import ACTIONS, FACTUAL, ROW, SCORES, SET
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.models.onnx import run_graph
+from ifonly.models.predictor import Predictor, Row, Rows, Scores
+from ifonly.service.offline.fused_graph.graph import ACTIONS, FACTUAL, ROW, SCORES, SET
 
 Flags = npt.NDArray[np.bool_]
 

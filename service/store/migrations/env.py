@@ -1,10 +1,10 @@
-"""Run by Alembic, within the transaction that ``service.store.migrate`` began and locked."""
+"""Run by Alembic, within the transaction that ``ifonly.service.store.migrate`` began and locked."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from service.store.tables import metadata
+from ifonly.service.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from service.store.chain import Facts
-from service.store.database import Database, connect
-from service.store.journal import Draft, Journal, JournalOptions
-from service.store.kinds import RecordKind
-from service.store.migrate import upgrade
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.journal import Draft, Journal, JournalOptions
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.migrate import upgrade
 from tests.support.postgres import Server
 
 STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]

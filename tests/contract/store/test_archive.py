@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from explainers.languages import LANGUAGES
-from service.errors import FormatUnavailable, InvalidCursor, UnknownRecord
-from service.store import archive
-from service.store.archive import FILTERS, Filter
-from service.store.database import Database, connect
-from service.store.erasure import erase
-from service.store.export import Format, export
-from service.store.journal import Draft, Journal
-from service.store.kinds import RecordKind
-from service.store.migrate import upgrade
-from service.store.tables import records
+from ifonly.explainers.languages import LANGUAGES
+from ifonly.service.errors import FormatUnavailable, InvalidCursor, UnknownRecord
+from ifonly.service.store import archive
+from ifonly.service.store.archive import FILTERS, Filter
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.erasure import erase
+from ifonly.service.store.export import Format, export
+from ifonly.service.store.journal import Draft, Journal
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.migrate import upgrade
+from ifonly.service.store.tables import records
 from tests.contract.store.conftest import STORES, draft, journal_of, new_url
 
 Fill = Callable[[int], list[str]]
@@ -274,7 +274,7 @@ def test_parquet_holds_the_same_as_jsonl(
     database: Database, filled: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr("service.store.export.ROW_GROUP", 2)
+    monkeypatch.setattr("ifonly.service.store.export.ROW_GROUP", 2)
     filled(5)
     pieces = list(export(archive.everything(database, Filter({})), Format.PARQUET))
     assert len(pieces) == 3

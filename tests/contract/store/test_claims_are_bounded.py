@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.store import jobs
-from service.store.database import Database
+from ifonly.service.store import jobs
+from ifonly.service.store.database import Database
 
 WHOLE, HALF, ONES = 40, 40, 20
 """Of a hundredth of the rows: of a job that is done, of one half done, and jobs of one row."""

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.access import Principal, Role
-from service.errors import KeptByLaw, NotAsSealed, OnHold, UnknownRecord
-from service.store import (
+from ifonly.service.access import Principal, Role
+from ifonly.service.errors import KeptByLaw, NotAsSealed, OnHold, UnknownRecord
+from ifonly.service.store import (
     anchors,
     archive,
     chain_membership,
@@ -25,16 +25,16 @@ from service.store import (
     keys,
     sessions,
 )
-from service.store.archive import Filter
-from service.store.chain import Facts, Head, Payload, Record, Trouble, now_us, seal
-from service.store.database import Database
-from service.store.idempotency import Named
-from service.store.jobs import Answered
-from service.store.journal import Draft, Journal
-from service.store.keys import Keyring
-from service.store.kinds import RecordKind
-from service.store.rows import record_of, row_of
-from service.store.tables import (
+from ifonly.service.store.archive import Filter
+from ifonly.service.store.chain import Facts, Head, Payload, Record, Trouble, now_us, seal
+from ifonly.service.store.database import Database
+from ifonly.service.store.idempotency import Named
+from ifonly.service.store.jobs import Answered
+from ifonly.service.store.journal import Draft, Journal
+from ifonly.service.store.keys import Keyring
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import record_of, row_of
+from ifonly.service.store.tables import (
     idempotency_keys,
     job_rows,
     page_secrets,
@@ -42,11 +42,11 @@ from service.store.tables import (
     records,
     writers,
 )
-from service.store.tables import jobs as jobs_table
-from service.store.tables import keys as keys_table
-from service.store.tables import sessions as sessions_table
-from service.store.verification import verify
-from service.store.verify_record import around
+from ifonly.service.store.tables import jobs as jobs_table
+from ifonly.service.store.tables import keys as keys_table
+from ifonly.service.store.tables import sessions as sessions_table
+from ifonly.service.store.verification import verify
+from ifonly.service.store.verify_record import around
 from tests.contract.store.conftest import draft, journal_of
 
 Fill = Callable[[int], list[str]]

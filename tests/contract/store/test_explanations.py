@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from service.store import explanations
-from service.store.archive import Filter
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.kinds import RecordKind
+from ifonly.service.store import explanations
+from ifonly.service.store.archive import Filter
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.kinds import RecordKind
 from tests.contract.store.conftest import draft
 from tests.contract.store.test_archive import plan
 
@@ -60,7 +60,7 @@ def test_the_queue_is_filtered_as_the_trail_is(database: Database, journal: Jour
 def test_a_period_is_read_once_oldest_first_in_pieces(
     database: Database, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.archive.PIECE", 2)
+    monkeypatch.setattr("ifonly.service.store.archive.PIECE", 2)
     ids = [explained(journal, k // 2) for k in range(9)]  # two at each time
     explained(journal, 3, model="press")
     asked = (database, RecordKind.EXPLANATION, "milling-machine", 1_001, 1_004)

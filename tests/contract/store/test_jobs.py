@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from service.errors import LostLease, QueueFull, UnknownRecord
-from service.store import archive, erasure, jobs
-from service.store.chain import Facts
-from service.store.database import Database, connect
-from service.store.jobs import Answered, Claim, JobRow, State, StoredJob
-from service.store.journal import Draft, Journal
-from service.store.kinds import RecordKind
-from service.store.tables import job_rows
-from service.store.verification import verify
+from ifonly.service.errors import LostLease, QueueFull, UnknownRecord
+from ifonly.service.store import archive, erasure, jobs
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.jobs import Answered, Claim, JobRow, State, StoredJob
+from ifonly.service.store.journal import Draft, Journal
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.tables import job_rows
+from ifonly.service.store.verification import verify
 from tests.contract.store.conftest import journal_of
 
 LONG = 60_000_000

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.errors import JournalFull, StoreUnavailable
-from service.store import anchors, archive
-from service.store import journal as module
-from service.store.chain import Facts, Head
-from service.store.database import Database, connect
-from service.store.journal import Draft, Journal
-from service.store.kinds import RecordKind
-from service.store.rows import record_of
-from service.store.tables import records, writers
-from service.store.verification import verify
+from ifonly.service.errors import JournalFull, StoreUnavailable
+from ifonly.service.store import anchors, archive
+from ifonly.service.store import journal as module
+from ifonly.service.store.chain import Facts, Head
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.journal import Draft, Journal
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import record_of
+from ifonly.service.store.tables import records, writers
+from ifonly.service.store.verification import verify
 from tests.contract.store.conftest import draft, journal_of
 
 

@@ -9,14 +9,14 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
-from service.access import Role
-from service.errors import UnknownRecord
-from service.store import archive, keys
-from service.store.archive import Filter
-from service.store.chain import now_us
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.tables import keys as table
+from ifonly.service.access import Role
+from ifonly.service.errors import UnknownRecord
+from ifonly.service.store import archive, keys
+from ifonly.service.store.archive import Filter
+from ifonly.service.store.chain import now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.tables import keys as table
 
 
 def made(journal: Journal, role: Role = Role.OPERATOR, expires_us: int | None = None) -> str:

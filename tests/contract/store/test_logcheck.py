@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.store import anchors, archive, logcheck, translog
-from service.store.chain import GENESIS, Head, Trouble, canonical, document, seal
-from service.store.database import Database
-from service.store.export import jsonl
-from service.store.journal import Journal
-from service.store.logcheck import KeptHead, check_export
-from service.store.rows import row_of
-from service.store.sequencer import Sequencer, SequencerOptions
-from service.store.tables import log_heads, log_state, log_tiles, payloads, records, writers
-from service.store.verification import VerificationReport, verify
-from service.transparency.merkle import Roots, grown
-from service.transparency.signing import LocalSigner, cosign, sign_head
-from service.transparency.verifier import Checkpoint, Note, leaf_hash
+from ifonly.service.store import anchors, archive, logcheck, translog
+from ifonly.service.store.chain import GENESIS, Head, Trouble, canonical, document, seal
+from ifonly.service.store.database import Database
+from ifonly.service.store.export import jsonl
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.logcheck import KeptHead, check_export
+from ifonly.service.store.rows import row_of
+from ifonly.service.store.sequencer import Sequencer, SequencerOptions
+from ifonly.service.store.tables import log_heads, log_state, log_tiles, payloads, records, writers
+from ifonly.service.store.verification import VerificationReport, verify
+from ifonly.service.transparency.merkle import Roots, grown
+from ifonly.service.transparency.signing import LocalSigner, cosign, sign_head
+from ifonly.service.transparency.verifier import Checkpoint, Note, leaf_hash
 from tests.contract.store.conftest import draft
 
 SIGNER = LocalSigner.of("log.example", bytes(32))

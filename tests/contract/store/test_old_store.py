@@ -18,19 +18,19 @@ import pytest
 import rfc8785
 import sqlalchemy as sa
 
-from service.audit.trust_root import verified
-from service.errors import OnHold
-from service.settings import Settings
-from service.store import erasure
-from service.store.chain import canonical
-from service.store.database import Database, connect
-from service.store.kinds import KINDS as DECLARED
-from service.store.kinds import RecordKind
-from service.store.logcheck import KeptHead, check_export
-from service.store.migrate import newest, upgrade
-from service.store.tables import metadata
-from service.store.verification import VerificationReport
-from service.transparency.verifier import VerifierKey, check_bundle, read_bundle
+from ifonly.service.audit.trust_root import verified
+from ifonly.service.errors import OnHold
+from ifonly.service.settings import Settings
+from ifonly.service.store import erasure
+from ifonly.service.store.chain import canonical
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.kinds import KINDS as DECLARED
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.logcheck import KeptHead, check_export
+from ifonly.service.store.migrate import newest, upgrade
+from ifonly.service.store.tables import metadata
+from ifonly.service.store.verification import VerificationReport
+from ifonly.service.transparency.verifier import VerifierKey, check_bundle, read_bundle
 from tests.contract.store.conftest import STORES, journal_of, new_url
 from tests.integration.conftest import serving
 from tests.support.postgres import Server

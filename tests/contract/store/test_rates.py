@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from service.errors import TooOften
-from service.store import rates
-from service.store.database import Database, connect
-from service.store.journal import Journal
-from service.store.rates import Rate, SearchShare, Taken, Tokens, left, spend, take
+from ifonly.service.errors import TooOften
+from ifonly.service.store import rates
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.rates import Rate, SearchShare, Taken, Tokens, left, spend, take
 from tests.contract.store.conftest import journal_of
 
 SHARE = SearchShare(per_second=2.0, burst=30.0)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from service.store import recent
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.kinds import RecordKind
-from service.store.recent import LISTS, Which
+from ifonly.service.store import recent
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.recent import LISTS, Which
 from tests.contract.store.conftest import draft
 from tests.contract.store.test_archive import plan
 

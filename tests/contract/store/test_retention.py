@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from service.store import jobs, retention
-from service.store.chain import DAY_US, Facts, now_us
-from service.store.database import Database
-from service.store.jobs import Answered
-from service.store.journal import Draft, Journal
-from service.store.kinds import RecordKind
-from service.store.retention import Kept, forget
-from service.store.tables import idempotency_keys, job_rows, rate_buckets, records
-from service.store.tables import jobs as jobs_table
+from ifonly.service.store import jobs, retention
+from ifonly.service.store.chain import DAY_US, Facts, now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.jobs import Answered
+from ifonly.service.store.journal import Draft, Journal
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.retention import Kept, forget
+from ifonly.service.store.tables import idempotency_keys, job_rows, rate_buckets, records
+from ifonly.service.store.tables import jobs as jobs_table
 
 KEPT = Kept(jobs=30, keys=2)
 

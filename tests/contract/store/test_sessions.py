@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from service.access import Principal, Role
-from service.store import archive, keys, sessions, tables
-from service.store.chain import Facts, now_us
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.kinds import RecordKind
+from ifonly.service.access import Principal, Role
+from ifonly.service.store import archive, keys, sessions, tables
+from ifonly.service.store.chain import Facts, now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.kinds import RecordKind
 
 HOUR = 3_600_000_000
 KIM = Principal("oidc:kim", frozenset({Role.OPERATOR, Role.AUDITOR}))

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from service.ask.problems import problem_of
-from service.errors import ShareSpent
-from service.scheduling import search_quota as module
-from service.scheduling.search_quota import Shares
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.rates import SearchShare
+from ifonly.service.ask.problems import problem_of
+from ifonly.service.errors import ShareSpent
+from ifonly.service.scheduling import search_quota as module
+from ifonly.service.scheduling.search_quota import Shares
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.rates import SearchShare
 
 SHARE = SearchShare(per_second=0.001, burst=10.0)
 

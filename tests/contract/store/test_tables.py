@@ -13,11 +13,18 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from explainers.languages import LANGUAGES
-from service.errors import StoreOutdated, StoreUnavailable
-from service.store.database import Database, connect
-from service.store.migrate import FOLDER, newest, require_current, revision, revisions, upgrade
-from service.store.tables import metadata
+from ifonly.explainers.languages import LANGUAGES
+from ifonly.service.errors import StoreOutdated, StoreUnavailable
+from ifonly.service.store.database import Database, connect
+from ifonly.service.store.migrate import (
+    FOLDER,
+    newest,
+    require_current,
+    revision,
+    revisions,
+    upgrade,
+)
+from ifonly.service.store.tables import metadata
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_reads(database: Database) -> None:

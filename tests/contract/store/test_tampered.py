@@ -16,7 +16,7 @@ from bench.attack.tamper import (
     campaign,
     unexplained,
 )
-from service.store.tables import metadata
+from ifonly.service.store.tables import metadata
 
 
 @pytest.fixture(scope="module")

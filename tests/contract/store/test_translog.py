@@ -10,16 +10,16 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from service.errors import StoreUnavailable
-from service.store import archive, translog
-from service.store.chain import Record, now_us
-from service.store.database import Database
-from service.store.journal import Journal
-from service.store.sequencer import Sequencer, SequencerOptions
-from service.store.translog import LogBroken
-from service.store.verification import verify
-from service.transparency.signing import LocalSigner
-from service.transparency.verifier import (
+from ifonly.service.errors import StoreUnavailable
+from ifonly.service.store import archive, translog
+from ifonly.service.store.chain import Record, now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.sequencer import Sequencer, SequencerOptions
+from ifonly.service.store.translog import LogBroken
+from ifonly.service.store.verification import verify
+from ifonly.service.transparency.signing import LocalSigner
+from ifonly.service.transparency.verifier import (
     Note,
     check_consistency,
     check_inclusion,

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.store import archive
-from service.store.chain import Facts, Head, Trouble, hash_of, seal
-from service.store.database import Database
-from service.store.erasure import erase, prune
-from service.store.journal import Draft, Journal, JournalOptions
-from service.store.kinds import RecordKind
-from service.store.opened import opened
-from service.store.rows import record_of
-from service.store.tables import payloads, records, writers
-from service.store.verification import VerificationReport, verify
+from ifonly.service.store import archive
+from ifonly.service.store.chain import Facts, Head, Trouble, hash_of, seal
+from ifonly.service.store.database import Database
+from ifonly.service.store.erasure import erase, prune
+from ifonly.service.store.journal import Draft, Journal, JournalOptions
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.opened import opened
+from ifonly.service.store.rows import record_of
+from ifonly.service.store.tables import payloads, records, writers
+from ifonly.service.store.verification import VerificationReport, verify
 from tests.contract.store.conftest import draft, journal_of
 
 Fill = Callable[[int], list[str]]
@@ -212,7 +212,7 @@ def test_sqlite_overwrites_what_was_erased(tmp_path: Path) -> None:
 def test_payloads_that_were_pruned_by_age_leave_the_chain_whole(
     database: Database, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.erasure.AT_ONCE", 4)
+    monkeypatch.setattr("ifonly.service.store.erasure.AT_ONCE", 4)
     for k in range(10):
         journal.append(draft(k, time_us=1_000_000 * k)).result(30)
     assert list(prune(journal, 7_000_000, "key:admin")) == [4, 3]
@@ -235,8 +235,8 @@ def test_a_payload_that_is_gone_without_a_record_is_found(
 def test_records_that_come_while_it_reads_are_left_for_the_next_time(
     database: Database, journal: Journal, filled: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.archive.PIECE", 2)
-    monkeypatch.setattr("service.store.verification.PROGRESS", 1)
+    monkeypatch.setattr("ifonly.service.store.archive.PIECE", 2)
+    monkeypatch.setattr("ifonly.service.store.verification.PROGRESS", 1)
     filled(5)
     report = verify(database, progress=lambda _: void(filled(1)))
     assert (report.holds, report.records) == (True, 5)

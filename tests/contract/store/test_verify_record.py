@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.errors import UnknownRecord
-from service.store import verify_record
-from service.store.chain import Trouble, seal
-from service.store.database import Database
-from service.store.erasure import erase
-from service.store.journal import Journal
-from service.store.rows import record_of
-from service.store.tables import payloads, records, writers
-from service.store.verify_record import ChainStretch, Content, around
+from ifonly.service.errors import UnknownRecord
+from ifonly.service.store import verify_record
+from ifonly.service.store.chain import Trouble, seal
+from ifonly.service.store.database import Database
+from ifonly.service.store.erasure import erase
+from ifonly.service.store.journal import Journal
+from ifonly.service.store.rows import record_of
+from ifonly.service.store.tables import payloads, records, writers
+from ifonly.service.store.verify_record import ChainStretch, Content, around
 from tests.contract.store.conftest import draft, journal_of
 
 Fill = Callable[[int], list[str]]

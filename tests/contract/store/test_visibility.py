@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from service.access import NOTHING, Scope
-from service.errors import UnknownRecord
-from service.store import archive, explanations, recent
-from service.store.archive import Filter
-from service.store.database import Database
-from service.store.erasure import erase
-from service.store.journal import Draft, Journal
-from service.store.kinds import RecordKind
-from service.store.visibility import only
+from ifonly.service.access import NOTHING, Scope
+from ifonly.service.errors import UnknownRecord
+from ifonly.service.store import archive, explanations, recent
+from ifonly.service.store.archive import Filter
+from ifonly.service.store.database import Database
+from ifonly.service.store.erasure import erase
+from ifonly.service.store.journal import Draft, Journal
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.visibility import only
 from tests.contract.store.conftest import draft
 
 

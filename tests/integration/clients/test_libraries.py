@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.settings import Settings
+from ifonly.service.settings import Settings
 from tests.integration.clients.conftest import calls
 from tests.integration.conftest import free_port, serving
 

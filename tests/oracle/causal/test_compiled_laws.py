@@ -11,18 +11,25 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingRegressor
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import Basis, BasisMembers, Coordinates, Expansion, linear, polynomial
-from explainers.causal.consequences import ROUNDING, CausalConsequences
-from explainers.causal.expression import Expression, Op
-from explainers.causal.flattening import FlatLaws, NotFlat, flatten
-from explainers.causal.hidden import HiddenCause, HiddenCauses
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.regressor import Regressor, TreeRegressor
-from explainers.native.kernel import Laws
-from models.onnx.export import export_onnx, to_bytes
-from models.schema import Feature, Kind, Schema
-from service.served.causal_graphs import graph_loader
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import (
+    Basis,
+    BasisMembers,
+    Coordinates,
+    Expansion,
+    linear,
+    polynomial,
+)
+from ifonly.explainers.causal.consequences import ROUNDING, CausalConsequences
+from ifonly.explainers.causal.expression import Expression, Op
+from ifonly.explainers.causal.flattening import FlatLaws, NotFlat, flatten
+from ifonly.explainers.causal.hidden import HiddenCause, HiddenCauses
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.regressor import Regressor, TreeRegressor
+from ifonly.explainers.native.kernel import Laws
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.service.served.causal_graphs import graph_loader
 from tests.support.causal import KINDS, draw_function, draw_model
 
 K = 5

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import explainers
-from explainers.causal import CausalModel, Graph
-from explainers.causal.basis import polynomial
-from explainers.causal.mechanism import Mechanism, Noise
-from models.onnx.export import export_onnx, to_bytes
-from models.schema import Feature, Kind, Schema
-from service.served.causal_graphs import graph_loader
+from ifonly import explainers
+from ifonly.explainers.causal import CausalModel, Graph
+from ifonly.explainers.causal.basis import polynomial
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.service.served.causal_graphs import graph_loader
 
 PYTHON = os.environ.get("IFONLY_DOWHY_PYTHON", "")
 SCRIPT = Path(explainers.__file__).parents[1] / "bench" / "peers" / "dowhy_counterfactuals.py"

@@ -9,20 +9,20 @@ import pytest
 from onnx import ModelProto
 from sklearn.ensemble import GradientBoostingRegressor
 
-from explainers.causal import CausalModel, Graph, draw_members, parse_causal
-from explainers.causal.basis import Basis, Coordinates, Expansion, linear
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.expression import Expression
-from explainers.causal.mechanism import Mechanism
-from explainers.causal.regressor import Regressor
-from models.errors import GraphError
-from models.onnx import OnnxPredictor, load_regressor, run_graph
-from models.onnx.export import export_onnx, to_bytes
-from models.schema import Feature, Kind, Schema, Task
-from models.training.milling import simulate
-from service.offline.fused_graph import compare, following, fuse
-from service.served.registry import Registry
-from service.settings import shipped_models
+from ifonly.explainers.causal import CausalModel, Graph, draw_members, parse_causal
+from ifonly.explainers.causal.basis import Basis, Coordinates, Expansion, linear
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.causal.regressor import Regressor
+from ifonly.models.errors import GraphError
+from ifonly.models.onnx import OnnxPredictor, load_regressor, run_graph
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.schema import Feature, Kind, Schema, Task
+from ifonly.models.training.milling import simulate
+from ifonly.service.offline.fused_graph import compare, following, fuse
+from ifonly.service.served.registry import Registry
+from ifonly.service.settings import shipped_models
 from tests.oracle.verify.test_laws import action_on, both, factual_of
 from tests.support.causal import draw_model
 from tests.support.causal_files import KINDS, SCHEMA, Documents, draw_documents

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from explainers.causal import build_model, parse_causal
-from explainers.causal.trajectory import TimedModel, Trajectory
-from explainers.verify.laws import read_laws
-from explainers.verify.passing import read_passing
-from models.schema import Feature, Kind, Schema
+from ifonly.explainers.causal import build_model, parse_causal
+from ifonly.explainers.causal.trajectory import TimedModel, Trajectory
+from ifonly.explainers.verify.laws import read_laws
+from ifonly.explainers.verify.passing import read_passing
+from ifonly.models.schema import Feature, Kind, Schema
 
 CASES = 400
 STEPS = 30

@@ -10,16 +10,16 @@ from onnx import TensorProto, helper
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
-from explainers.causal import build_model, draw_members, parse_causal
-from explainers.causal.fit import MEMBERS, fit
-from explainers.causal.mechanism import NoiseForm
-from explainers.causal.regressor import Regressor, TreeRegressor
-from explainers.causal.writing import write_causal
-from models.errors import GraphError, SpecError
-from models.onnx.export import export_onnx, to_bytes
-from models.schema import Feature, Kind, Schema
-from models.training.mechanism import grow_mechanism
-from service.served.causal_graphs import graph_loader
+from ifonly.explainers.causal import build_model, draw_members, parse_causal
+from ifonly.explainers.causal.fit import MEMBERS, fit
+from ifonly.explainers.causal.mechanism import NoiseForm
+from ifonly.explainers.causal.regressor import Regressor, TreeRegressor
+from ifonly.explainers.causal.writing import write_causal
+from ifonly.models.errors import GraphError, SpecError
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.models.training.mechanism import grow_mechanism
+from ifonly.service.served.causal_graphs import graph_loader
 from tests.unit.causal.test_fit import rows_of
 
 SCHEMA = Schema(tuple(Feature(n, Kind.CONTINUOUS) for n in ("load", "air", "heat")))

@@ -8,11 +8,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from explainers.problem import Problem
-from explainers.verify import Proposal
-from models.predictor import Row, Rows
-from service.ask.question import Question, checker_of, problem_of
-from service.served.causal_model import Semantics
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.verify import Proposal
+from ifonly.models.predictor import Row, Rows
+from ifonly.service.ask.question import Question, checker_of, problem_of
+from ifonly.service.served.causal_model import Semantics
 from tests.support.answered import MILLING, served
 
 N_ACTIONS = 120

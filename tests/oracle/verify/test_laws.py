@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.causal import build_alternatives, build_model, parse_causal
-from explainers.causal.backtracking import BacktrackingConsequences
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.demands import consequences_of
-from explainers.causal.hidden import HiddenCauses
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.verify import Asked, Checker, Proposal, Rulebook
-from explainers.verify.laws import N_VERSIONS, Laws, read_laws
-from models.predictor import Row, Rows, Scores
-from models.schema import Task
-from service.served.causal_graphs import graph_loader
-from service.served.checking import graph_opener
+from ifonly.explainers.causal import build_alternatives, build_model, parse_causal
+from ifonly.explainers.causal.backtracking import BacktrackingConsequences
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.demands import consequences_of
+from ifonly.explainers.causal.hidden import HiddenCauses
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.verify import Asked, Checker, Proposal, Rulebook
+from ifonly.explainers.verify.laws import N_VERSIONS, Laws, read_laws
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Task
+from ifonly.service.served.causal_graphs import graph_loader
+from ifonly.service.served.checking import graph_opener
 from tests.support.causal_files import (
     GRADE,
     KINDS,

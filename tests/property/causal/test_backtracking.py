@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.backtracking import BacktrackingConsequences
-from explainers.causal.basis import linear
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.mechanism import Mechanism
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.backtracking import BacktrackingConsequences
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.mechanism import Mechanism
 from tests.support.causal import draw_model
 
 N = 6

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from explainers.causal import draw_members
+from ifonly.explainers.causal import draw_members
 from tests.support.causal import draw_model, plain_counterfactual
 
 seeds = st.integers(0, 2**32 - 1)

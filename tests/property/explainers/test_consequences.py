@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explainers.answer import Recourse
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.consequences import CausalConsequences
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.search.engine import refuse_consequences
-from explainers.space import changed
+from ifonly.explainers.answer import Recourse
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.search.engine import refuse_consequences
+from ifonly.explainers.space import changed
 from tests.support.consequences import Slopes
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explainers.constraints import conflict, propagate
-from explainers.space import Axis
+from ifonly.explainers.constraints import conflict, propagate
+from ifonly.explainers.space import Axis
 from tests.support.bruteforce import settable
 from tests.support.generated import SCHEMA, factual
 from tests.support.kinds import KINDS, ConstraintKind

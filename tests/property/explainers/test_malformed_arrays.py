@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.native import kernel
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.batches import Bounded, Cuts
-from explainers.search.trees.effect_search import Given
-from explainers.search.trees.proof import SearchInstance
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.batches import Bounded, Cuts
+from ifonly.explainers.search.trees.effect_search import Given
+from ifonly.explainers.search.trees.proof import SearchInstance
+from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.tables import Tables
 from tests.support.effects import Parts, parts
 from tests.support.native import instance
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.encoding import Encoding, FeatureEncoding, Form, TensorInput
+from ifonly.models.encoding import Encoding, FeatureEncoding, Form, TensorInput
 
 NUMERIC = [Form.CODES, Form.VALUES, Form.ONE_HOT, Form.THERMOMETER]
 

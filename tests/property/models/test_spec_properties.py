@@ -8,9 +8,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import SpecError
-from models.repository.naming import natural
-from models.spec import Spec, parse_spec
+from ifonly.models.errors import SpecError
+from ifonly.models.repository.naming import natural
+from ifonly.models.spec import Spec, parse_spec
 from tests.unit.models.spec_example import FULL
 
 HEAD = 'format = 1\nname = "m"\nversion = "1"\ntask = "regression"\n'

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.onnx.parity import threshold_neighbours
-from models.training.milling import FEATURES, carry_out, failures_by_readings, simulate
+from ifonly.models.onnx.parity import threshold_neighbours
+from ifonly.models.training.milling import FEATURES, carry_out, failures_by_readings, simulate
 
 
 @st.composite

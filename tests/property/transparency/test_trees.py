@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.transparency.merkle import Roots, Tree, grown, last_tiles
-from service.transparency.verifier import NotProven, check_consistency, check_inclusion
+from ifonly.service.transparency.merkle import Roots, Tree, grown, last_tiles
+from ifonly.service.transparency.verifier import NotProven, check_consistency, check_inclusion
 
 LARGEST = 70_000
 LEAVES = [hashlib.sha256(b"%d" % k).digest() for k in range(LARGEST)]

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explainers.explain import _agreed
-from explainers.policy import Policy, read_constraints
-from explainers.transcript import terms_of
-from explainers.verify import Asked, Checker, Proposal, Rulebook, Terms
-from models.predictor import Row, Rows, Scores
-from models.schema import Category, Decision, Feature, Kind, Schema, Task
+from ifonly.explainers.explain import _agreed
+from ifonly.explainers.policy import Policy, read_constraints
+from ifonly.explainers.transcript import terms_of
+from ifonly.explainers.verify import Asked, Checker, Proposal, Rulebook, Terms
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 from tests.support.bruteforce import Predicate, moved, settable
 from tests.support.generated import SCHEMA, decision
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays

@@ -8,8 +8,8 @@ from decimal import Decimal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from explainers.wording.ko.particles import OBJECT, SUBJECT, TO, TOPIC, attach
-from explainers.wording.numerals import write
+from ifonly.explainers.wording.ko.particles import OBJECT, SUBJECT, TO, TOPIC, attach
+from ifonly.explainers.wording.numerals import write
 
 DIGITS = {0: "영", 1: "일", 2: "이", 3: "삼", 4: "사", 5: "오", 6: "육", 7: "칠", 8: "팔", 9: "구"}
 UNITS = {

@@ -9,7 +9,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explainers.answer import (
+from ifonly.explainers.answer import (
     Action,
     AlreadyTarget,
     Answer,
@@ -21,7 +21,7 @@ from explainers.answer import (
     Unknown,
     Work,
 )
-from explainers.constraints import (
+from ifonly.explainers.constraints import (
     Comparison,
     Constraint,
     Direction,
@@ -30,15 +30,15 @@ from explainers.constraints import (
     Relation,
     Sense,
 )
-from explainers.constraints import Rule as LinearRule
-from explainers.space import Grid
-from explainers.target import Target
-from explainers.wording import LANGUAGES, Grounds, Wording
-from explainers.wording.conventions import conventions
-from explainers.wording.gauges import Gauge
-from explainers.wording.numerals import decimal, write
-from explainers.wording.sums import inequality
-from models.schema import Category, Decision, Feature, Kind, Schema, Task
+from ifonly.explainers.constraints import Rule as LinearRule
+from ifonly.explainers.space import Grid
+from ifonly.explainers.target import Target
+from ifonly.explainers.wording import LANGUAGES, Grounds, Wording
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.numerals import decimal, write
+from ifonly.explainers.wording.sums import inequality
+from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 from tests.support.spoken import spoken
 from tests.unit.wording.plant import declared
 

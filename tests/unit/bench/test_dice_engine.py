@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from bench.dice.engine import Chances, Dice, DiceWish
-from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached, NotEligible
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.engine import Meter, SearchOutcome
-from models.predictor import Rows
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DeadlineReached, NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter, SearchOutcome
+from ifonly.models.predictor import Rows
 from tests.support.generated import SCHEMA, Stumps
 from tests.support.kinds import KINDS
 from tests.support.questions import question

@@ -17,10 +17,10 @@ from bench.mutants.mutant import Mutant
 from bench.mutants.planting import is_ready, live, mutants_of, plant
 from bench.mutants.questions import Questions, all_cases
 from bench.mutants.truth import Faults, faults
-from explainers import search
-from explainers.search.trees import entry_points
-from explainers.space import Axis
-from models.schema import Feature, Kind
+from ifonly.explainers import search
+from ifonly.explainers.search.trees import entry_points
+from ifonly.explainers.space import Axis
+from ifonly.models.schema import Feature, Kind
 from tests.support.native import instance
 
 STEPS = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 1.0, Decimal("0.25"))
@@ -40,7 +40,7 @@ def test_faults_are_planted_in_every_module_of_the_search() -> None:
     root = Path(search.__path__[0])
     files = [f.relative_to(root) for f in root.rglob("*.py") if f.stem != "__init__"]
     found = {".".join(file.with_suffix("").parts) for file in files}
-    planted = {m.removeprefix("explainers.search.") for m in FAST}
+    planted = {m.removeprefix("ifonly.explainers.search.") for m in FAST}
     assert found - planted == SPARED
 
 
@@ -52,13 +52,13 @@ SAFE = {"arena", "arrays", "causal_binding", "checks", "effects", "effects_bindi
 
 def test_faults_are_planted_in_every_part_of_the_compiled_search() -> None:
     found = {file.stem for file in hatch_build.FOLDER.glob("*.hpp")}
-    assert found - {m.removeprefix("explainers.native.") for m in KERNEL} == SAFE
+    assert found - {m.removeprefix("ifonly.explainers.native.") for m in KERNEL} == SAFE
     assert all(len(mutants_of(part)) > 20 for part in KERNEL)
 
 
 @pytest.mark.slow
 def test_a_fault_in_the_compiled_search_is_run_and_forgotten_with_its_process() -> None:
-    found = mutants_of("explainers.native.cells")
+    found = mutants_of("ifonly.explainers.native.cells")
     fault = next(m for m in found if m.function == "least_cost" and "total -= " in m.says)
     assert is_ready(fault)
 
@@ -82,7 +82,7 @@ def dearest() -> float:
 
 
 def test_a_fault_is_run_by_everybody_and_forgotten_with_its_process() -> None:
-    fault = _fault("explainers.space", "Axis.__len__", "`self.count + len(self.others)` → "
+    fault = _fault("ifonly.explainers.space", "Axis.__len__", "`self.count + len(self.others)` → "
                    "`self.count - len(self.others)`")  # fmt: skip
     axis = Axis.of(STEPS, 0.1)
 
@@ -108,7 +108,7 @@ def test_work_that_does_not_end_is_ended_and_what_it_said_is_kept() -> None:
 def test_tests_that_fail_or_do_not_end_by_a_fault_have_seen_it_and_those_that_pass_have_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fault = _fault("explainers.space", "Axis.__len__", "`self.count + len(self.others)` → "
+    fault = _fault("ifonly.explainers.space", "Axis.__len__", "`self.count + len(self.others)` → "
                    "`self.count - len(self.others)`")  # fmt: skip
     axis = Axis.of(STEPS, 0.1)
 
@@ -145,7 +145,7 @@ def test_the_tests_nearest_to_a_fault_are_tried_first() -> None:
         "native.survival",
         "cost",
     ):
-        fault = Mutant(f"explainers.{name}", "f", 0, 0, 0, "")
+        fault = Mutant(f"ifonly.explainers.{name}", "f", 0, 0, 0, "")
         near = [own[0][0].partition("::")[0] for own in modules if oracle._is_near(fault, own)]
         first[name] = near
     assert first == {
@@ -163,7 +163,7 @@ def test_the_tests_nearest_to_a_fault_are_tried_first() -> None:
 def test_every_fault_is_another_code() -> None:
     def same_as_before() -> Iterator[list[str]]:
         same = []
-        for fault in mutants_of("explainers.cost"):
+        for fault in mutants_of("ifonly.explainers.cost"):
             function = live(fault.module, fault.function)
             assert function is not None
             before = function.__code__

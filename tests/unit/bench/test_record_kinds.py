@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.record_kinds import PAGE, page
-from service.store.kinds import KINDS
+from ifonly.service.store.kinds import KINDS
 
 
 def test_the_table_is_as_the_kinds_are() -> None:

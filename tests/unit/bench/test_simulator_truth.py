@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench import simulator_truth as bench
-from models.training.milling import MODES, TORQUE, WEAR, carry_out, simulate
+from ifonly.models.training.milling import MODES, TORQUE, WEAR, carry_out, simulate
 
 
 def failed_part():

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from explainers.causal import CausalSpec, parse_causal
-from models.repository import load_folder
-from service.settings import shipped_models
+from ifonly.explainers.causal import CausalSpec, parse_causal
+from ifonly.models.repository import load_folder
+from ifonly.service.settings import shipped_models
 
 
 @pytest.fixture(scope="session")

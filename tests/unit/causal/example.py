@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.schema import Category, Feature, Kind, Schema
+from ifonly.models.schema import Category, Feature, Kind, Schema
 
 SCHEMA = Schema(
     (

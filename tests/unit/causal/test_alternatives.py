@@ -7,11 +7,11 @@ import hashlib
 import numpy as np
 import pytest
 
-from explainers.causal import build_alternatives, build_model, parse_causal
-from explainers.causal.mechanism import Mechanism
-from explainers.causal.storage import mechanism_to_json
-from explainers.causal.writing import write_causal
-from models.errors import SpecError
+from ifonly.explainers.causal import build_alternatives, build_model, parse_causal
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.causal.storage import mechanism_to_json
+from ifonly.explainers.causal.writing import write_causal
+from ifonly.models.errors import SpecError
 from tests.support.broken import Broken
 from tests.unit.causal.example import FULL, SCHEMA
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import linear
-from explainers.causal.errors import NoMechanism, NotInvertible
-from explainers.causal.expression import Expression
-from explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.errors import NoMechanism, NotInvertible
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
 
 # size (z) decides both how hard it is driven (x) and how hot it runs (y); driving heats too:
 # x = z + u_x, y = 2 x - 3 z + u_y, all noises N(0, 1).

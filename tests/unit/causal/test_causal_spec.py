@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-import explainers.causal
-from explainers.causal import build_model, parse_causal
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.spec import ApprovalStatus, NodeKind, NodeRole, json_schema
-from explainers.causal.storage import mechanism_to_json, root_to_json
-from models.errors import SpecError
+import ifonly.explainers.causal
+from ifonly.explainers.causal import build_model, parse_causal
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.spec import ApprovalStatus, NodeKind, NodeRole, json_schema
+from ifonly.explainers.causal.storage import mechanism_to_json, root_to_json
+from ifonly.models.errors import SpecError
 from tests.support.broken import Broken
 from tests.unit.causal.example import FULL, SCHEMA
 from tests.unit.models.test_spec_schema import objects
@@ -185,7 +185,7 @@ def with_file(data: bytes) -> str:
 
 
 def linear_file(parents=("torque",)) -> bytes:
-    from explainers.causal.basis import linear
+    from ifonly.explainers.causal.basis import linear
 
     return mechanism_to_json("speed", parents, Mechanism(linear(2.0, np.ones(len(parents)))))
 
@@ -231,7 +231,7 @@ def test_a_file_that_was_changed_or_is_missing_is_refused():
 
 def test_it_is_a_valid_schema_and_ships_beside_the_code():
     Draft202012Validator.check_schema(json_schema())
-    path = Path(explainers.causal.__file__).parent / "causal.schema.json"
+    path = Path(ifonly.explainers.causal.__file__).parent / "causal.schema.json"
     assert json.loads(path.read_text(encoding="utf-8")) == json_schema()
     assert list(Draft202012Validator(json_schema()).iter_errors(tomllib.loads(FULL))) == []
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import linear
-from explainers.causal.certainty import (
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.certainty import (
     certainty,
     extrapolation,
     sensor_survival,
     tipping,
 )
-from explainers.causal.errors import NoMechanism
-from explainers.causal.expression import Expression
-from explainers.causal.hidden import HiddenCause, HiddenCauses
-from explainers.causal.learning import learn
-from explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.errors import NoMechanism
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.hidden import HiddenCause, HiddenCauses
+from ifonly.explainers.causal.learning import learn
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
 
 GRAPH = Graph(((), (0,)))
 EDGE = HiddenCause(0, 1, -1.0, 1.0)

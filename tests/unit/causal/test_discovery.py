@@ -7,13 +7,18 @@ import sys
 import numpy as np
 import pytest
 
-from explainers.causal import Graph
-from explainers.causal.discovery import Forbidden, forbidden_by_tiers, propose, varsortability
-from explainers.causal.spec import NodeRole
-from models.schema import Category, Feature, Kind, Schema
-from service.offline.discovery import Discovered, DiscoveryFailed, discover
-from service.offline.discovery.knowledge import BadKnowledge, Knowledge
-from service.offline.discovery.study import Study, UnfitRows
+from ifonly.explainers.causal import Graph
+from ifonly.explainers.causal.discovery import (
+    Forbidden,
+    forbidden_by_tiers,
+    propose,
+    varsortability,
+)
+from ifonly.explainers.causal.spec import NodeRole
+from ifonly.models.schema import Category, Feature, Kind, Schema
+from ifonly.service.offline.discovery import Discovered, DiscoveryFailed, discover
+from ifonly.service.offline.discovery.knowledge import BadKnowledge, Knowledge
+from ifonly.service.offline.discovery.study import Study, UnfitRows
 
 NAMES = ("air", "load", "heat")
 SCHEMA = Schema(tuple(Feature(name, Kind.CONTINUOUS) for name in NAMES))

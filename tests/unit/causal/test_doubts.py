@@ -8,12 +8,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from explainers.causal import Graph, parse_causal
-from explainers.causal.doubts import doubts_of, failed_parts
-from explainers.causal.spec import CausalSpec, CheckResult, ProvenanceCheck
-from explainers.causal.writing import write_causal
-from models.errors import SpecError
-from models.schema import Feature, Kind, Schema
+from ifonly.explainers.causal import Graph, parse_causal
+from ifonly.explainers.causal.doubts import doubts_of, failed_parts
+from ifonly.explainers.causal.spec import CausalSpec, CheckResult, ProvenanceCheck
+from ifonly.explainers.causal.writing import write_causal
+from ifonly.models.errors import SpecError
+from ifonly.models.schema import Feature, Kind, Schema
 from tests.unit.causal.example import FULL
 from tests.unit.causal.example import SCHEMA as EXAMPLE
 

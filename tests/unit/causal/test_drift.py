@@ -7,10 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.causal import CausalModel
-from explainers.causal.drift import LEAST_ROWS, DriftVerdict, drift
-from explainers.causal.learning import learn, quantiles
-from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
+from ifonly.explainers.causal import CausalModel
+from ifonly.explainers.causal.drift import LEAST_ROWS, DriftVerdict, drift
+from ifonly.explainers.causal.learning import learn, quantiles
+from ifonly.explainers.causal.mechanism import Mechanism, Noise, NoiseForm
 from tests.support.equipment import AIR, GRAPH, LOAD, NAMES, SPEED, TORQUE, WEAR, equipment_rows
 
 N_FITTED = 1500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal.effect import (
+from ifonly.explainers.causal.effect import (
     Covariate,
     Learners,
     Observed,
@@ -13,8 +13,8 @@ from explainers.causal.effect import (
     estimate_effect,
     refute,
 )
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Estimand
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Estimand
 
 # Bad parts (z) are handled with care (t), and fail more often whatever is done:
 # P(z) = 1/3 each, P(t | z) = .2, .5, .8, P(y | t, z) = .2 + .25 z - .15 t.

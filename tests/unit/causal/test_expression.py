@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from explainers.causal.errors import InvalidExpression
-from explainers.causal.expression import Expression
+from ifonly.explainers.causal.errors import InvalidExpression
+from ifonly.explainers.causal.expression import Expression
 
 NAMES = ("torque", "speed")
 

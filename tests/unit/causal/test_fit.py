@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal import build_model, parse_causal
-from explainers.causal.fit import fit
-from explainers.causal.mechanism import NoiseForm
-from explainers.causal.writing import write_causal
-from models.schema import Feature, Kind, Schema
+from ifonly.explainers.causal import build_model, parse_causal
+from ifonly.explainers.causal.fit import fit
+from ifonly.explainers.causal.mechanism import NoiseForm
+from ifonly.explainers.causal.writing import write_causal
+from ifonly.models.schema import Feature, Kind, Schema
 from tests.unit.causal.example import FULL, SCHEMA
 
 GRAPH = """

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.causal.effect import Observed, refuted
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Estimand
-from explainers.causal.front_door import FrontDoorLearners, front_door_effect
-from explainers.causal.sensitivity import sensitivity
+from ifonly.explainers.causal.effect import Observed, refuted
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Estimand
+from ifonly.explainers.causal.front_door import FrontDoorLearners, front_door_effect
+from ifonly.explainers.causal.sensitivity import sensitivity
 
 # A hidden u acts on treatment and outcome; the treatment moves m alone, and m the outcome:
 # P(m = 1) = .2 + .5 t, E y = m (1 + w) + 2 u + w.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import linear
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.expression import Expression
-from explainers.causal.hidden import POINTS, HiddenCause, HiddenCauses
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.members import believed
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.expression import Expression
+from ifonly.explainers.causal.hidden import POINTS, HiddenCause, HiddenCauses
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.members import believed
 
 NAMES = ("z", "a", "b")
 SLOPES = {(0, 1): 0.8, (1, 2): 1.5, (0, 2): -0.7}

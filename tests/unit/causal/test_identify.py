@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from explainers.causal import Graph
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Strategy
-from explainers.causal.identify import HIDDEN, Diagram
+from ifonly.explainers.causal import Graph
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Strategy
+from ifonly.explainers.causal.identify import HIDDEN, Diagram
 
 
 def diagram(edges: str, hidden: str = "") -> Diagram:

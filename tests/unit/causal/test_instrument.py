@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal.effect import Covariate, Learner
-from explainers.causal.errors import NotIdentified
-from explainers.causal.instrument import (
+from ifonly.explainers.causal.effect import Covariate, Learner
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.instrument import (
     CHI2_95,
     Moved,
     MovedEffect,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal.basis import Basis, linear
-from explainers.causal.candidates import basis_candidates, linear_candidate, standardised
-from explainers.causal.learning import learn, log_density
-from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
-from explainers.causal.pooling import pool, shape_weights
-from explainers.causal.regression import fit_location
-from explainers.causal.storage import (
+from ifonly.explainers.causal.basis import Basis, linear
+from ifonly.explainers.causal.candidates import basis_candidates, linear_candidate, standardised
+from ifonly.explainers.causal.learning import learn, log_density
+from ifonly.explainers.causal.mechanism import Mechanism, Noise, NoiseForm
+from ifonly.explainers.causal.pooling import pool, shape_weights
+from ifonly.explainers.causal.regression import fit_location
+from ifonly.explainers.causal.storage import (
     mechanism_from_json,
     mechanism_to_json,
     root_from_json,
@@ -146,7 +146,7 @@ def test_a_root_reads_back():
 
 
 def test_a_formula_has_no_file():
-    from explainers.causal.expression import Expression
+    from ifonly.explainers.causal.expression import Expression
 
     with pytest.raises(TypeError, match="Expression has a file of its own"):
         mechanism_to_json("y", ("a",), Mechanism(Expression("a", ("a",))))

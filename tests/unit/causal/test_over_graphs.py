@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import linear
-from explainers.causal.consequences import CausalConsequences, OtherGraph
-from explainers.causal.mechanism import Mechanism
-from explainers.consequences import NotAffine
-from explainers.transcript import GivenConsequences
-from models.predictor import Row, Rows
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.consequences import CausalConsequences, OtherGraph
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.consequences import NotAffine
+from ifonly.explainers.transcript import GivenConsequences
+from ifonly.models.predictor import Row, Rows
 
 NAMES = ("a", "b", "c")
 FACTUAL = np.array([0.0, 0.0, 0.0])

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal.effect import Covariate, Learners, Observed, estimate_effect, strengths
-from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Estimand, Nuisances, Scores
-from explainers.causal.sensitivity import (
+from ifonly.explainers.causal.effect import (
+    Covariate,
+    Learners,
+    Observed,
+    estimate_effect,
+    strengths,
+)
+from ifonly.explainers.causal.errors import NotIdentified
+from ifonly.explainers.causal.estimand import Estimand, Nuisances, Scores
+from ifonly.explainers.causal.sensitivity import (
     STRENGTHS,
     Strength,
     contour,

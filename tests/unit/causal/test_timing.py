@@ -7,13 +7,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from explainers.causal import build_model, parse_causal
-from explainers.causal.errors import BeyondHorizon, NoDelay, NoTime
-from explainers.causal.timing import MOST_STEPS, Delay, Duration, Shape, TimeUnit
-from explainers.causal.trajectory import TimedModel
-from explainers.causal.writing import write_causal
-from models.errors import SpecError
-from models.schema import Category, Feature, Kind, Schema
+from ifonly.explainers.causal import build_model, parse_causal
+from ifonly.explainers.causal.errors import BeyondHorizon, NoDelay, NoTime
+from ifonly.explainers.causal.timing import MOST_STEPS, Delay, Duration, Shape, TimeUnit
+from ifonly.explainers.causal.trajectory import TimedModel
+from ifonly.explainers.causal.writing import write_causal
+from ifonly.models.errors import SpecError
+from ifonly.models.schema import Category, Feature, Kind, Schema
 from tests.support.broken import Broken
 
 MINUTE = Duration.of(1, "minutes")

@@ -8,19 +8,19 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.causal import CausalModel, Graph
-from explainers.causal.falsify import falsify
-from explainers.causal.independence import (
+from ifonly.explainers.causal import CausalModel, Graph
+from ifonly.explainers.causal.falsify import falsify
+from ifonly.explainers.causal.independence import (
     Dependence,
     Residuals,
     conditional,
     distance_correlation,
     holm,
 )
-from explainers.causal.learning import learn
-from explainers.causal.mechanism import Mechanism, NoiseForm
-from explainers.causal.spec import CheckResult
-from explainers.causal.validate import DEPENDENT, NodeValidation, validate
+from ifonly.explainers.causal.learning import learn
+from ifonly.explainers.causal.mechanism import Mechanism, NoiseForm
+from ifonly.explainers.causal.spec import CheckResult
+from ifonly.explainers.causal.validate import DEPENDENT, NodeValidation, validate
 from tests.support.equipment import (
     AIR,
     EDGES,

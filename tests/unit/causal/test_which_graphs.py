@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.causal import CausalSpec, Graph, build_alternatives, build_model
-from explainers.causal.alternatives import EdgeRuns, find_alternatives
-from explainers.causal.fit import fit, fit_alternatives
-from explainers.causal.held_out import LEAST_ROWS, HeldOutDensity
-from explainers.causal.normal_part import SHARES, normal_share
-from explainers.causal.spec import (
+from ifonly.explainers.causal import CausalSpec, Graph, build_alternatives, build_model
+from ifonly.explainers.causal.alternatives import EdgeRuns, find_alternatives
+from ifonly.explainers.causal.fit import fit, fit_alternatives
+from ifonly.explainers.causal.held_out import LEAST_ROWS, HeldOutDensity
+from ifonly.explainers.causal.normal_part import SHARES, normal_share
+from ifonly.explainers.causal.spec import (
     Alternative,
     ApprovalStatus,
     CausalEdge,
@@ -23,7 +23,7 @@ from explainers.causal.spec import (
     NodeKind,
     NodeRole,
 )
-from explainers.causal.which_graphs import (
+from ifonly.explainers.causal.which_graphs import (
     LEAST_WEIGHT,
     MOST,
     MOST_TOGETHER,
@@ -33,7 +33,7 @@ from explainers.causal.which_graphs import (
     changes,
     weigh,
 )
-from models.schema import Category, Feature, Kind, Schema
+from ifonly.models.schema import Category, Feature, Kind, Schema
 
 REVERSED, ABSENT, HIDDEN = ChangeKind
 N = 1000

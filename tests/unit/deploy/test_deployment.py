@@ -13,11 +13,11 @@ import pytest
 import typer
 import yaml
 
-from service.doors.cli.commands import app as command_line
-from service.doors.http import permissions
-from service.doors.http.hosts import Hosts
-from service.metrics import Metrics
-from service.settings import Settings
+from ifonly.service.doors.cli.commands import app as command_line
+from ifonly.service.doors.http import permissions
+from ifonly.service.doors.http.hosts import Hosts
+from ifonly.service.metrics import Metrics
+from ifonly.service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import explainers
+from ifonly import explainers
 
 MOST = 3.0
 """A thousand lines; what is left reads TOML and JSON."""

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from explainers.search.milp.arithmetic import ColumnBox, believed
-from explainers.search.milp.network import Layers
+from ifonly.explainers.search.milp.arithmetic import ColumnBox, believed
+from ifonly.explainers.search.milp.network import Layers
 
 UNIT = 2.0**-24 + 2.0**-53
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-import explainers.constraints as package
+import ifonly.explainers.constraints as package
 from bench.spec_schema import SCHEMA as SPEC_SCHEMA
 from bench.spec_schema import written
-from explainers.constraints import Constraint
-from explainers.constraints.registry import KINDS, request_keys
-from explainers.errors import InvalidPolicy
-from explainers.policy import read_constraints
-from models.schema import Feature, Kind, Schema
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.constraints.registry import KINDS, request_keys
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.policy import read_constraints
+from ifonly.models.schema import Feature, Kind, Schema
 from tests.support.generated import SCHEMA
 
 HOT = Feature("is hot", Kind.NOMINAL)

@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.answer import AlreadyTarget, Infeasible, Recourse, Status, Unknown
-from explainers.constraints import Origin, Range, Source
-from explainers.deadline import Deadline
-from explainers.errors import InvalidPolicy
-from explainers.explain import explain
-from explainers.policy import Policy, read_constraints
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, SearchOutcome
-from explainers.target import BY_REQUEST
-from models.errors import InvalidInstance
-from models.predictor import Row, Rows, Scores
-from models.rounding import Known, Rounding
-from models.schema import Task
+from ifonly.explainers.answer import AlreadyTarget, Infeasible, Recourse, Status, Unknown
+from ifonly.explainers.constraints import Origin, Range, Source
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy, read_constraints
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine, Meter, SearchOutcome
+from ifonly.explainers.target import BY_REQUEST
+from ifonly.models.errors import InvalidInstance
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.rounding import Known, Rounding
+from ifonly.models.schema import Task
 from tests.support.claiming import Claiming
 from tests.support.generated import SCHEMA, Stumps, decision
 

@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from explainers.problem import Problem
-from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.grid_enumeration import GridCell, TooMany, listed
-from explainers.search.milp.model import LayeredModel
-from explainers.search.milp.network import Reach
-from explainers.search.milp.program import Program
-from models.graph.forms import Affine, TreeEnsemble
-from models.schema import Task
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.milp.choices import Block, Choices
+from ifonly.explainers.search.milp.grid_enumeration import GridCell, TooMany, listed
+from ifonly.explainers.search.milp.model import LayeredModel
+from ifonly.explainers.search.milp.network import Reach
+from ifonly.explainers.search.milp.program import Program
+from ifonly.models.graph.forms import Affine, TreeEnsemble
+from ifonly.models.schema import Task
 from tests.support.deployed import deployed_layers
 from tests.support.fine import with_counts
 from tests.support.kinds import KINDS

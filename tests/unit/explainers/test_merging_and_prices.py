@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.native import kernel
-from explainers.search.trees import lagrangian
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.proof import SearchInstance
-from explainers.search.trees.tables import Tables
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees import lagrangian
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.proof import SearchInstance
+from ifonly.explainers.search.trees.tables import Tables
 from tests.support.native import instance
 
 LE, NE, UNKNOWN = 1, 5, 6

@@ -8,15 +8,15 @@ import time
 import numpy as np
 import pytest
 
-from explainers.deadline import Deadline
-from explainers.problem import Problem
-from explainers.search.milp.choices import Choices
-from explainers.search.milp.levers import Levers, read_levers
-from explainers.search.milp.network import Layers, Reach, bounds
-from explainers.search.milp.program import Program
-from explainers.search.milp.reading import read_features
-from models.graph.forms import GraphForm, ReluNetwork
-from models.schema import Task
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.milp.choices import Choices
+from ifonly.explainers.search.milp.levers import Levers, read_levers
+from ifonly.explainers.search.milp.network import Layers, Reach, bounds
+from ifonly.explainers.search.milp.program import Program
+from ifonly.explainers.search.milp.reading import read_features
+from ifonly.models.graph.forms import GraphForm, ReluNetwork
+from ifonly.models.schema import Task
 from tests.support.deployed import deployed_layers
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS

@@ -7,24 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.answer import Recourse
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.backtracking import BacktrackingConsequences
-from explainers.causal.basis import linear, polynomial
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.function import Function
-from explainers.causal.mechanism import Mechanism
-from explainers.consequences import Consequences
-from explainers.deadline import Deadline
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.engine import Meter, SearchOutcome
-from explainers.search.linear import Linear
-from explainers.search.milp.hull import Cap
-from explainers.search.milp.reals import read_reals
-from explainers.search.portfolio import engines_for
-from models.schema import Task
+from ifonly.explainers.answer import Recourse
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.backtracking import BacktrackingConsequences
+from ifonly.explainers.causal.basis import linear, polynomial
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.function import Function
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.consequences import Consequences
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter, SearchOutcome
+from ifonly.explainers.search.linear import Linear
+from ifonly.explainers.search.milp.hull import Cap
+from ifonly.explainers.search.milp.reals import read_reals
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.schema import Task
 from tests.support.deployed import deployed_layers
 from tests.support.generated import SCHEMA, factual
 from tests.support.questions import policy

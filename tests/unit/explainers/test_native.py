@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import hatch_build
-from explainers.native import kernel
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.batches import Bounded, Cuts
-from explainers.search.trees.effects import Effects
-from explainers.search.trees.question import FlatRules, Long, Question
-from explainers.search.trees.tables import Tables
-from explainers.space import TOLERANCE
+from ifonly.explainers.native import kernel
+from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.batches import Bounded, Cuts
+from ifonly.explainers.search.trees.effects import Effects
+from ifonly.explainers.search.trees.question import FlatRules, Long, Question
+from ifonly.explainers.search.trees.tables import Tables
+from ifonly.explainers.space import TOLERANCE
 from tests.support.native import instance
 
 STRUCTS: tuple[Any, ...] = (Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects)
@@ -50,7 +50,14 @@ def test_structs_have_the_fields_that_the_compiled_search_reads() -> None:
 def test_the_stub_says_what_there_is(tmp_path: Path) -> None:
     """CONTRIBUTING.md says how it is written anew."""
     made = tmp_path / "kernel.pyi"
-    command = [sys.executable, "-m", "nanobind.stubgen", "-q", "-m", "explainers.native.kernel"]
+    command = [
+        sys.executable,
+        "-m",
+        "nanobind.stubgen",
+        "-q",
+        "-m",
+        "ifonly.explainers.native.kernel",
+    ]
     subprocess.run([*command, "-o", str(made)], cwd=hatch_build.ROOT, check=True)
     assert made.read_text() == (hatch_build.FOLDER / "kernel.pyi").read_text()
 

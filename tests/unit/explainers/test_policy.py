@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.constraints import (
+from ifonly.explainers.constraints import (
     Immutable,
     NotMissing,
     OnlyTo,
@@ -19,12 +19,12 @@ from explainers.constraints import (
     Source,
     Survives,
 )
-from explainers.errors import InvalidPolicy, InvalidTarget
-from explainers.explain import explain
-from explainers.policy import Policy, read_constraints
-from explainers.target import Target
-from models.predictor import Rows, Scores
-from models.schema import Decision, Task
+from ifonly.explainers.errors import InvalidPolicy, InvalidTarget
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy, read_constraints
+from ifonly.explainers.target import Target
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Decision, Task
 from tests.support.generated import SCHEMA, Stumps, decision, factual
 
 REFERENCE = np.array([factual(seed) for seed in range(60)])

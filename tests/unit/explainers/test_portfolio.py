@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from explainers.search.portfolio import engines_for
-from models.predictor import Rows, Scores
-from models.schema import Task
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Task
 from tests.support.deployed import Deployed, deployed_layers, deployed_trees
 from tests.support.generated import SCHEMA, factual
 from tests.support.questions import policy

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from explainers.answer import AlreadyTarget, Infeasible, Recourse, Status, Unknown
-from explainers.constraints import Constraint, Immutable, Origin, Source
-from explainers.cost import Cost
-from explainers.deadline import Deadline
-from explainers.errors import DocumentsDiffer
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.search.engine import Meter, SearchOutcome
-from explainers.target import Target
-from explainers.transcript import terms_of
-from models.errors import GraphError, NotFinite
-from models.predictor import Row, Rows, Scores
-from models.schema import Task
+from ifonly.explainers.answer import AlreadyTarget, Infeasible, Recourse, Status, Unknown
+from ifonly.explainers.constraints import Constraint, Immutable, Origin, Source
+from ifonly.explainers.cost import Cost
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import DocumentsDiffer
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter, SearchOutcome
+from ifonly.explainers.target import Target
+from ifonly.explainers.transcript import terms_of
+from ifonly.models.errors import GraphError, NotFinite
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Task
 from tests.support.claiming import Claiming
 from tests.support.generated import SCHEMA, decision
 from tests.support.kinds import KINDS, ConstraintKind

@@ -7,17 +7,17 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from explainers.answer import AlreadyTarget, Infeasible, Recourse
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.target import Target
-from explainers.transcript import goal_of, terms_of
-from explainers.verify import Checker, Proposal
-from explainers.verify.limits import few_changes
-from explainers.wording import Wording
-from models.predictor import Rows, Scores
-from models.rounding import UNKNOWN, Known, Rounding
-from models.schema import Category, Decision, Feature, Kind, Schema, Task
+from ifonly.explainers.answer import AlreadyTarget, Infeasible, Recourse
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.target import Target
+from ifonly.explainers.transcript import goal_of, terms_of
+from ifonly.explainers.verify import Checker, Proposal
+from ifonly.explainers.verify.limits import few_changes
+from ifonly.explainers.wording import Wording
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.rounding import UNKNOWN, Known, Rounding
+from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 
 CLASSES = tuple(map(Category, ("normal", "worn", "broken")))
 BINARY = Decision(Task.BINARY, CLASSES[:2], 1, 0.5, desired=0)

@@ -7,11 +7,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from explainers.constraints import Origin, Source
-from explainers.constraints.rule import read_rule
-from explainers.errors import InvalidRule
-from explainers.grammar import MAX_LENGTH
-from models.schema import Category, Feature, Kind, Schema
+from ifonly.explainers.constraints import Origin, Source
+from ifonly.explainers.constraints.rule import read_rule
+from ifonly.explainers.errors import InvalidRule
+from ifonly.explainers.grammar import MAX_LENGTH
+from ifonly.models.schema import Category, Feature, Kind, Schema
 
 SCHEMA = Schema(
     (

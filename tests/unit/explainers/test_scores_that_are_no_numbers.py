@@ -12,29 +12,29 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from explainers.answer import Recourse
-from explainers.causal.regressor import Regressor
-from explainers.constraints import Origin, Plausible, Source
-from explainers.errors import NotEligible
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine
-from explainers.search.linear import Linear
-from explainers.search.portfolio import engines_for
-from explainers.search.relu import Relu
-from explainers.search.trees.engine import Trees
-from explainers.target import Target
-from models.errors import NotFinite
-from models.graph.forms import GraphForm, TreeEnsemble
-from models.graph.reading import read_graph
-from models.graph.refusal import UnreadableGraph
-from models.onnx import OnnxPredictor, load_predictor
-from models.onnx.trial import trial_rows
-from models.predictor import Predictor, Row, Rows, Scores
-from models.schema import Task
-from models.spec import Spec, parse_spec
+from ifonly.explainers.answer import Recourse
+from ifonly.explainers.causal.regressor import Regressor
+from ifonly.explainers.constraints import Origin, Plausible, Source
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.linear import Linear
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.explainers.search.relu import Relu
+from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.target import Target
+from ifonly.models.errors import NotFinite
+from ifonly.models.graph.forms import GraphForm, TreeEnsemble
+from ifonly.models.graph.reading import read_graph
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.onnx import OnnxPredictor, load_predictor
+from ifonly.models.onnx.trial import trial_rows
+from ifonly.models.predictor import Predictor, Row, Rows, Scores
+from ifonly.models.schema import Task
+from ifonly.models.spec import Spec, parse_spec
 from tests.support.bruteforce import settable
 from tests.support.deployed import Deployed, deployed, deployed_layers, deployed_trees
 from tests.support.generated import SCHEMA, decision, factual

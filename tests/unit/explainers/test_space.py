@@ -9,8 +9,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from explainers.space import Axis, Grid, changed
-from models.schema import Category, Feature, Kind
+from ifonly.explainers.space import Axis, Grid, changed
+from ifonly.models.schema import Category, Feature, Kind
 
 TORQUE = Feature("torque", Kind.CONTINUOUS, "Nm", 3.8, 76.6, Decimal("0.1"))
 

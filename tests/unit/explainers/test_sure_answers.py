@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, Infeasible, Recourse, Status, Unknown
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import Basis, Coordinates, Expansion
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.function import Array, Members
-from explainers.causal.hidden import HiddenCause
-from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.members import MemberMechanism
-from explainers.consequences import Trust
-from explainers.deadline import Deadline
-from explainers.explain import explain
-from explainers.policy import Policy, read_constraints
-from explainers.problem import Problem
-from explainers.search.engine import Meter, SearchOutcome
-from explainers.transcript import terms_of
-from explainers.verify import Checker, Proposal, Report
-from explainers.wording import Grounds, Wording
-from models.predictor import Row, Rows, Scores
-from models.schema import Task
+from ifonly.explainers.answer import Abstained, Infeasible, Recourse, Status, Unknown
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import Basis, Coordinates, Expansion
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.function import Array, Members
+from ifonly.explainers.causal.hidden import HiddenCause
+from ifonly.explainers.causal.mechanism import Mechanism, Noise
+from ifonly.explainers.causal.members import MemberMechanism
+from ifonly.explainers.consequences import Trust
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy, read_constraints
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter, SearchOutcome
+from ifonly.explainers.transcript import terms_of
+from ifonly.explainers.verify import Checker, Proposal, Report
+from ifonly.explainers.wording import Grounds, Wording
+from ifonly.models.predictor import Row, Rows, Scores
+from ifonly.models.schema import Task
 from tests.support.generated import SCHEMA, decision
 
 PRESSURE, SPEED = 0, 1

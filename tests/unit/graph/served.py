@@ -10,14 +10,14 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto
 
-from models.encoding import Encoding, FeatureEncoding, Form
-from models.graph.forms import GraphForm, TreeEnsemble
-from models.graph.reading import read_graph
-from models.onnx import OnnxPredictor, load_predictor
-from models.onnx.reading import tensor_inputs
-from models.predictor import Rows, Scores
-from models.schema import Category, Decision, Feature, Kind, Schema, Task
-from models.spec import OutputBinding, Spec
+from ifonly.models.encoding import Encoding, FeatureEncoding, Form
+from ifonly.models.graph.forms import GraphForm, TreeEnsemble
+from ifonly.models.graph.reading import read_graph
+from ifonly.models.onnx import OnnxPredictor, load_predictor
+from ifonly.models.onnx.reading import tensor_inputs
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
+from ifonly.models.spec import OutputBinding, Spec
 
 
 @dataclass(frozen=True)

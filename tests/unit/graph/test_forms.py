@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import GraphError
-from models.graph import floats
-from models.graph.checking import check_reading
-from models.graph.ensemble import BranchMode, TreeEnsemble
-from models.graph.forms import GraphForm
-from models.graph.refusal import UnreadableGraph
-from models.predictor import Rows, Scores
-from models.repository.folder import load_folder
-from models.schema import Task
+from ifonly.models.errors import GraphError
+from ifonly.models.graph import floats
+from ifonly.models.graph.checking import check_reading
+from ifonly.models.graph.ensemble import BranchMode, TreeEnsemble
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.repository.folder import load_folder
+from ifonly.models.schema import Task
 from tests.unit.graph.ensembles import Leaf, Split, Tree, classifier, regressor, stump
 from tests.unit.graph.served import decision_of, numbers, points, random_rows, serve
 

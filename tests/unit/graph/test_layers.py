@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from models.graph.finish import Link
-from models.graph.forms import Affine, ReluNetwork
-from models.graph.refusal import UnreadableGraph
-from models.schema import Task
+from ifonly.models.graph.finish import Link
+from ifonly.models.graph.forms import Affine, ReluNetwork
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.schema import Task
 from tests.unit.graph.ensembles import INPUT, SCORES, model_of
 from tests.unit.graph.served import (
     Served,

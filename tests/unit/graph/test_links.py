@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from explainers.search.goals import STEP
-from models.graph.operators.tree_scores import logistic
+from ifonly.explainers.search.goals import STEP
+from ifonly.models.graph.operators.tree_scores import logistic
 
 Scored = Callable[[np.ndarray], np.ndarray]
 

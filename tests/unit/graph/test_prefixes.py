@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from models.encoding import Form
-from models.errors import GraphError
-from models.graph.refusal import UnreadableGraph
-from models.schema import Feature, Task
+from ifonly.models.encoding import Form
+from ifonly.models.errors import GraphError
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.schema import Feature, Task
 from tests.unit.graph.ensembles import Leaf, Split, regressor
 from tests.unit.graph.served import (
     Served,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto, helper
 
-from models.graph import split_thresholds
+from ifonly.models.graph import split_thresholds
 from tests.unit.graph.ensembles import INPUT, Leaf, Split, classifier, ensemble, regressor, stump
 
 TREES = [

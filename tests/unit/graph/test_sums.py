@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from models.graph.forms import TreeEnsemble
-from models.graph.refusal import UnreadableGraph
-from models.schema import Task
+from ifonly.models.graph.forms import TreeEnsemble
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.schema import Task
 from tests.unit.graph.ensembles import INPUT, SCORES, Leaf, Split, model_of, regressor, stump
 from tests.unit.graph.served import compare, decision_of, numbers, points, read, serve
 

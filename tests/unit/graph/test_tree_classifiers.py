@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from models.graph.finish import Link
-from models.graph.forms import TreeEnsemble
-from models.graph.refusal import UnreadableGraph
-from models.graph.tree_nodes import read_classifier
-from models.schema import Task
+from ifonly.models.graph.finish import Link
+from ifonly.models.graph.forms import TreeEnsemble
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.graph.tree_nodes import read_classifier
+from ifonly.models.schema import Task
 from tests.unit.graph.ensembles import Leaf, Split, Tree, classifier
 from tests.unit.graph.served import compare, decision_of, number, numbers, points, serve, whole
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from models.graph.finish import Link
-from models.graph.forms import BranchMode, TreeEnsemble
-from models.graph.refusal import UnreadableGraph
-from models.graph.tree_nodes import read_regressor
-from models.graph.tree_v5 import read_ensemble
-from models.schema import Task
+from ifonly.models.graph.finish import Link
+from ifonly.models.graph.forms import BranchMode, TreeEnsemble
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.graph.tree_nodes import read_regressor
+from ifonly.models.graph.tree_v5 import read_ensemble
+from ifonly.models.schema import Task
 from tests.unit.graph.ensembles import Leaf, Split, ensemble, regressor, stump
 from tests.unit.graph.served import Served, compare, decision_of, number, points, serve
 

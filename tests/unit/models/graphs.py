@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-from models.spec import Spec, parse_spec
+from ifonly.models.spec import Spec, parse_spec
 
 OPSETS = (helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3))
 IR = 8

@@ -10,14 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.document import MAX_PROBLEMS
-from models.errors import SpecError
-from models.repository import reference
-from models.repository.folder import Folder
-from models.repository.reference import MAX_EXAMPLES, PIECE, read_examples, read_reference
-from models.schema import Feature, Kind, Schema
-from models.spec import parse_spec
-from models.toml_bounds import MAX_BYTES, MAX_DEPTH, MAX_PARTS, MAX_TABLES, MAX_VALUES, problem_of
+from ifonly.models.document import MAX_PROBLEMS
+from ifonly.models.errors import SpecError
+from ifonly.models.repository import reference
+from ifonly.models.repository.folder import Folder
+from ifonly.models.repository.reference import MAX_EXAMPLES, PIECE, read_examples, read_reference
+from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.models.spec import parse_spec
+from ifonly.models.toml_bounds import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_PARTS,
+    MAX_TABLES,
+    MAX_VALUES,
+    problem_of,
+)
 from tests.unit.models.spec_example import FULL
 
 SCHEMA = Schema(tuple(Feature(name, Kind.CONTINUOUS, lower=-1e9, upper=1e9) for name in ("a", "b")))
@@ -40,7 +47,7 @@ TOO_MUCH = {
 
 @pytest.mark.parametrize("text", TOO_MUCH.values(), ids=TOO_MUCH)
 def test_a_spec_that_is_too_much_is_not_parsed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.document.tomllib.loads", pytest.fail)
+    monkeypatch.setattr("ifonly.models.document.tomllib.loads", pytest.fail)
     with pytest.raises(SpecError) as refused:
         parse_spec(text.encode(), "spec.toml")
     assert len(str(refused.value)) < 200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from models.errors import SpecError
-from models.repository import Repository
+from ifonly.models.errors import SpecError
+from ifonly.models.repository import Repository
 from tests.unit.models.test_repository import deploy
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.encoding import (
+from ifonly.models.encoding import (
     BoundEncoding,
     Encoding,
     FeatureEncoding,
@@ -11,7 +11,7 @@ from models.encoding import (
     Place,
     TensorInput,
 )
-from models.errors import GraphError
+from ifonly.models.errors import GraphError
 
 
 def tensor(name="x", dtype="float32", shape=(None, None)):

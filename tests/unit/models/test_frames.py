@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from models.frames import read_frame, write_frame
+from ifonly.models.frames import read_frame, write_frame
 
 
 def test_what_is_written_is_read() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from models.encoding import Encoding, FeatureEncoding, Form, TensorInput
-from models.graph import feature_thresholds, split_thresholds
+from ifonly.models.encoding import Encoding, FeatureEncoding, Form, TensorInput
+from ifonly.models.graph import feature_thresholds, split_thresholds
 from tests.unit.models.graphs import data, graph_of, stump, sum_graph, value
 
 ROWS = data()

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from models.errors import GraphError, OutOfService
-from models.onnx import Guard, GuardLimits, load_predictor
-from models.onnx.bounded import unbounded
-from models.onnx.box import box_of
-from models.onnx.sessions import open_here, open_session
+from ifonly.models.errors import GraphError, OutOfService
+from ifonly.models.onnx import Guard, GuardLimits, load_predictor
+from ifonly.models.onnx.bounded import unbounded
+from ifonly.models.onnx.box import box_of
+from ifonly.models.onnx.sessions import open_here, open_session
 from tests.support.endless import TRIGGER, endless, growing, slow
 from tests.unit.models.graphs import REGRESSION, graph_of, sum_graph, three_numbers, value
 

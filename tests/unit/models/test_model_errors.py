@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 
-from models.errors import FieldProblem, InvalidInstance, SpecError, SpecProblem
+from ifonly.models.errors import FieldProblem, InvalidInstance, SpecError, SpecProblem
 
 
 def test_an_invalid_instance_crosses_a_process_pool_with_its_problems():

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.explain import explain
-from explainers.policy import Policy
-from explainers.problem import Problem
-from models.errors import GraphError, InvalidInstance
-from models.schema import Category, Decision, Feature, Kind, Schema, Task
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.problem import Problem
+from ifonly.models.errors import GraphError, InvalidInstance
+from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 from tests.support.deployed import deployed_trees
 
 SCHEMA = Schema(

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
-from models.errors import GraphError
-from models.onnx import load_predictor
+from ifonly.models.errors import GraphError
+from ifonly.models.onnx import load_predictor
 from tests.unit.models.graphs import REGRESSION, graph_of, sum_graph, three_numbers, value
 
 SPEC = three_numbers(REGRESSION)

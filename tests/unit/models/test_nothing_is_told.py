@@ -11,8 +11,8 @@ import pytest
 
 LOAD = """
 from pathlib import Path
-from models.repository import load_folder
-from service.settings import shipped_models
+from ifonly.models.repository import load_folder
+from ifonly.service.settings import shipped_models
 
 load_folder(shipped_models() / "milling-machine" / "1")
 """

@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from models.errors import GraphError
-from models.onnx import load_plausibility, load_predictor
-from models.onnx.predictor import CHUNK, in_sessions
+from ifonly.models.errors import GraphError
+from ifonly.models.onnx import load_plausibility, load_predictor
+from ifonly.models.onnx.predictor import CHUNK, in_sessions
 from tests.unit.models.graphs import (
     BINARY,
     REGRESSION,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, external_data_helper, helper
 
-from models.errors import GraphError
-from models.onnx import load_predictor
+from ifonly.models.errors import GraphError
+from ifonly.models.onnx import load_predictor
 from tests.unit.models.graphs import (
     BINARY,
     REGRESSION,

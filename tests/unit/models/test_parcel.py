@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import SpecError
-from models.repository import parcel
-from models.repository.parcel import unpack
+from ifonly.models.errors import SpecError
+from ifonly.models.repository import parcel
+from ifonly.models.repository.parcel import unpack
 
 LIMIT = 1_000_000
 SPEC = b"""

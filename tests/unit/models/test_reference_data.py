@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from models.errors import SpecError
-from models.repository.reference import read_examples, read_reference
+from ifonly.models.errors import SpecError
+from ifonly.models.repository.reference import read_examples, read_reference
 from tests.unit.models.graphs import REGRESSION, number, quality, spec_of, whole
 
 SCHEMA = spec_of(REGRESSION, number("a", "missing = true"), whole("n"), quality()).schema

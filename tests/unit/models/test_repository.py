@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from models.errors import SpecError, UnknownModel
-from models.repository import Repository, load_folder
-from models.repository.naming import natural
+from ifonly.models.errors import SpecError, UnknownModel
+from ifonly.models.repository import Repository, load_folder
+from ifonly.models.repository.naming import natural
 from tests.unit.models.graphs import (
     REGRESSION,
     graph_of,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from models.said import PredictorWord, expected, read_said
-from models.schema import Category, Decision, Task
+from ifonly.models.said import PredictorWord, expected, read_said
+from ifonly.models.schema import Category, Decision, Task
 
 BINARY = Decision(Task.BINARY, (Category("good"), Category("bad")), positive=1, threshold=0.4)
 SWAPPED = Decision(Task.BINARY, (Category("bad"), Category("good")), positive=0, threshold=0.4)

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from models.encoding import Form
-from models.schema import Kind, Task
-from models.spec import parse_spec
+from ifonly.models.encoding import Form
+from ifonly.models.schema import Kind, Task
+from ifonly.models.spec import parse_spec
 from tests.support.broken import Broken
 from tests.unit.models.spec_example import FULL
 

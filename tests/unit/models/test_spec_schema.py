@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-import models
-from models.errors import SpecError
-from models.spec import json_schema, parse_spec
+from ifonly import models
+from ifonly.models.errors import SpecError
+from ifonly.models.spec import json_schema, parse_spec
 from tests.support.kinds import KINDS
 from tests.support.questions import policy_table
 from tests.unit.models.spec_example import FULL

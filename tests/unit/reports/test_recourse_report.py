@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from models.schema import Category, Feature, Kind
-from service.audit.recourse_by_group import table
-from service.audit.recourse_by_group.cases import LeverChange, RecourseCase
-from service.audit.recourse_by_group.groups import MAX_GROUPS, by_attribute, by_feature
-from service.audit.recourse_by_group.report import ReviewVerdict, report
+from ifonly.models.schema import Category, Feature, Kind
+from ifonly.service.audit.recourse_by_group import table
+from ifonly.service.audit.recourse_by_group.cases import LeverChange, RecourseCase
+from ifonly.service.audit.recourse_by_group.groups import MAX_GROUPS, by_attribute, by_feature
+from ifonly.service.audit.recourse_by_group.report import ReviewVerdict, report
 
 QUALITY = Feature(
     "quality", Kind.ORDINAL, categories=(Category("L", {"ko": "하급"}), Category("H"))

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from service.audit.recourse_by_group.statistics import median, share
+from ifonly.service.audit.recourse_by_group.statistics import median, share
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from service.errors import ShareSpent
-from service.scheduling import admission as module
-from service.scheduling import presence
-from service.scheduling.admission import AT_ONCE, AdmissionQueue
+from ifonly.service.errors import ShareSpent
+from ifonly.service.scheduling import admission as module
+from ifonly.service.scheduling import presence
+from ifonly.service.scheduling.admission import AT_ONCE, AdmissionQueue
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.store import anchors
-from service.store.anchors import read_down, write_down
-from service.store.chain import Head, IntegrityFinding, Record, seal
+from ifonly.service.store import anchors
+from ifonly.service.store.anchors import read_down, write_down
+from ifonly.service.store.chain import Head, IntegrityFinding, Record, seal
 
 
 def anchor(number: int) -> Record:

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.doors.http import body as reading
-from service.doors.http.body import MAX_MEMBERS, QUICK_BYTES, plain, read_aside, read_lines
-from service.doors.http.problems import BodyTooLarge, TooManyRows
-from service.errors import MAX_FAULTS, InvalidRequest, MalformedBody
-from service.scheduling.worker_pools import Workers
-from service.settings import Settings
-from service.wire import strict_json, validation
-from service.wire.requests import ExplanationRequest
-from service.wire.strict_json import MAX_DEPTH, MAX_KEYS, read_json
+from ifonly.service.doors.http import body as reading
+from ifonly.service.doors.http.body import MAX_MEMBERS, QUICK_BYTES, plain, read_aside, read_lines
+from ifonly.service.doors.http.problems import BodyTooLarge, TooManyRows
+from ifonly.service.errors import MAX_FAULTS, InvalidRequest, MalformedBody
+from ifonly.service.scheduling.worker_pools import Workers
+from ifonly.service.settings import Settings
+from ifonly.service.wire import strict_json, validation
+from ifonly.service.wire.requests import ExplanationRequest
+from ifonly.service.wire.strict_json import MAX_DEPTH, MAX_KEYS, read_json
 
 GZIP = {"content-encoding": "gzip"}
 

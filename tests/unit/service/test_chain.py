@@ -12,7 +12,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.store.chain import (
+from ifonly.service.store.chain import (
     Facts,
     Head,
     IntegrityFinding,
@@ -27,7 +27,7 @@ from service.store.chain import (
     seal,
     timestamp,
 )
-from service.store.kinds import RecordKind
+from ifonly.service.store.kinds import RecordKind
 
 WRITER = "0123456789abcdef"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from explainers.wording import LANGUAGES
-from service.words.claims import in_words
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.service.words.claims import in_words
 
 
 def answer(status: str, *found: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from explainers.constraints.registry import request_keys
-from models.schema import Feature, Kind, Schema
-from service.ask import read_request
-from service.errors import InvalidRequest
-from service.wire.constraints import Constraints, type_of
+from ifonly.explainers.constraints.registry import request_keys
+from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.service.ask import read_request
+from ifonly.service.errors import InvalidRequest
+from ifonly.service.wire.constraints import Constraints, type_of
 
 
 def test_the_request_has_the_keys_of_the_kinds() -> None:

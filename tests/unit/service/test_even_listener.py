@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("uvloop")
 
-from service.doors.cli import even_listener as module
-from service.doors.cli.even_listener import Board, EvenLoop
+from ifonly.service.doors.cli import even_listener as module
+from ifonly.service.doors.cli.even_listener import Board, EvenLoop
 
 CONNECTIONS = 16
 

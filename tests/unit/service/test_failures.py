@@ -12,10 +12,10 @@ import pytest
 from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
 
-from service import logs
-from service.doors.http import problems
-from service.doors.http.limits import BodyLimit
-from service.doors.http.request_log import RequestLog
+from ifonly.service import logs
+from ifonly.service.doors.http import problems
+from ifonly.service.doors.http.limits import BodyLimit
+from ifonly.service.doors.http.request_log import RequestLog
 
 SECRET = 48.15162342
 

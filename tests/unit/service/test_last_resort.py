@@ -10,7 +10,7 @@ import contextlib, signal, sys, threading
 sys.path[:0] = {path!r}
 import uvicorn
 from fastapi import FastAPI
-from service.doors.cli import interpreter
+from ifonly.service.doors.cli import interpreter
 
 interpreter.LAST_SECONDS = 0.2
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from explainers.wording import LANGUAGES
+from ifonly.explainers.wording import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[3]
 ONE_IDEA = {"Question"}

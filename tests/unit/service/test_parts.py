@@ -13,16 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from explainers.wording import LANGUAGES
-from models.schema import Category, Feature, Kind
-from service import logs
-from service.ask.read_request import place
-from service.ask.write_reply import delta
-from service.doors.cli.explain import read_target
-from service.doors.cli.rendering import prediction
-from service.doors.cli.serve import listen, url_of
-from service.settings import Settings, shipped_models
-from service.words.assumptions import NOTHING_FOLLOWS, PREDICTION_IS_EXACT, SMALLEST_BY_POLICY
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.models.schema import Category, Feature, Kind
+from ifonly.service import logs
+from ifonly.service.ask.read_request import place
+from ifonly.service.ask.write_reply import delta
+from ifonly.service.doors.cli.explain import read_target
+from ifonly.service.doors.cli.rendering import prediction
+from ifonly.service.doors.cli.serve import listen, url_of
+from ifonly.service.settings import Settings, shipped_models
+from ifonly.service.words.assumptions import (
+    NOTHING_FOLLOWS,
+    PREDICTION_IS_EXACT,
+    SMALLEST_BY_POLICY,
+)
 
 TORQUE = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 100.0, Decimal("0.1"))
 

@@ -6,8 +6,8 @@ import multiprocessing
 
 import pytest
 
-from service.scheduling import presence as module
-from service.scheduling.presence import Presence, shared
+from ifonly.service.scheduling import presence as module
+from ifonly.service.scheduling.presence import Presence, shared
 
 
 def _ask(stamps: module.Stamps, actor: str) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from service.ask.problem_types import INTERNAL_ERROR, INVALID, PROBLEM_TYPES
-from service.ask.problems import RequestProblem, pointer
-from service.errors import MAX_FAULTS, Fault, RequestPart
-from service.wire.problem import ProblemDetails
-from service.wire.validation import called
+from ifonly.service.ask.problem_types import INTERNAL_ERROR, INVALID, PROBLEM_TYPES
+from ifonly.service.ask.problems import RequestProblem, pointer
+from ifonly.service.errors import MAX_FAULTS, Fault, RequestPart
+from ifonly.service.wire.problem import ProblemDetails
+from ifonly.service.wire.validation import called
 
 
 def body(*faults: Fault, detail: str = "wrong") -> dict[str, Any]:

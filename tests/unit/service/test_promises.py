@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from service.promises import promised
+from ifonly.service.promises import promised
 
 
 def test_a_task_that_is_cancelled_takes_nothing_from_the_others() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.doors.app import _refreshing
-from service.errors import ModelsNotFound
-from service.served.registry import Registry
+from ifonly.service.doors.app import _refreshing
+from ifonly.service.errors import ModelsNotFound
+from ifonly.service.served.registry import Registry
 
 
 class FailsOnce(Registry):

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from service.audit.replay import differences, newer_members
-from service.wire import examples
-from service.wire.replies import ExplanationReply
+from ifonly.service.audit.replay import differences, newer_members
+from ifonly.service.wire import examples
+from ifonly.service.wire.replies import ExplanationReply
 
 
 def reply() -> ExplanationReply:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from service.doors.http import streams
-from service.doors.http.authentication import Admitted
-from service.errors import Overloaded
+from ifonly.service.doors.http import streams
+from ifonly.service.doors.http.authentication import Admitted
+from ifonly.service.errors import Overloaded
 
 
 class Always(Admitted):

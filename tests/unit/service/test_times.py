@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from itertools import count
 
-from service.ask.budget import LEAST_PATIENCE_SECONDS, Budget, Stopwatch
-from service.settings import Settings
+from ifonly.service.ask.budget import LEAST_PATIENCE_SECONDS, Budget, Stopwatch
+from ifonly.service.settings import Settings
 
 
 def test_a_deadline_begins_with_the_search_and_not_when_it_was_asked_for() -> None:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from explainers.deadline import Deadline
-from service.scheduling import time_slices as module
-from service.scheduling.round_robin import Rotation
-from service.scheduling.time_slices import OVER, Turn, Turns
+from ifonly.explainers.deadline import Deadline
+from ifonly.service.scheduling import time_slices as module
+from ifonly.service.scheduling.round_robin import Rotation
+from ifonly.service.scheduling.time_slices import OVER, Turn, Turns
 
 LONG = 600.0
 

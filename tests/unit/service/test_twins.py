@@ -8,21 +8,21 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from explainers.answer import Recourse, Status
-from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import linear
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.mechanism import Mechanism
-from explainers.constraints import Immutable, Origin, Source
-from explainers.cost import Cost, FeatureCost
-from explainers.explain import explain
-from explainers.problem import Problem
-from explainers.target import Target
-from models.schema import Category, Decision, Feature, Kind, Schema, Task
-from service.audit.recourse_by_group.cases import RecourseCase
-from service.audit.recourse_by_group.outcomes import outcomes
-from service.errors import CannotReplay
-from service.offline.twins import check_differs, groups_of, levels_of, twins
+from ifonly.explainers.answer import Recourse, Status
+from ifonly.explainers.causal import CausalModel, Graph, draw_members
+from ifonly.explainers.causal.basis import linear
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.constraints import Immutable, Origin, Source
+from ifonly.explainers.cost import Cost, FeatureCost
+from ifonly.explainers.explain import explain
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.target import Target
+from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
+from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.audit.recourse_by_group.outcomes import outcomes
+from ifonly.service.errors import CannotReplay
+from ifonly.service.offline.twins import check_differs, groups_of, levels_of, twins
 
 # a is -1 or 1; x1 = a / 2 + u1; x2 = u2; x3 = (a + x1 - x2) / 2 + u3
 SCHEMA = Schema(

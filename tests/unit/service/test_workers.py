@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from service.errors import Overloaded, ShareSpent
-from service.scheduling.worker_pools import Workers
+from ifonly.service.errors import Overloaded, ShareSpent
+from ifonly.service.scheduling.worker_pools import Workers
 
 
 def test_the_event_loop_turns_while_questions_are_answered() -> None:

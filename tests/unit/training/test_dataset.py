@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import DataError
-from models.training.dataset import (
+from ifonly.models.errors import DataError
+from ifonly.models.training.dataset import (
     ALARM_CAMPAIGN,
     CSV_LABEL,
     Dataset,
@@ -16,7 +16,7 @@ from models.training.dataset import (
     simulated_split,
     stratified_split,
 )
-from models.training.template import untrained_schema
+from ifonly.models.training.template import untrained_schema
 
 FILE = Path(__file__).parents[4] / "shared" / "data" / "ai4i2020" / "ai4i2020.csv"
 SCHEMA = untrained_schema()

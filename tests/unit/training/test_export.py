@@ -23,13 +23,13 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.errors import GraphError, ParityError
-from models.graph import split_thresholds
-from models.onnx.export import INPUT, SCORES, export_onnx, to_bytes
-from models.onnx.parity import ParityReport, check_parity
-from models.predictor import Rows, Scores
-from models.schema import Category, Decision, Task
-from models.training.milling import simulate
+from ifonly.models.errors import GraphError, ParityError
+from ifonly.models.graph import split_thresholds
+from ifonly.models.onnx.export import INPUT, SCORES, export_onnx, to_bytes
+from ifonly.models.onnx.parity import ParityReport, check_parity
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Category, Decision, Task
+from ifonly.models.training.milling import simulate
 
 PARTS = simulate(4000, seed=0)
 ROWS, LABEL = PARTS.rows, PARTS.failed.astype(int)

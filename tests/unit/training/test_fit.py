@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
-from models.training.dataset import Dataset, simulated_split
-from models.training.fit import TrainedModel, choose_threshold, fit, measure
-from models.training.milling import QUALITY, WEAR
+from ifonly.models.training.dataset import Dataset, simulated_split
+from ifonly.models.training.fit import TrainedModel, choose_threshold, fit, measure
+from ifonly.models.training.milling import QUALITY, WEAR
 
 
 @pytest.fixture(scope="module")

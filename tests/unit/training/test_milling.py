@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.training.milling import (
+from ifonly.models.training.milling import (
     AIR,
     MODES,
     PROCESS,

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import DataError, ModelError, ParityError
-from models.repository import load_folder
-from models.training import held_out_alarms, package, simulate, train
-from models.training.dataset import CSV_COLUMNS, CSV_LABEL
-from models.training.fit import PARAMETERS, TrainedModel
-from models.training.template import NAME
+from ifonly.models.errors import DataError, ModelError, ParityError
+from ifonly.models.repository import load_folder
+from ifonly.models.training import held_out_alarms, package, simulate, train
+from ifonly.models.training.dataset import CSV_COLUMNS, CSV_LABEL
+from ifonly.models.training.fit import PARAMETERS, TrainedModel
+from ifonly.models.training.template import NAME
 
 FILES = {"model.onnx", "spec.toml", "parity.json", "reference.csv", "examples.json"}
 

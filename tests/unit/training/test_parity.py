@@ -8,13 +8,13 @@ import onnxruntime
 import pytest
 import xgboost
 
-from models.errors import ParityError
-from models.graph import split_thresholds
-from models.onnx.export import INPUT, export_onnx
-from models.onnx.parity import Thresholds, check_parity, threshold_neighbours
-from models.predictor import Rows, Scores
-from models.schema import Category, Decision, Task
-from models.training.milling import simulate
+from ifonly.models.errors import ParityError
+from ifonly.models.graph import split_thresholds
+from ifonly.models.onnx.export import INPUT, export_onnx
+from ifonly.models.onnx.parity import Thresholds, check_parity, threshold_neighbours
+from ifonly.models.predictor import Rows, Scores
+from ifonly.models.schema import Category, Decision, Task
+from ifonly.models.training.milling import simulate
 
 ROWS = simulate(3000, seed=0).rows
 DECISION = Decision(Task.BINARY, (Category("normal"), Category("failure")), threshold=0.5)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import models
-from explainers.causal import build_model, parse_causal
-from explainers.causal.fit import fit
-from explainers.causal.spec import ApprovalStatus
-from models.repository import load_folder
-from models.training.milling import (
+from ifonly import models
+from ifonly.explainers.causal import build_model, parse_causal
+from ifonly.explainers.causal.fit import fit
+from ifonly.explainers.causal.spec import ApprovalStatus
+from ifonly.models.repository import load_folder
+from ifonly.models.training.milling import (
     AIR,
     PROCESS,
     QUALITY,
@@ -22,7 +22,7 @@ from models.training.milling import (
     carry_out,
     simulate,
 )
-from models.training.observed import observed_rows
+from ifonly.models.training.observed import observed_rows
 
 FOLDER = Path(models.__file__).parent / "artifacts" / "milling-machine" / "1"
 UNSEEN = 9_000_000

@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.constraints import Changes, Rule
-from explainers.policy import Policy
-from models.graph import split_thresholds
-from models.onnx import OnnxPredictor
-from models.onnx.export import export_onnx, to_bytes
-from models.onnx.parity import check_parity
-from models.predictor import Rows
-from models.repository import DeployedModel, load_folder
-from models.training.dataset import read_csv, simulated_split
-from models.training.fit import PARAMETERS, fit, measure
-from models.training.milling import QUALITY, TORQUE, WEAR, carry_out, simulate
-from models.training.package import ROWS, libraries
-from models.training.template import NAME, SCALED, spec_text, untrained_schema
+from ifonly.explainers.constraints import Changes, Rule
+from ifonly.explainers.policy import Policy
+from ifonly.models.graph import split_thresholds
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.models.onnx.export import export_onnx, to_bytes
+from ifonly.models.onnx.parity import check_parity
+from ifonly.models.predictor import Rows
+from ifonly.models.repository import DeployedModel, load_folder
+from ifonly.models.training.dataset import read_csv, simulated_split
+from ifonly.models.training.fit import PARAMETERS, fit, measure
+from ifonly.models.training.milling import QUALITY, TORQUE, WEAR, carry_out, simulate
+from ifonly.models.training.package import ROWS, libraries
+from ifonly.models.training.template import NAME, SCALED, spec_text, untrained_schema
 
-FOLDER = Path(str(files("models"))) / "artifacts" / NAME / "1"
+FOLDER = Path(str(files("ifonly.models"))) / "artifacts" / NAME / "1"
 FILE = Path(__file__).parents[4] / "shared" / "data" / "ai4i2020" / "ai4i2020.csv"
 
 

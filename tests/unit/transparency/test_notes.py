@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.transparency.signing import (
+from ifonly.service.transparency.signing import (
     LocalSigner,
     NoKey,
     cosign,
@@ -19,7 +19,7 @@ from service.transparency.signing import (
     read_key,
     sign_head,
 )
-from service.transparency.verifier import (
+from ifonly.service.transparency.verifier import (
     Checkpoint,
     Note,
     NotProven,

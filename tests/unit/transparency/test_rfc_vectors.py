@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.transparency.merkle import Roots, Tree, grown
-from service.transparency.verifier import check_consistency, check_inclusion, leaf_hash
+from ifonly.service.transparency.merkle import Roots, Tree, grown
+from ifonly.service.transparency.verifier import check_consistency, check_inclusion, leaf_hash
 
 LEAVES = [
     bytes.fromhex(text)

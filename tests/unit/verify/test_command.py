@@ -13,8 +13,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from models.errors import ModelError
-from service.doors.cli.verify import _checked, verify
+from ifonly.models.errors import ModelError
+from ifonly.service.doors.cli.verify import _checked, verify
 from tests.support.answered import MILLING, Answered, served
 from tests.unit.verify.test_exported import leaves, with_value
 
@@ -226,15 +226,17 @@ def test_every_leaf_of_a_reply_is_reached_by_the_walk(answers: dict[str, Answere
 # --- alone ---------------------------------------------------------------------------------------
 
 BARRED = (
-    "explainers.search", "explainers.constraints", "explainers.cost", "explainers.target",
-    "explainers.consequences", "explainers.causal", "explainers.problem", "explainers.policy",
-    "explainers.explain", "service.store", "service.ask",
-    "service.audit", "service.doors.http", "service.served.registry",
-    "sqlalchemy", "fastapi", "explainers.native", "highspy",
+    "ifonly.explainers.search", "ifonly.explainers.constraints", "ifonly.explainers.cost",
+    "ifonly.explainers.target",
+    "ifonly.explainers.consequences", "ifonly.explainers.causal", "ifonly.explainers.problem",
+    "ifonly.explainers.policy",
+    "ifonly.explainers.explain", "ifonly.service.store", "ifonly.service.ask",
+    "ifonly.service.audit", "ifonly.service.doors.http", "ifonly.service.served.registry",
+    "sqlalchemy", "fastapi", "ifonly.explainers.native", "highspy",
 )  # fmt: skip
 FRESH = """
 import json, sys
-from service.doors.cli import main
+from ifonly.service.doors.cli import main
 sys.argv = ["ifonly", "verify", *sys.argv[1:]]
 try:
     main()
@@ -257,7 +259,7 @@ def test_a_fresh_process_that_verifies_has_imported_no_engine_no_store_and_no_se
     *table, modules = done.stdout.splitlines()
     assert "all hold" in "\n".join(table)
     loaded = json.loads(modules)
-    assert "explainers.verify.checker" in loaded
+    assert "ifonly.explainers.verify.checker" in loaded
     assert [
         m for m in loaded for barred in BARRED if m == barred or m.startswith(f"{barred}.")
     ] == []

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from explainers.verify.exported import Section, check_answer
-from service.doors.cli.verify import _checked
+from ifonly.explainers.verify.exported import Section, check_answer
+from ifonly.service.doors.cli.verify import _checked
 from tests.support.answered import Answered, served
 
 KINDS = (

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.causal.certainty import Certainty
-from explainers.causal.certainty import certainty as true_certainty
-from explainers.causal.consequences import CausalConsequences
-from explainers.causal.graph import Graph
-from explainers.constraints import Comparison
-from explainers.cost import Cost
-from explainers.search.blackbox import Blackbox
-from explainers.target import Target
-from service.ask.budget import Stopwatch
-from service.ask.write_reply import ReplyWriter
-from service.served.registry import prepare
+from ifonly.explainers.causal.certainty import Certainty
+from ifonly.explainers.causal.certainty import certainty as true_certainty
+from ifonly.explainers.causal.consequences import CausalConsequences
+from ifonly.explainers.causal.graph import Graph
+from ifonly.explainers.constraints import Comparison
+from ifonly.explainers.cost import Cost
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.target import Target
+from ifonly.service.ask.budget import Stopwatch
+from ifonly.service.ask.write_reply import ReplyWriter
+from ifonly.service.served.registry import prepare
 from tests.support.answered import MILLING, Answered, answered, asked, example, served, with_engine
 from tests.unit.verify.test_exported import broken, checked
 
@@ -154,7 +154,7 @@ def not_so_sure(patch: pytest.MonkeyPatch) -> None:
         found = true_certainty(*given, **named)
         return replace(found, chance=np.full_like(found.chance, 0.95))
 
-    patch.setattr("explainers.causal.consequences.certainty", certainty)
+    patch.setattr("ifonly.explainers.causal.consequences.certainty", certainty)
 
 
 def from_anywhere(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.doors.cli.verify import _checked
+from ifonly.service.doors.cli.verify import _checked
 from tests.support.alternatives import HIDDEN, REVERSED, folder_with
 from tests.support.answered import Answered, answered, example, served
 

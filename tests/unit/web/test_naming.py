@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from service.doors.pages.auditor.naming import badge
-from service.doors.pages.auditor.search import choices
-from service.store import kinds
-from service.store.kinds import STATUSES, KindOfRecord, RecordKind, own_words
-from service.words.catalogue import texts
+from ifonly.service.doors.pages.auditor.naming import badge
+from ifonly.service.doors.pages.auditor.search import choices
+from ifonly.service.store import kinds
+from ifonly.service.store.kinds import STATUSES, KindOfRecord, RecordKind, own_words
+from ifonly.service.words.catalogue import texts
 
 
 def test_what_has_no_word_is_shown_by_its_name() -> None:

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explainers.target import Target
-from explainers.wording.numerals import percentage
-from service.ask.plane import plane_of
-from service.ask.question import Question, Rung, problem_of
-from service.ask.what_if import what_if
-from service.ask.write_reply import ReplyWriter
-from service.doors.pages.causal_graph import drawn as graph_of
-from service.doors.pages.operator.levers import levers_of
-from service.doors.pages.operator.outcome import outcome_of
-from service.doors.pages.operator.plane_drawing import drawn
-from service.served.causal_model import Semantics
-from service.served.registry import Registry, ServedModel
-from service.settings import shipped_models
+from ifonly.explainers.target import Target
+from ifonly.explainers.wording.numerals import percentage
+from ifonly.service.ask.plane import plane_of
+from ifonly.service.ask.question import Question, Rung, problem_of
+from ifonly.service.ask.what_if import what_if
+from ifonly.service.ask.write_reply import ReplyWriter
+from ifonly.service.doors.pages.causal_graph import drawn as graph_of
+from ifonly.service.doors.pages.operator.levers import levers_of
+from ifonly.service.doors.pages.operator.outcome import outcome_of
+from ifonly.service.doors.pages.operator.plane_drawing import drawn
+from ifonly.service.served.causal_model import Semantics
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.settings import shipped_models
 
 TORQUE, SPEED = "torque", "rotational_speed"
 

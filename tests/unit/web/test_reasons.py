@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import SpecError
-from models.repository.parcel import unpack
-from service.doors.pages.steward.reasons import SECTION, fixed_parts, reason
-from service.words.catalogue import texts
+from ifonly.models.errors import SpecError
+from ifonly.models.repository.parcel import unpack
+from ifonly.service.doors.pages.steward.reasons import SECTION, fixed_parts, reason
+from ifonly.service.words.catalogue import texts
 from tests.integration.small_models import PRESS
 
 ROOT = Path(__file__).parents[3]

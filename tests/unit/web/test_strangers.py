@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from service.doors.pages import strangers as module
-from service.doors.pages.strangers import Strangers
-from service.errors import Overloaded
+from ifonly.service.doors.pages import strangers as module
+from ifonly.service.doors.pages.strangers import Strangers
+from ifonly.service.errors import Overloaded
 
 
 def test_strangers_are_served_one_at_a_time_and_the_loop_turns_between_them(

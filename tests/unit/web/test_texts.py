@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from explainers.wording import LANGUAGES, Language
-from explainers.wording.conventions import conventions
-from service.ask.problem_types import PROBLEM_TYPES
-from service.doors.pages.rendering import PLACES
-from service.store.kinds import KINDS, STATUSES, RecordKind, own_words
-from service.words.catalogue import preferred, texts
+from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.service.ask.problem_types import PROBLEM_TYPES
+from ifonly.service.doors.pages.rendering import PLACES
+from ifonly.service.store.kinds import KINDS, STATUSES, RecordKind, own_words
+from ifonly.service.words.catalogue import preferred, texts
 
-PACKAGE = Path(str(files("service")))
+PACKAGE = Path(str(files("ifonly.service")))
 KEYS = sorted({key for language in LANGUAGES for key in texts(language)})
 ENGLISH = texts("en")
 
@@ -95,7 +95,7 @@ def test_a_browsers_first_known_language_is_taken(accepted: str, language: str) 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_text_stands_twice(language: Language) -> None:
-    folder = Path(str(files("service.words"))) / language
+    folder = Path(str(files("ifonly.service.words"))) / language
     keys = [
         f"{section}.{name}"
         for file in folder.iterdir()

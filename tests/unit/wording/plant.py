@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 
-from explainers.answer import Action, Counterfactual, Effect, Prediction, Recourse, Work
-from explainers.constraints import Origin, Source
-from explainers.wording import Grounds, Wording
-from models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
+from ifonly.explainers.answer import Action, Counterfactual, Effect, Prediction, Recourse, Work
+from ifonly.explainers.constraints import Origin, Source
+from ifonly.explainers.wording import Grounds, Wording
+from ifonly.models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
 
 AIR, PROCESS, SPEED, TORQUE, WEAR, QUALITY, VALVE, OIL = range(8)
 

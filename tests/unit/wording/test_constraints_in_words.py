@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from explainers.constraints import (
+from ifonly.explainers.constraints import (
     Changes,
     Comparison,
     Condition,
@@ -25,8 +25,8 @@ from explainers.constraints import (
     Sense,
     Settable,
 )
-from explainers.wording import Grounds
-from models.predictor import Rows, Scores
+from ifonly.explainers.wording import Grounds
+from ifonly.models.predictor import Rows, Scores
 from tests.unit.wording.plant import (
     AIR,
     OIL,

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from explainers.answer import Action, Answer, Counterfactual, Effect
-from explainers.constraints import Constraint
-from explainers.errors import InvalidPolicy
-from explainers.wording import Grounds, Wording
-from models.schema import Labels, Schema
+from ifonly.explainers.answer import Action, Answer, Counterfactual, Effect
+from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.wording import Grounds, Wording
+from ifonly.models.schema import Labels, Schema
 from tests.unit.wording import test_constraints_in_words as constraints
 from tests.unit.wording import test_sentences as sentences
 from tests.unit.wording.plant import AIR, QUALITY, SCHEMA, SPEED, TORQUE, WEAR, binary, found

@@ -8,18 +8,18 @@ from typing import Any, ClassVar
 
 import pytest
 
-import explainers.wording
-from explainers.constraints import MaxChange, Origin, Single, Source
-from explainers.speaker import Words
-from explainers.wording import LANGUAGES, Language
-from explainers.wording.catalogue import Grammar, catalogue
-from explainers.wording.conventions import WORDS, canonical, conventions
-from explainers.wording.en.limits import EnglishLimits
-from explainers.wording.gauges import Gauge
-from explainers.wording.limits import kinds, require_words, saying
+import ifonly.explainers.wording
+from ifonly.explainers.constraints import MaxChange, Origin, Single, Source
+from ifonly.explainers.speaker import Words
+from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.explainers.wording.catalogue import Grammar, catalogue
+from ifonly.explainers.wording.conventions import WORDS, canonical, conventions
+from ifonly.explainers.wording.en.limits import EnglishLimits
+from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.limits import kinds, require_words, saying
 from tests.unit.wording.plant import SCHEMA, TORQUE
 
-PACKAGE = Path(explainers.wording.__file__).parent
+PACKAGE = Path(ifonly.explainers.wording.__file__).parent
 SENTENCES = [name for name in vars(Grammar) if not name.startswith("_")]
 GAUGES = tuple(Gauge.of(feature) for feature in SCHEMA.features)
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from babel.numbers import format_decimal
 
-from explainers.wording import LANGUAGES
-from explainers.wording.conventions import conventions
-from explainers.wording.numerals import (
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.explainers.wording.numerals import (
     apart,
     ceiling_percent,
     decimal,

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from explainers.wording.ko.particles import PARTICLES, SUBJECT, TO, attach
-from explainers.wording.ko.sounds import Final, final_of
+from ifonly.explainers.wording.ko.particles import PARTICLES, SUBJECT, TO, attach
+from ifonly.explainers.wording.ko.sounds import Final, final_of
 
 # As it is written with its 이/가. 16 A is 16 암페어, 8 mg/m³ is 8 밀리그램 퍼 세제곱미터.
 SUBJECTS = """

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from explainers.answer import Action
-from explainers.errors import InvalidPolicy
-from explainers.wording import Wording
+from ifonly.explainers.answer import Action
+from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.wording import Wording
 from tests.unit.wording.plant import (
     ALARM,
     BETTER_QUALITY,

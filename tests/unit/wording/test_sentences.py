@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from explainers.answer import (
+from ifonly.explainers.answer import (
     Action,
     AlreadyTarget,
     Answer,
@@ -19,10 +19,10 @@ from explainers.answer import (
     Relaxation,
     Unknown,
 )
-from explainers.constraints import Direction, Immutable, MaxChanges, Sense
-from explainers.target import Target
-from explainers.wording import LANGUAGES, Grounds, Wording
-from models.schema import Category, Decision, Task
+from ifonly.explainers.constraints import Direction, Immutable, MaxChanges, Sense
+from ifonly.explainers.target import Target
+from ifonly.explainers.wording import LANGUAGES, Grounds, Wording
+from ifonly.models.schema import Category, Decision, Task
 from tests.support.spoken import spoken
 from tests.unit.wording.plant import (
     AIR,

@@ -6,10 +6,10 @@ from functools import cache
 import pint
 import pytest
 
-from explainers.wording.ko.spoken_units import is_unmistakable, spoken
-from explainers.wording.ko.unit_names import ALONE, PLANT
-from explainers.wording.unit_data import OWN_ZERO, POWERS, PREFIXES, UNITS
-from explainers.wording.units import Dimension, Unit, atom
+from ifonly.explainers.wording.ko.spoken_units import is_unmistakable, spoken
+from ifonly.explainers.wording.ko.unit_names import ALONE, PLANT
+from ifonly.explainers.wording.unit_data import OWN_ZERO, POWERS, PREFIXES, UNITS
+from ifonly.explainers.wording.units import Dimension, Unit, atom
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from explainers.answer import Action
-from explainers.wording import Wording
-from models.schema import Category, Feature, Kind, Schema
+from ifonly.explainers.answer import Action
+from ifonly.explainers.wording import Wording
+from ifonly.models.schema import Category, Feature, Kind, Schema
 from tests.unit.wording.plant import (
     AIR,
     BETTER_QUALITY,

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from explainers.wording import Language
-from explainers.wording.conventions import conventions
-from explainers.wording.numerals import figure
-from models.errors import UnknownModel
-from models.schema import Feature
-from service.served.registry import Registry, ServedModel
-from service.store.chain import Facts
-from service.store.kinds import RecordKind
-from service.wire.trail import Event
-from service.words.catalogue import is_said, say
-from service.words.labels import label
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.explainers.wording.numerals import figure
+from ifonly.models.errors import UnknownModel
+from ifonly.models.schema import Feature
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire.trail import Event
+from ifonly.service.words.catalogue import is_said, say
+from ifonly.service.words.labels import label
 
 Tone = Literal["good", "bad", "warn", "plain"]
 

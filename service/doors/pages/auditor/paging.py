@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
-from service.errors import InvalidCursor, InvalidRequest
+from ifonly.service.errors import InvalidCursor, InvalidRequest
 
 Entry = TypeVar("Entry")
 

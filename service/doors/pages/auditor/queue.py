@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from explainers.wording import Language
-from service.audit import oversight
-from service.doors.pages.auditor.naming import Badge, badge, badge_of, moment, said_in
-from service.doors.pages.auditor.paging import ResultPage, found
-from service.store import archive
-from service.store.database import Database
-from service.wire import report as wire
-from service.wire import validation
+from ifonly.explainers.wording import Language
+from ifonly.service.audit import oversight
+from ifonly.service.doors.pages.auditor.naming import Badge, badge, badge_of, moment, said_in
+from ifonly.service.doors.pages.auditor.paging import ResultPage, found
+from ifonly.service.store import archive
+from ifonly.service.store.database import Database
+from ifonly.service.wire import report as wire
+from ifonly.service.wire import validation
 
 FIELDS = ("model", "status", "since", "until")
 CLAIMS = ("infeasible", "feasible", "optimal", "unknown", "abstained")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.wording import Language
-from explainers.wording.numerals import count, percentage
-from service.doors.pages.auditor.naming import (
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import count, percentage
+from ifonly.service.doors.pages.auditor.naming import (
     IN_DOUBT,
     Badge,
     Names,
@@ -21,11 +21,11 @@ from service.doors.pages.auditor.naming import (
     rounded,
     said_in,
 )
-from service.served.registry import Registry
-from service.store.chain import Facts
-from service.store.kinds import RecordKind
-from service.wire.inspection import EventReply, ReplayReply
-from service.wire.trail import Finding, Review
+from ifonly.service.served.registry import Registry
+from ifonly.service.store.chain import Facts
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire.inspection import EventReply, ReplayReply
+from ifonly.service.wire.trail import Finding, Review
 
 Said = Mapping[str, Any]
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from explainers.wording import Language
-from explainers.wording.numerals import count, figure, percentage
-from models.errors import UnknownModel
-from service.audit.oversight import proportion
-from service.audit.recourse_by_group.report import RecourseReport
-from service.audit.recourse_by_group.statistics import share
-from service.doors.pages.auditor.naming import moment, named, rounded, said_in
-from service.doors.pages.auditor.search import given as filled
-from service.served.registry import Registry
-from service.wire import report as wire
-from service.words.labels import label
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import count, figure, percentage
+from ifonly.models.errors import UnknownModel
+from ifonly.service.audit.oversight import proportion
+from ifonly.service.audit.recourse_by_group.report import RecourseReport
+from ifonly.service.audit.recourse_by_group.statistics import share
+from ifonly.service.doors.pages.auditor.naming import moment, named, rounded, said_in
+from ifonly.service.doors.pages.auditor.search import given as filled
+from ifonly.service.served.registry import Registry
+from ifonly.service.wire import report as wire
+from ifonly.service.words.labels import label
 
 FIELDS = ("model", "since", "until", "by")
 SCALE = 100.0

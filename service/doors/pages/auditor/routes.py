@@ -8,23 +8,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from service.access import Role
-from service.audit import inspection, oversight, records, reviews
-from service.audit.replay import replay
-from service.audit.trust_root import verified
-from service.doors.http.context import AppState, Recording, Shared
-from service.doors.pages.auditor import queue, record, report, search
-from service.doors.pages.auditor.naming import badge
-from service.doors.pages.rendering import is_part, page
-from service.doors.pages.request_path import PageRoute, refusal
-from service.doors.pages.visit import form_value, visit_of, whole
-from service.errors import InvalidRequest
-from service.store import translog
-from service.store.export import MEDIA_TYPES, Format, export
-from service.store.kinds import STATUSES, RecordKind
-from service.wire import report as wire_many
-from service.wire import trail as wire
-from service.wire import validation
+from ifonly.service.access import Role
+from ifonly.service.audit import inspection, oversight, records, reviews
+from ifonly.service.audit.replay import replay
+from ifonly.service.audit.trust_root import verified
+from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.pages.auditor import queue, record, report, search
+from ifonly.service.doors.pages.auditor.naming import badge
+from ifonly.service.doors.pages.rendering import is_part, page
+from ifonly.service.doors.pages.request_path import PageRoute, refusal
+from ifonly.service.doors.pages.visit import form_value, visit_of, whole
+from ifonly.service.errors import InvalidRequest
+from ifonly.service.store import translog
+from ifonly.service.store.export import MEDIA_TYPES, Format, export
+from ifonly.service.store.kinds import STATUSES, RecordKind
+from ifonly.service.wire import report as wire_many
+from ifonly.service.wire import trail as wire
+from ifonly.service.wire import validation
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from explainers.wording import Language
-from service.audit import records
-from service.doors.pages.auditor.naming import Badge, badge_of, moment, named
-from service.doors.pages.auditor.paging import ResultPage, found
-from service.store.database import Database
-from service.wire import trail as wire
-from service.wire import validation
+from ifonly.explainers.wording import Language
+from ifonly.service.audit import records
+from ifonly.service.doors.pages.auditor.naming import Badge, badge_of, moment, named
+from ifonly.service.doors.pages.auditor.paging import ResultPage, found
+from ifonly.service.store.database import Database
+from ifonly.service.wire import trail as wire
+from ifonly.service.wire import validation
 
 FIELDS = ("kind", "status", "model", "actor", "language", "begins", "request_id", "since", "until")
 LIMIT = 40

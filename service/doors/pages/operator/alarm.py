@@ -9,19 +9,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from explainers.wording import LANGUAGES, Language
-from service.ask import answering
-from service.ask.budget import Budget
-from service.ask.looking_on import looks_on
-from service.ask.plane import plane_of
-from service.audit import records as api_trail
-from service.audit import reviews
-from service.doors.http.body import read_aside
-from service.doors.http.context import AppState, Recording, Shared, application
-from service.doors.pages.operator import answer as answers
-from service.doors.pages.operator import plane_drawing, subject
-from service.doors.pages.operator.asking import ask
-from service.doors.pages.operator.case import (
+from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.service.ask import answering
+from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.looking_on import looks_on
+from ifonly.service.ask.plane import plane_of
+from ifonly.service.audit import records as api_trail
+from ifonly.service.audit import reviews
+from ifonly.service.doors.http.body import read_aside
+from ifonly.service.doors.http.context import AppState, Recording, Shared, application
+from ifonly.service.doors.pages.operator import answer as answers
+from ifonly.service.doors.pages.operator import plane_drawing, subject
+from ifonly.service.doors.pages.operator.asking import ask
+from ifonly.service.doors.pages.operator.case import (
     ALTERNATIVES,
     CasePage,
     SettableAlarm,
@@ -31,16 +31,16 @@ from service.doors.pages.operator.case import (
     served,
     settable,
 )
-from service.doors.pages.operator.levers import LeverControl
-from service.doors.pages.operator.listing import lines, title_of
-from service.doors.pages.operator.outcome import outcome_of, said_demand
-from service.doors.pages.operator.subject import Subject
-from service.doors.pages.rendering import page
-from service.doors.pages.request_path import PageRoute
-from service.doors.pages.visit import Visit, form_value, visit_of, whole
-from service.errors import Fault, InvalidRequest, RequestPart
-from service.store.kinds import RecordKind
-from service.wire import requests, trail, validation
+from ifonly.service.doors.pages.operator.levers import LeverControl
+from ifonly.service.doors.pages.operator.listing import lines, title_of
+from ifonly.service.doors.pages.operator.outcome import outcome_of, said_demand
+from ifonly.service.doors.pages.operator.subject import Subject
+from ifonly.service.doors.pages.rendering import page
+from ifonly.service.doors.pages.request_path import PageRoute
+from ifonly.service.doors.pages.visit import Visit, form_value, visit_of, whole
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import requests, trail, validation
 
 router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
 

@@ -9,14 +9,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.sse import format_sse_event
 
-from service.doors.http.authentication import Admitted
-from service.doors.http.context import AppState, Shared
-from service.doors.http.streams import STILL_THERE, changes, streamed
-from service.doors.pages.operator.listing import listed
-from service.doors.pages.rendering import page
-from service.doors.pages.request_path import PageRoute
-from service.doors.pages.visit import is_still, visit_of
-from service.store import recent
+from ifonly.service.doors.http.authentication import Admitted
+from ifonly.service.doors.http.context import AppState, Shared
+from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
+from ifonly.service.doors.pages.operator.listing import listed
+from ifonly.service.doors.pages.rendering import page
+from ifonly.service.doors.pages.request_path import PageRoute
+from ifonly.service.doors.pages.visit import is_still, visit_of
+from ifonly.service.store import recent
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.problem import Problem
-from explainers.wording import Language
-from explainers.wording.gauges import Gauge
-from service.doors.pages.causal_graph import Drawing, Mark, drawn
-from service.doors.pages.operator.levers import levers_of
-from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.served.registry import ServedModel
-from service.words.claims import confirmed_in_words
-from service.words.labels import label, label_or
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.gauges import Gauge
+from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
+from ifonly.service.doors.pages.operator.levers import levers_of
+from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.words.claims import confirmed_in_words
+from ifonly.service.words.labels import label, label_or
 
 TRACK = 300
 """Length of the picture of a lever."""

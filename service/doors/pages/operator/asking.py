@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from service.audit.drafts import asked_by
-from service.audit.recorder import Recorded
-from service.doors.http.context import context_of
-from service.doors.http.problems import problem_in
-from service.served.registry import ServedModel
-from service.store.kinds import RecordKind
-from service.wire.base import Wire
+from ifonly.service.audit.drafts import asked_by
+from ifonly.service.audit.recorder import Recorded
+from ifonly.service.doors.http.context import context_of
+from ifonly.service.doors.http.problems import problem_in
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire.base import Wire
 
 R = TypeVar("R", bound=Wire)
 

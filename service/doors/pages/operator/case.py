@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.problem import Problem
-from explainers.target import Demand
-from explainers.wording import LANGUAGES, Language
-from service.ask import read_request
-from service.ask.question import Question, Rung, problem_of
-from service.doors.http.context import AppState
-from service.doors.pages.operator import subject
-from service.doors.pages.operator.levers import LeverControl, levers_of
-from service.doors.pages.operator.listing import title_of
-from service.doors.pages.operator.subject import Subject
-from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.errors import InvalidRequest, UnknownRecord
-from service.served.causal_model import Semantics
-from service.served.registry import ServedModel
-from service.wire import requests
-from service.words.catalogue import say
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.target import Demand
+from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.service.ask import read_request
+from ifonly.service.ask.question import Question, Rung, problem_of
+from ifonly.service.doors.http.context import AppState
+from ifonly.service.doors.pages.operator import subject
+from ifonly.service.doors.pages.operator.levers import LeverControl, levers_of
+from ifonly.service.doors.pages.operator.listing import title_of
+from ifonly.service.doors.pages.operator.subject import Subject
+from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from ifonly.service.errors import InvalidRequest, UnknownRecord
+from ifonly.service.served.causal_model import Semantics
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.wire import requests
+from ifonly.service.words.catalogue import say
 
 ALTERNATIVES = 4
 """The suggestion, and other ways out beside it."""

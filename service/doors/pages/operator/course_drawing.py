@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from explainers.wording import Language
-from explainers.wording.numerals import figure, percentage
-from models.schema import Task
-from service.doors.pages.operator.plane_drawing import Tick
-from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.served.registry import ServedModel
-from service.words.catalogue import say
-from service.words.labels import label as label_of
-from service.words.time import length
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import figure, percentage
+from ifonly.models.schema import Task
+from ifonly.service.doors.pages.operator.plane_drawing import Tick
+from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.words.catalogue import say
+from ifonly.service.words.labels import label as label_of
+from ifonly.service.words.time import length
 
 LEFT, TOP, ACROSS, DOWN = 62, 14, 320, 120
 """Where the plot begins, and how large it is; the picture has margins for its axes."""

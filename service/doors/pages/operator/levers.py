@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from explainers.constraints import Immutable
-from explainers.problem import Problem
-from explainers.space import same
-from explainers.wording import Language
-from explainers.wording.gauges import Gauge
-from explainers.wording.units import Unit
-from models.schema import Feature
-from service.served.registry import ServedModel
-from service.words.labels import label, label_or
+from ifonly.explainers.constraints import Immutable
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import same
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.units import Unit
+from ifonly.models.schema import Feature
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.words.labels import label, label_or
 
 FEW = 12
 """A feature with so few values has a button for each."""

@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.wording import Language
-from models.errors import InvalidInstance
-from service.doors.pages.operator.subject import Subject, is_alarm, model_of, path_of, subjects
-from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.served.registry import Registry, ServedModel
-from service.store import recent
-from service.store.chain import Facts, Payload, Record, timestamp
-from service.store.database import Database
-from service.words.labels import label, label_or
+from ifonly.explainers.wording import Language
+from ifonly.models.errors import InvalidInstance
+from ifonly.service.doors.pages.operator.subject import (
+    Subject,
+    is_alarm,
+    model_of,
+    path_of,
+    subjects,
+)
+from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.store import recent
+from ifonly.service.store.chain import Facts, Payload, Record, timestamp
+from ifonly.service.store.database import Database
+from ifonly.service.words.labels import label, label_or
 
 ALARMS, OTHERS = 12, 8
 """Entries of a page: more than a screen has; each costs some of the time to the first paint."""

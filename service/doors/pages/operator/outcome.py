@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.target import Demand
-from explainers.wording import Language
-from explainers.wording.gauges import Gauge
-from explainers.wording.numerals import exact_percentage, percentage
-from service.doors.pages.operator import course_drawing
-from service.doors.pages.operator.course_drawing import CourseDrawing
-from service.doors.pages.operator.levers import written
-from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.served.registry import ServedModel
-from service.words.labels import label as label_of
+from ifonly.explainers.target import Demand
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.numerals import exact_percentage, percentage
+from ifonly.service.doors.pages.operator import course_drawing
+from ifonly.service.doors.pages.operator.course_drawing import CourseDrawing
+from ifonly.service.doors.pages.operator.levers import written
+from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.words.labels import label as label_of
 
 
 @dataclass(frozen=True, slots=True)

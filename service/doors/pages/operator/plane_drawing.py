@@ -9,12 +9,12 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from explainers.wording import Language
-from explainers.wording.gauges import Gauge
-from explainers.wording.numerals import figure, percentage
-from models.schema import Task
-from service.ask.plane import Plane
-from service.served.registry import ServedModel
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.numerals import figure, percentage
+from ifonly.models.schema import Task
+from ifonly.service.ask.plane import Plane
+from ifonly.service.served.registry import ServedModel
 
 LEFT, TOP, ACROSS, DOWN = 88, 10, 456, 300
 """Where the plane begins, and how large it is; the picture has margins for its axes."""

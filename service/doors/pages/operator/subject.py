@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.audit import recheck, records
-from service.audit.drafts import ALARM
-from service.errors import CannotReplay, ErasedRecord, UnknownRecord
-from service.served.registry import Registry, ServedModel
-from service.store import archive
-from service.store.chain import Payload, Record
-from service.store.database import Database
-from service.store.kinds import RecordKind
+from ifonly.service.audit import recheck, records
+from ifonly.service.audit.drafts import ALARM
+from ifonly.service.errors import CannotReplay, ErasedRecord, UnknownRecord
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.store import archive
+from ifonly.service.store.chain import Payload, Record
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
 
 KINDS = (RecordKind.PREDICTION, RecordKind.EXPLANATION)
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.wording import Language
-from explainers.wording.numerals import exact_percentage, figure, percentage
-from models.schema import Task
-from service.served.registry import ServedModel
-from service.words.labels import label as label_of
-from service.words.labels import label_or
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import exact_percentage, figure, percentage
+from ifonly.models.schema import Task
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.words.labels import label as label_of
+from ifonly.service.words.labels import label_or
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,23 +9,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.causal import CausalSpec
-from explainers.causal.spec import CausalEdge, ProvenanceCheck
-from explainers.wording import Language
-from explainers.wording.numerals import count, exact_percentage, percentage
-from models.encoding import Form
-from models.errors import UnknownModel
-from models.graph.ensemble import TreeEnsemble
-from models.graph.forms import Affine
-from models.schema import Feature, Labels, plain
-from service.ask import catalogue
-from service.doors.pages.auditor.naming import rounded, said_in
-from service.doors.pages.causal_graph import Drawing, drawn
-from service.served.registry import Registry, ServedModel
-from service.words.catalogue import say
-from service.words.graphs import differs, settled_by
-from service.words.labels import label
-from service.words.time import duration
+from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.causal.spec import CausalEdge, ProvenanceCheck
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import count, exact_percentage, percentage
+from ifonly.models.encoding import Form
+from ifonly.models.errors import UnknownModel
+from ifonly.models.graph.ensemble import TreeEnsemble
+from ifonly.models.graph.forms import Affine
+from ifonly.models.schema import Feature, Labels, plain
+from ifonly.service.ask import catalogue
+from ifonly.service.doors.pages.auditor.naming import rounded, said_in
+from ifonly.service.doors.pages.causal_graph import Drawing, drawn
+from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.words.catalogue import say
+from ifonly.service.words.graphs import differs, settled_by
+from ifonly.service.words.labels import label
+from ifonly.service.words.time import duration
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import re
 import string
 from functools import cache
 
-from explainers.wording import Language
-from service.words.catalogue import say, texts
+from ifonly.explainers.wording import Language
+from ifonly.service.words.catalogue import say, texts
 
 SECTION = "reason."
 

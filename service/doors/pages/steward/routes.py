@@ -7,16 +7,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.datastructures import UploadFile
 
-from service.access import Role
-from service.ask import catalogue
-from service.audit.uploads import take_in
-from service.doors.http.context import AppState, Recording, Shared
-from service.doors.pages.rendering import is_part, page
-from service.doors.pages.request_path import PageRoute
-from service.doors.pages.steward.description import cards, shown
-from service.doors.pages.steward.reasons import reason
-from service.doors.pages.visit import visit_of
-from service.errors import CannotUpload, Fault, InvalidRequest
+from ifonly.service.access import Role
+from ifonly.service.ask import catalogue
+from ifonly.service.audit.uploads import take_in
+from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.pages.rendering import is_part, page
+from ifonly.service.doors.pages.request_path import PageRoute
+from ifonly.service.doors.pages.steward.description import cards, shown
+from ifonly.service.doors.pages.steward.reasons import reason
+from ifonly.service.doors.pages.visit import visit_of
+from ifonly.service.errors import CannotUpload, Fault, InvalidRequest
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

@@ -1,8 +1,8 @@
 """Records by language whatever the languages are: the tag is text, and says nothing of the others.
 
 The indexes of :mod:`v0004_search` listed the combinations of two languages. Those by language are
-made by :func:`service.store.migrate.upgrade`, one for each that this version speaks: a further
-language needs no migration.
+made by :func:`ifonly.service.store.migrate.upgrade`, one for each that this version speaks: a
+further language needs no migration.
 """
 
 from __future__ import annotations
