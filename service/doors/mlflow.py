@@ -40,7 +40,7 @@ TAGS: dict[str, Any] = {
 }
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.MlflowError}
-    for status in (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 503)
+    for status in (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 502, 503)
 }
 UNREADY: dict[int | str, dict[str, Any]] = {s: {"model": KServeError} for s in (422, 500, 503)}
 
@@ -255,7 +255,9 @@ def _of_csv(body: bytes, schema: Schema) -> list[Any]:
     """
     try:
         text = body.decode("utf-8-sig")
-        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        # Empty lines are no rows, as for pandas, by which MLflow reads.
+        (_, header), *lines = [(reader.line_num, line) for line in reader if line]
     except UnicodeDecodeError:
         raise MalformedBody("the body is not UTF-8 text") from None
     except csv.Error as error:
@@ -269,7 +271,7 @@ def _of_csv(body: bytes, schema: Schema) -> list[Any]:
     if len({*header}) < len(header):
         twice = next(name for i, name in enumerate(header) if name in header[:i])
         raise MalformedBody(f"the column {twice} is given twice")
-    for number, line in enumerate(lines, 2):
+    for number, line in lines:
         if len(line) != len(header):
             problem = f"line {number} has {len(line)} values; there are {len(header)} columns"
             raise MalformedBody(problem, number, 1)
@@ -278,5 +280,5 @@ def _of_csv(body: bytes, schema: Schema) -> list[Any]:
             name: of_text(schema[name], value) if name in schema else value
             for name, value in zip(header, line, strict=True)
         }
-        for line in lines
+        for _, line in lines
     ]

@@ -30,6 +30,7 @@ NAME = "milling-machine"
 FOLDER = shipped_models() / NAME / "1"
 NATIVE = f"/api/v1/models/{NAME}/explanations"
 KSERVE = f"/v1/models/{NAME}:explain"
+MLFLOW = "/invocations/explanations"
 AWAY = "127.0.0.1:9"
 """Nobody answers there."""
 
@@ -420,6 +421,36 @@ def test_a_number_that_is_none_is_an_error_and_never_left_to_the_copy(
     assert problem["scorer"] == "predictor"
     assert problem["value"] == str(float(bad))
     assert len(problem["row"]) == len(question["instance"])
+
+
+@pytest.mark.parametrize(
+    ("instead", "status", "kind"),
+    [(1.0, 502, "predictor-disagrees"), (np.nan, 500, "score-not-finite")],
+)
+@pytest.mark.parametrize("path", [KSERVE, MLFLOW])
+def test_a_row_without_the_predictors_word_does_not_lose_the_others(
+    milling: Path, alarm: dict[str, Any], path: str, instead: float, status: int, kind: str
+) -> None:
+    """Told so in its place; alone it refuses the request, with a status that the API declares."""
+    other = alarm | {"torque": alarm["torque"] + 1.0}
+
+    def change(rows: Rows, scores: Scores) -> Scores:
+        is_other = rows[:, [3]] == other["torque"]
+        return np.where(is_other, instead * (1.0 - scores), scores)
+
+    with (
+        predicting(FOLDER, "shares", change=change) as host,
+        explainer(milling, host) as client,
+    ):
+        both, alone = (client.post(path, json={"instances": r}) for r in ([alarm, other], [other]))
+        declared = client.get("/openapi.json").json()["paths"]
+    told = both.raise_for_status().json()
+    answer, wrong = told["explanations"]
+    assert answer["confirmation"]["by"] == "predictor"
+    assert (wrong["status"], wrong["type"].rsplit(":")[-1]) == (status, kind)
+    assert told.get("predictions", ["failure", wrong]) == ["failure", wrong]
+    assert (alone.status_code, alone.json()["error"]) == (status, wrong["error"])
+    assert str(status) in declared[path.replace(NAME, "{model}")]["post"]["responses"]
 
 
 @pytest.mark.parametrize(
