@@ -22,7 +22,7 @@ from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.integration.test_cli import here
 from tests.integration.test_jobs_api import ended, lines, result, submit
-from tests.support.predictor import answering, flipped, predicting
+from tests.support.predictor import answering, flipped, predicting, silent
 
 __all__ = ["here"]  # a fixture
 
@@ -362,6 +362,36 @@ def test_an_answer_without_end_is_cut_off(
         monkeypatch.setattr(predictor_host, name, least)
         found = explained(asked(client, question, NATIVE))
     assert "answers without end" in found["confirmation"]["why"]
+
+
+@pytest.mark.parametrize("path", [KSERVE, MLFLOW])
+def test_a_silent_predictor_is_not_waited_for_by_each_row(
+    milling: Path, alarm: dict[str, Any], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(predictor_host, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(predictor_host, "PAUSE_SECONDS", 3_600.0)
+    rows = [alarm | {"torque": alarm["torque"] + k} for k in range(3)]
+    seen: list[Any] = []
+    with silent(seen) as host, explainer(milling, host) as client:
+        reply = client.post(path, json={"instances": rows})
+    assert len(seen) == 1
+    if path == KSERVE:
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
+        return
+    whys = [told["confirmation"]["why"] for told in reply.json()["explanations"]]
+    assert "ReadTimeout" in whys[0]
+    assert all("did not answer in time" in why for why in whys[1:])
+
+
+def test_after_a_pause_a_silent_predictor_is_asked_again(
+    milling: Path, alarm: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor_host, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(predictor_host, "PAUSE_SECONDS", 0.0)
+    seen: list[Any] = []
+    with silent(seen) as host, explainer(milling, host) as client:
+        client.post(KSERVE, json={"instances": [alarm] * 2})
+    assert len(seen) == 2
 
 
 def test_that_there_is_nothing_to_change_is_confirmed_too(

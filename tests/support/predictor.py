@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +116,30 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 
 
 @contextmanager
-def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
+def silent(asked: list[Any]) -> Iterator[str]:
+    """It takes requests, which ``asked`` collects, and answers none."""
+    is_over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            is_over.wait(60)
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    with running(Handler, ThreadingHTTPServer) as host:
+        try:
+            yield host
+        finally:
+            is_over.set()
+
+
+@contextmanager
+def running(
+    handler: type[BaseHTTPRequestHandler], kind: type[HTTPServer] = HTTPServer
+) -> Iterator[str]:
+    with kind(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

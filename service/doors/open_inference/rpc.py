@@ -212,7 +212,7 @@ class Calls:
 
 
 def _path(model: str, version: str) -> str:
-    # Of the path as the application has it, decoded: a slash, which is in no model's name, would ask
+    # The path as the application has it, decoded: a slash, which is in no model's name, would ask
     # another route.
     model, version = (name.replace("/", "%2F") for name in (model, version))
     return f"/v2/models/{model}" + (f"/versions/{version}" if version else "")
