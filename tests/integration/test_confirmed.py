@@ -453,6 +453,15 @@ def test_a_number_that_is_none_is_an_error_and_never_left_to_the_copy(
     assert len(problem["row"]) == len(question["instance"])
 
 
+def test_one_share_that_is_no_number_is_an_error_beside_a_number_that_is_ours(
+    milling: Path, question: dict[str, Any]
+) -> None:
+    """Of the class that is not the positive one: nothing is compared with it."""
+    with predicting(FOLDER, "half a share") as host, explainer(milling, host) as client:
+        replies = [asked(client, question, door) for door in (NATIVE, KSERVE)]
+    assert {(r.status_code, r.json()["type"][-16:]) for r in replies} == {(500, "score-not-finite")}
+
+
 @pytest.mark.parametrize(
     ("instead", "status", "kind"),
     [(1.0, 502, "predictor-disagrees"), (np.nan, 500, "score-not-finite")],

@@ -54,6 +54,8 @@ def speaker(folder: Path, how: str, change: Change) -> Callable[[Any], list[Any]
             return [[s] for s in shares]
         if how == "both":
             return [s if s < 0.5 else decision.class_names[decision.positive] for s in shares]
+        if how == "half a share":
+            return [[np.nan, s] if decision.positive else [s, np.nan] for s in shares]
         return [[1 - s, s] if decision.positive else [s, 1 - s] for s in shares]
 
     return predictions
@@ -69,8 +71,9 @@ def predicting(
 ) -> Iterator[str]:
     """Where it is, until the block ends. It says of each instance the class's ``names``, its
     ``places``, ``odd labels`` that nobody declared, the ``shares`` of both, that of the positive
-    one ``alone`` or ``in a list``, or ``both`` classes and shares; ``change``: what it
-    makes of the folder's scores; ``asked`` collects the instances of each request."""
+    one ``alone``, ``in a list`` or beside a NaN (``half a share``), or ``both`` classes and
+    shares; ``change``: what it makes of the folder's scores; ``asked`` collects the instances of
+    each request."""
     say = speaker(folder, how, change)
 
     class Handler(BaseHTTPRequestHandler):
