@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Schema
+from ifonly.service.ask.problems import as_json
 from ifonly.service.doors.client_cells import of_number, of_text
 from ifonly.service.doors.client_rows import ClientQuestions, in_a_word
 from ifonly.service.doors.http.body import QUICK_BYTES, check_media_type
@@ -121,11 +122,11 @@ async def _invoked(request: Request, state: AppState, *, explains: bool) -> Resp
         told = await questions.predictions(batch, params.attributes)
         refused = await questions.refused(batch, told.failed)
         words = {place: in_a_word(p) for place, p in told.found.items()} | refused
-        said = json.dumps({"predictions": [words[place] for place in places]}, ensure_ascii=False)
+        said = as_json({"predictions": [words[place] for place in places]})
         return Response(said, headers=questions.headers, media_type=JSON)
     shared = params.model_dump(by_alias=True, exclude_unset=True, exclude={"explain"})
     found = await questions.explanations(batch, shared)
-    predictions = json.dumps([_prediction(found[p]) for p in places], ensure_ascii=False).encode()
+    predictions = as_json([_prediction(found[place]) for place in places])
     # Joined, not written anew: each answer is byte for byte the one that was recorded.
     explained = b",".join(found[place] for place in places)
     content = b'{"predictions":%b,"explanations":[%b]}' % (predictions, explained)
