@@ -202,6 +202,25 @@ def test_what_is_wrong_is_named(service: httpx.Client, body: dict[str, Any], sai
 
 
 @pytest.mark.parametrize(
+    ("body", "pointer", "said"),
+    [
+        ({"inputs": "x"}, "/inputs", "inputs is 'x' (text), not a list"),
+        ({"inputs": {"torque": 1}}, "/inputs/torque", "torque is 1, not a list"),
+        ({"dataframe_split": {"columns": ["a", True], "data": [[1]]}},
+         "/dataframe_split/columns/1", "columns[1] is true, not text"),
+        ({"dataframe_split": {}}, "/dataframe_split/data", "data is missing"),
+        ({"dataframe_records": [3]}, "/dataframe_records/0", "is 3, not an object"),
+    ],
+)  # fmt: skip
+def test_a_place_where_several_forms_may_stand_is_named_as_it_was_sent(
+    service: httpx.Client, body: dict[str, Any], pointer: str, said: str
+) -> None:
+    told = service.post(ASKED, json=body).json()
+    assert (pointer, True) in [(e["pointer"], said in e["detail"]) for e in told["errors"]]
+    assert "[any]" not in told["message"]
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "the body is empty"),
