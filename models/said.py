@@ -58,16 +58,24 @@ def _of_shares(shares: list[Any], decision: Decision) -> PredictorWord | None:
     """Probabilities of all classes, in class order."""
     if decision.task is Task.REGRESSION or not all(map(_is_number, shares)):
         return None
-    is_binary = decision.task is Task.BINARY
-    return _of_scores([shares[decision.positive]] if is_binary else shares, decision)
+    scores = [_as_float(share) for share in shares]
+    if decision.task is Task.BINARY:
+        # Beside a share that is no number the other one is no word either.
+        share, other = scores[decision.positive], scores[1 - decision.positive]
+        scores = [other if math.isfinite(share) and not math.isfinite(other) else share]
+    return _of_scores(scores, decision)
 
 
 def _of_scores(numbers: list[Any], decision: Decision) -> PredictorWord:
-    try:
-        scores = tuple(float(number) for number in numbers)
-    except OverflowError:  # a whole number of a thousand digits
-        scores = (math.inf,) * len(numbers)
+    scores = tuple(map(_as_float, numbers))
     return PredictorWord(int(decision.decide(np.array([scores]))[0]), scores)
+
+
+def _as_float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # a whole number of a thousand digits
+        return math.inf
 
 
 def _is_number(value: Any) -> bool:

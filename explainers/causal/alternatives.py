@@ -15,7 +15,7 @@ from ifonly.explainers.causal.which_graphs import (
     ChangeKind,
     Edge,
     GraphChange,
-    Levers,
+    KnownColumns,
     WeighedChange,
     changes,
     weigh,
@@ -110,9 +110,9 @@ def given_by_persons(spec: CausalSpec) -> tuple[Alternative, ...]:
     return tuple(a for a in spec.alternatives if a.source not in FOUND)
 
 
-def _levers(spec: CausalSpec) -> Levers:
+def _levers(spec: CausalSpec) -> KnownColumns:
     roles = [spec.nodes[name].role for name in spec.schema.names]
-    return Levers(
+    return KnownColumns(
         tuple(not f.kind.is_categorical for f in spec.schema.features),
         frozenset(j for j, role in enumerate(roles) if role is NodeRole.ACTIONABLE),
         frozenset(j for j, role in enumerate(roles) if role is NodeRole.FIXED),

@@ -73,7 +73,7 @@ class GraphChange:
 
 
 @dataclass(frozen=True)
-class Levers:
+class KnownColumns:
     """What is known of the columns beforehand."""
 
     numeric: tuple[bool, ...]
@@ -130,7 +130,7 @@ class WeighedChange:
     correlation; see :func:`~ifonly.explainers.causal.normal_part.normal_share`."""
 
 
-def changes(graph: Graph, columns: Levers) -> Iterator[GraphChange]:
+def changes(graph: Graph, columns: KnownColumns) -> Iterator[GraphChange]:
     """Every graph that differs by one edge, and by two where one turned round closes a loop; of
     edges along which no action goes nothing is changed."""
     moves = columns.settable.union(*(graph.descendants[j] for j in columns.settable))

@@ -81,8 +81,8 @@ class Refusal(Exception):
         super().__init__(detail)
 
 
-def as_json(said: Mapping[str, Any]) -> bytes:
-    # NaN is no JSON: a client's parser would fail on the refusal.
+def as_json(said: object) -> bytes:
+    # NaN is no JSON: a client's parser would fail on it.
     return json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
 
 

@@ -10,6 +10,9 @@ from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
+_MISSING = ("", "nan", "null")
+"""As tables that were written as text have them."""
+
 
 def of_number(feature: Feature, value: Any, path: Path) -> Any:
     """A number as the feature is written: a category by its code, as arrays of numbers have it.
@@ -34,10 +37,10 @@ def of_number(feature: Feature, value: Any, path: Path) -> Any:
 
 
 def of_text(feature: Feature, text: str | None) -> Any:
-    """Text as the feature is written; empty: the reading is missing."""
+    """Text as the feature is written; empty, or of a number NaN or null: the reading is missing."""
     if feature.kind.is_categorical or text is None:
         return text or None
-    if not text.strip():
+    if text.strip().lower() in _MISSING:
         return None
     if not _NUMBER.fullmatch(text.strip()):
         return text  # to be refused by the schema

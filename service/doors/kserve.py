@@ -6,7 +6,6 @@ with the key that those clients read, ``error``, beside those of the native API.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from ifonly.service.ask import answering
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.confirm import Confirming
+from ifonly.service.ask.problems import as_json
 from ifonly.service.doors.client_rows import ClientQuestions, in_a_word
 from ifonly.service.doors.http.context import Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
@@ -102,4 +102,4 @@ async def explain(
 
 
 def _json(value: object, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(value, ensure_ascii=False), headers=headers, media_type=JSON)
+    return Response(as_json(value), headers=headers, media_type=JSON)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Schema
+from ifonly.service.ask.problems import as_json
 from ifonly.service.doors.client_cells import of_number, of_text
 from ifonly.service.doors.client_rows import ClientQuestions, in_a_word
 from ifonly.service.doors.http.body import QUICK_BYTES, check_media_type
@@ -40,7 +41,7 @@ TAGS: dict[str, Any] = {
 }
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.MlflowError}
-    for status in (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 503)
+    for status in (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 502, 503)
 }
 UNREADY: dict[int | str, dict[str, Any]] = {s: {"model": KServeError} for s in (422, 500, 503)}
 
@@ -121,11 +122,11 @@ async def _invoked(request: Request, state: AppState, *, explains: bool) -> Resp
         told = await questions.predictions(batch, params.attributes)
         refused = await questions.refused(batch, told.failed)
         words = {place: in_a_word(p) for place, p in told.found.items()} | refused
-        said = json.dumps({"predictions": [words[place] for place in places]}, ensure_ascii=False)
+        said = as_json({"predictions": [words[place] for place in places]})
         return Response(said, headers=questions.headers, media_type=JSON)
     shared = params.model_dump(by_alias=True, exclude_unset=True, exclude={"explain"})
     found = await questions.explanations(batch, shared)
-    predictions = json.dumps([_prediction(found[p]) for p in places], ensure_ascii=False).encode()
+    predictions = as_json([_prediction(found[place]) for place in places])
     # Joined, not written anew: each answer is byte for byte the one that was recorded.
     explained = b",".join(found[place] for place in places)
     content = b'{"predictions":%b,"explanations":[%b]}' % (predictions, explained)
@@ -255,7 +256,9 @@ def _of_csv(body: bytes, schema: Schema) -> list[Any]:
     """
     try:
         text = body.decode("utf-8-sig")
-        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        # Empty lines are no rows, as for pandas, by which MLflow reads.
+        (_, header), *lines = [(reader.line_num, line) for line in reader if line]
     except UnicodeDecodeError:
         raise MalformedBody("the body is not UTF-8 text") from None
     except csv.Error as error:
@@ -269,7 +272,7 @@ def _of_csv(body: bytes, schema: Schema) -> list[Any]:
     if len({*header}) < len(header):
         twice = next(name for i, name in enumerate(header) if name in header[:i])
         raise MalformedBody(f"the column {twice} is given twice")
-    for number, line in enumerate(lines, 2):
+    for number, line in lines:
         if len(line) != len(header):
             problem = f"line {number} has {len(line)} values; there are {len(header)} columns"
             raise MalformedBody(problem, number, 1)
@@ -278,5 +281,5 @@ def _of_csv(body: bytes, schema: Schema) -> list[Any]:
             name: of_text(schema[name], value) if name in schema else value
             for name, value in zip(header, line, strict=True)
         }
-        for line in lines
+        for _, line in lines
     ]

@@ -7,6 +7,7 @@ an answer holds only if that process says so, asked by the protocol that its cli
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 from ifonly.service.errors import PredictorUnavailable, PredictorUnclear
 
 TIMEOUT_SECONDS, CONNECT_SECONDS = 10.0, 1.0
+PAUSE_SECONDS = 5.0
+"""For so long one that has let us wait in vain is not asked again: else each row of a request or
+of a job would wait as long."""
 MOST_ROWS = 1_024
 """Of one request to it."""
 MOST_BYTES = 16 << 20
@@ -31,6 +35,7 @@ class PredictorHost:
         import httpx
 
         self.as_lists = as_lists
+        self._silent_until = -math.inf
         self._base = httpx.URL(host if "://" in host else f"http://{host}")
         # No proxy of the environment: the predictor is beside us, and readings stay there.
         self._client = httpx.Client(
@@ -49,7 +54,7 @@ class PredictorHost:
         Raises
         ------
         PredictorUnavailable
-            If it does not answer, or with an error.
+            If it does not answer, or with an error; or did not in time just now.
         PredictorUnclear
             If it says something else than so many predictions.
         """
@@ -62,7 +67,10 @@ class PredictorHost:
         import httpx
 
         url = self.url(model)
-        until = time.monotonic() + TIMEOUT_SECONDS
+        if (now := time.monotonic()) < self._silent_until:
+            paused = f"{PAUSE_SECONDS:g} s ago at most"
+            raise PredictorUnavailable(f"{url} did not answer in time, {paused}")
+        until = now + TIMEOUT_SECONDS
         body = bytearray()
         asked = {"instances": list(instances)}
         try:
@@ -70,10 +78,14 @@ class PredictorHost:
                 # Limits of the client are of each part: one that sends a byte a second has none.
                 for part in reply.iter_bytes():
                     body += part
-                    if len(body) > MOST_BYTES or time.monotonic() > until:
+                    if (is_late := time.monotonic() > until) or len(body) > MOST_BYTES:
+                        if is_late:
+                            self._pause()
                         limit = f"{MOST_BYTES} bytes, {TIMEOUT_SECONDS:g} s"
                         raise PredictorUnavailable(f"{url} answers without end ({limit})")
         except httpx.HTTPError as error:
+            if isinstance(error, httpx.TimeoutException):
+                self._pause()
             raise PredictorUnavailable(f"{url}: {type(error).__name__}: {error}") from error
         answered = f"{url} answered {reply.status_code}"
         text = head(body.decode(errors="replace"))
@@ -88,6 +100,9 @@ class PredictorHost:
         if not isinstance(found, list) or len(found) != len(instances):
             raise PredictorUnclear(came, wanted)
         return found
+
+    def _pause(self) -> None:
+        self._silent_until = time.monotonic() + PAUSE_SECONDS
 
     def close(self) -> None:
         self._client.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar, get_args
 
@@ -58,9 +58,24 @@ def read(kind: type[W], body: object) -> W:
     except ValidationError as error:
         # Without URLs: pydantic's documentation says nothing of our request.
         first = islice(error.errors(include_url=False), MAX_FAULTS + 1)
-        details = [{**e, "loc": ("body", *e["loc"])} for e in first]
+        details = [{**e, "loc": ("body", *_place(e, body))} for e in first]
         # The cause is dropped: it repeats what was sent, and tracebacks end in logs.
         raise InvalidRequest(RequestPart.REQUEST, faults(details, kind)) from None
+
+
+def _place(error: Details, body: object) -> Iterator[str | int]:
+    """Where it is in ``body``: of a union, pydantic names the member that it tried as well."""
+    *before, last = error["loc"] or (None,)
+    here: Any = body
+    for part in before:
+        try:
+            here = here[part]
+        except (KeyError, IndexError, TypeError):
+            continue
+        yield part
+    is_there = last in here if isinstance(here, Mapping) else isinstance(last, int)
+    if last is not None and (is_there or error["type"] == "missing"):
+        yield last
 
 
 def called(path: Path) -> str:

@@ -22,7 +22,7 @@ from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.integration.test_cli import here
 from tests.integration.test_jobs_api import ended, lines, result, submit
-from tests.support.predictor import answering, flipped, predicting
+from tests.support.predictor import answering, flipped, predicting, silent
 
 __all__ = ["here"]  # a fixture
 
@@ -30,6 +30,7 @@ NAME = "milling-machine"
 FOLDER = shipped_models() / NAME / "1"
 NATIVE = f"/api/v1/models/{NAME}/explanations"
 KSERVE = f"/v1/models/{NAME}:explain"
+MLFLOW = "/invocations/explanations"
 AWAY = "127.0.0.1:9"
 """Nobody answers there."""
 
@@ -363,6 +364,36 @@ def test_an_answer_without_end_is_cut_off(
     assert "answers without end" in found["confirmation"]["why"]
 
 
+@pytest.mark.parametrize("path", [KSERVE, MLFLOW])
+def test_a_silent_predictor_is_not_waited_for_by_each_row(
+    milling: Path, alarm: dict[str, Any], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(predictor_host, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(predictor_host, "PAUSE_SECONDS", 3_600.0)
+    rows = [alarm | {"torque": alarm["torque"] + k} for k in range(3)]
+    seen: list[Any] = []
+    with silent(seen) as host, explainer(milling, host) as client:
+        reply = client.post(path, json={"instances": rows})
+    assert len(seen) == 1
+    if path == KSERVE:
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
+        return
+    whys = [told["confirmation"]["why"] for told in reply.json()["explanations"]]
+    assert "ReadTimeout" in whys[0]
+    assert all("did not answer in time" in why for why in whys[1:])
+
+
+def test_after_a_pause_a_silent_predictor_is_asked_again(
+    milling: Path, alarm: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor_host, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(predictor_host, "PAUSE_SECONDS", 0.0)
+    seen: list[Any] = []
+    with silent(seen) as host, explainer(milling, host) as client:
+        client.post(KSERVE, json={"instances": [alarm] * 2})
+    assert len(seen) == 2
+
+
 def test_that_there_is_nothing_to_change_is_confirmed_too(
     milling: Path, question: dict[str, Any]
 ) -> None:
@@ -420,6 +451,45 @@ def test_a_number_that_is_none_is_an_error_and_never_left_to_the_copy(
     assert problem["scorer"] == "predictor"
     assert problem["value"] == str(float(bad))
     assert len(problem["row"]) == len(question["instance"])
+
+
+def test_one_share_that_is_no_number_is_an_error_beside_a_number_that_is_ours(
+    milling: Path, question: dict[str, Any]
+) -> None:
+    """Of the class that is not the positive one: nothing is compared with it."""
+    with predicting(FOLDER, "half a share") as host, explainer(milling, host) as client:
+        replies = [asked(client, question, door) for door in (NATIVE, KSERVE)]
+    assert {(r.status_code, r.json()["type"][-16:]) for r in replies} == {(500, "score-not-finite")}
+
+
+@pytest.mark.parametrize(
+    ("instead", "status", "kind"),
+    [(1.0, 502, "predictor-disagrees"), (np.nan, 500, "score-not-finite")],
+)
+@pytest.mark.parametrize("path", [KSERVE, MLFLOW])
+def test_a_row_without_the_predictors_word_does_not_lose_the_others(
+    milling: Path, alarm: dict[str, Any], path: str, instead: float, status: int, kind: str
+) -> None:
+    """Told so in its place; alone it refuses the request, with a status that the API declares."""
+    other = alarm | {"torque": alarm["torque"] + 1.0}
+
+    def change(rows: Rows, scores: Scores) -> Scores:
+        is_other = rows[:, [3]] == other["torque"]
+        return np.where(is_other, instead * (1.0 - scores), scores)
+
+    with (
+        predicting(FOLDER, "shares", change=change) as host,
+        explainer(milling, host) as client,
+    ):
+        both, alone = (client.post(path, json={"instances": r}) for r in ([alarm, other], [other]))
+        declared = client.get("/openapi.json").json()["paths"]
+    told = both.raise_for_status().json()
+    answer, wrong = told["explanations"]
+    assert answer["confirmation"]["by"] == "predictor"
+    assert (wrong["status"], wrong["type"].rsplit(":")[-1]) == (status, kind)
+    assert told.get("predictions", ["failure", wrong]) == ["failure", wrong]
+    assert (alone.status_code, alone.json()["error"]) == (status, wrong["error"])
+    assert str(status) in declared[path.replace(NAME, "{model}")]["post"]["responses"]
 
 
 @pytest.mark.parametrize(

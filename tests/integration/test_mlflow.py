@@ -99,8 +99,9 @@ def test_what_is_missing_is_nan_null_or_empty(sorter: httpx.Client) -> None:
         sorter.post(ASKED, content=with_nan, headers=JSON),
         sorter.post(ASKED, json={"dataframe_records": [null]}),
         sorter.post(ASKED, content="size,colour/shade,dirt\n9.0,red,\n", headers=CSV),
+        sorter.post(ASKED, content="size,colour/shade,dirt\n9.0,red,NaN\n", headers=CSV),
     ]  # fmt: skip
-    assert [r.json() for r in replies] == [{"predictions": ["large"]}] * 3
+    assert [r.json() for r in replies] == [{"predictions": ["large"]}] * 4
     infinite = with_nan.replace("NaN", "Infinity")
     refused = sorter.post(ASKED, content=infinite, headers=JSON)
     assert (refused.status_code, "Infinity" in refused.json()["error"]) == (422, True)
@@ -201,12 +202,33 @@ def test_what_is_wrong_is_named(service: httpx.Client, body: dict[str, Any], sai
 
 
 @pytest.mark.parametrize(
+    ("body", "pointer", "said"),
+    [
+        ({"inputs": "x"}, "/inputs", "inputs is 'x' (text), not a list"),
+        ({"inputs": {"torque": 1}}, "/inputs/torque", "torque is 1, not a list"),
+        ({"dataframe_split": {"columns": ["a", True], "data": [[1]]}},
+         "/dataframe_split/columns/1", "columns[1] is true, not text"),
+        ({"dataframe_split": {}}, "/dataframe_split/data", "data is missing"),
+        ({"dataframe_records": [3]}, "/dataframe_records/0", "is 3, not an object"),
+    ],
+)  # fmt: skip
+def test_a_place_where_several_forms_may_stand_is_named_as_it_was_sent(
+    service: httpx.Client, body: dict[str, Any], pointer: str, said: str
+) -> None:
+    told = service.post(ASKED, json=body).json()
+    assert (pointer, True) in [(e["pointer"], said in e["detail"]) for e in told["errors"]]
+    assert "[any]" not in told["message"]
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "the body is empty"),
         (b"a,b\n", "and no row"),
         (b"a,a\n1,2\n", "the column a is given twice"),
         (b"a,b\n1\n", "line 2 has 1 values"),
+        (b'\na,b\n"1\n2",2\n\n1\n', "line 6 has 1 values"),
+        (b"\n\n", "the body is empty"),
         (b'a,b\n"1,2\n', "is not CSV"),
         (b"\xff\xfe,b\n1,2\n", "not UTF-8"),
         (b"a,b\n1,2\n", "a is not a feature"),
@@ -217,6 +239,13 @@ def test_csv_that_is_none_is_refused(service: httpx.Client, content: bytes, said
     reply = service.post(ASKED, content=content, headers=CSV)
     assert reply.status_code in (400, 413, 422)
     assert said in reply.json()["message"]
+
+
+def test_empty_lines_of_csv_are_no_rows(service: httpx.Client, alarm: dict[str, Any]) -> None:
+    plain = as_csv([alarm])
+    for spaced in (f"{plain}\n\n", f"\r\n{plain}", plain.replace("\n", "\n\n")):
+        reply = service.post(ASKED, content=spaced, headers=CSV)
+        assert reply.raise_for_status().json() == {"predictions": ["failure"]}
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1_000", "0x10", "١", "1e400", "--1"])

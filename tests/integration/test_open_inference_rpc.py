@@ -149,7 +149,8 @@ def test_every_type_of_number_is_read(call: Call, datatype: str, field: str) -> 
         ({"parameters": {"sequence_id": {"int64_param": 4}}}, "INVALID_ARGUMENT", "sequence_id"),
         ({"inputs": [X | {"shape": [-1, 2]}]}, "INVALID_ARGUMENT", "shape"),
         ({"inputs": [X | {"shape": [1] * 100_000}]}, "INVALID_ARGUMENT", "shape has length"),
-        ({"model_name": "../../healthz/live"}, "NOT_FOUND", "nothing at"),
+        ({"model_name": "../../healthz/live"}, "NOT_FOUND", "no model"),
+        ({"model_name": "press/versions/1"}, "NOT_FOUND", "no model"),
         ({"model_name": ""}, "NOT_FOUND", ""),
     ],
 )  # fmt: skip
@@ -157,6 +158,23 @@ def test_what_is_wrong_is_named(call: Call, change: dict[str, Any], code: str, s
     asked: dict[str, Any] = {"model_name": "press", "inputs": [X], "raw_input_contents": [RAW]}
     found = failed(call, "ModelInfer", **asked | change)
     assert (found[0], said in found[1]) == (code, True), found
+
+
+@pytest.mark.parametrize("name", ["press/ready", "press/config", "press/versions/1"])
+def test_a_name_asks_no_other_route(call: Call, name: str) -> None:
+    for method in ("ModelMetadata", "ModelConfig"):
+        assert failed(call, method, name=name)[0] == "NOT_FOUND"
+    assert not call("ModelReady", name=name).ready
+
+
+def test_what_is_no_message_is_the_callers_fault(
+    rest: tuple[httpx.Client, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{rest[1]}") as channel:
+        method = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        found = failed(method, b"\xff\xff\xff")
+    assert found == ("INVALID_ARGUMENT", "the message is no ModelInferRequest")
+    assert "Traceback" not in caplog.text
 
 
 def test_a_message_that_is_too_long_is_refused(call: Call) -> None:

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ def speaker(folder: Path, how: str, change: Change) -> Callable[[Any], list[Any]
             return [[s] for s in shares]
         if how == "both":
             return [s if s < 0.5 else decision.class_names[decision.positive] for s in shares]
+        if how == "half a share":
+            return [[np.nan, s] if decision.positive else [s, np.nan] for s in shares]
         return [[1 - s, s] if decision.positive else [s, 1 - s] for s in shares]
 
     return predictions
@@ -69,8 +71,9 @@ def predicting(
 ) -> Iterator[str]:
     """Where it is, until the block ends. It says of each instance the class's ``names``, its
     ``places``, ``odd labels`` that nobody declared, the ``shares`` of both, that of the positive
-    one ``alone`` or ``in a list``, or ``both`` classes and shares; ``change``: what it
-    makes of the folder's scores; ``asked`` collects the instances of each request."""
+    one ``alone``, ``in a list`` or beside a NaN (``half a share``), or ``both`` classes and
+    shares; ``change``: what it makes of the folder's scores; ``asked`` collects the instances of
+    each request."""
     say = speaker(folder, how, change)
 
     class Handler(BaseHTTPRequestHandler):
@@ -116,8 +119,30 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 
 
 @contextmanager
-def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
+def silent(asked: list[Any]) -> Iterator[str]:
+    """It takes requests, which ``asked`` collects, and answers none."""
+    is_over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            is_over.wait(60)
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    with running(Handler, ThreadingHTTPServer) as host:
+        try:
+            yield host
+        finally:
+            is_over.set()
+
+
+@contextmanager
+def running(
+    handler: type[BaseHTTPRequestHandler], kind: type[HTTPServer] = HTTPServer
+) -> Iterator[str]:
+    with kind(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -11,7 +11,7 @@ from ifonly.models.schema import Decision, Feature, Schema, Task
 from ifonly.service.doors.client_cells import of_number, of_text
 from ifonly.service.doors.http.problems import TooManyRows
 from ifonly.service.doors.open_inference.tensors import Output, Tensor, invalid
-from ifonly.service.errors import Fault, InvalidRequest
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.wire import replies
 from ifonly.service.wire.open_inference import DataType, TensorMetadata
 from ifonly.service.wire.requests import MAX_INSTANCES
@@ -129,7 +129,7 @@ def _check_names(tensors: Sequence[Tensor], schema: Schema) -> None:
         if f.name not in given
     ]
     if faults:
-        raise InvalidRequest(invalid((), "").part, faults)
+        raise InvalidRequest(RequestPart.REQUEST, faults)
 
 
 # --- what is said -------------------------------------------------------------------------

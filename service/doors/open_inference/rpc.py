@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import grpc
+from google.protobuf.message import DecodeError
 from starlette.types import ASGIApp, Message
 
 from ifonly.service.doors.open_inference.messages import MESSAGES, SERVICE
@@ -92,10 +93,17 @@ async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[None]:
 
 def _handlers(calls: Calls) -> grpc.GenericRpcHandler:
     def handler(name: str, answer: Callable[[Any, Any], Awaitable[Any]]) -> grpc.RpcMethodHandler:
+        # Read here: what gRPC itself cannot read it calls a fault of the service, and logs as one.
+        async def read(raw: bytes, context: Any) -> Any:
+            try:
+                asked = MESSAGES[f"{name}Request"].FromString(raw)
+            except DecodeError:
+                problem = f"the message is no {name}Request"
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
+            return await answer(asked, context)
+
         return grpc.unary_unary_rpc_method_handler(
-            answer,
-            request_deserializer=MESSAGES[f"{name}Request"].FromString,
-            response_serializer=MESSAGES[f"{name}Response"].SerializeToString,
+            read, response_serializer=MESSAGES[f"{name}Response"].SerializeToString
         )
 
     methods = {
@@ -204,7 +212,9 @@ class Calls:
 
 
 def _path(model: str, version: str) -> str:
-    # Not quoted: it is the path as the application has it, decoded; a slash is in no model's name.
+    # The path as the application has it, decoded: a slash, which is in no model's name, would ask
+    # another route.
+    model, version = (name.replace("/", "%2F") for name in (model, version))
     return f"/v2/models/{model}" + (f"/versions/{version}" if version else "")
 
 

@@ -6,7 +6,6 @@ element of ``BYTES`` has its length before it, four bytes.
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ifonly.service.ask.problems import as_json
 from ifonly.service.errors import Fault, InvalidRequest, MalformedBody, RequestPart
 from ifonly.service.wire import validation
 from ifonly.service.wire.open_inference import InferInput, InferRequest
@@ -232,7 +232,7 @@ def write(said: dict[str, Any], outputs: Sequence[tuple[Output, bool]]) -> tuple
             told.append(entry | {"parameters": {SIZE: len(raw)}})
         else:
             told.append(entry | {"data": _json_values(output)})
-    body = json.dumps(said | {"outputs": told}, ensure_ascii=False, allow_nan=False).encode()
+    body = as_json(said | {"outputs": told})
     return b"".join((body, *parts)), len(body) if parts else None
 
 

@@ -29,7 +29,7 @@ from ifonly.explainers.causal.which_graphs import (
     MOST_TOGETHER,
     ChangeKind,
     GraphChange,
-    Levers,
+    KnownColumns,
     changes,
     weigh,
 )
@@ -229,8 +229,8 @@ def test_odds_that_are_of_the_rows_already_are_not_weighed_by_them_again():
 # --- which graphs are asked about ---------------------------------------------------------
 
 
-def levers(n: int, **known) -> Levers:
-    return replace(Levers((True,) * n, frozenset(range(n)), frozenset()), **known)
+def levers(n: int, **known) -> KnownColumns:
+    return replace(KnownColumns((True,) * n, frozenset(range(n)), frozenset()), **known)
 
 
 def test_an_edge_whose_turning_closes_a_loop_is_turned_with_another():

@@ -37,9 +37,10 @@ def test_a_word_is_read(
     assert read_said(said, decision) == PredictorWord(decided, scores)
 
 
-@pytest.mark.parametrize("said", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("said", [math.nan, math.inf, -math.inf, 10**400])
 def test_numbers_that_are_none_are_left_to_be_refused(said: float) -> None:
-    for decision, word in ((BINARY, said), (BINARY, [0.5, said]), (VALUE, [said])):
+    words = [(BINARY, [0.5, said]), (BINARY, [said, 0.5]), (SWAPPED, [0.5, said]), (VALUE, [said])]
+    for decision, word in [*words, (VALUE, said)]:
         found = read_said(word, decision)
         assert found is not None
         assert found.scores is not None
