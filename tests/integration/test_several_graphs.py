@@ -83,7 +83,11 @@ def test_every_door_tells_them_and_a_record_is_replayed(
     texts = [a["text"]["en"] for a in past["causal"]["assumptions"]]
     assert any("not asked about another past" in text for text in texts)
     assert "causal" not in alone
+    # A what-if is no answer: it is held against no other graph, and must not say that it is.
     assert [g["chance"] for g in what_if["causal"]["graphs"]] == [None, None, None]
+    texts = [a["text"]["en"] for a in what_if["causal"]["assumptions"]]
+    assert sum("goes by the accepted graph alone" in text for text in texts) == 2
+    assert not any("An answer must be sure" in text or "counts in" in text for text in texts)
 
 
 def test_with_none_declared_a_reply_is_as_it_was(
