@@ -78,7 +78,7 @@ def test_edges_of_physics_are_turned_round_only_if_asked(folder):
     assert every[TURNED]["gain_nats_a_row"] < 0
     assert every[TURNED]["weight"] < 0.15
     assert not every[ABSENT]["kept"]
-    assert "likelier under it" in every[TURNED]["reason"]["en"]
+    assert "under it they are likelier" in every[TURNED]["reason"]["en"]
     assert set(every[HIDDEN]["reason"]) == {"en", "ko", "ja"}
 
 
