@@ -270,21 +270,23 @@ class Scene:
 
     margin: Margin
     rows: Array
-    model: CausalModel
     people: Array
+    """All who are asked about, with their true noise."""
     noise: Array
 
 
-def scene(truth: ScmTruth, kind: str, seed: int, people: int) -> Scene:
+def scene(
+    truth: ScmTruth, kind: str, seed: int, n_rows: int = ROWS
+) -> tuple[Scene, np.random.Generator]:
+    """With the generator, for whatever is learned from the rows."""
     rng = np.random.default_rng([seed, 7])
     pool, _ = truth.sample(rng, 20_000)
     labels = rng.random(len(pool)) < truth.probability(pool)
-    chosen = np.concatenate([np.flatnonzero(labels == y)[: ROWS // 2] for y in (False, True)])
-    rows = pool[chosen]
-    margin = train(kind, rows, labels[chosen], seed)
-    candidates, noise = truth.sample(rng, 5000)
-    eligible = np.flatnonzero(margin(candidates) <= ELIGIBLE - LIMIT)[:people]
-    return Scene(margin, rows, learned(truth, rows, rng), candidates[eligible], noise[eligible])
+    chosen = np.concatenate([np.flatnonzero(labels == y)[: n_rows // 2] for y in (False, True)])
+    margin = train(kind, pool[chosen], labels[chosen], seed)
+    people, noise = truth.sample(rng, 5000)
+    eligible = margin(people) <= ELIGIBLE - LIMIT
+    return Scene(margin, pool[chosen], people[eligible], noise[eligible]), rng
 
 
 def run(
@@ -296,10 +298,11 @@ def run(
     norm: int = 2,
     processes: bool = False,
 ) -> dict[str, RecourseLine]:
-    s = scene(truth, kind, seed, people)
+    s, rng = scene(truth, kind, seed)
+    own = learned(truth, s.rows, rng)
     lower, upper = s.rows.min(axis=0), s.rows.max(axis=0)
     lines: dict[str, RecourseLine] = {}
-    models = {"bound": s.model}
+    models = {"bound": own}
     if processes:
         models["GP"] = learned_as_processes(truth, s.rows)
     bounds = {
@@ -310,8 +313,8 @@ def run(
         for name, model in models.items()
         for g in gammas
     }
-    mean, alone = believed_mean(s.model, s.margin), believed_mean(independent(truth), s.margin)
-    for i, (factual, noise) in enumerate(zip(s.people, s.noise, strict=True)):
+    mean, alone = believed_mean(own, s.margin), believed_mean(independent(truth), s.margin)
+    for i, (factual, noise) in enumerate(zip(s.people[:people], s.noise[:people], strict=True)):
         true = believed_truth(truth, noise, s.margin)
         search = RecourseSearch(truth, lower, upper, np.random.default_rng([seed, i]), norm)
         answers = {

@@ -19,15 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.causal_recourse import (
-    ELIGIBLE,
-    LIMIT,
     Belief,
     RecourseFound,
     RecourseSearch,
     cheapest,
     independent,
     learned,
-    train,
+    scene,
 )
 from bench.causal_scms import ANM, LINEAR, Array, ScmTruth
 from ifonly.explainers.causal import CausalModel, draw_members
@@ -125,15 +123,9 @@ def run(
     people: int,
     strengths: Sequence[float],
 ) -> dict[str, HiddenLine]:
-    rng = np.random.default_rng([seed, 7])
     real = with_hidden_cause(truth, correlation)
-    pool, _ = real.sample(rng, 20_000)
-    labels = rng.random(len(pool)) < real.probability(pool)
-    chosen = np.concatenate([np.flatnonzero(labels == y)[: rows // 2] for y in (False, True)])
-    data = pool[chosen]
-    margin = train("lr", data, labels[chosen], seed)
-    candidates, noise = real.sample(rng, 5000)
-    eligible = np.flatnonzero(margin(candidates) <= ELIGIBLE - LIMIT)[:people]
+    drawn, rng = scene(real, "lr", seed, rows)
+    data, margin = drawn.rows, drawn.margin
     roots = tuple(Noise(float(s)) if not p else None
                   for s, p in zip(data.std(axis=0), real.parents, strict=True))  # fmt: skip
     model = replace(learned(real, data, rng), roots=roots)
@@ -144,7 +136,7 @@ def run(
         **asked,
         "no graph": declared(independent(real), 0),
     }
-    for i, factual in enumerate(candidates[eligible]):
+    for i, factual in enumerate(drawn.people[:people]):
         search = RecourseSearch(
             real, data.min(axis=0), data.max(axis=0), np.random.default_rng([seed, i])
         )
@@ -155,7 +147,7 @@ def run(
             valid, chance = False, 0.0
             if found is not None:
                 settings = {j: found.values[[k]] for k, j in enumerate(found.columns)}
-                true = margin(real.carry_out(noise[eligible[i]][None], settings))
+                true = margin(real.carry_out(drawn.noise[i][None], settings))
                 valid = bool(true[0] >= 0.0)
                 trust = fine.trust(factual, found.columns, found.values[None], margin)
                 chance = float(trust.chance[0])

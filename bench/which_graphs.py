@@ -21,19 +21,17 @@ from pathlib import Path
 import numpy as np
 
 from bench.causal_recourse import (
-    ELIGIBLE,
-    LIMIT,
     Belief,
     RecourseFound,
     RecourseSearch,
+    Scene,
     cheapest,
-    train,
+    scene,
 )
 from bench.causal_scms import ANM, LINEAR, Array, ScmTruth
 from bench.hidden_causes import X1, X2, believed_by, with_hidden_cause
 from ifonly.explainers.causal import build_alternatives
 from ifonly.explainers.causal.alternatives import find_alternatives
-from ifonly.explainers.causal.certainty import Margin
 from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.demands import consequences_of
 from ifonly.explainers.causal.fit import fit, fit_alternatives
@@ -152,42 +150,20 @@ def first_look(fine: CausalConsequences) -> CausalConsequences:
     return replace(fine, members=believed(fine.model, 1), others=tuple(others))
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What one seed drew of a setting."""
-
-    margin: Margin
-    rows: Array
-    people: Array
-    noise: Array
-
-
-def drawn(setting: GraphSetting, seed: int) -> tuple[Drawn, np.random.Generator]:
-    rng, truth = np.random.default_rng([seed, 7]), setting.truth
-    pool, _ = truth.sample(rng, 20_000)
-    labels = rng.random(len(pool)) < truth.probability(pool)
-    half = setting.rows // 2
-    chosen = np.concatenate([np.flatnonzero(labels == y)[:half] for y in (False, True)])
-    margin = train("lr", pool[chosen], labels[chosen], seed)
-    people, noise = truth.sample(rng, 5000)
-    eligible = margin(people) <= ELIGIBLE - LIMIT
-    return Drawn(margin, pool[chosen], people[eligible], noise[eligible]), rng
-
-
 def run(setting: GraphSetting, seed: int, people: int, lines: dict[str, GraphLine]) -> list[str]:
     """One seed, added to ``lines``; the graphs that were found, with their weights."""
-    scene, rng = drawn(setting, seed)
-    asked = lines_of(setting, scene.rows, rng)
-    lower, upper = scene.rows.min(axis=0), scene.rows.max(axis=0)
+    drawn, rng = scene(setting.truth, "lr", seed, setting.rows)
+    asked = lines_of(setting, drawn.rows, rng)
+    lower, upper = drawn.rows.min(axis=0), drawn.rows.max(axis=0)
     for i in range(people):
         found = dict[str, RecourseFound | None]()
         for name, fine in asked.items():
             search = RecourseSearch(setting.truth, lower, upper, np.random.default_rng([seed, i]))
-            beliefs: list[Belief] = [believed_by(c, scene.margin) for c in (first_look(fine), fine)]
-            found[name] = cheapest(search, scene.people[i], *beliefs)
+            beliefs: list[Belief] = [believed_by(c, drawn.margin) for c in (first_look(fine), fine)]
+            found[name] = cheapest(search, drawn.people[i], *beliefs)
         for name, answer in found.items():
-            _add(lines[name], answer, all(found.values()), setting, scene, i, asked[name])
-    _random_actions(setting, scene, np.random.default_rng([seed, 11]), 4 * people, asked, lines)
+            _add(lines[name], answer, all(found.values()), setting, drawn, i, asked[name])
+    _random_actions(setting, drawn, np.random.default_rng([seed, 11]), 4 * people, asked, lines)
     return [f"{g.name} {g.weight:.2f}" for g in asked["mixture"].graphs]
 
 
@@ -196,7 +172,7 @@ def _add(
     found: RecourseFound | None,
     is_shared: bool,
     setting: GraphSetting,
-    scene: Drawn,
+    drawn: Scene,
     i: int,
     asked: CausalConsequences,
 ) -> None:
@@ -205,38 +181,38 @@ def _add(
         return
     values = found.values[None]
     line.answered += 1
-    line.valid += int(_truly(setting, scene, i, found.columns, values)[0])
+    line.valid += int(_truly(setting, drawn, i, found.columns, values)[0])
     line.cost += found.cost
     line.shared += found.cost if is_shared else 0.0
-    line.said += float(asked.trust(scene.people[i], found.columns, values, scene.margin).chance[0])
+    line.said += float(asked.trust(drawn.people[i], found.columns, values, drawn.margin).chance[0])
 
 
 def _truly(
-    setting: GraphSetting, scene: Drawn, i: int, columns: Sequence[int], values: Array
+    setting: GraphSetting, drawn: Scene, i: int, columns: Sequence[int], values: Array
 ) -> Array:
     """Whether each action on an individual meets the target in truth, ``(n,)``."""
-    noise = np.repeat(scene.noise[i][None], len(values), axis=0)
+    noise = np.repeat(drawn.noise[i][None], len(values), axis=0)
     after = setting.truth.carry_out(noise, {j: values[:, k] for k, j in enumerate(columns)})
-    return np.asarray(scene.margin(after) >= 0.0)
+    return np.asarray(drawn.margin(after) >= 0.0)
 
 
 def _random_actions(
     setting: GraphSetting,
-    scene: Drawn,
+    drawn: Scene,
     rng: np.random.Generator,
     people: int,
     asked: dict[str, CausalConsequences],
     lines: dict[str, GraphLine],
 ) -> None:
     """Anywhere within the ranges that were seen, by any levers."""
-    lower, upper, d = scene.rows.min(axis=0), scene.rows.max(axis=0), scene.rows.shape[1]
+    lower, upper, d = drawn.rows.min(axis=0), drawn.rows.max(axis=0), drawn.rows.shape[1]
     for i in (i for i in range(people) for _ in range(2)):
         size = int(rng.integers(1, d + 1))
         columns = sorted(int(j) for j in rng.choice(d, size=size, replace=False))
         values = rng.uniform(lower[columns], upper[columns], (15, len(columns)))
-        right = _truly(setting, scene, i, columns, values)
+        right = _truly(setting, drawn, i, columns, values)
         for name, each in asked.items():
-            trust = each.trust(scene.people[i], columns, values, scene.margin)
+            trust = each.trust(drawn.people[i], columns, values, drawn.margin)
             lines[name].chances += trust.chance.tolist()
             lines[name].right += right.tolist()
 

@@ -26,6 +26,8 @@ from ifonly.service.words import assumptions, evidence, graphs
 from ifonly.service.words import doubts as words
 from ifonly.service.words.catalogue import chosen
 
+Telling = Literal["answer", "what-if", "past"]
+
 
 def reference(spec: CausalSpec) -> wire.CausalReference:
     return wire.CausalReference(
@@ -55,14 +57,13 @@ def grounds(
     deciding: str | None = None,
     cost_by_main: float | None = None,
     *,
-    is_past: bool = False,
+    of: Telling = "answer",
 ) -> wire.CausalGrounds:
     """The graph, and what is assumed of ``effects``; of all that may follow if there are none.
     ``known``: of the real outcome of what is answered; ``over``: how sure it is over all graphs;
     ``deciding``: which decides, and ``cost_by_main`` of what would do were the main one certain.
-    ``is_past``: another past is told, by the main graph alone."""
+    ``of``: what is told; only an answer is held against other graphs."""
     spec = causal.spec
-    others = () if is_past else spec.alternatives
     # Without effects all that could follow is named: that nothing followed rests on it too.
     moved = sorted(set(effects)) or [j for j, p in enumerate(spec.graph.parents) if p]
     return wire.CausalGrounds(
@@ -71,22 +72,34 @@ def grounds(
         floor=causal.consequences.floor,
         assumptions=[
             *_assumed(spec, moved, languages),
-            *(
-                _assumption(graphs.assumed(spec, o, held), [], languages)
-                for o, held in zip(others, _held(causal), strict=False)
-            ),
-            *(
-                [_assumption(graphs.MAIN_ALONE, [], languages)]
-                if is_past and spec.alternatives
-                else []
-            ),
+            *(_assumption(text, [], languages) for text in _of_others(causal, of)),
         ],
-        graphs=_graphs(causal, over, languages) if others else None,
+        graphs=_graphs(causal, over, languages) if spec.alternatives and of != "past" else None,
         worst_graph=None if over is None else over.worst,
         deciding_graph=deciding,
         cost_by_main_graph=cost_by_main,
         evidence=list(evidence.written(known, spec.schema, languages)) or None,
     )
+
+
+def _of_others(causal: ServedCausal, of: Telling) -> Iterator[Labels]:
+    """What other graphs that may be the true one mean for what is told."""
+    spec = causal.spec
+    if of == "past" and spec.alternatives:
+        yield graphs.MAIN_ALONE
+        return
+    for other, is_held in zip(spec.alternatives, _held(causal), strict=True):
+        if of == "answer":
+            yield graphs.assumed(spec, other, is_held)
+        else:
+            yield graphs.not_asked(spec, other)
+
+
+def over_time(causal: ServedCausal | None) -> Iterator[Labels]:
+    """What is assumed wherever is told when anything arrives."""
+    yield assumptions.AT_REST_BEFORE
+    if causal is not None and causal.spec.alternatives:
+        yield graphs.TIME_BY_MAIN
 
 
 def _held(causal: ServedCausal) -> list[bool]:

@@ -141,10 +141,10 @@ class ReplyWriter:
             cost=asked.cost,
             assumptions=self._assume(
                 *self._what_follows(causal, known, this_machine=asked.rung is Rung.COUNTERFACTUAL),
-                *([] if asked.over is None else [assumptions.AT_REST_BEFORE]),
+                *([] if asked.over is None else causal_parts.over_time(causal)),
                 assumptions.PREDICTION_IS_EXACT,
             ),
-            causal=self._grounds(causal, effects, known),
+            causal=self._grounds(causal, effects, known, of="what-if"),
             doubts=self._doubts(causal.doubts_under(moved_by, asked.columns) if causal else ()),
             provenance=self.reference(),
         )
@@ -198,6 +198,7 @@ class ReplyWriter:
             },
             assumptions=self._assume(
                 *(_ANOTHER_PAST if is_past else self._what_follows(causal, known)),
+                *(causal_parts.over_time(causal) if any(over_time) else ()),
                 assumptions.SMALLEST_BY_POLICY,
                 assumptions.PREDICTION_IS_EXACT,
                 *(self._survival(problem) if found else ()),
@@ -208,7 +209,7 @@ class ReplyWriter:
                 known,
                 over_graphs,
                 decided,
-                is_past=is_past,
+                of="past" if is_past else "answer",
             ),
             doubts=self._doubts(dict.fromkeys(chain.from_iterable(resting))),
             chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
@@ -262,15 +263,13 @@ class ReplyWriter:
         over: OverGraphs | None = None,
         decided: DecidedBy | None = None,
         *,
-        is_past: bool = False,
+        of: causal_parts.Telling = "answer",
     ) -> CausalGrounds | None:
         if causal is None:
             return None
         moved = (e.column for e in effects)
         by = (None, None) if decided is None else (decided.graph, decided.cost_by_main)
-        return causal_parts.grounds(
-            causal, moved, self._languages, _once(known), over, *by, is_past=is_past
-        )
+        return causal_parts.grounds(causal, moved, self._languages, _once(known), over, *by, of=of)
 
     def _what_follows(
         self, causal: ServedCausal | None, known: Sequence[Known], *, this_machine: bool = True

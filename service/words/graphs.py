@@ -16,6 +16,7 @@ from ifonly.service.words.labels import label
 
 MAIN_GRAPH = say_all("possible.main")
 MAIN_ALONE = say_all("possible.main_alone")
+TIME_BY_MAIN = say_all("possible.time_by_main")
 
 
 def differs(spec: CausalSpec, other: Alternative) -> Labels:
@@ -45,6 +46,11 @@ def reason(doubt: GraphDoubt) -> Labels:
 def assumed(spec: CausalSpec, other: Alternative, is_held: bool) -> Labels:
     """That it may be the true one, and what that means for an answer."""
     return _told("possible.held" if is_held else "possible.light", spec, other)
+
+
+def not_asked(spec: CausalSpec, other: Alternative) -> Labels:
+    """That it may be the true one, and that what is shown does not go by it."""
+    return _told("possible.told", spec, other)
 
 
 def undecided(spec: CausalSpec, other: Alternative, chance: float, by_main: float) -> Labels:

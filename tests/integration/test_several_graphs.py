@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,11 @@ def test_every_door_tells_them_and_a_record_is_replayed(
     assert [g["name"] for g in found["assurance"]["graphs"]] == ["main", "speed-torque", "hidden"]
     # The published row is that of the accepted graph.
     assert [e["feature"] for e in found["effects"]] == ["rotational_speed"]
-    for page in pages.values():
-        assert "speed-torque" in page
+    differs = {g["name"]: g["text"] for g in sure["causal"]["graphs"]}["speed-torque"]
+    for tag, page in pages.items():
+        # In words: a name in the file says nothing to an operator.
+        assert f'<th scope="row">{differs[tag]}</th>' in html.unescape(page)
+        assert ">speed-torque<" not in page
         assert "30.0 %" in page
     for page in models.values():
         assert "speed-torque" in page
@@ -83,7 +87,11 @@ def test_every_door_tells_them_and_a_record_is_replayed(
     texts = [a["text"]["en"] for a in past["causal"]["assumptions"]]
     assert any("not asked about another past" in text for text in texts)
     assert "causal" not in alone
+    # A what-if is no answer: it is held against no other graph, and must not say that it is.
     assert [g["chance"] for g in what_if["causal"]["graphs"]] == [None, None, None]
+    texts = [a["text"]["en"] for a in what_if["causal"]["assumptions"]]
+    assert sum("goes by the accepted graph alone" in text for text in texts) == 2
+    assert not any("An answer must be sure" in text or "counts in" in text for text in texts)
 
 
 def test_with_none_declared_a_reply_is_as_it_was(

@@ -40,7 +40,12 @@ def folder_with(root: Path, *others: str) -> Path:
     """Its folder below ``root``, with what ``causal.toml`` says of other graphs."""
     folder = root / NAME / "1"
     shutil.copytree(shipped_models() / NAME / "1", folder)
+    add_graphs(folder, *others)
+    return folder
+
+
+def add_graphs(folder: Path, *others: str) -> None:
+    """Puts other graphs into the ``causal.toml`` of a folder."""
     file = folder / "causal.toml"
     head, rest = file.read_text(encoding="utf-8").split("[provenance]\n", 1)
     file.write_text(f"{head}{''.join(others)}\n[provenance]\n{rest}", encoding="utf-8")
-    return folder

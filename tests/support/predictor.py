@@ -19,6 +19,17 @@ from ifonly.models.repository import load_folder
 Change = Callable[[Rows, Scores], Scores]
 
 
+class _Answering(BaseHTTPRequestHandler):
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return None
+
+
 def as_scored(rows: Rows, scores: Scores) -> Scores:
     return scores
 
@@ -76,24 +87,15 @@ def predicting(
     each request."""
     say = speaker(folder, how, change)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_Answering):
         def do_POST(self) -> None:
             instances = json.loads(self.rfile.read(int(self.headers["content-length"])))[
                 "instances"
             ]
             if asked is not None:
                 asked.append(instances)
-            self.answer(200, {"predictions": say(instances)})
-
-        def answer(self, status: int, said: Any) -> None:
-            body = json.dumps(said).encode()
-            self.send_response(status if self.path.endswith(":predict") else 404)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            return None
+            said = json.dumps({"predictions": say(instances)}).encode()
+            self.answer(200 if self.path.endswith(":predict") else 404, said)
 
     with running(Handler) as host:
         yield host
@@ -103,16 +105,10 @@ def predicting(
 def answering(status: int, body: bytes) -> Iterator[str]:
     """Something else at a predictor's place, which answers whatever it is asked like this."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_Answering):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            return None
+            self.answer(status, body)
 
     with running(Handler) as host:
         yield host

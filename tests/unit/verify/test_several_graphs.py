@@ -100,7 +100,7 @@ def test_what_the_doubt_costs_is_said_with_the_edge_that_decides(
         assert by_main < reply["counterfactuals"][0]["cost"]
         assert "Were the accepted graph certain" in reply["text"]["en"]
     else:
-        assert "What decides is" in reply["text"]["en"]
+        assert "What decides: it may be" in reply["text"]["en"]
         assert "by the weights of the graphs" in reply["text"]["en"]
         assert "그래프의 가중치로 보아" in reply["text"]["ko"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,8 @@ class CounterfactualView:
     proof: str
     """Which words say what is proven of it."""
     assurance: Mapping[str, Any] | None
+    differs: Mapping[str, str]
+    """By the name of a graph that may be the true one: what is otherwise in it, in words."""
     settings: Mapping[str, str]
     """What is set, as a form sends it."""
     graph: Drawing | None
@@ -92,9 +94,9 @@ def shown(
     answer: Mapping[str, Any], model: ServedModel | None, problem: Problem | None, tag: Language
 ) -> AnswerView:
     """``answer``: as the API replies it; ``problem``: the question, if its model is served."""
-    view = _View(model, problem, tag)
     relaxation = answer.get("relaxation")
     causal = answer.get("causal") or {}
+    view = _View(model, problem, tag, causal.get("graphs") or ())
     return AnswerView(
         answer["id"],
         answer["status"],
@@ -130,10 +132,17 @@ def _proof(found: Mapping[str, Any]) -> str:
 class _View:
     """Reads replies in one language."""
 
-    def __init__(self, model: ServedModel | None, problem: Problem | None, tag: Language) -> None:
+    def __init__(
+        self,
+        model: ServedModel | None,
+        problem: Problem | None,
+        tag: Language,
+        graphs: Sequence[Mapping[str, Any]],
+    ) -> None:
         self._model = model
         self._problem = problem
         self._tag = tag
+        self._differs = {graph["name"]: self.said(graph["text"]) for graph in graphs}
         both = model is not None and problem is not None
         self._levers = (
             {lever.name: lever for lever in levers_of(model, problem, tag)}  # type: ignore[arg-type]
@@ -157,6 +166,7 @@ class _View:
             found["cost"],
             _proof(found),
             found.get("assurance"),
+            self._differs,
             {part["feature"]: str(part["to"]) for part in found["actions"]},
             self._graph(actions, effects),
         )
