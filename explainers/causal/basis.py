@@ -186,7 +186,8 @@ class Basis:
             return Always(self)
         # Exact draws of the posterior: no sampling scheme, no burn-in.
         normal = rng.standard_normal((k, self.root.shape[1]))
-        return BasisMembers(self, self.weights + normal @ self.root.T)
+        # In one order of memory: read from a file or just fitted, sums are to round alike.
+        return BasisMembers(self, self.weights + normal @ np.ascontiguousarray(self.root).T)
 
     @cached_property
     def affine(self) -> tuple[float, Array] | None:
