@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.models.errors import DataError, FieldProblem, InvalidInstance
-from ifonly.models.naming import columns_of, has_names, is_table, named, plain_value
+from ifonly.models.naming import columns_of, has_names, is_table, named, names_of, plain_value
 from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Category, Feature, Kind, Schema, plain
 
@@ -140,11 +140,6 @@ def instances(given: Any) -> Iterator[Any]:
         yield given
     elif isinstance(given, Sequence) and any(has_names(each) for each in given):
         yield from given
-    elif hasattr(given, "columns"):
-        problem = (
-            f"a {type(given).__name__} has columns that are not read by name: make a pandas one"
-        )
-        raise InvalidInstance([FieldProblem("", problem)])
     else:
         array = given if isinstance(given, np.ndarray) else np.array(given, dtype=object)
         if array.ndim not in (1, 2):
@@ -202,7 +197,7 @@ def _columns(data: Any, names: Sequence[str] | None) -> tuple[dict[str, Column],
     """Values and, where they have one, types of the columns."""
     if is_table(data) or isinstance(data, Mapping):
         columns: dict[str, Column] = dict(columns_of(data))
-        dtypes = {str(n): data[n].dtype for n in data if hasattr(data[n], "dtype")}
+        dtypes = {str(n): data[n].dtype for n in names_of(data) if hasattr(data[n], "dtype")}
         if len({len(column) for column in columns.values()}) > 1:
             raise DataError(DATA, "has columns of different lengths")
         return columns, dtypes

@@ -188,7 +188,10 @@ def _allowed(route: tuple[str, str]) -> frozenset[Role]:
 def _sound(world: NastyWorld, route: tuple[str, str], role: Role | None, chance: Random) -> Nasty:
     method, template = route
     path = template.format(
-        model=world.model, id=chance.choice(world.ids), name=chance.choice(("page.js", "x"))
+        model=world.model,
+        id=chance.choice(world.ids),
+        name=chance.choice(("page.js", "x")),
+        version=chance.choice(("1", "1", "2")),
     )
     is_page = route in permissions.PAGES or route in permissions.PUBLIC_PAGES
     headers = _known(world, role, is_page=is_page)
@@ -236,6 +239,11 @@ def _body(world: NastyWorld, route: tuple[str, str], chance: Random) -> tuple[st
     return "application/json", _spoilt_json(_asked(world, last, chance), chance)
 
 
+def _tensor(name: str, value: object) -> dict[str, Any]:
+    kind = "BYTES" if isinstance(value, str) else "FP64"
+    return {"name": name, "shape": [2], "datatype": kind, "data": [value, value]}
+
+
 def _asked(world: NastyWorld, what: str, chance: Random) -> dict[str, Any]:
     row = dict(world.instance)
     number = chance.choice([n for n, v in row.items() if not isinstance(v, str)])
@@ -245,8 +253,14 @@ def _asked(world: NastyWorld, what: str, chance: Random) -> dict[str, Any]:
         case "what-if" | "record":
             set_ = {number: row[number]}
             return {"set": set_} if what == "record" else {"instance": row, "set": set_}
-        case "predict" | "explain":
+        case "predict" | "explain" | "invocations":
             return {"instances": [row]}
+        case "explanations" if chance.random() < 0.2:  # MLflow's, beside the native one
+            return {"dataframe_records": [row, row], "params": {"max_changes": 2}}
+        case "infer":
+            return {"id": "a", "inputs": [_tensor(n, v) for n, v in row.items()]}
+        case "index":
+            return {"ready": True}
         case "reviews":
             return {"verdict": "comment", "comment": "seen", "rank": 1}
         case _:

@@ -245,17 +245,18 @@ def test_a_row_that_is_none_is_refused_by_name_and_value(row: Any, told: str) ->
         ifonly.explain(LogisticRegression().fit(NUMBERS, HOT), row, NUMBERS)
 
 
-def test_a_table_of_another_library_is_not_read_by_position() -> None:
+def test_a_table_of_another_library_is_read_by_name() -> None:
     class Frame:
-        columns = tuple(NUMBERS.columns)
+        columns = (*NUMBERS.columns[::-1],)
 
-        def __len__(self) -> int:
-            return 1
+        def __getitem__(self, name: str) -> list[float]:
+            return NUMBERS[name].tolist()
 
     model = LogisticRegression().fit(NUMBERS, HOT)
-    for rows, data in ((Frame(), NUMBERS), (NUMBERS.iloc[0], Frame())):
-        with pytest.raises(InvalidInstance, match="make a pandas one"):
-            ifonly.explain(model, rows, data)
+    theirs = ifonly.explain(model, Frame(), Frame())
+    ours = ifonly.explain(model, NUMBERS, NUMBERS)
+    assert len(theirs) == len(ours) == len(NUMBERS)
+    assert [a.counterfactual for a in theirs] == [a.counterfactual for a in ours]
 
 
 def test_an_estimator_that_knows_no_names_is_asked_without_any() -> None:

@@ -54,9 +54,19 @@ def test_the_api_names_row_output_and_value(
     assert "score-not-finite" in record.text
 
 
+def test_kserve_is_told_of_the_row_in_its_place(client: httpx.Client) -> None:
+    reply = client.post("/v1/models/brittle:predict", json={"instances": [LOW, BROKEN]})
+    assert reply.status_code == 200
+    fine, broken = reply.json()["predictions"]
+    assert isinstance(fine, str | float)
+    names_the_row(broken)
+    assert broken["status"] == 500
+    assert "a score is a finite number" in broken["error"]
+
+
 @pytest.mark.parametrize(
     ("verb", "body"),
-    [("predict", {"instances": [LOW, BROKEN]}), ("explain", {"instances": [LOW]} | QUESTION)],
+    [("predict", {"instances": [BROKEN]}), ("explain", {"instances": [LOW]} | QUESTION)],
 )
 def test_kserve_is_told_in_its_own_words(
     client: httpx.Client, verb: str, body: dict[str, Any]
