@@ -30,7 +30,7 @@ INSTALL_PROJECT = { $(BIN)/python hatch_build.py --compiler >/dev/null || \
     $(INSTALL) --no-build-isolation --no-deps --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-browser test-clients test-all check lint format sanitize lock audit sbom clean docker-steps FORCE
+.PHONY: help run test test-browser test-clients test-ci test-all check lint format sanitize lock audit sbom clean docker-steps FORCE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -40,6 +40,11 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/$(PYTEST) -m "not slow and not browser" $(PYTEST_ARGS)
+
+# What `.ci/run` runs, in a quarter of an hour.
+test-ci: $(VENV)/.test
+	$(BIN)/$(PYTEST) -m "not browser and not long" $(PYTEST_ARGS)
+	$(BIN)/$(PYTEST) -m browser tests/browser $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.test
 	$(BIN)/$(PYTEST) -m "browser and not slow" tests/browser $(PYTEST_ARGS)

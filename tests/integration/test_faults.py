@@ -151,7 +151,7 @@ def test_a_service_that_is_killed_under_load_has_lost_nothing_that_it_answered(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [6])
+@pytest.mark.parametrize("times", [2, pytest.param(6, marks=pytest.mark.long)])
 def test_heads_that_were_handed_out_hold_whenever_the_service_is_killed(
     press: Path, url: str, times: int
 ) -> None:

@@ -24,7 +24,9 @@ from tests.integration.test_sign_in import new_key
 
 # A form that breaks off in the midst leaves its file to the garbage collector, which says so.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("count", [600, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [600, pytest.param(3_000, marks=[pytest.mark.slow, pytest.mark.long])]
+)
 def test_none_of_them_makes_the_service_fail(repository: Path, tmp_path: Path, count: int) -> None:
     url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
     given = {"models": repository, "database_url": url, "body_seconds": 0.5}

@@ -245,6 +245,7 @@ def test_a_row_that_is_none_is_refused_by_name_and_value(row: Any, told: str) ->
         ifonly.explain(LogisticRegression().fit(NUMBERS, HOT), row, NUMBERS)
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_a_table_of_another_library_is_read_by_name() -> None:
     class Frame:
         columns = (*NUMBERS.columns[::-1],)

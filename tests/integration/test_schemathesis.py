@@ -49,7 +49,9 @@ def test_no_request_makes_the_service_fail_or_break_its_document(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize(
+    "role", [r if r is Role.OPERATOR else pytest.param(r, marks=pytest.mark.long) for r in Role]
+)
 def test_no_role_makes_the_service_fail_or_break_its_document(
     repository: Path, tmp_path: Path, role: Role
 ) -> None:

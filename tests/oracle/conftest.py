@@ -24,15 +24,20 @@ def of_module(request: pytest.FixtureRequest) -> Iterator[Tally]:
     """The sum over a module, held to its ``AT_LEAST`` if all of it ran."""
     tally = Tally()
     yield tally
-    if is_whole(request.config) and not request.session.testsfailed:
+    if is_whole(request) and not request.session.testsfailed:
         tally.hold_at_least(request.module.AT_LEAST)
 
 
-def is_whole(config: pytest.Config) -> bool:
-    """Whether nothing was picked out of a module; the slow tests may be left out."""
-    left_out, picked = config.option.markexpr, config.option.keyword
+def is_whole(request: pytest.FixtureRequest) -> bool:
+    """Whether nothing that counts was picked out of a module: its slow tests may be left out, unless
+    it says that its counts are with them (``WITH_SLOW``)."""
+    config = request.config
+    left_out = set(filter(None, config.option.markexpr.split(" and ")))
+    may_be_left_out = {"not browser", "not long", "not clients"}
+    if not getattr(request.module, "WITH_SLOW", False):
+        may_be_left_out.add("not slow")
     return (
-        not picked
-        and (not left_out or "not slow" in left_out)
+        not config.option.keyword
+        and left_out <= may_be_left_out
         and not any("::" in given for given in config.args)
     )

@@ -74,7 +74,7 @@ def paths(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
     patch.setattr(kernel, "judge_along", judged)
     yield found
     patch.undo()
-    if is_whole(request.config) and not request.session.testsfailed:
+    if is_whole(request) and not request.session.testsfailed:
         missing = {kind: found[kind] for kind, least in TAKEN.items() if found[kind] < least}
         assert not missing, f"{missing}, of {dict(found)}"
 

@@ -109,6 +109,8 @@ def test_no_slip_in_a_shared_definition_ends_in_a_wrong_row(
     assert not [(str(r.mutant), r.why) for r in results if r.has(MutantVerdict.WRONG)]
 
 
+LONG = pytest.mark.long
+
 LOOSE = (
     ("constraints.max_change", "MaxChange.kept", "→ `abs(cells[self.column] - before) > self"),
     ("causal.members", "CausalMembers.counterfactual", "`now[j] = now[j] + acted[j]` dropped"),
@@ -168,7 +170,12 @@ def unseen(module: str, function: str, says: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", [*LOOSE, *LOOSE_IN_KERNEL], ids=lambda fault: " ".join(fault))
+@pytest.mark.parametrize(
+    "fault",
+    # Each of the kernel's is compiled for.
+    [*LOOSE, *LOOSE_IN_KERNEL[:2], *(pytest.param(f, marks=LONG) for f in LOOSE_IN_KERNEL[2:])],
+    ids=lambda fault: " ".join(fault),
+)
 def test_a_fault_that_was_missed_once_is_seen_by_the_oracle_tests(
     fault: tuple[str, str, str],
 ) -> None:
@@ -176,6 +183,7 @@ def test_a_fault_that_was_missed_once_is_seen_by_the_oracle_tests(
 
 
 @pytest.mark.slow
+@LONG
 def test_no_fault_anywhere_ends_in_a_wrong_row(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -102,7 +102,10 @@ def measured(family: str, schema: Schema, kinds: int = 0) -> Spent:
 
 @pytest.mark.parametrize(
     "family",
-    [pytest.param(f, marks=pytest.mark.slow) if f == "relu" else f for f in FAMILIES],
+    [
+        pytest.param(f, marks=[pytest.mark.slow, pytest.mark.long]) if f == "relu" else f
+        for f in FAMILIES
+    ],
 )
 def test_rows_calls_and_memory_are_those_of_a_coarse_grid(family: str) -> None:
     coarse, fine = measured(family, COARSE), measured(family, FINE)

@@ -27,6 +27,7 @@ from tests.support.graphs import KINDS, LIGHT, cheapest_over_graphs, with_others
 
 PARTS, SEEDS, FEW = 8, range(760), 8
 """All are asked of compiled code; every eighth of numpy and of the engine of any graph."""
+WITH_SLOW = True
 AT_LEAST = {OPTIMAL: 300, INFEASIBLE: 120}
 TAKEN = {
     "asked": 500,
@@ -46,7 +47,7 @@ TAKEN = {
 def paths(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
     found = Counter[str]()
     yield found
-    if is_whole(request.config) and not request.session.testsfailed:
+    if is_whole(request) and not request.session.testsfailed:
         missing = {kind: found[kind] for kind, least in TAKEN.items() if found[kind] < least}
         assert not missing, f"{missing}, of {dict(found)}"
 
@@ -73,7 +74,9 @@ def told(asked: Asked, engine: Engine) -> Answer | None:
         return None
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [p if p < 1 else pytest.param(p, marks=pytest.mark.slow) for p in range(PARTS)]
+)
 def test_the_answer_is_the_cheapest_that_is_sure_over_all_graphs(
     part: int, tally: Tally, paths: Counter[str]
 ) -> None:
@@ -159,6 +162,7 @@ def several(seed: int, schema: Schema) -> Asked:
     return replace(asked, problem=replace(asked.problem, consequences=consequences))
 
 
+@pytest.mark.slow
 def test_ranges_are_those_found_by_asking() -> None:
     found = Counter[str]()
     for seed in range(40):
@@ -177,6 +181,8 @@ FAULTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_that_forgets_a_graph_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if fault == "the mixture is not held":

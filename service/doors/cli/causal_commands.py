@@ -16,7 +16,8 @@ class CausalCommands(LazyGroup):
         "fit": LazyCommand(
             "causal",
             "fit_command",
-            "Learn the mechanisms of causal.toml, test them on later rows, learn them from all, write.",
+            "Learn the mechanisms of causal.toml, test them on later rows, "
+            "learn them from all, write.",
         ),
         "validate": LazyCommand(
             "causal",
