@@ -29,8 +29,8 @@ def of_module(request: pytest.FixtureRequest) -> Iterator[Tally]:
 
 
 def is_whole(request: pytest.FixtureRequest) -> bool:
-    """Whether nothing that counts was picked out of a module: its slow tests may be left out, unless
-    it says that its counts are with them (``WITH_SLOW``)."""
+    """Whether nothing that counts was picked out of a module: its slow tests may be left out,
+    unless it says that its counts are with them (``WITH_SLOW``)."""
     config = request.config
     left_out = set(filter(None, config.option.markexpr.split(" and ")))
     may_be_left_out = {"not browser", "not long", "not clients"}
