@@ -168,6 +168,9 @@ def test_too_few_rows_are_refused_in_words(folder, tmp_path):
     done = run("alternatives", folder, "--data", str(few))
     assert done.exit_code == 1
     assert "19 rows are complete, the least is 50" in str(done.exception)
+    done = run("alternatives", folder, "--bootstrap", "3")
+    assert done.exit_code == 1
+    assert "--bootstrap needs --algorithm" in str(done.exception)
     done = run("alternatives", folder, "--bootstrap", "3", "--algorithm", "guess")
     assert "--algorithm is 'guess', not one of" in str(done.exception)
 

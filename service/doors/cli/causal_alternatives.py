@@ -47,8 +47,11 @@ def alternatives_command(
         ),
     ] = 0,
     algorithm: Annotated[
-        str, typer.Option("--algorithm", help=f"Of --bootstrap: one of {', '.join(ALGORITHMS)}.")
-    ] = ALGORITHMS[0],
+        str,
+        typer.Option(
+            "--algorithm", help=f"Of --bootstrap, which needs one: {', '.join(ALGORITHMS)}."
+        ),
+    ] = "",
     seconds: Annotated[
         float, typer.Option("--seconds", min=1, help="Of --bootstrap: then it is ended.")
     ] = 120.0,
@@ -71,6 +74,9 @@ def alternatives_command(
     spec, rows = graph_of(model, None), rows_for(model, data, seed)
     runs = None
     if bootstrap:
+        # None by default: what one takes for granted (lines, say) decides directions.
+        if not algorithm:
+            raise Failure(f"--bootstrap needs --algorithm: {', '.join(ALGORITHMS)}")
         if algorithm not in ALGORITHMS:
             raise Failure(f"--algorithm is {algorithm!r}, not one of {', '.join(ALGORITHMS)}")
         runs = _runs(spec, rows, algorithm, bootstrap, seconds, seed, python)
