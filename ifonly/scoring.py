@@ -22,6 +22,7 @@ from ifonly.models.onnx.reading import read_graph, tensor_inputs
 from ifonly.models.onnx.surgery import class_names
 from ifonly.models.predictor import Predictor, Rows, Scores, finite
 from ifonly.models.repository.folder import understood
+from ifonly.models.sample import Sample, read_sample
 from ifonly.models.schema import Decision, Feature, Schema, Task
 from ifonly.models.spec import OutputBinding, Spec
 from ifonly.native import (
@@ -33,7 +34,6 @@ from ifonly.native import (
     probabilities,
     value,
 )
-from ifonly.sample import Sample, read_sample
 
 PARITY_ROWS = 2_000
 MOST_THRESHOLDS = 5_000
