@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -32,7 +34,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
-from ifonly.models.repository import load_folder
+from ifonly.models.repository import Repository, load_folder
 from ifonly.service.doors.cli import main
 
 RNG = np.random.default_rng(0)
@@ -505,6 +507,29 @@ def test_what_fails_on_the_way_leaves_nothing(shop, monkeypatch):
     found = shop.add(of(FOREST), TABLE)
     assert found.code != 0
     assert shop.left == []
+
+
+KILLED = """
+import os, signal, sys
+from ifonly.service.doors.cli import main, models_add
+
+models_add.load_folder = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+main()
+"""
+
+
+def test_who_is_killed_on_the_way_leaves_nothing_that_is_served(shop):
+    (shop.path / "m.onnx").write_bytes(of(FOREST).SerializeToString())
+    TABLE.to_csv(shop.path / "rows.csv", index=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, "models", "add", str(shop.path / "m.onnx"), "--data",
+         str(shop.path / "rows.csv"), "--models", str(shop.models), "--yes"],
+        cwd=Path(__file__).resolve().parents[2], check=False, capture_output=True,
+    )  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert all(name.startswith(".") for name in shop.left)
+    added(shop.add(of(FOREST), TABLE))
+    assert list(Repository(shop.models).load().loaded) == ["m/1"]
 
 
 def test_what_was_added_is_served_as_any_other_folder(shop, capfd):
