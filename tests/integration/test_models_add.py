@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from lightgbm import LGBMClassifier
 from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import convert_sklearn, to_onnx
 from skl2onnx.common.data_types import (
@@ -33,7 +34,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from xgboost import XGBClassifier
 
+from ifonly.models.onnx.export import export_onnx
 from ifonly.models.repository import Repository, load_folder
 from ifonly.service.doors.cli import main
 
@@ -362,16 +365,54 @@ def test_400_inputs(shop):
 
 
 def test_missing_values_are_seen_and_a_parquet_file_is_read(shop):
-    from lightgbm import LGBMClassifier
-
-    from ifonly.models.onnx.export import export_onnx
-
     gaps = TABLE.mask(RNG.uniform(size=TABLE.shape) < 0.1).astype(float)
     model = LGBMClassifier(n_estimators=10, verbose=-1).fit(gaps.values, HOT)
     (shop.path / "m.onnx").write_bytes(export_onnx(model, 3, name="m").SerializeToString())
     gaps.to_parquet(shop.path / "rows.parquet")
     added(shop.run("m.onnx", "rows.parquet", "--yes"))
     assert all(feature["missing"] for feature in shop.spec()["features"])
+
+
+def boosted(kind: str, folder: Path, table: pd.DataFrame, wanted: Any) -> str:
+    """The file that a library writes of a model; columns by their names."""
+    if kind in ("json", "ubj"):
+        made = XGBClassifier(n_estimators=8, max_depth=3, n_jobs=1).fit(table, wanted)
+        made.save_model(folder / f"m.{kind}")
+        return f"m.{kind}"
+    plain = table.rename(columns={"Torque [Nm]": "torque"})
+    LGBMClassifier(n_estimators=8, verbose=-1, n_jobs=1).fit(plain, wanted).booster_.save_model(
+        folder / "m.txt"
+    )
+    return "m.txt"
+
+
+@pytest.mark.parametrize("kind", ["json", "ubj", "txt"])
+def test_a_librarys_own_file_is_converted_and_decides_alike(shop, kind):
+    # XGBoost allows no brackets in names, so both read the same ones.
+    table = TABLE.rename(columns={"Torque [Nm]": "torque"})
+    file = boosted(kind, shop.path, table, HOT)
+    # In another order, and with a column that the model does not know.
+    table.assign(id=range(N))[["id", "count", "torque", "oil_temp_c"]].to_csv(
+        shop.path / "rows.csv", index=False
+    )
+    told = added(shop.run(file, "rows.csv", "--yes"))
+    assert "was converted to ONNX" in told
+    assert "translated whole" in told
+    assert [f["name"] for f in shop.spec()["features"]] == list(table)
+    parity = json.loads((shop.models / "m/1/parity.json").read_text())
+    assert parity["label_differences"] == 0
+    assert parity["threshold_neighbours"] > 0
+
+
+@pytest.mark.parametrize("file", ["m.json", "m.ubj", "m.txt", "m.cbm"])
+def test_a_file_that_is_no_model_of_its_library_is_refused(shop, file):
+    (shop.path / file).write_bytes(b'{"learner": 1}')
+    TABLE.to_csv(shop.path / "rows.csv", index=False)
+    found = shop.run(file, "rows.csv", "--yes")
+    assert found.code == 1
+    assert f"{file} is " in found.err
+    assert "Traceback" not in found.err
+    assert shop.left == []
 
 
 def test_versions_are_counted_and_never_replaced(shop):

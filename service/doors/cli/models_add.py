@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,10 +16,19 @@ import numpy as np
 import typer
 
 from ifonly.explainers.wording import Language
-from ifonly.models.adding import Draft, Question, draft_of, read_columns
+from ifonly.models.adding import (
+    Draft,
+    NativeModel,
+    Question,
+    draft_of,
+    is_native,
+    read_columns,
+    read_native,
+)
 from ifonly.models.errors import ModelError
 from ifonly.models.predictor import Row
 from ifonly.models.repository import load_folder
+from ifonly.models.repository.folder import PARITY
 from ifonly.models.repository.naming import natural
 from ifonly.models.schema import Task
 from ifonly.models.spec.checks import is_path_safe
@@ -39,7 +49,10 @@ PICKLED = {
 """Formats that run code of the file when they are read."""
 _PICKLE = re.compile(rb"\A\x80[\x02-\x05]")
 
-File = Annotated[Path, typer.Argument(help="An ONNX file.")]
+File = Annotated[
+    Path,
+    typer.Argument(help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm)."),
+]
 Data = Annotated[
     Path, typer.Option("--data", help="Rows that the model was made for: .csv or .parquet.")
 ]
@@ -80,11 +93,14 @@ def add(
     if (root / called / numbered).exists():
         raise Failure(f"version {numbered} of {called} is there already: --version names another")
     asker = _Asker(_given(answers), is_quiet=yes, is_live=sys.stdin.isatty())
+    content, table = _content(file), read_columns(data)
+    read = columns.split(",") if columns else None
+    made: NativeModel | None = None
     try:
-        draft = draft_of(
-            _content(file), file.resolve().parent, read_columns(data), asker,
-            label=label, read=columns.split(",") if columns else None,
-        )  # fmt: skip
+        if is_native(file):
+            made = read_native(file, table, label=label, read=read)
+            content, read = made.converted.content, list(made.columns)
+        draft = draft_of(content, file.resolve().parent, table, asker, label=label, read=read)
     except ModelError:
         # What was guessed may be why.
         asker.check()
@@ -93,12 +109,17 @@ def add(
     origin = f"{file.name} and {data.name}, {len(draft.rows):,} rows"
     with_hidden = uploads.hidden(root)
     try:
-        folder = _write(with_hidden / called / numbered, draft.files(called, numbered, origin))
+        files = draft.files(called, numbered, origin)
+        if made is not None:
+            files[PARITY] = json.dumps(made.converted.report.as_dict(), indent=1).encode()
+        folder = _write(with_hidden / called / numbered, files)
         served = prepare(load_folder(folder, with_hidden))
         found = _explained(served, draft, languages_of(lang), chosen)
         uploads.put_in_place(folder, root)
     finally:
         shutil.rmtree(with_hidden, ignore_errors=True)
+    if made is not None:
+        _line(made.told)
     _tell(draft, asker, root / called / numbered)
     _tell_proof(served, found, languages_of(lang))
 

@@ -29,7 +29,8 @@ PARTNERS = (3, 140)
 def score(rows: Rows) -> Scores:
     """Bad unless two levers are both raised: each alone comes nearer, and never far enough."""
     first, second = (rows[:, j] for j in PARTNERS)
-    return (0.9 - 0.3 * first - 0.3 * second + 1e-6 * rows.sum(axis=1))[:, None]
+    found: Scores = (0.9 - 0.3 * first - 0.3 * second + 1e-6 * rows.sum(axis=1))[:, None]
+    return found
 
 
 def test_the_two_that_alone_come_nearest_are_tried_together_and_few_others(
