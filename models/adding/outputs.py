@@ -78,6 +78,12 @@ class Runs:
     def scores(self, name: str, rows: Rows) -> Scores:
         return finite(as_matrix(self.output(name, rows), len(rows), name), rows)
 
+    def label_beside(self, score: str, rows: Rows) -> str | None:
+        """The first output that could be the class that the score decides; None: there is none."""
+        beside = [o.name for o in self.model.graph.output if o.name != score and is_label(o)]
+        # Positions of leaves are whole numbers, too, and several a row.
+        return next((name for name in beside if self.output(name, rows[:1]).size == 1), None)
+
     def labels(self, name: str, rows: Rows) -> list[str]:
         """What the graph's own label says, as the name of a class."""
         return [name_of(v) for v in self.output(name, rows).reshape(len(rows)).tolist()]
@@ -103,7 +109,7 @@ def read_outputs(
         If no output is a score, or the graph's own label is not what the score decides.
     """
     name = _score(runs.model, ask)
-    label = next((o.name for o in runs.model.graph.output if o.name != name and is_label(o)), None)
+    label = runs.label_beside(name, rows)
     scores = runs.scores(name, rows)
     own = runs.labels(label, rows) if label is not None else None
     said = own if own is not None else given

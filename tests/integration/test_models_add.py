@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import pty
 import signal
 import subprocess
 import sys
@@ -40,6 +41,7 @@ from ifonly.models.onnx.export import export_onnx
 from ifonly.models.repository import Repository, load_folder
 from ifonly.service.doors.cli import main
 
+ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(0)
 N = 200
 TABLE = pd.DataFrame(
@@ -283,6 +285,55 @@ def test_of_two_regression_outputs_one_is_chosen(shop):
     assert spec["output"]["column"] == 1
     assert spec["decision"]["desired"] == "below"
     assert spec["decision"]["threshold"] == np.nextafter(200.0, 300.0)
+
+
+def leaves() -> onnx.ModelProto:
+    """Two values and two whole numbers a row, which are no label: each an output of its own."""
+    ends = [
+        helper.make_tensor_value_info(name, kind, [None, width])
+        for name, kind, width in (
+            ("early", TensorProto.FLOAT, 1), ("late", TensorProto.FLOAT, 1),
+            ("leaves", TensorProto.INT64, 2),
+        )
+    ]  # fmt: skip
+    nodes = [
+        helper.make_node("Split", ["x", "widths"], ["early", "late", "rest"], axis=1),
+        helper.make_node("Concat", ["early", "rest"], ["both"], axis=1),
+        helper.make_node("Cast", ["both"], ["leaves"], to=TensorProto.INT64),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])
+    widths = numpy_helper.from_array(np.array([1, 1, 1], np.int64), "widths")
+    return helper.make_model(
+        helper.make_graph(nodes, "g", [x], ends, [widths]),
+        opset_imports=[helper.make_opsetid("", 15)], ir_version=8,
+    )  # fmt: skip
+
+
+def test_of_several_outputs_the_score_is_asked(shop):
+    found = shop.add(leaves(), TABLE, yes=False)
+    assert found.code == 1
+    assert "output: which output is the score? (early | late) Guess: early" in found.err
+    added(shop.add(leaves(), TABLE, "--answer", "output=late"))
+    assert shop.spec()["output"] == {"name": "late"}
+    wrong = shop.add(leaves(), TABLE, "--answer", "output=leaves")
+    assert wrong.code == 1
+    assert "output is 'leaves', not early | late" in wrong.err
+
+
+def test_who_is_there_is_asked(shop):
+    (shop.path / "m.onnx").write_bytes(of(FOREST).SerializeToString())
+    TABLE.to_csv(shop.path / "rows.csv", index=False)
+    ours, theirs = pty.openpty()
+    # What is no choice is asked again.
+    os.write(ours, b"perhaps\n1\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "ifonly", "models", "add", str(shop.path / "m.onnx"), "--data",
+         str(shop.path / "rows.csv"), "--models", str(shop.models)],
+        cwd=ROOT, check=False, capture_output=True, stdin=theirs, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "not one of 0, 1" in ended.stderr
+    assert shop.spec()["decision"]["desired"] == "1"
 
 
 def test_a_value_without_a_limit_is_explained_all_the_same(shop):
@@ -529,6 +580,37 @@ def test_what_would_have_to_be_unpickled_is_refused_unread(shop, suffix):
     assert "runs code of the file" in found.err
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"a,b,c\n", "has no rows"),
+        (b"a,b,c\n1,2\n", "rows.csv, line 2: has 2 cells, the header 3"),
+        (b"a,b,a\n1,2,3\n", "of the same name"),
+        (b"a,b,c\n1,2,inf\n3,4,5\n", "c holds an infinite number"),
+        (b"a,b,c\n1,2,\n3,4,\n", "c is missing in every row"),
+        (b"\xff\xfe\x00\x01", "is not CSV text in UTF-8"),
+    ],
+)
+def test_a_sample_that_is_none_is_refused(shop, content, reason):
+    (shop.path / "m.onnx").write_bytes(of(FOREST).SerializeToString())
+    (shop.path / "rows.csv").write_bytes(content)
+    found = shop.run("m.onnx", "rows.csv", "--yes")
+    assert found.code == 1
+    assert reason in found.err
+    assert shop.left == []
+
+
+def test_names_of_any_letters_and_columns_that_never_change(shop):
+    odd = 'a"b\\c # \U0001d54f'
+    table = TABLE.rename(columns={"oil_temp_c": odd, "Torque [Nm]": "토크 [Nm]"}).assign(count=7)
+    added(shop.add(of(FOREST), table))
+    found = features(shop.spec())
+    assert list(found) == [odd, "토크 [Nm]", "count"]
+    assert "bounds" not in found["count"]
+    assert shop.spec()["policy"]["features"]["count"] == {"actionable": False}
+
+
 def test_a_sample_of_other_columns_is_refused(shop):
     found = shop.add(of(FOREST), TABLE.assign(id=range(N)))
     assert found.code == 1
@@ -565,7 +647,7 @@ def test_who_is_killed_on_the_way_leaves_nothing_that_is_served(shop):
     ended = subprocess.run(
         [sys.executable, "-c", KILLED, "models", "add", str(shop.path / "m.onnx"), "--data",
          str(shop.path / "rows.csv"), "--models", str(shop.models), "--yes"],
-        cwd=Path(__file__).resolve().parents[2], check=False, capture_output=True,
+        cwd=ROOT, check=False, capture_output=True,
     )  # fmt: skip
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert all(name.startswith(".") for name in shop.left)

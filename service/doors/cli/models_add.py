@@ -256,8 +256,8 @@ def _explained(
     if decision.desired is not None:
         wrong = np.flatnonzero(decision.decide(scores) != decision.desired)
     elif decision.task is Task.REGRESSION:
-        # No limit: half of the rows have less, and one that has more is asked for as little.
-        middle = float(np.median(scores[:, 0]))
+        # No limit: about half of the rows have less, and one that has more is asked for as little.
+        middle = float(f"{np.median(scores[:, 0]):.4g}")
         wrong = np.flatnonzero(scores[:, 0] > middle)
         body["target"] = {"score": {"max": middle}}
     else:
@@ -302,7 +302,10 @@ def _tell_proof(
             f"that nothing smaller would do is not proven."
         )
     else:
-        _line("translated whole: smallest changes, and that there is none, are proven.")
+        _line(
+            "translated whole: exact engines search it. What is called optimal or infeasible is "
+            "proven; what is called feasible is verified, and may not be the smallest."
+        )
     if reply is None:
         _line("no row of the sample has a decision to be explained")
         return
