@@ -75,10 +75,15 @@ def read_native(
     absent = [name for name in wanted if name not in columns]
     if absent:
         raise DataError("data", f"has no column {', '.join(absent)}, which the model reads")
-    cells = {name: [number_of(cell) for cell in columns[name]] for name in wanted}
+    cells: Any = {name: [number_of(cell) for cell in columns[name]] for name in wanted}
+    if kind == _SKLEARN and names is not None:
+        # Fitted on a table, so it is asked as it was fitted.
+        import pandas
+
+        cells = pandas.DataFrame(cells)
     sample = read_sample(cells, list(wanted), width)
     texts = [f.name for f in sample.schema.features if f.kind.is_categorical]
-    if texts:
+    if texts and kind != _SKLEARN:
         raise DataError("data", f"{', '.join(texts)} holds texts: categories of {kind} are numbers")
     return NativeModel(kind, tuple(wanted), convert(model, native(model, sample)))
 
@@ -108,9 +113,18 @@ def _catboost(file: Path) -> Any:
     return found.load_model(str(file))
 
 
+def _skops(file: Path) -> Any:
+    from skops.io import load
+
+    # Nothing but what skops knows to run no code of the file; others are an error that names them.
+    return load(file, trusted=[])
+
+
+_SKLEARN = "scikit-learn (skops)"
 _READERS: Mapping[str, tuple[str, Callable[[Path], Any]]] = {
     ".json": ("XGBoost", _xgboost),
     ".ubj": ("XGBoost", _xgboost),
     ".txt": ("LightGBM", _lightgbm),
     ".cbm": ("CatBoost", _catboost),
+    ".skops": (_SKLEARN, _skops),
 }

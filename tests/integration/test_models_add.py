@@ -455,7 +455,38 @@ def test_a_librarys_own_file_is_converted_and_decides_alike(shop, kind):
     assert parity["threshold_neighbours"] > 0
 
 
-@pytest.mark.parametrize("file", ["m.json", "m.ubj", "m.txt", "m.cbm"])
+@pytest.mark.parametrize("wanted", [HOT, np.where(HOT == 1, "bad", "fine")], ids=["0", "fine"])
+def test_a_file_of_catboost_is_converted(shop, wanted):
+    catboost = pytest.importorskip("catboost")
+    model = catboost.CatBoostClassifier(iterations=5, verbose=0, allow_writing_files=False)
+    model.fit(TABLE, wanted).save_model(str(shop.path / "m.cbm"))
+    TABLE[TABLE.columns[::-1]].to_csv(shop.path / "rows.csv", index=False)
+    assert "translated whole" in added(shop.run("m.cbm", "rows.csv", "--yes"))
+    assert shop.spec()["decision"]["desired"] in ("0", "fine")
+
+
+class Theirs(LogisticRegression):
+    """A class that is none of scikit-learn's."""
+
+
+def test_a_pipeline_of_scikit_learn_is_read_from_skops(shop):
+    skops = pytest.importorskip("skops.io")
+    table = TABLE.rename(columns={"Torque [Nm]": "torque"}).assign(grade=RNG.choice(["L", "M"], N))
+    columns = make_column_transformer(
+        (OneHotEncoder(), ["grade"]), (StandardScaler(), ["oil_temp_c", "torque", "count"])
+    )
+    model = make_pipeline(columns, LogisticRegression()).fit(table, HOT)
+    skops.dump(model, shop.path / "m.skops")
+    table.to_csv(shop.path / "rows.csv", index=False)
+    assert "a first row:" in added(shop.run("m.skops", "rows.csv", "--yes"))
+    assert features(shop.spec())["grade"]["encoding"] == "string"
+    skops.dump(Theirs().fit(TABLE.values, HOT), shop.path / "m.skops")
+    found = shop.run("m.skops", "rows.csv", "--yes")
+    assert found.code == 1
+    assert "Theirs" in found.err
+
+
+@pytest.mark.parametrize("file", ["m.json", "m.ubj", "m.txt", "m.cbm", "m.skops"])
 def test_a_file_that_is_no_model_of_its_library_is_refused(shop, file):
     (shop.path / file).write_bytes(b'{"learner": 1}')
     TABLE.to_csv(shop.path / "rows.csv", index=False)

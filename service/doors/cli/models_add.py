@@ -51,7 +51,9 @@ _PICKLE = re.compile(rb"\A\x80[\x02-\x05]")
 
 File = Annotated[
     Path,
-    typer.Argument(help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm)."),
+    typer.Argument(
+        help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), skops."
+    ),
 ]
 Data = Annotated[
     Path, typer.Option("--data", help="Rows that the model was made for: .csv or .parquet.")
