@@ -160,10 +160,22 @@ def put_in_place(folder: Path, models: Path) -> None:
     name, version = folder.parts[-2:]
     place = models / name / version
     try:
-        place.parent.mkdir(exist_ok=True)
-        # Fails where a version is: a rename replaces an empty folder at the most.
-        os.rename(folder, place)
+        # A new name comes with its first version, so that no moment shows it without one.
+        if place.parent.exists() or not _renamed(folder.parent, place.parent):
+            # Fails where a version is: a rename replaces an empty folder at the most.
+            os.rename(folder, place)
     except OSError as error:
         if error.errno in _THERE:
             raise _is_there(name, version) from None
         raise CannotUpload(f"the folder of models cannot be written ({error.strerror})") from None
+
+
+def _renamed(folder: Path, place: Path) -> bool:
+    """Whether it was; not where another one has come meanwhile."""
+    try:
+        os.rename(folder, place)
+    except OSError as error:
+        if error.errno in _THERE:
+            return False
+        raise
+    return True

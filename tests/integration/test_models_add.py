@@ -61,7 +61,7 @@ class Shop:
     """A folder with a file, a sample, and a repository; and the command line."""
 
     def __init__(self, path: Path, run: Callable[..., Any]) -> None:
-        self.path, self.models, self._run = path, path / "models", run
+        self.path, self.models, self.command = path, path / "models", run
 
     def add(
         self, graph: onnx.ModelProto | bytes, table: pd.DataFrame, *options: str, yes: bool = True
@@ -72,7 +72,7 @@ class Shop:
         return self.run("m.onnx", "rows.csv", *options, *(["--yes"] if yes else []))
 
     def run(self, file: str, data: str, *options: str) -> Any:
-        return self._run(
+        return self.command(
             "models", "add", str(self.path / file), "--data", str(self.path / data),
             "--models", str(self.models), "--lang", "en", *options,
         )  # fmt: skip
@@ -465,7 +465,7 @@ def test_a_file_of_catboost_is_converted(shop, wanted):
     assert shop.spec()["decision"]["desired"] in ("0", "fine")
 
 
-class Theirs(LogisticRegression):
+class Theirs(LogisticRegression):  # type: ignore[misc]
     """A class that is none of scikit-learn's."""
 
 
@@ -650,14 +650,12 @@ def test_a_sample_of_other_columns_is_refused(shop):
     added(shop.add(of(FOREST), TABLE.assign(id=range(N)), "--columns", read))
 
 
-def test_what_fails_on_the_way_leaves_nothing(shop, monkeypatch):
-    from ifonly.service.doors.cli import models_add
-
+@pytest.mark.parametrize("step", ["load_folder", "uploads.os.rename"])
+def test_what_fails_on_the_way_leaves_nothing(shop, monkeypatch, step):
     def ended(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(models_add, "load_folder", ended)
-    (shop.path / "m.onnx").write_bytes(of(FOREST).SerializeToString())
+    monkeypatch.setattr(f"ifonly.service.doors.cli.models_add.{step}", ended)
     found = shop.add(of(FOREST), TABLE)
     assert found.code != 0
     assert shop.left == []
@@ -688,5 +686,5 @@ def test_who_is_killed_on_the_way_leaves_nothing_that_is_served(shop):
 
 def test_what_was_added_is_served_as_any_other_folder(shop, capfd):
     added(shop.add(of(FOREST), TABLE))
-    listed = shop._run("models", "--models", str(shop.models), "--json")
+    listed = shop.command("models", "--models", str(shop.models), "--json")
     assert json.loads(listed.out)["models"][0]["name"] == "m"

@@ -109,6 +109,7 @@ def add(
         raise
     asker.check()
     origin = f"{file.name} and {data.name}, {len(draft.rows):,} rows"
+    uploads.sweep(root)
     with_hidden = uploads.hidden(root)
     try:
         files = draft.files(called, numbered, origin)
