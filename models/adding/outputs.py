@@ -67,6 +67,8 @@ class Runs:
             lacking = size - len(part)
             padded = np.concatenate([part, np.repeat(part[-1:], lacking, axis=0)])
             raw = self._session.run([name], self._encoding.feeds(padded))[0]
+            if raw.size == size:  # one a row, whatever axes of one it has
+                raw = raw.reshape(size, 1)
             if raw.ndim == 0 or len(raw) != size:
                 raise GraphError(
                     f"output {name!r} has shape {list(np.shape(raw))} for {size} rows: it is not "
@@ -176,8 +178,10 @@ def _decided(
         return _value(scores[:, 0], None, ask)
     if width > 2 or (width == 2 and not are_shares):
         decision = Decision(Task.MULTICLASS, _categories(classes))
-        _agrees(decision, tried, is_strict)
-        return decision, None, f"classes {', '.join(classes)}: the largest score decides", ()
+        # Of two margins, some exporters write the label's as the smaller one.
+        if width > 2 or not is_strict or not _disagreeing(decision, tried):
+            _agrees(decision, tried, is_strict)
+            return decision, None, f"classes {', '.join(classes)}: the largest score decides", ()
     column = width - 1
     return _two(
         classes, (tried[0][:, column], tried[1]), None if width == 1 else column,
@@ -289,8 +293,8 @@ def _two(
         is_second = np.array([label == classes[1] for label in labels])
         found = separating(values, is_second, usual)
         upside = found is None
-        if found is None and column is None:
-            # Of one column nothing says which class it is about.
+        if found is None and (column is None or not are_shares):
+            # Of a margin, or of one column, nothing says which class it is about.
             found = separating(values, ~is_second, usual)
             positive = 0 if found is not None else 1
         if found is None and is_strict:
@@ -305,7 +309,8 @@ def _two(
     what = "the probability" if are_shares else "a score, which is no probability,"
     told = f"{what} of {classes[positive]}, against {classes[1 - positive]}: from {limit!r} on"
     decision = Decision(task, _categories(classes), positive, limit)
-    is_known = labels is not None and is_strict
+    # Any other limit between two scores of the sample meets its labels as well.
+    is_known = labels is not None and is_strict and limit in _usual(usual)
     return decision, column, told, () if is_known else ("decision.threshold",)
 
 
@@ -322,14 +327,17 @@ def separating(
     lowest = float(values[above].min(initial=math.inf))
     if not highest < lowest:
         return None
-    # Scores are float32 mostly: those that are exactly the usual limit fall on one side.
-    after = float(np.nextafter(np.float32(usual), np.float32(math.inf)))
-    for limit in (usual, after):
+    for limit in _usual(usual):
         if highest < limit <= lowest:
             return limit
     if math.isinf(highest) or math.isinf(lowest):
         return lowest if math.isfinite(lowest) else float(np.nextafter(highest, math.inf))
     return _short(highest, lowest)
+
+
+def _usual(limit: float) -> tuple[float, float]:
+    """The limit, and the float32 after it: scores that are exactly the limit fall on one side."""
+    return limit, float(np.nextafter(np.float32(limit), np.float32(math.inf)))
 
 
 def _short(low: float, high: float) -> float:
@@ -348,15 +356,16 @@ def _best(values: npt.NDArray[np.float64], above: npt.NDArray[np.bool_]) -> floa
     return float(values[order][min(int(np.argmax(right)) + 1, len(values) - 1)])
 
 
-def _agrees(decision: Decision, tried: tuple[Scores, list[str] | None], is_strict: bool) -> None:
+def _disagreeing(decision: Decision, tried: tuple[Scores, list[str] | None]) -> int:
     scores, labels = tried
-    if labels is None or not is_strict:
-        return
-    wrong = differing(decision, scores, labels)
-    if len(wrong):
+    return 0 if labels is None else len(differing(decision, scores, labels))
+
+
+def _agrees(decision: Decision, tried: tuple[Scores, list[str] | None], is_strict: bool) -> None:
+    wrong = _disagreeing(decision, tried) if is_strict else 0
+    if wrong:
         raise GraphError(
-            f"the graph's label is not its largest score in {len(wrong)} of {len(scores)} rows: "
-            f"{labels[wrong[0]]} of {scores[wrong[0]].tolist()}"
+            f"the graph's label is not its largest score in {wrong} of {len(tried[0])} rows"
         )
 
 

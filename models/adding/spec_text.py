@@ -31,7 +31,7 @@ def spec_text(name: str, version: str, inputs: Inputs, outputs: Outputs, origin:
         f"version = {_text(version)}",
         f"task = {_text(outputs.decision.task.value)}",
         *_output(outputs),
-        *_decision(outputs.decision, outputs.guessed),
+        *_decision(outputs.decision, outputs.label, outputs.guessed),
     ]
     for feature, encoding, column in zip(
         features, inputs.encoding.features, inputs.sample.rows.T, strict=True
@@ -59,7 +59,7 @@ def _output(outputs: Outputs) -> Iterator[str]:
         yield f"column = {found.column}"
 
 
-def _decision(decision: Decision, guessed: Collection[str]) -> Iterator[str]:
+def _decision(decision: Decision, label: str | None, guessed: Collection[str]) -> Iterator[str]:
     if not decision.classes:
         return
 
@@ -71,7 +71,7 @@ def _decision(decision: Decision, guessed: Collection[str]) -> Iterator[str]:
     yield f"classes = {_texts(names)}{mark('classes', 'names of the columns of the score')}"
     if decision.threshold is not None:
         yield f"positive = {_text(names[decision.positive])}"
-        why = "the graph has no label that would say so"
+        why = "the graph has no label" if label is None else "between labels of the sample"
         yield f"threshold = {float(decision.threshold)!r}{mark('threshold', why)}"
     if decision.desired is not None:
         yield f"desired = {_text(names[decision.desired])}{mark('desired', 'what people want')}"

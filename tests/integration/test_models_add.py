@@ -28,13 +28,25 @@ from skl2onnx.common.data_types import (
     Int64TensorType,
     StringTensorType,
 )
+from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    GradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from xgboost import XGBClassifier
 
 from ifonly.models.onnx.export import export_onnx
@@ -238,6 +250,54 @@ def test_a_score_that_is_no_probability_is_a_limit_that_meets_the_label(shop):
     spec = shop.spec()
     assert spec["task"] == "regression"
     assert spec["decision"]["classes"] == ["0", "1"]
+
+
+KINDS = [
+    SVC(), KNeighborsClassifier(), GaussianNB(), LinearDiscriminantAnalysis(),
+    QuadraticDiscriminantAnalysis(), AdaBoostClassifier(n_estimators=4),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("model", KINDS, ids=lambda model: type(model).__name__)
+def test_classifiers_as_their_converter_writes_them_by_default(shop, model):
+    # SVC's label is the smaller of its two margins, QuadraticDiscriminantAnalysis has a label of
+    # shape [1, rows].
+    model.fit(TABLE.values.astype(np.float32), HOT)
+    graph = to_onnx(model, TABLE.values[:1].astype(np.float32), target_opset=OPSET)
+    said = TABLE.assign(y=model.predict(TABLE.values.astype(np.float32)))
+    told = added(shop.add(graph, said, "--label", "y"))
+    assert "parity: the graph's own label is what the folder decides" in told
+    assert f"labels: {N} of {N}" in told
+    assert "a first row:" in told
+
+
+def risk() -> onnx.ModelProto:
+    """From 1 to 99, of which the graph's label says whether it is 45 or more."""
+    return onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 15]>\n'
+        "g (float[n,1] x) => (int64[n,1] label, float[n,1] risk) {\n"
+        "  low = Constant<value = float {1.0}>()\n  high = Constant<value = float {99.0}>()\n"
+        "  limit = Constant<value = float {45.0}>()\n  risk = Clip(x, low, high)\n"
+        "  alarm = GreaterOrEqual(risk, limit)\n  label = Cast<to = 7>(alarm)\n}"
+    )
+
+
+def test_a_score_from_1_to_99_has_a_limit_that_is_marked(shop):
+    added(shop.add(risk(), pd.DataFrame({"x": np.arange(0.0, 120.0, 4.0) + 0.5})))
+    decision = shop.spec()["decision"]
+    assert shop.spec()["task"] == "regression"
+    assert 44.5 < decision["threshold"] <= 48.5
+    assert "# guessed: between labels of the sample" in shop.text()
+
+
+def test_distances_of_which_the_smallest_decides_are_refused(shop):
+    model = KMeans(3, n_init=1, random_state=0).fit(TABLE.values.astype(np.float32))
+    graph = to_onnx(model, TABLE.values[:1].astype(np.float32), target_opset=OPSET)
+    found = shop.add(graph, TABLE)
+    assert found.code == 1
+    assert "the graph's label is not its largest score in" in found.err
+    assert shop.left == []
 
 
 def test_an_anomaly_score_is_worse_the_lower_it_is(shop):
