@@ -26,8 +26,8 @@ from ifonly.explanation import Explanation, Explanations, Writer
 from ifonly.models.errors import DataError
 from ifonly.models.onnx import OnnxPredictor
 from ifonly.models.predictor import Predictor, Row, Rows, Scores
+from ifonly.models.sample import Sample, name_of
 from ifonly.models.schema import Decision, Task
-from ifonly.sample import Sample, name_of
 from ifonly.scoring import Scored, scored
 
 if TYPE_CHECKING:

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from ifonly.models.encoding import Encoding, FeatureEncoding, Form
-from ifonly.models.errors import DataError, ModelError, ParityError
-from ifonly.models.graph import feature_thresholds
+from ifonly.models.adding.inputs import encoding_of
+from ifonly.models.conversion import convert, load
+from ifonly.models.errors import DataError, ModelError
 from ifonly.models.graph.forms import GraphForm
-from ifonly.models.onnx import OnnxPredictor, load_predictor
-from ifonly.models.onnx.export import Columns, export_onnx, to_bytes
-from ifonly.models.onnx.parity import ParityReport, check_parity
-from ifonly.models.onnx.reading import read_graph, tensor_inputs
-from ifonly.models.onnx.surgery import class_names
-from ifonly.models.predictor import Predictor, Rows, Scores, finite
-from ifonly.models.repository.folder import understood
-from ifonly.models.schema import Decision, Feature, Schema, Task
-from ifonly.models.spec import OutputBinding, Spec
-from ifonly.native import (
+from ifonly.models.native import (
     Native,
     is_estimator,
     matrix,
@@ -33,11 +20,15 @@ from ifonly.native import (
     probabilities,
     value,
 )
-from ifonly.sample import Sample, read_sample
+from ifonly.models.onnx import OnnxPredictor
+from ifonly.models.onnx.parity import ParityReport
+from ifonly.models.onnx.reading import read_graph, tensor_inputs
+from ifonly.models.onnx.surgery import class_names
+from ifonly.models.predictor import Predictor, Rows, Scores, finite
+from ifonly.models.repository.folder import understood
+from ifonly.models.sample import Sample, read_sample
+from ifonly.models.schema import Decision
 
-PARITY_ROWS = 2_000
-MOST_THRESHOLDS = 5_000
-"""Split thresholds whose neighbours are tried; of more, these many, evenly spread."""
 PROBED = 256
 """Rows by which the scores of a function are looked at."""
 
@@ -106,11 +97,12 @@ def _of_estimator(estimator: Any, data: Any, threshold: float | None) -> Scored:
     original = native(estimator, sample, threshold)
     name = type(estimator).__name__
     try:
-        graph, report = _converted(estimator, original)
+        converted = convert(estimator, original)
     except (ModelError, ImportError) as error:
         reason = str(error).splitlines()[0]
         told = f"{name} is asked as it is, and little is proven (blackbox): {reason}"
         return Scored(original, original.decision, sample, original=original, told=(told,))
+    graph, report = converted.graph, converted.report
     told = (
         f"{name} was converted to ONNX: {report.rows:,} rows, {report.threshold_neighbours:,} of "
         f"them beside split thresholds, are decided alike, and scored within "
@@ -120,84 +112,6 @@ def _of_estimator(estimator: Any, data: Any, threshold: float | None) -> Scored:
     return Scored(
         predictor, original.decision, sample, form, original, report, (told, *_unread(refusal))
     )
-
-
-def _converted(estimator: Any, original: Native) -> tuple[OnnxPredictor, ParityReport]:
-    """The estimator's graph, which decides as it does.
-
-    Raises
-    ------
-    GraphError
-        If it cannot be converted.
-    ParityError
-        If it decides otherwise.
-    """
-    sample = original.sample
-    columns = _columns_of(estimator, sample)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of converters, to whoever calls them
-        model = export_onnx(estimator, columns, name="model")
-    encodings = tuple(
-        _encoding(f, sample, as_text=not isinstance(columns, int)) for f in sample.schema.features
-    )
-    graph = _exported(to_bytes(model), sample, original.decision, encodings)
-    try:
-        report = check_parity(
-            original.score,
-            graph.score,
-            sample.rows,
-            _some_thresholds(graph),
-            original.decision,
-            n_rows=PARITY_ROWS,
-        )
-    except ModelError:
-        raise
-    # An estimator refuses rows by whatever its library raises.
-    except Exception as error:
-        raise ParityError(f"it cannot be compared with its graph: {error}") from error
-    return graph, report
-
-
-def _exported(
-    content: bytes, sample: Sample, decision: Decision, encodings: tuple[FeatureEncoding, ...]
-) -> OnnxPredictor:
-    schema, column = sample.unbounded.schema, None
-    if decision.task is Task.REGRESSION and decision.classes:
-        # Of margins, some converters write both sides; the second class's is the last.
-        first = _load(content, schema, decision, encodings, column=0)
-        column = first.width(sample.rows[:1]) - 1
-    return _load(content, schema, decision, encodings, column=column)
-
-
-def _columns_of(estimator: Any, sample: Sample) -> Columns:
-    steps = [step for _, step in getattr(estimator, "steps", ())]
-    picks = any(type(step).__name__ == "ColumnTransformer" for step in (estimator, *steps))
-    if sample.pandas is None or not picks:
-        return len(sample.schema)
-    return {f.name: f.kind.is_categorical for f in sample.schema.features}
-
-
-def _encoding(feature: Feature, sample: Sample, *, as_text: bool) -> FeatureEncoding:
-    missing = feature.may_be_missing
-    if not feature.kind.is_categorical:
-        # Not whole, even of whole numbers: rows beside thresholds are tried.
-        return FeatureEncoding(feature.name, may_be_missing=missing)
-    form = Form.STRING if as_text else Form.CODES
-    names = feature.category_names
-    return FeatureEncoding.of_categories(feature.name, form, names, may_be_missing=missing)
-
-
-def _some_thresholds(graph: OnnxPredictor) -> dict[int, npt.NDArray[np.float32]]:
-    features = feature_thresholds(graph.model, graph.encoding.columns)
-    # Between codes of categories there is nothing that could be read.
-    found = {
-        j: v
-        for j, v in features.items()
-        if graph.encoding.inputs[0].encodings[j].form == Form.NUMBER
-    }
-    total = sum(len(values) for values in found.values())
-    step = max(-(-total // MOST_THRESHOLDS), 1)
-    return {j: np.asarray(values[::step], dtype=np.float32) for j, values in found.items()}
 
 
 # --- graphs ---------------------------------------------------------------------------------------
@@ -216,31 +130,19 @@ def _of_file(
     )
     texts = {i.name for i in inputs if i.dtype == object}
     encodings = tuple(
-        _input_encoding(f, as_text=f.name in texts or (not several and bool(texts)), whole=several)
+        encoding_of(f, as_text=f.name in texts or (not several and bool(texts)))
         for f in sample.schema.features
     )
     schema = sample.schema
-    first = _load(content, schema, value(None), encodings, column=0, folder=folder)
+    first = load(content, schema, value(None), encodings, column=0, folder=folder)
     width = first.width(sample.rows[:1])
     names = class_names(graph)(width)
     decision, column, told = _decided(
         first, sample.rows, width, classes or names, threshold, labelled=len(graph.graph.output) > 1
     )
-    loaded = _load(content, schema, decision, encodings, column=column, folder=folder)
+    loaded = load(content, schema, decision, encodings, column=column, folder=folder)
     predictor, form, refusal = understood(loaded, schema, sample.rows)
     return Scored(predictor, decision, sample, form, told=(told, *_unread(refusal)))
-
-
-def _input_encoding(feature: Feature, *, as_text: bool, whole: bool) -> FeatureEncoding:
-    if not feature.kind.is_categorical:
-        is_whole = whole and feature.kind == "integer"
-        return FeatureEncoding(feature.name, whole=is_whole, may_be_missing=feature.may_be_missing)
-    return FeatureEncoding.of_categories(
-        feature.name,
-        Form.STRING if as_text else Form.CODES,
-        feature.category_names,
-        may_be_missing=feature.may_be_missing,
-    )
 
 
 def _decided(
@@ -267,23 +169,6 @@ def _decided(
         width - 1,
         f"its score is no probability: {names[1]} from {threshold or 0.0:g} on",
     )
-
-
-def _load(
-    content: bytes,
-    schema: Schema,
-    decision: Decision,
-    encodings: tuple[FeatureEncoding, ...],
-    *,
-    column: int | None = None,
-    folder: Path | None = None,
-) -> OnnxPredictor:
-    spec = Spec(
-        name="model", version="1", title={}, description={}, schema=schema, decision=decision,
-        encoding=Encoding(encodings), output=OutputBinding(None, column), policy={}, alarm={},
-        sha256="",
-    )  # fmt: skip
-    return load_predictor(content, spec, folder=folder)
 
 
 def _unread(refusal: str) -> tuple[str, ...]:

@@ -32,15 +32,27 @@ def score_output(model: ModelProto, name: str | None) -> str:
         if not _is_number(outputs[name], _FLOATS + _INTEGERS):
             raise GraphError(f"output {name!r} holds no numbers")
         return name
-    # A lone output of whole numbers is the score; beside another it is likelier the label.
-    wanted = _FLOATS + _INTEGERS if len(outputs) == 1 else _FLOATS
-    found: list[str] = [output.name for output in outputs.values() if _is_number(output, wanted)]
+    found = score_candidates(model)
     if len(found) != 1:
         which = f"{_listed(found)} could be the score" if found else "none holds scores"
         raise GraphError(
             f"of the outputs {_listed(outputs)} {which}: name one as `output.name` in the spec"
         )
     return found[0]
+
+
+def score_candidates(model: ModelProto) -> list[str]:
+    """Names of the outputs that could be the score."""
+    outputs = model.graph.output
+    # A lone output of whole numbers is the score; beside another it is likelier the label.
+    wanted = _FLOATS + _INTEGERS if len(outputs) == 1 else _FLOATS
+    return [output.name for output in outputs if _is_number(output, wanted)]
+
+
+def is_label(output: ValueInfoProto) -> bool:
+    """Whether an output beside the score could be the class that it decides."""
+    kinds = (*_INTEGERS, TensorProto.STRING, TensorProto.BOOL)
+    return output.type.WhichOneof("value") == "tensor_type" and _is_number(output, kinds)
 
 
 def _is_number(output: ValueInfoProto, types: Sequence[int]) -> bool:

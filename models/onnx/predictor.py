@@ -65,7 +65,7 @@ class OnnxPredictor:
         self.columns = columns
         """Columns of the score tensor, in the order of the scores."""
         self._names = tuple(f"{output!r}, column {column}," for column in columns)
-        self._batch = _fixed_batch(encoding)
+        self._batch = fixed_batch(encoding)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "score") if threads > 1 else None
 
@@ -228,7 +228,7 @@ def _try(predictor: OnnxPredictor, rows: Rows, decision: Decision) -> None:
         check_probabilities(together)
 
 
-def _fixed_batch(encoding: BoundEncoding) -> int | None:
+def fixed_batch(encoding: BoundEncoding) -> int | None:
     """Number of rows that every run must have; None where any will do."""
     tensors = [bound.tensor for bound in encoding.inputs]
     fixed = {tensor.name: tensor.shape[0] for tensor in tensors if tensor.shape[0] is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from onnx import (
     AttributeProto,
@@ -84,13 +84,29 @@ def class_names(model: ModelProto) -> Callable[[int], tuple[str, ...] | None]:
     None where it names them by numbers or not at all. Read before ZipMaps are removed, for it
     is often they that know.
     """
-    lists = set(_name_lists(model.graph))
+    return _only_of_width(set(_name_lists(model.graph)))
 
+
+def class_labels(model: ModelProto) -> Callable[[int], tuple[str, ...] | None]:
+    """As :func:`class_names`, numbers as text where the graph names its classes by them."""
+    return _only_of_width({*_name_lists(model.graph), *_number_lists(model.graph)})
+
+
+def _only_of_width(
+    lists: Collection[tuple[str, ...]],
+) -> Callable[[int], tuple[str, ...] | None]:
     def of_width(n_columns: int) -> tuple[str, ...] | None:
         found = [names for names in lists if len(names) == n_columns]
         return found[0] if len(found) == 1 else None
 
     return of_width
+
+
+def _number_lists(graph: GraphProto) -> Iterator[tuple[str, ...]]:
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.name in ("classlabels_int64s", "classlabels_ints") and attribute.ints:
+                yield tuple(str(k) for k in attribute.ints)
 
 
 def _name_lists(graph: GraphProto) -> Iterator[tuple[str, ...]]:

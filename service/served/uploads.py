@@ -54,19 +54,30 @@ def stage(registry: Registry, archive: IO[bytes]) -> Staged:
     CannotUpload
         If that version is there already, or the folder of models cannot be written.
     """
-    try:
-        # In the repository itself: a rename across file systems is not atomic (decision 0063).
-        root = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=registry.root))
-    except OSError as error:
-        raise CannotUpload(
-            f"the folder of models cannot be written ({error.strerror}): IFONLY_MODELS names one"
-        ) from None
+    root = hidden(registry.root)
     try:
         return _tried(registry, archive, root)
     # Also when cancelled: nothing hidden stays.
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise
+
+
+def hidden(models: Path) -> Path:
+    """A folder that no refresh looks into, in which a model may be put together.
+
+    Raises
+    ------
+    CannotUpload
+        If the folder of models cannot be written.
+    """
+    try:
+        # In the repository itself: a rename across file systems is not atomic (decision 0063).
+        return Path(tempfile.mkdtemp(prefix=HIDDEN, dir=models))
+    except OSError as error:
+        raise CannotUpload(
+            f"the folder of models cannot be written ({error.strerror}): IFONLY_MODELS names one"
+        ) from None
 
 
 def discard(found: Staged) -> None:
@@ -134,14 +145,37 @@ def publish(registry: Registry, found: Staged) -> None:
     CannotUpload
         If that version has come meanwhile, or the folder of models cannot be written.
     """
-    name, version = found.model.name, found.model.version
-    place = registry.root / name / version
+    put_in_place(found.parcel.folder, registry.root)
+    registry.refresh()
+
+
+def put_in_place(folder: Path, models: Path) -> None:
+    """Rename ``<somewhere>/<name>/<version>`` into ``models``, in one step.
+
+    Raises
+    ------
+    CannotUpload
+        If that version is there, or the folder of models cannot be written.
+    """
+    name, version = folder.parts[-2:]
+    place = models / name / version
     try:
-        place.parent.mkdir(exist_ok=True)
-        # Fails where a version is: a rename replaces an empty folder at the most.
-        os.rename(found.parcel.folder, place)
+        # A new name comes with its first version, so that no moment shows it without one.
+        if place.parent.exists() or not _renamed(folder.parent, place.parent):
+            # Fails where a version is: a rename replaces an empty folder at the most.
+            os.rename(folder, place)
     except OSError as error:
         if error.errno in _THERE:
             raise _is_there(name, version) from None
         raise CannotUpload(f"the folder of models cannot be written ({error.strerror})") from None
-    registry.refresh()
+
+
+def _renamed(folder: Path, place: Path) -> bool:
+    """Whether it was; not where another one has come meanwhile."""
+    try:
+        os.rename(folder, place)
+    except OSError as error:
+        if error.errno in _THERE:
+            return False
+        raise
+    return True

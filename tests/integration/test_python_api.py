@@ -30,7 +30,7 @@ from ifonly.explainers.errors import InvalidPolicy, InvalidTarget
 from ifonly.models.errors import DataError, InvalidInstance, NotFinite
 from ifonly.models.onnx.export import export_onnx, to_bytes
 from ifonly.models.repository import load_folder
-from ifonly.sample import read_sample
+from ifonly.models.sample import read_sample
 from ifonly.service.doors.cli import in_process
 from ifonly.service.served.registry import prepare
 from ifonly.service.settings import Settings

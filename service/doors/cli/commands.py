@@ -58,7 +58,9 @@ class Commands(LazyGroup):
             "Recompute an exported answer from the model's folder; "
             "print each check with its numbers.",
         ),
-        "models": LazyCommand("models", "app", "List the models, or check a model folder."),
+        "models": LazyCommand(
+            "models", "app", "List the models, check a model folder, or make one."
+        ),
         "causal": LazyCommand(
             "causal_commands",
             "app",

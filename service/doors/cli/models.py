@@ -1,4 +1,4 @@
-"""``ifonly models``: what is there, and whether a folder would be served."""
+"""``ifonly models``: what is there, whether a folder would be served, and how one is made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ifonly.models.repository import load_folder
 from ifonly.service.ask import catalogue
+from ifonly.service.doors.cli import models_add
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
@@ -22,7 +23,10 @@ from ifonly.service.doors.cli.console import (
 )
 from ifonly.service.served.registry import prepare
 
-app = typer.Typer(help="List the models, or check a model folder.", invoke_without_command=True)
+app = typer.Typer(
+    help="List the models, check a model folder, or make one.", invoke_without_command=True
+)
+app.command("add")(models_add.add)
 
 
 @app.callback()

@@ -11,8 +11,8 @@ import numpy as np
 
 from ifonly.models.errors import DataError
 from ifonly.models.predictor import Rows, Scores, finite
+from ifonly.models.sample import Sample, name_of
 from ifonly.models.schema import Category, Decision, Task
-from ifonly.sample import Sample, name_of
 
 OUTLIER = ("outlier", "inlier")
 """What detectors decide, by the sign of their score."""

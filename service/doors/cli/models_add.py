@@ -1,0 +1,320 @@
+"""``ifonly models add``: a model folder from a graph and a sample of its rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from ifonly.explainers.wording import Language
+from ifonly.models.adding import (
+    Draft,
+    NativeModel,
+    Question,
+    draft_of,
+    is_native,
+    read_columns,
+    read_native,
+)
+from ifonly.models.errors import ModelError
+from ifonly.models.predictor import Row
+from ifonly.models.repository import load_folder
+from ifonly.models.repository.folder import PARITY
+from ifonly.models.repository.naming import natural
+from ifonly.models.schema import Task
+from ifonly.models.spec.checks import is_path_safe
+from ifonly.service.doors.cli import in_process, rendering
+from ifonly.service.doors.cli.console import Failure, Models, content_of, err, out, settings
+from ifonly.service.doors.cli.languages import Languages, languages_of
+from ifonly.service.served import uploads
+from ifonly.service.served.registry import ServedModel, prepare
+from ifonly.service.settings import Settings, shipped_models
+
+MOST_BYTES = 1 << 30
+MOST_TOLD = 30
+"""Lines of what was found; the rest stands in the folder."""
+PICKLED = {
+    ".pkl": "pickle", ".pickle": "pickle", ".joblib": "joblib (pickle)", ".pt": "PyTorch (pickle)",
+    ".pth": "PyTorch (pickle)", ".sav": "pickle", ".dill": "dill (pickle)",
+}  # fmt: skip
+"""Formats that run code of the file when they are read."""
+_PICKLE = re.compile(rb"\A\x80[\x02-\x05]")
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), skops."
+    ),
+]
+Data = Annotated[
+    Path, typer.Option("--data", help="Rows that the model was made for: .csv or .parquet.")
+]
+
+
+def add(
+    file: File,
+    data: Data,
+    label: Annotated[
+        str | None, typer.Option("--label", help="Column of the decisions in --data.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", help="Columns that the model reads, in its order: a,b,c."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Default: the file's.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Default: the next whole number.")
+    ] = None,
+    models: Models = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option("--answer", help="Answer to a question, as desired=normal; repeatable."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Take every guess.")] = False,
+    lang: Languages = None,
+) -> None:
+    """Register a model with no code: read FILE, look at the rows of --data, write its folder.
+
+    What is guessed is marked in the folder's spec.toml. What is unclear is asked.
+    """
+    chosen = settings(models=models)
+    root = _writable(chosen, models)
+    called = name or _safe(file.stem)
+    if not is_path_safe(called) or (version is not None and not is_path_safe(version)):
+        raise Failure(f"{called} {version or ''}: letters, digits, '.', '_', '-' make a name")
+    numbered = version or _next(root / called)
+    if (root / called / numbered).exists():
+        raise Failure(f"version {numbered} of {called} is there already: --version names another")
+    asker = _Asker(_given(answers), is_quiet=yes, is_live=sys.stdin.isatty())
+    content, table = _content(file), read_columns(data)
+    read = columns.split(",") if columns else None
+    made: NativeModel | None = None
+    try:
+        if is_native(file):
+            made = read_native(file, table, label=label, read=read)
+            content, read = made.converted.content, list(made.columns)
+        draft = draft_of(content, file.resolve().parent, table, asker, label=label, read=read)
+    except ModelError:
+        # What was guessed may be why.
+        asker.check()
+        raise
+    asker.check()
+    origin = f"{file.name} and {data.name}, {len(draft.rows):,} rows"
+    uploads.sweep(root)
+    with_hidden = uploads.hidden(root)
+    try:
+        files = draft.files(called, numbered, origin)
+        if made is not None:
+            files[PARITY] = json.dumps(made.converted.report.as_dict(), indent=1).encode()
+        folder = _write(with_hidden / called / numbered, files)
+        served = prepare(load_folder(folder, with_hidden))
+        found = _explained(served, draft, languages_of(lang), chosen)
+        uploads.put_in_place(folder, root)
+    finally:
+        shutil.rmtree(with_hidden, ignore_errors=True)
+    if made is not None:
+        _line(made.told)
+    _tell(draft, asker, root / called / numbered)
+    _tell_proof(served, found, languages_of(lang))
+
+
+def _writable(chosen: Settings, models: Path | None) -> Path:
+    root = chosen.models
+    if models is None and root == shipped_models():
+        raise Failure("say where the folder of models is: --models DIR, or IFONLY_MODELS")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{root} cannot be written ({error.strerror})") from None
+    return root
+
+
+def _content(file: Path) -> bytes:
+    kind = PICKLED.get(file.suffix.lower())
+    try:
+        with file.open("rb") as opened:
+            if kind is None and _PICKLE.match(opened.read(2)):
+                kind = "pickle"
+        if kind is not None:
+            raise Failure(
+                f"{file.name} is {kind}, which runs code of the file when it is read: export it "
+                f"to ONNX where it was trained"
+            )
+        if file.stat().st_size > MOST_BYTES:
+            raise Failure(f"{file.name} is longer than {MOST_BYTES:,} bytes")
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}") from None
+    return content_of(file)
+
+
+def _safe(stem: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "model"
+
+
+def _next(folder: Path) -> str:
+    there = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    numbers = [int(found) for found in there if found.isdecimal()]
+    if there and not numbers:
+        latest = max(there, key=natural)
+        raise Failure(f"the latest version is {latest}: --version names the next one")
+    return str(max(numbers, default=0) + 1)
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+def _given(answers: Sequence[str] | None) -> dict[str, str]:
+    found = {}
+    for text in answers or ():
+        key, is_told, value = text.partition("=")
+        if not is_told:
+            raise typer.BadParameter(f"{text!r} is not key=value", param_hint="--answer")
+        found[key.strip()] = value.strip()
+    return found
+
+
+@dataclass
+class _Asker:
+    """Asks a person where there is one; takes the guess where that was said; else it remembers."""
+
+    given: Mapping[str, str]
+    is_quiet: bool
+    is_live: bool
+    open: list[Question] = field(default_factory=list)
+    guessed: list[Question] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+
+    def __call__(self, question: Question) -> str:
+        self.asked.add(question.key)
+        if question.key in self.given:
+            answer = self.given[question.key]
+            if question.choices and answer not in question.choices:
+                raise Failure(f"{question.key} is {answer!r}, not {' | '.join(question.choices)}")
+            return answer
+        if self.is_quiet or not self.is_live:
+            (self.guessed if self.is_quiet else self.open).append(question)
+            return question.guess
+        return self._prompted(question)
+
+    def _prompted(self, question: Question) -> str:
+        while True:
+            choices = f" ({' | '.join(question.choices)})" if question.choices else ""
+            answer: str = typer.prompt(f"{question.text}{choices}", default=question.guess)
+            if not question.choices or answer in question.choices:
+                return answer
+            err.print(f"not one of {', '.join(question.choices)}", markup=False)
+
+    def check(self) -> None:
+        """Raises
+        ------
+        Failure
+            If something is open, or an answer was given to no question.
+        """
+        if self.open:
+            lines = "\n".join(f"  {question}" for question in self.open)
+            raise Failure(
+                f"nobody is there to ask; answer with --answer key=value, or take the guesses with "
+                f"--yes:\n{lines}"
+            )
+        unasked = sorted(set(self.given) - self.asked)
+        if unasked:
+            raise Failure(
+                f"--answer {', '.join(unasked)}: no such question; asked were "
+                f"{', '.join(sorted(self.asked)) or 'none'}"
+            )
+
+
+# --- the folder -----------------------------------------------------------------------------------
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        with (folder / name).open("xb") as file:
+            file.write(content)
+            file.flush()
+            # What is announced as deployed must still be there after a power cut.
+            os.fsync(file.fileno())
+    return folder
+
+
+# --- the first explanation ------------------------------------------------------------------------
+
+
+def _explained(
+    served: ServedModel, draft: Draft, languages: Sequence[Language], chosen: Settings
+) -> in_process.Reply | None:
+    """Of the first row whose decision is not what people want; None where there is none."""
+    decision, scores = served.decision, served.deployed.predictor.score(draft.rows)
+    body: dict[str, Any] = {"languages": list(languages)}
+    if decision.desired is not None:
+        wrong = np.flatnonzero(decision.decide(scores) != decision.desired)
+    elif decision.task is Task.REGRESSION:
+        # No limit: about half of the rows have less, and one that has more is asked for as little.
+        middle = float(f"{np.median(scores[:, 0]):.4g}")
+        wrong = np.flatnonzero(scores[:, 0] > middle)
+        body["target"] = {"score": {"max": middle}}
+    else:
+        wrong = np.empty(0, dtype=np.intp)
+    if not len(wrong):
+        return None
+    row: Row = draft.rows[wrong[0]]
+    body["instance"] = served.schema.write(row)
+    return in_process.explain(served, body, chosen)
+
+
+# --- what is told ---------------------------------------------------------------------------------
+
+
+def _tell(draft: Draft, asker: _Asker, place: Path) -> None:
+    for line in draft.told[:MOST_TOLD]:
+        _line(line)
+    if len(draft.told) > MOST_TOLD:
+        _line(f"and {len(draft.told) - MOST_TOLD} more columns: spec.toml")
+    found = draft.report
+    tried = f"{found['rows']:,} rows of the sample"
+    if "own_label_differs" in found:
+        _line(
+            f"parity: the graph's own label is what the folder decides in {tried} and "
+            f"{found['beside']:,} rows beside thresholds"
+        )
+    if "label_differs" in found:
+        same = found["rows"] - found["label_differs"]
+        _line(f"labels: {same:,} of {tried} are labelled as the model decides")
+    for question in asker.guessed:
+        _line(f"guessed: {question}")
+    _line(f"written: {place} (check the lines marked `# guessed` in spec.toml)")
+
+
+def _tell_proof(
+    served: ServedModel, reply: in_process.Reply | None, languages: Sequence[Language]
+) -> None:
+    refusal = served.deployed.form_refusal
+    if refusal:
+        _line(
+            f"not translated: {refusal}. Answers are searched by asking the model, and verified; "
+            f"that nothing smaller would do is not proven."
+        )
+    else:
+        _line(
+            "translated whole: exact engines search it. What is called optimal or infeasible is "
+            "proven; what is called feasible is verified, and may not be the smallest."
+        )
+    if reply is None:
+        _line("no row of the sample has a decision to be explained")
+        return
+    _line("a first row:")
+    rendering.explanation(out, reply, languages)
+
+
+def _line(text: str) -> None:
+    out.print(text, markup=False)
