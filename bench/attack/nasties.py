@@ -289,8 +289,12 @@ def _upload(template: str, chance: Random) -> tuple[str, bytes]:
     )
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(chance.choice(("spec.toml", "m/spec.toml", "../spec.toml", "é")), spec)
-        archive.writestr("model.onnx", b"\x08" * chance.randint(0, 99))
+        # Of one moment: with the time of day the same seed would not give the same bytes.
+        name = chance.choice(("spec.toml", "m/spec.toml", "../spec.toml", "é"))
+        for entry, content in ((name, spec), ("model.onnx", b"\x08" * chance.randint(0, 99))):
+            made = zipfile.ZipInfo(entry)
+            made.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(made, content)
     if template == "/api/v1/models":
         return "application/zip", file.getvalue()
     head = b'--x\r\nContent-Disposition: form-data; name="folder"; filename="a.zip"\r\n\r\n'

@@ -130,11 +130,10 @@ def state(asking: httpx.Client, identity: str) -> dict[str, Any]:
 def served(
     models: Path, store: str, processes: int, lines: list[str]
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A service in processes of its own, with time to stop on a busy machine, too; ``lines``: its
-    words."""
+    """A service in processes of its own that has six seconds to stop; ``lines``: its words."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("IFONLY_", "PROM"))}
     environment |= {"IFONLY_DATABASE_URL": store, "IFONLY_MODELS": str(models)}
-    environment |= {"IFONLY_SHUTDOWN_SECONDS": "30"}
+    environment |= {"IFONLY_SHUTDOWN_SECONDS": "6"}
     command = [sys.executable, "-m", "ifonly", "serve", "--port", "0"]
     command += ["--processes", str(processes)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
