@@ -1,16 +1,16 @@
 """A model folder from a graph and a sample of its rows: what can be read is read, what can be
 guessed is marked, what is unclear is asked."""
 
-from ifonly.models.adding.draft import Draft, draft_of
+from ifonly.models.adding.draft import SpecDraft, draft_of
 from ifonly.models.adding.native_file import NativeModel, is_native, read_native
 from ifonly.models.adding.questions import Asker, Question
 from ifonly.models.adding.table import read_columns
 
 __all__ = [
     "Asker",
-    "Draft",
     "NativeModel",
     "Question",
+    "SpecDraft",
     "draft_of",
     "is_native",
     "read_columns",

@@ -37,7 +37,7 @@ MOST_THRESHOLDS = 2_000
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
+class SpecDraft:
     """The files of a folder, and what was found on the way."""
 
     inputs: Inputs
@@ -67,7 +67,7 @@ def draft_of(
     *,
     label: str | None = None,
     read: Sequence[str] | None = None,
-) -> Draft:
+) -> SpecDraft:
     """Parameters
     ----------
     content : bytes
@@ -107,7 +107,7 @@ def draft_of(
     # The file's own bytes, unless tensors lie beside it: then the graph with them.
     is_whole = file.sha256 == hashlib.sha256(content).hexdigest()
     graph = content if is_whole else to_bytes(model)
-    return Draft(inputs, outputs, graph, rows, told, report)
+    return SpecDraft(inputs, outputs, graph, rows, told, report)
 
 
 def _label(columns: Columns, label: str) -> list[Any]:

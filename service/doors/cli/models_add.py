@@ -17,9 +17,9 @@ import typer
 
 from ifonly.explainers.wording import Language
 from ifonly.models.adding import (
-    Draft,
     NativeModel,
     Question,
+    SpecDraft,
     draft_of,
     is_native,
     read_columns,
@@ -251,7 +251,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def _explained(
-    served: ServedModel, draft: Draft, languages: Sequence[Language], chosen: Settings
+    served: ServedModel, draft: SpecDraft, languages: Sequence[Language], chosen: Settings
 ) -> in_process.Reply | None:
     """Of the first row whose decision is not what people want; None where there is none."""
     decision, scores = served.decision, served.deployed.predictor.score(draft.rows)
@@ -275,7 +275,7 @@ def _explained(
 # --- what is told ---------------------------------------------------------------------------------
 
 
-def _tell(draft: Draft, asker: _Asker, place: Path) -> None:
+def _tell(draft: SpecDraft, asker: _Asker, place: Path) -> None:
     for line in draft.told[:MOST_TOLD]:
         _line(line)
     if len(draft.told) > MOST_TOLD:
