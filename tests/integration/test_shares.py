@@ -191,6 +191,7 @@ class Siege:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("processes", [1, 2])
 def test_sigterm_ends_the_service_in_time_while_it_searches(
     models: Path, tmp_path: Path, processes: int

@@ -142,6 +142,7 @@ def test_the_answer_is_that_of_numpy_and_of_a_walk_over_all_actions(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(10 * PARTS))
 def test_the_same_of_thousands(part: int, tally: Tally, paths: Counter[str]) -> None:
     for seed in SELDOM[part :: 10 * PARTS]:
@@ -212,6 +213,7 @@ def test_ranges_are_those_found_by_asking(part: int, paths: Counter[str]) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(10 * PARTS))
 def test_ranges_of_thousands(part: int, paths: Counter[str]) -> None:
     for seed in ALONG_SELDOM[part :: 10 * PARTS]:

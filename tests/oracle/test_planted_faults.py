@@ -100,6 +100,7 @@ def test_the_replies_to_all_fixed_questions_are_what_a_walk_finds(tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("slip", SLIPS)
 def test_no_slip_in_a_shared_definition_ends_in_a_wrong_row(
     slip: str, tmp_path_factory: pytest.TempPathFactory
