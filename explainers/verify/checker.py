@@ -21,7 +21,7 @@ import numpy as np
 
 from ifonly.explainers.verify.laws import PossibleWorld
 from ifonly.explainers.verify.limits import Limit
-from ifonly.explainers.verify.reading import Reading, differing, exact, moved, slack
+from ifonly.explainers.verify.reading import NEAR, Reading, differing, exact, moved, near, slack
 from ifonly.explainers.verify.report import Check, GraphMargins, Report, mixture
 from ifonly.explainers.verify.rulebook import Terms
 from ifonly.models.predictor import Rows, Scores
@@ -32,8 +32,6 @@ READINGS = 128
 """Readings within the sensors' tolerances that are tried against a proof that all will do."""
 AT_ONCE = 64
 """Rows at hand that are held against a claim together: the first that holds is enough."""
-NEAR = 1e-9
-"""How far two sums of float64 in another order may be apart, by the size of what is compared."""
 _WIDE = Context(prec=700)
 """Digits enough for any float64 by any step: 1e300 is a multiple of 0.1."""
 
@@ -452,14 +450,3 @@ def _grid(feature: Feature, value: float) -> str:
         return f"{feature.name} = {value}, a category's place"
     bounds = f"[{feature.lower}, {feature.upper}]"
     return f"{feature.name} = {value}, steps of {feature.resolution} in {bounds}"
-
-
-def same(a: float, b: float) -> bool:
-    """Equal, or both missing."""
-    return a == b or (a != a and b != b)
-
-
-def near(a: float, b: float, floor: float = 1.0) -> bool:
-    """Equal, but for the rounding of sums in another order; ``floor`` is the least size of their
-    terms."""
-    return same(a, b) or abs(a - b) <= NEAR * max(floor, abs(a), abs(b))

@@ -3,6 +3,7 @@ is read and predicted until then."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,17 +13,14 @@ import numpy as np
 from ifonly.explainers.verify.goal import ScoreGoal
 from ifonly.explainers.verify.limits import Limit
 from ifonly.explainers.verify.passing import MOST_STEPS, SECONDS, Passing
-from ifonly.explainers.verify.reading import Reading
+from ifonly.explainers.verify.reading import Reading, near, written
 from ifonly.explainers.verify.report import Check
 from ifonly.explainers.verify.word import SCORED, predicted
 from ifonly.models.predictor import Rows, Scores
-from ifonly.models.schema import Decision, Feature, Schema
+from ifonly.models.schema import Decision, Schema
 
 Json = Mapping[str, Any]
 Score = Callable[[Rows], Scores]
-
-NEAR = 1e-9
-"""How far two sums of float64 in another order may be apart, by the size of what is compared."""
 
 
 def arrived(
@@ -97,7 +95,7 @@ def _asked(last: int, over: Json | None, said: Json, passing: Passing) -> Check:
     if over is not None:
         ((unit, amount),) = over.items()
         asked = amount * SECONDS[unit] / (SECONDS[passing.unit] * float(passing.amount))
-        fits, told = fits and _near(last, asked), f"{told}; {asked} are asked for"
+        fits, told = fits and near(last, asked), f"{told}; {asked} are asked for"
     return Check("over", fits and 1 <= last <= MOST_STEPS, told)
 
 
@@ -134,8 +132,8 @@ def _moment(
     fits, values = set(moment["instance"]) == set(moving), list[str]()
     for name, value in moment["instance"].items():
         j = schema.index(name)
-        read = _read(schema[name], value)
-        fits = fits and (_near(read, row[j]) or (read != read and row[j] != row[j]))
+        read = written(schema[name], value)
+        fits = fits and near(read, row[j]) and not math.isinf(read)
         values.append(f"{name} {value} told, {row[j]} is")
     yield Check("row", fits, f"at {moment['at']}: {'; '.join(values)}")
 
@@ -151,19 +149,13 @@ def _rules(
     edge of a rule its last digit decides."""
     now = list(row)
     for name, value in moment["instance"].items():
-        now[schema.index(name)] = _read(schema[name], value)
+        now[schema.index(name)] = written(schema[name], value)
     after, before = Reading(now), Reading(factual)
     broken = {
         limit.key for limit in limits if not limit.of_action and not limit.holds(after, before)
     }
     told = f"at {moment['at']}: {moment['broken_rules']} told, {sorted(broken)} are broken"
     return Check("rules", set(moment["broken_rules"]) == broken, told)
-
-
-def _read(feature: Feature, value: Any) -> float:
-    if feature.kind.is_categorical or value is None:
-        return feature.read(value)
-    return float(value)
 
 
 def _wanted(
@@ -196,7 +188,3 @@ def _changes(said: int, scores: Sequence[Sequence[float]], decision: Decision) -
     ends = [decision.decide(found + off) for off in (0.0, SCORED, -SCORED)]
     counts = {sum(a != b for a, b in pairwise(decided.tolist())) for decided in ends}
     return Check("decision_changes", said in counts, f"{said} told, {sorted(counts)} are")
-
-
-def _near(a: float, b: float) -> bool:
-    return bool(abs(a - b) <= NEAR * max(1.0, abs(a), abs(b)))

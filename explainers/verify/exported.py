@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from ifonly.explainers.errors import ExplainError
-from ifonly.explainers.verify.checker import Checker, Proposal, Score, near, same
+from ifonly.explainers.verify.checker import Checker, Proposal, Score
 from ifonly.explainers.verify.course import arrived, trajectory
 from ifonly.explainers.verify.failed import FailedPart
 from ifonly.explainers.verify.goal import ScoreGoal
 from ifonly.explainers.verify.limits import leaves_one
-from ifonly.explainers.verify.reading import exact
+from ifonly.explainers.verify.reading import exact, near, same, written
 from ifonly.explainers.verify.report import Check, GraphMargins, Report, mixture
 from ifonly.explainers.verify.rulebook import (
     BACKTRACKING,
@@ -33,7 +33,7 @@ from ifonly.explainers.verify.word import SCORED, predicted, scored
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.rounding import UNKNOWN, Rounding
 from ifonly.models.said import read_said
-from ifonly.models.schema import Feature, Schema
+from ifonly.models.schema import Schema
 
 Json = Mapping[str, Any]
 
@@ -299,7 +299,7 @@ class _Answer:
         # Unless it says that it rests on rounding, it must hold in every session.
         if not found.get("rests_on_rounding", False):
             checker = checker.firm(self._rounding)
-        row = [_read(f, found["instance"][f.name]) for f in self._schema.features]
+        row = [written(f, found["instance"][f.name]) for f in self._schema.features]
         report = checker.check(Proposal(action, row, float(found["cost"])))
         yield from report.checks
         yield from self._steps(found)
@@ -322,7 +322,7 @@ class _Answer:
         action = list(self._checker.factual)
         for setting in found["actions"]:
             j = self._schema.index(setting["feature"])
-            action[j] = _read(self._schema.features[j], setting["to"])
+            action[j] = written(self._schema.features[j], setting["to"])
         return action
 
     def _steps(self, found: Json) -> Iterator[Check]:
@@ -337,7 +337,7 @@ class _Answer:
             yield Check("to", fits, f"{name} to {part['to']}; the row: {found['instance'][name]}")
         for part in _moving(found):
             feature = self._schema[part["feature"]]
-            value, now = (_read(feature, part[end]) for end in ("from", "to"))
+            value, now = (written(feature, part[end]) for end in ("from", "to"))
             was = self._checker.factual[self._schema.index(feature.name)]
             yield Check("from", same(value, was), f"{feature.name} was {value}; read: {was}")
             delta = None
@@ -475,7 +475,7 @@ class _Answer:
         if not self._tells_when:
             return
         settings = {
-            j: _read(self._schema.features[j], part["to"])
+            j: written(self._schema.features[j], part["to"])
             for part in found["actions"]
             for j in [self._schema.index(part["feature"])]
         }
@@ -618,19 +618,12 @@ def _moving(found: Json) -> list[Json]:
     return [*found["effects"], *found["actions"]]
 
 
-def _read(feature: Feature, value: Any) -> float:
-    """A written value as a row holds it; effects of whole numbers may be written as they are."""
-    if feature.kind.is_categorical or value is None:
-        return feature.read(value)
-    return float(value)
-
-
 def _ends(found: Json, schema: Schema) -> Iterator[tuple[int, float]]:
     for setting in found["actions"]:
         j = schema.index(setting["feature"])
         for end in setting.get("sufficient_range") or ():
             if end != setting["to"]:
-                yield j, _read(schema.features[j], end)
+                yield j, written(schema.features[j], end)
 
 
 def _with(action: Sequence[float], column: int, value: float) -> list[float]:

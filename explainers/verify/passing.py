@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.explainers.verify.laws import Laws
+from ifonly.explainers.verify.reading import same
 from ifonly.models.errors import GraphError
 from ifonly.models.schema import Schema
 
@@ -81,8 +82,9 @@ class Passing:
             into.setdefault(j, []).append((i, lapse))
         circles = {j for j in into if j in _behind(j, into)}
         found: dict[int, tuple[int, float]] = {}
+        ends: dict[int, float] = {}
         for j in {*starts, *into}:
-            found[j] = (self._begin(j, starts, into), _end(j, starts, into, circles, {}))
+            found[j] = (self._begin(j, starts, into), _end(j, starts, into, circles, ends))
         return {j: (a, None if math.isinf(b) else int(b)) for j, (a, b) in found.items()}
 
     def _begin(
@@ -108,11 +110,11 @@ class Passing:
         self, factual: Sequence[float], settings: Mapping[int, float]
     ) -> Iterator[tuple[int, Lapse | None]]:
         for j, value in settings.items():
-            if not _alike(value, factual[j]):
+            if not same(value, factual[j]):
                 yield j, self._setting(j, factual[j], value)
         for j, (source, lag) in self.lags.items():
             past = (self._past(factual, j, age) for age in range(1, lag + 1))
-            if j not in settings and not all(_alike(v, factual[source]) for v in past):
+            if j not in settings and not all(same(v, factual[source]) for v in past):
                 # Whatever it was, it changes from step to step until the present one comes.
                 yield j, Lapse(lag, is_gradual=True)
 
@@ -201,7 +203,7 @@ class Passing:
             _come(self.edges[i, j], was, rows[: t + 1, i]) if i in times else was
             for i, was in zip(causes, before, strict=True)
         ]
-        if all(_alike(a, b) for a, b in zip(after, before, strict=True)):
+        if all(same(a, b) for a, b in zip(after, before, strict=True)):
             return factual[j]
         try:
             with np.errstate(all="ignore"):
@@ -248,10 +250,6 @@ def _end(
             _end(i, starts, into, circles, known) + lapse.steps for i, lapse in into.get(j, ())
         ])  # fmt: skip
     return known[j]
-
-
-def _alike(a: float, b: float) -> bool:
-    return bool(a == b or (math.isnan(a) and math.isnan(b)))
 
 
 # --- from the document -------------------------------------------------------------------------

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
+
+from ifonly.models.schema import Feature
 
 WITHIN = Decimal("1e-12")
 """Sums are compared within this share of the size of their terms (docs/engines.md)."""
+NEAR = 1e-9
+"""How far two sums of float64 in another order may be apart, by the size of what is compared."""
 
 
 class Reading:
@@ -65,3 +70,21 @@ def differing(after: Sequence[float], before: Sequence[float]) -> list[int]:
 
 def slack(size: Decimal) -> Decimal:
     return WITHIN * max(Decimal(1), abs(size))
+
+
+def same(a: float, b: float) -> bool:
+    """Equal, or both missing."""
+    return a == b or (a != a and b != b)
+
+
+def near(a: float, b: float, floor: float = 1.0) -> bool:
+    """Equal, but for the rounding of sums in another order; ``floor`` is the least size of their
+    terms."""
+    return same(a, b) or abs(a - b) <= NEAR * max(floor, abs(a), abs(b))
+
+
+def written(feature: Feature, value: Any) -> float:
+    """A written value as a row holds it; effects of whole numbers may be written as they are."""
+    if feature.kind.is_categorical or value is None:
+        return feature.read(value)
+    return float(value)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.explainers.verify.exported import check_answer
+from ifonly.explainers.verify.reading import written
 from ifonly.models.predictor import Row, Rows, Scores, finite
 from ifonly.models.rounding import rounding_of
 from ifonly.models.said import PredictorWord, expected, read_said
@@ -259,12 +260,7 @@ def _named(
 
 
 def _row(schema: Schema, instance: Mapping[str, Any]) -> Row:
-    """A written row; effects on whole numbers may be written as they are."""
-    read = [
-        f.read(v) if f.kind.is_categorical or v is None else float(v)
-        for f, v in ((f, instance[f.name]) for f in schema.features)
-    ]
-    return np.array(read)
+    return np.array([written(f, instance[f.name]) for f in schema.features])
 
 
 def _compare(hearing: _Hearing, named: dict[str, Row]) -> None:

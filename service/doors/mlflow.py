@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -210,7 +210,7 @@ def _of_split(frame: wire.DataFrameSplit, schema: Schema) -> list[Any]:
         return [_coded(row, schema, (*path, i)) for i, row in enumerate(frame.data)]
     names = [str(column) for column in columns]
     if len({*names}) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        twice = _given_twice(names)
         fault = Fault(("dataframe_split", "columns"), f"the column {twice} is given twice", twice)
         raise InvalidRequest(RequestPart.REQUEST, [fault])
     for i, row in enumerate(frame.data):
@@ -219,6 +219,11 @@ def _of_split(frame: wire.DataFrameSplit, schema: Schema) -> list[Any]:
             fault = Fault((*path, i), problem, len(row), limit=len(names))
             raise InvalidRequest(RequestPart.REQUEST, [fault])
     return [dict(zip(names, row, strict=True)) for row in frame.data]
+
+
+def _given_twice(names: Sequence[str]) -> str:
+    """The first name that was given before; there is one."""
+    return next(name for i, name in enumerate(names) if name in names[:i])
 
 
 def _of_columns(columns: Mapping[str, list[Any]]) -> list[Any]:
@@ -270,8 +275,7 @@ def _of_csv(body: bytes, schema: Schema) -> list[Any]:
     if len(lines) > MAX_INSTANCES:
         raise TooManyRows(len(lines), MAX_INSTANCES)
     if len({*header}) < len(header):
-        twice = next(name for i, name in enumerate(header) if name in header[:i])
-        raise MalformedBody(f"the column {twice} is given twice")
+        raise MalformedBody(f"the column {_given_twice(header)} is given twice")
     for number, line in lines:
         if len(line) != len(header):
             problem = f"line {number} has {len(line)} values; there are {len(header)} columns"
