@@ -7,7 +7,7 @@
 namespace ifonly {
 
 // Slots of `ints` and `floats`.
-enum IntSlot : Whole { SP, NODES, REFUSED, HAS_BEST, WORDS, FRAGILE, INT_SLOTS };
+enum IntSlot : Whole { SP, NODES, REFUSED, HAS_BEST, WORDS, FRAGILE, DIRECTIONS, UNMERGED, INT_SLOTS };
 enum FloatSlot : Whole { BEST, FLOOR, WAITING, CORNER, GUESS, FLOAT_SLOTS };
 
 struct Arena {
@@ -37,6 +37,7 @@ struct Arena {
     Wholes refused;
     WholeRows fragile_lo;
     WholeRows fragile_hi;
+    WholeRows directions;
     Wholes corner;
     Wholes best;
     Wholes ints;
@@ -71,6 +72,7 @@ struct Arena {
             field("refused", &Arena::refused),
             field("fragile_lo", &Arena::fragile_lo),
             field("fragile_hi", &Arena::fragile_hi),
+            field("directions", &Arena::directions),
             field("corner", &Arena::corner),
             field("best", &Arena::best),
             field("ints", &Arena::ints),

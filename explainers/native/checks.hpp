@@ -257,6 +257,7 @@ inline void check(const Arena& a) {
     check_length(a.refused, n, "refused");
     check_shape(a.fragile_lo, a.fragile_hi.size(), n, "fragile_lo");
     check_shape(a.fragile_hi, a.fragile_lo.size(), n, "fragile_hi");
+    check_shape(a.directions, a.directions.size(), n, "directions");
     check_length(a.corner, n, "corner");
     check_length(a.best, n, "best");
     check_length(a.ints, INT_SLOTS, "ints");
@@ -303,6 +304,9 @@ inline void check_cells(const Tables& t, const Question& q) {
     }
 }
 
+// Whether trees were merged, and cells with them.
+inline bool is_merged(const Tables& t) { return t.cells[t.n_features()] != t.coarse.size(); }
+
 // The same of readings, which are of the model's own cells: the tables are not merged.
 inline void check_readings(const Tables& t, const Question& q) {
     if (!q.is_robust()) return;
@@ -332,6 +336,11 @@ inline void check_box(const Question& q, Wholes lo, Wholes hi) {
     }
 }
 
+inline void check_directions(const Arena& a) {
+    const bool fits = 0 <= a.ints[DIRECTIONS] && a.ints[DIRECTIONS] <= a.directions.size();
+    require(fits, "ints: more directions than there is room for");
+}
+
 // Open boxes are on the axes, and what is counted is there: counts are Python's to write, too.
 inline void check_stack(const Question& q, const Arena& a) {
     const auto counted = [&](Whole slot, Whole most) {
@@ -340,6 +349,7 @@ inline void check_stack(const Question& q, const Arena& a) {
     counted(SP, a.stack());
     counted(WORDS, a.word.size());
     counted(FRAGILE, a.fragile_lo.size());
+    check_directions(a);
     for (Whole sp = 0; sp < a.ints[SP]; ++sp) check_box(q, a.lo[sp], a.hi[sp]);
     const Wholes words{a.word.data, a.ints[WORDS]};
     check_range(words, 0, a.word.size() - 1, "word");

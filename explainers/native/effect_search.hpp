@@ -137,10 +137,18 @@ inline Outcome judge_effects(
         cut = halving(f.dearest(at, lo, hi), lo, hi);
         return Outcome::cut;
     }
-    bool in_doubt = place.in_doubt || score != Score::inside || q.is_robust();
+    bool in_doubt = place.in_doubt || score != Score::inside;
     if (const Whole broken = f.broken(at, in_doubt); broken >= 0) {
         cut = of_what_is_set(f, rule_cut(q, a, sp, broken), at, lo, hi);
         return Outcome::cut;
+    }
+    if (q.is_robust() && !in_doubt) {
+        const Survival survival = f.survives(t, a, at, sp + 1);
+        if (survival == FAILS) {
+            cut = halving(f.dearest(at, lo, hi), lo, hi);
+            return Outcome::cut;
+        }
+        in_doubt = survival == UNDECIDED;
     }
     const Trust trust = in_doubt ? Trust::in_doubt : f.trust(t, at);
     if (trust == Trust::in_doubt) return Outcome::waits;
@@ -186,21 +194,26 @@ inline Status search_effects(const Tables& t, const Arena& a, Following& f, Whol
     const auto judged = [&](Whole sp, double cost, Cut& cut) {
         return judge_effects(t, a, f, sp, cost, cut);
     };
-    return open_boxes(t, f.q, a, max_nodes, shrunk, judged);
+    const auto fails = [&](Whole sp) { return f.all_fail(t, a, a.lo[sp], a.hi[sp]); };
+    return open_boxes(t, f.q, a, max_nodes, shrunk, fails, judged);
 }
 
 // Whether the action at positions ``at`` would do; ``at`` gets what follows.
-inline Verdict judge_action(const Tables& t, Following& f, Wholes at) {
+inline Verdict judge_action(const Tables& t, const Arena& a, Following& f, Wholes at) {
     const Question& q = f.q;
     // Rules apart: those that read what follows need more than one position.
     if (!allowed(q, 0, at)) return FAILED;
     const auto place = f.place(t, at, q.least, q.most);
     if (place.impossible >= 0) return FAILED;
-    bool in_doubt = place.in_doubt || q.is_robust();
+    bool in_doubt = place.in_doubt;
     if (f.broken(at, in_doubt) >= 0) return FAILED;
     if (in_doubt) return IN_DOUBT;
     const Score score = f.score(t, at, at);
     if (score != Score::inside) return score == Score::outside ? FAILED : IN_DOUBT;
+    if (q.is_robust()) {
+        const Survival survival = f.survives(t, a, at, 0);
+        if (survival != SURVIVES) return survival == FAILS ? FAILED : IN_DOUBT;
+    }
     // Where nothing follows no mechanism is in doubt.
     if (!f.opens(at)) return HOLDS;
     const Trust trust = f.trust(t, at);
@@ -235,7 +248,7 @@ inline void judge_along(
         }
         a.trial.copy(at);
         a.trial[column] = positions[i];
-        out[i] = judge_action(t, f, a.trial);
+        out[i] = judge_action(t, a, f, a.trial);
         if (out[i] == FAILED) return;
         ++i;
         --one_by_one;

@@ -23,6 +23,9 @@ struct Effects {
     Wholes openers;
     Reals lower;
     Reals upper;
+    Reals off;
+    Reals reads_from;
+    Reals reads_to;
     Wholes via_first;
     Wholes via;
     Whole link = NO_LINK;
@@ -37,6 +40,9 @@ struct Effects {
             field("openers", &Effects::openers),
             field("lower", &Effects::lower),
             field("upper", &Effects::upper),
+            field("off", &Effects::off),
+            field("reads_from", &Effects::reads_from),
+            field("reads_to", &Effects::reads_to),
             field("via_first", &Effects::via_first),
             field("via", &Effects::via),
             field("link", &Effects::link),
@@ -50,6 +56,9 @@ inline void check(const Effects& e) {
     require(e.set.size() > 0, "set: nothing is set");
     check_length(e.lower, e.followers.size(), "lower");
     check_length(e.upper, e.followers.size(), "upper");
+    check_length(e.off, e.followers.size(), "off");
+    check_length(e.reads_from, e.followers.size(), "reads_from");
+    check_length(e.reads_to, e.followers.size(), "reads_to");
     check_length(e.via_first, e.followers.size() + 1, "via_first");
     check_all_offsets(e.via_first, e.via.size(), "via_first");
     require(0 <= e.link && e.link < LINKS, "link is none of those that there are");

@@ -71,6 +71,7 @@ inline Whole search_on_effects(const HeldTables& t, const HeldArena& a, HeldFoll
     nb::gil_scoped_release unlocked;
     a.check_begun(t, q);
     check_stack(q.fields, a.fields);
+    check_whole(t, a);
     return search_effects(t.fields, a.fields, *f.following, max_nodes);
 }
 
@@ -84,7 +85,7 @@ inline void note_row_outside(const HeldTables& t, const HeldArena& a, HeldFollow
 }
 
 inline void values_along(
-    const HeldTables& t, const HeldArena& a, HeldFollowing& f, Given<const Whole> at, Whole column,
+    const HeldTables& t, HeldArena& a, HeldFollowing& f, Given<const Whole> at, Whole column,
     Given<const Whole> positions, Given<Byte> out
 ) {
     const HeldQuestion& q = f.question();
@@ -95,6 +96,7 @@ inline void values_along(
     check_column(q.fields, column);
     check_range(some, 0, q.fields.size[column] - 1, "positions");
     check_length(written(out), some.size(), "out");
+    if (q.fields.is_robust()) check_survival(t, q, a);
     judge_along(t.fields, a.fields, *f.following, view<Whole>(at), column, some, written(out));
 }
 

@@ -89,6 +89,12 @@ inline void check_together(const HeldTables& t, const HeldQuestion& q, const Hel
     check_fits(t.fields, a.fields);
     check_fits(t.fields, q.fields);
     check_cells(t.fields, q.fields);
+    check_readings(t.fields, q.fields);
+}
+
+// What is said of an arena's tables is so: searches ask those of the whole model about readings.
+inline void check_whole(const HeldTables& t, const HeldArena& a) {
+    require(a.fields.ints[UNMERGED] == 0 || !is_merged(t.fields), "UNMERGED: the tables are merged ones");
 }
 
 // The same, where rows are asked whether they survive; the arena holds their readings then.
@@ -97,8 +103,8 @@ inline void check_survival(const HeldTables& t, const HeldQuestion& q, HeldArena
     check_fits(t.fields, a.fields);
     check_fits(t.fields, q.fields);
     check_readings(t.fields, q.fields);
-    const bool merged = t.fields.cells[t.fields.n_features()] != t.fields.coarse.size();
-    require(!merged, "rows survive by the tables of the whole model, not by merged ones");
+    check_directions(a.fields);
+    require(!is_merged(t.fields), "rows survive by the tables of the whole model, not by merged ones");
 }
 
 inline void check_column(const Question& q, Whole column) {

@@ -164,6 +164,44 @@ public:
         return found;
     }
 
+    // Whether the row that follows from what is set at ``at`` survives the sensors; UNDECIDED also where
+    // rounding leaves a doubt. Places of the stack from ``base`` on are written over.
+    Survival survives(const Tables& t, const Arena& a, Wholes at, Whole base) {
+        if (!bound(at, at)) return UNDECIDED;
+        bool exact = true;
+        const auto read = [&](Whole j) {
+            const Whole k = place_of(j);
+            if (k < 0) {
+                const Whole entry = entry_at(q, j, at[j]);
+                return std::pair<Whole, Whole>{q.near[entry], q.far[entry]};
+            }
+            const double low = low_[static_cast<std::size_t>(j)], high = high_[static_cast<std::size_t>(j)];
+            // Outward, so that what survives does for certain.
+            const Whole near = cell_below(t, k, reading(k, low, -1));
+            const Whole far = cell_above(t, k, reading(k, high, 1));
+            exact = exact && near == cell_above(t, k, reading(k, high, -1)) &&
+                    far == cell_below(t, k, reading(k, low, 1));
+            return std::pair<Whole, Whole>{near, far};
+        };
+        Whole failed = base;
+        const Survival found = survive_between(t, q, a, base, failed, read);
+        if (found == FAILS && !exact) return UNDECIDED;
+        if (found == FAILS) note_direction(a, failed, read);
+        return found;
+    }
+
+    // Whether no row of a box survives, as far as is known; what follows was placed in it.
+    bool all_fail(const Tables& t, const Arena& a, Wholes lo, Wholes hi) const {
+        return ifonly::all_fail(t, q, a, [&](Whole j, Whole toward) {
+            const Whole k = place_of(j);
+            if (k < 0 || toward == 0) return read_cells(t, q, j, lo[j], hi[j], toward);
+            return std::pair<Whole, Whole>{
+                cell_below(t, k, reading(k, value_at(q, j, lo[j]), toward)),
+                cell_above(t, k, reading(k, value_at(q, j, hi[j]), toward)),
+            };
+        });
+    }
+
     // A rule that the row that was placed breaks for certain, -1 for none; ``in_doubt`` if a rule
     // reads what follows and is not certain of it.
     Whole broken(Wholes at, bool& in_doubt) {
@@ -591,19 +629,44 @@ private:
     void find_cells(const Tables& t, Whole* cells) const {
         for (Whole k = 0; k < e.followers.size(); ++k) {
             const Whole j = e.followers[k];
-            Whole low = 0, high = t.count(j) - 1;
-            // Beyond the axis: all cells that there are.
-            if (low_[j] >= axis_[k].low) low = cell_of(t, j, entry_below(q, j, low_[j]));
-            if (high_[j] <= axis_[k].high) {
-                Whole entry = entry_below(q, j, high_[j]);
-                // A cell begins between the number on the grid and the one before it.
-                const bool begins = q.value[entry] != high_[j] && entry + 1 < q.off[j + 1] &&
-                                    high_[j] > q.value[entry + 1] - 2.0 * axis_[k].step;
-                high = cell_of(t, j, begins ? entry + 1 : entry);
-            }
-            cells[2 * k] = low;
-            cells[2 * k + 1] = high;
+            cells[2 * k] = cell_below(t, k, low_[j]);
+            cells[2 * k + 1] = cell_above(t, k, high_[j]);
         }
+    }
+
+    // Cell of a number of the ``k``-th follower, or one below; beyond its axis the first.
+    Whole cell_below(const Tables& t, Whole k, double number) const {
+        const Whole j = e.followers[k];
+        return number >= axis_[k].low ? cell_of(t, j, entry_below(q, j, number)) : 0;
+    }
+
+    // The same, or one above; beyond its axis the last.
+    Whole cell_above(const Tables& t, Whole k, double number) const {
+        const Whole j = e.followers[k];
+        if (!(number <= axis_[k].high)) return t.count(j) - 1;
+        const Whole entry = entry_below(q, j, number);
+        // A cell begins between the number on the grid and the one before it.
+        const bool begins = q.value[entry] != number && entry + 1 < q.off[j + 1] &&
+                            number > q.value[entry + 1] - 2.0 * axis_[k].step;
+        return cell_of(t, j, begins ? entry + 1 : entry);
+    }
+
+    // What the sensor of the ``k``-th follower reads, as far off as it may be ``toward`` -1 or 1; in the
+    // order of `Layout.readings`, so that it is the same double.
+    double reading(Whole k, double number, Whole toward) const {
+        if (e.off[k] == 0.0) return number;
+        const double end = std::nextafter(number + static_cast<double>(toward) * e.off[k],
+                                          static_cast<double>(toward) * INFINITE);
+        // A sensor reads nothing beyond the feature's bounds.
+        return std::min(std::max(end, std::min(e.reads_from[k], number)), std::max(e.reads_to[k], number));
+    }
+
+    // Which of the followers a feature is; -1: none.
+    Whole place_of(Whole j) const {
+        for (Whole k = 0; k < e.followers.size(); ++k) {
+            if (e.followers[k] == j) return k;
+        }
+        return -1;
     }
 
     Whole cell_of(const Tables& t, Whole j, Whole entry) const {

@@ -14,6 +14,7 @@
 
 #include "arena.hpp"
 #include "boxes.hpp"
+#include "survival.hpp"
 #include "tables.hpp"
 
 namespace ifonly {
@@ -351,6 +352,25 @@ inline Whole is_fragile(const Arena& a, Wholes lo, Wholes hi) {
     return -1;
 }
 
+// Put rows like one that failed, which `survives` left at place ``from`` of the stack, into `fragile`;
+// which of its boxes they are.
+inline Whole note_failed(const Arena& a, Whole from) {
+    const Whole most = a.fragile_lo.size();
+    Whole n = a.ints[FRAGILE];
+    if (n == most) {
+        // The newest half is kept.
+        n /= 2;
+        for (Whole i = 0; i < n; ++i) {
+            a.fragile_lo[i].copy(a.fragile_lo[most - n + i]);
+            a.fragile_hi[i].copy(a.fragile_hi[most - n + i]);
+        }
+    }
+    a.fragile_lo[n].copy(a.lo[from]);
+    a.fragile_hi[n].copy(a.hi[from]);
+    a.ints[FRAGILE] = n + 1;
+    return n;
+}
+
 // The cut along the side of box ``i`` of `fragile` beyond which the cheapest value lies.
 inline Cut fragile_cut(const Question& q, const Arena& a, Whole sp, Whole i) {
     Cut cut;
@@ -417,8 +437,6 @@ inline Outcome judge(
         if (cut.column < 0) cut = any_cut(t, q, a, sp);
         return Outcome::cut;
     }
-    // Whether it survives every reading is proven elsewhere.
-    if (q.is_robust()) score = Score::in_doubt;
     // Rules are asked of the corner only once the trees let it through: few corners get so far.
     if (const Whole broken = broken_rule(q, ALL, a.at); broken >= 0) {
         cut = rule_cut(q, a, sp, broken);
@@ -428,12 +446,24 @@ inline Outcome judge(
         cut = fragile_cut(q, a, sp, fragile);
         return Outcome::cut;
     }
-    if (score == Score::in_doubt) {
-        if (!is_refused(a)) return Outcome::waits;
-        // The caller has said no to this very row, and the box came back: cut beside it. Refused and
-        // in no fragile box: survival was left undecided, and the proof's bound knows it.
-        cut = q.is_robust() ? any_cut(t, q, a, sp) : other_leaves_cut(t, q, a, sp);
-        return Outcome::cut;
+    if (score == Score::in_doubt || q.is_robust()) {
+        if (is_refused(a)) {
+            // The caller has said no to this very row, and the box came back: cut beside it. Refused
+            // and in no fragile box: survival was left undecided, and the proof's bound knows it.
+            cut = q.is_robust() ? any_cut(t, q, a, sp) : other_leaves_cut(t, q, a, sp);
+            return Outcome::cut;
+        }
+        // Of merged tables the caller has to ask those of the whole model.
+        if (!q.is_robust() || a.ints[UNMERGED] == 0 || a.fragile_lo.size() == 0) return Outcome::waits;
+        switch (survives(t, q, a, a.at, sp + 1)) {
+            case UNDECIDED:
+                return Outcome::waits;
+            case FAILS:
+                cut = fragile_cut(q, a, sp, note_failed(a, sp + 1));
+                return Outcome::cut;
+            case SURVIVES:
+                break;
+        }
     }
     // The corner is the cheapest row of the box, so nothing else in it is worth a look.
     a.floats[BEST] = cost;
@@ -444,11 +474,12 @@ inline Outcome judge(
 
 // Open up to ``max_nodes`` boxes of the stack. ``shrunk`` cuts the box at a place of the stack by all
 // that is cheap, puts its cheapest corner into `a.at` and gives that corner's cost, infinity for a box
-// that is closed; ``judged`` looks into it, as `judge` does.
-template <class Shrink, class Judge>
+// that is closed; ``fails`` says whether no row of it survives the sensors, as far as is known;
+// ``judged`` looks into it, as `judge` does.
+template <class Shrink, class Fails, class Judge>
 Status open_boxes(
     const Tables& t, const Question& q, const Arena& a, Whole max_nodes, const Shrink& shrunk,
-    const Judge& judged
+    const Fails& fails, const Judge& judged
 ) {
     for (Whole node = 0; node < max_nodes; ++node) {
         if (a.ints[SP] == 0) return DONE;
@@ -466,6 +497,7 @@ Status open_boxes(
         if (cost == INFINITE) continue;
         narrow_masks(t, q, a, sp);
         if (!lower_bound(t, q, a, sp)) continue;
+        if (fails(sp)) continue;
         Cut cut;
         const Outcome outcome = judged(sp, cost, cut);
         if (outcome == Outcome::waits) {
@@ -492,8 +524,13 @@ inline Status search(const Tables& t, const Question& q, const Arena& a, Whole m
         // A box inside one of `fragile` has no row that survives.
         return cost < INFINITE && is_fragile(a, a.lo[sp], a.hi[sp]) >= 0 ? INFINITE : cost;
     };
+    const auto fails = [&](Whole sp) {
+        return all_fail(t, q, a, [&](Whole j, Whole toward) {
+            return read_cells(t, q, j, a.lo[sp][j], a.hi[sp][j], toward);
+        });
+    };
     const auto judged = [&](Whole sp, double cost, Cut& cut) { return judge(t, q, a, sp, cost, cut); };
-    return open_boxes(t, q, a, max_nodes, shrunk, judged);
+    return open_boxes(t, q, a, max_nodes, shrunk, fails, judged);
 }
 
 // Put one box on the stack; only what is cheaper than ``best`` is looked for in it.

@@ -40,11 +40,11 @@ def reach_from(tables: Tables, question: Question, arena: Arena, at: Annotated[N
 
 def open_bound(question: Question, arena: Arena) -> float: ...
 
-def survives(tables: Tables, question: Question, arena: Arena, at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], max_parts: int) -> int: ...
+def survives(tables: Tables, question: Question, arena: Arena, at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int: ...
 
-def hold_around(tables: Tables, question: Question, arena: Arena, at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], column: int, max_parts: int, out: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
+def hold_around(tables: Tables, question: Question, arena: Arena, at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], column: int, out: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
 
-def hold_at(tables: Tables, question: Question, arena: Arena, at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], column: int, max_parts: int, positions: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
+def hold_at(tables: Tables, question: Question, arena: Arena, at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], column: int, positions: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
 
 def over_limit(tables: Tables, question: Question, arena: Arena, at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> float: ...
 
@@ -189,7 +189,13 @@ WORDS: int = 4
 
 FRAGILE: int = 5
 
-INT_SLOTS: int = 6
+DIRECTIONS: int = 6
+
+UNMERGED: int = 7
+
+MOST_PARTS: int = 20000
+
+INT_SLOTS: int = 8
 
 BEST: int = 0
 

@@ -34,6 +34,7 @@ Whole search_on(const HeldTables& t, const HeldQuestion& q, const HeldArena& a, 
     nb::gil_scoped_release unlocked;
     a.check_begun(t, q);
     check_stack(q.fields, a.fields);
+    check_whole(t, a);
     return search(t.fields, q.fields, a.fields, max_nodes);
 }
 
@@ -51,6 +52,7 @@ Whole begin_search(const HeldTables& t, const HeldQuestion& q, HeldArena& a, Who
     // After `start`, which clears the flags.
     if (best < INFINITE) a.fields.ints[HAS_BEST] = 1;
     check_stack(asked, a.fields);
+    check_whole(t, a);
     return search(t.fields, asked, a.fields, max_nodes);
 }
 
@@ -92,19 +94,18 @@ void corner_costs(
 }
 
 Whole row_survives(
-    const HeldTables& t, const HeldQuestion& q, HeldArena& a, Given<const Whole> at,
-    Whole max_parts
+    const HeldTables& t, const HeldQuestion& q, HeldArena& a, Given<const Whole> at
 ) {
     nb::gil_scoped_release unlocked;
     check_survival(t, q, a);
     require(q.fields.is_robust(), "near: nothing says what a row must survive");
     check_row(q.fields, view<Whole>(at));
-    return survives(t.fields, q.fields, a.fields, view<Whole>(at), max_parts);
+    return survives(t.fields, q.fields, a.fields, view<Whole>(at));
 }
 
 void values_around(
     const HeldTables& t, const HeldQuestion& q, HeldArena& a, Given<const Whole> at, Whole column,
-    Whole max_parts, Given<Byte> out
+    Given<Byte> out
 ) {
     nb::gil_scoped_release unlocked;
     const Question& asked = q.fields;
@@ -116,12 +117,12 @@ void values_around(
     // Survival is dear, so it is asked only of values that hold without it.
     if (!asked.is_robust()) return;
     check_survival(t, q, a);
-    keep_surviving(t.fields, asked, a.fields, view<Whole>(at), column, max_parts, written(out));
+    keep_surviving(t.fields, asked, a.fields, view<Whole>(at), column, written(out));
 }
 
 void values_at(
     const HeldTables& t, const HeldQuestion& q, HeldArena& a, Given<const Whole> at, Whole column,
-    Whole max_parts, Given<const Whole> positions, Given<Byte> out
+    Given<const Whole> positions, Given<Byte> out
 ) {
     nb::gil_scoped_release unlocked;
     const Question& asked = q.fields;
@@ -135,7 +136,7 @@ void values_at(
     if (!asked.is_robust()) return;
     check_survival(t, q, a);
     keep_those_surviving(
-        t.fields, asked, a.fields, view<Whole>(at), column, max_parts, some, written(out)
+        t.fields, asked, a.fields, view<Whole>(at), column, some, written(out)
     );
 }
 
@@ -168,7 +169,7 @@ nb::typed<nb::dict, nb::str, Kinds> all_structs() {
 constexpr std::pair<const char*, Whole> constants[] = {
     // Slots of an arena's `ints` and `floats`.
     IFONLY_NAMED(SP), IFONLY_NAMED(NODES), IFONLY_NAMED(REFUSED), IFONLY_NAMED(HAS_BEST),
-    IFONLY_NAMED(WORDS), IFONLY_NAMED(FRAGILE), IFONLY_NAMED(INT_SLOTS),
+    IFONLY_NAMED(WORDS), IFONLY_NAMED(FRAGILE), IFONLY_NAMED(DIRECTIONS), IFONLY_NAMED(UNMERGED), IFONLY_NAMED(MOST_PARTS), IFONLY_NAMED(INT_SLOTS),
     IFONLY_NAMED(BEST), IFONLY_NAMED(FLOOR), IFONLY_NAMED(WAITING), IFONLY_NAMED(CORNER),
     IFONLY_NAMED(GUESS), IFONLY_NAMED(FLOAT_SLOTS),
     // What a search ends with, whether rows survive, and the verdicts on them.
@@ -198,7 +199,7 @@ NB_MODULE(kernel, m) {
     declare<Held<Bounded>>(m);
 
     const auto tables = "tables"_a, question = "question"_a, arena = "arena"_a;
-    const auto best = "best"_a, max_nodes = "max_nodes"_a, max_parts = "max_parts"_a;
+    const auto best = "best"_a, max_nodes = "max_nodes"_a;
     const auto column = "column"_a;
     // Never a copy of another type: what is written to it would be lost.
     const auto at = "at"_a.noconvert(), lo = "lo"_a.noconvert(), hi = "hi"_a.noconvert();
@@ -211,9 +212,9 @@ NB_MODULE(kernel, m) {
     m.def("least_costs", &corner_costs, question, lo, hi, cost);
     m.def("reach_from", &reach_row, tables, question, arena, at);
     m.def("open_bound", &least_open, question, arena);
-    m.def("survives", &row_survives, tables, question, arena, at, max_parts);
-    m.def("hold_around", &values_around, tables, question, arena, at, column, max_parts, out);
-    m.def("hold_at", &values_at, tables, question, arena, at, column, max_parts, positions, out);
+    m.def("survives", &row_survives, tables, question, arena, at);
+    m.def("hold_around", &values_around, tables, question, arena, at, column, out);
+    m.def("hold_at", &values_at, tables, question, arena, at, column, positions, out);
     m.def("over_limit", &row_over_limit, tables, question, arena, at);
     bind_leaves(m);
     bind_merging(m);

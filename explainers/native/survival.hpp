@@ -6,7 +6,14 @@
 // with a reading in it is fragile.
 //
 // Readings are of the model's own cells: the tables are those of the whole model, never merged ones.
+//
+// Sensors that are off in one direction each are readings, too: a row survives only if it is in the target
+// with every sensor as far off as it may be in that direction. That holds of boxes as well, so the
+// directions in which rows failed close boxes whose every row fails in one of them.
 #pragma once
+
+#include <algorithm>
+#include <utility>
 
 #include "arena.hpp"
 #include "cells.hpp"
@@ -15,6 +22,9 @@
 namespace ifonly {
 
 enum Survival : Whole { SURVIVES, FAILS, UNDECIDED };
+
+// Parts into which the readings of one row are split before it is left undecided.
+inline constexpr Whole MOST_PARTS = 20'000;
 
 // Leaves of the part at ``sp``.
 inline void find_leaves(const Tables& t, const Arena& a, Whole sp) {
@@ -48,21 +58,34 @@ inline double greatest_sum(const Tables& t, const Arena& a, Whole g, Whole sp) {
     return total;
 }
 
-// Sum of the least leaves of goal ``g``.
-inline double least_sum(const Tables& t, const Arena& a, Whole g, Whole sp) {
-    // The part has just been widened, so its mask is out of date.
-    find_leaves(t, a, sp);
-    const Words mask = a.mask[sp];
+// Leaves of the part at ``sp``, whatever feature ``but`` is, in `corner_mask`.
+inline void find_leaves_but(const Tables& t, const Arena& a, Whole sp, Whole but) {
+    const Words mask = a.corner_mask;
+    mask.copy(t.full);
+    for (Whole j = 0; j < a.n_features(); ++j) {
+        if (j == but) continue;
+        const Words up = t.at_most[t.cells[j] + a.cell_hi[sp][j]];
+        const Words down = t.at_least[t.cells[j] + a.cell_lo[sp][j]];
+        for (Whole w = 0; w < mask.size(); ++w) mask[w] &= up[w] & down[w];
+    }
+}
+
+// Whether every reading of the part at ``sp`` is above goal ``g``'s limit, even where all trees are at
+// their least; `corner_mask` has the leaves of the part, whatever feature ``j`` is.
+inline bool is_above(const Tables& t, const Question& q, const Arena& a, Whole g, Whole sp, Whole j) {
+    const Words others = a.corner_mask;
+    const Words up = t.at_most[t.cells[j] + a.cell_hi[sp][j]];
+    const Words down = t.at_least[t.cells[j] + a.cell_lo[sp][j]];
     double total = t.constant[g];
     for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
         for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
-            if (mask[w] != 0) {
-                total += t.value[w * 64 + lowest_bit(mask[w])];
-                break;
-            }
+            const Word word = others[w] & up[w] & down[w];
+            if (word == 0) continue;
+            total += t.value[w * 64 + lowest_bit(word)];
+            break;
         }
     }
-    return total;
+    return total > q.limit[g];
 }
 
 // Replace the part at ``sp`` by two, the one of the most telling tree's greatest leaf on top; false if
@@ -103,10 +126,10 @@ inline bool split(const Tables& t, const Arena& a, Whole g, Whole sp) {
     return false;
 }
 
-// Widen one end of the part at ``sp`` on a side, ``room`` cells at most, while every reading of it stays
-// above goal ``g``'s limit. ``away`` is -1 or 1.
+// Widen one end of feature ``j`` of the part at ``sp`` on a side, ``room`` cells at most, while every
+// reading of it stays above goal ``g``'s limit. ``away`` is -1 or 1.
 inline void widen_end(
-    const Tables& t, const Question& q, const Arena& a, Whole g, Whole sp, Cell& end, Cell away,
+    const Tables& t, const Question& q, const Arena& a, Whole g, Whole sp, Whole j, Cell& end, Cell away,
     Cell room
 ) {
     Cell here = end;
@@ -114,8 +137,7 @@ inline void widen_end(
     Cell step = room;
     while (step > 0) {
         end = here + away * step;
-        // Every reading in it is above the limit, even where all trees are at their least.
-        if (least_sum(t, a, g, sp) > q.limit[g]) {
+        if (is_above(t, q, a, g, sp, j)) {
             here = end;
             room -= step;
             step = std::min(step, room);
@@ -131,13 +153,14 @@ inline void widen(const Tables& t, const Question& q, const Arena& a, Whole g, W
     for (Whole j = 0; j < a.n_features(); ++j) {
         Cell& low = a.cell_lo[sp][j];
         Cell& high = a.cell_hi[sp][j];
-        widen_end(t, q, a, g, sp, low, -1, low);
-        widen_end(t, q, a, g, sp, high, 1, static_cast<Cell>(t.count(j) - 1) - high);
+        find_leaves_but(t, a, sp, j);
+        widen_end(t, q, a, g, sp, j, low, -1, low);
+        widen_end(t, q, a, g, sp, j, high, 1, static_cast<Cell>(t.count(j) - 1) - high);
     }
 }
 
-// Rows with a reading in the part at ``sp``, as a box of positions in ``lo[0]``, ``hi[0]``.
-inline void note_fragile(const Question& q, const Arena& a, Whole sp) {
+// Rows with a reading in the part at ``sp``, as a box of positions in ``lo``, ``hi`` at ``base``.
+inline void note_fragile(const Question& q, const Arena& a, Whole sp, Whole base) {
     for (Whole j = 0; j < a.n_features(); ++j) {
         Whole first = q.off[j];
         const Whole end = q.off[j + 1];
@@ -145,28 +168,58 @@ inline void note_fragile(const Question& q, const Arena& a, Whole sp) {
         while (first < end && q.far[first] < a.cell_lo[sp][j]) ++first;
         Whole last = end - 1;
         while (last >= q.off[j] && q.near[last] > a.cell_hi[sp][j]) --last;
-        a.lo[0][j] = first_of(q, j, first);
-        a.hi[0][j] = first_of(q, j, last + 1) - 1;
+        a.lo[base][j] = first_of(q, j, first);
+        a.hi[base][j] = first_of(q, j, last + 1) - 1;
     }
 }
 
-// Whether the row at positions ``at`` survives; if not, fragile rows like it are in ``lo[0]`` and
-// ``hi[0]`` of the arena.
-inline Survival survives(
-    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole max_parts
+inline void swap_directions(const Arena& a, Whole i, Whole k) {
+    std::swap_ranges(a.directions[i].begin(), a.directions[i].end(), a.directions[k].begin());
+}
+
+// Put the direction in which the sensors of a row have to be off to read the part at ``sp`` among those
+// that are tried on boxes; ``read`` gives the cells of the row's least and greatest reading.
+template <class Read>
+void note_direction(const Arena& a, Whole sp, const Read& read) {
+    const Whole room = a.directions.size(), known = a.ints[DIRECTIONS];
+    if (room == 0) return;
+    const Wholes direction = a.directions[std::min(known, room - 1)];
+    for (Whole j = 0; j < a.n_features(); ++j) {
+        const auto [near, far] = read(j);
+        const bool low = a.cell_lo[sp][j] <= near, high = a.cell_hi[sp][j] >= far;
+        // Where both ends are in the part, the value itself is.
+        direction[j] = low == high ? 0 : low ? -1 : 1;
+    }
+    for (Whole i = 0; i < known; ++i) {
+        const Wholes other = a.directions[i];
+        if (other.data != direction.data && std::equal(other.begin(), other.end(), direction.begin())) return;
+    }
+    // Where there is no room it stands in the place of the one that was tried last.
+    if (known < room) a.ints[DIRECTIONS] = known + 1;
+    for (Whole i = std::min(known, room - 1); i > 0; --i) swap_directions(a, i, i - 1);
+}
+
+// Whether a row survives whose readings lie between the cells that ``read`` gives for each feature; the
+// part that fails is left at the place of the stack that is returned in ``failed``. Places from ``base``
+// on are written over.
+template <class Read>
+Survival survive_between(
+    const Tables& t, const Question& q, const Arena& a, Whole base, Whole& failed,
+    const Read& read
 ) {
     Whole parts = 0;
     for (Whole g = 0; g < q.n_goals(); ++g) {
-        for (Whole j = 0; j < at.size(); ++j) {
-            const Whole entry = entry_at(q, j, at[j]);
-            a.cell_lo[0][j] = q.near[entry];
-            a.cell_hi[0][j] = q.far[entry];
+        // The second place above it: a part needs the place above it to be split.
+        if (base + 2 > a.stack()) return UNDECIDED;
+        for (Whole j = 0; j < a.n_features(); ++j) {
+            const auto [near, far] = read(j);
+            a.cell_lo[base][j] = static_cast<Cell>(near);
+            a.cell_hi[base][j] = static_cast<Cell>(far);
         }
-        Whole sp = 0;
-        while (sp >= 0) {
+        Whole sp = base;
+        while (sp >= base) {
             ++parts;
-            // The second: a part needs the place above it to be split.
-            if (parts > max_parts || sp + 2 > a.stack()) return UNDECIDED;
+            if (parts > MOST_PARTS || sp + 2 > a.stack()) return UNDECIDED;
             find_leaves(t, a, sp);
             // Limits have the band taken off already: no doubt is left here.
             if (greatest_sum(t, a, g, sp) <= q.limit[g]) {
@@ -175,7 +228,7 @@ inline Survival survives(
                 ++sp;
             } else {
                 widen(t, q, a, g, sp);
-                note_fragile(q, a, sp);
+                failed = sp;
                 return FAILS;
             }
         }
@@ -183,11 +236,83 @@ inline Survival survives(
     return SURVIVES;
 }
 
+// Whether the row at positions ``at`` survives; if not, fragile rows like it are in ``lo`` and ``hi`` at
+// ``base``, and the direction in which it fails is noted.
+inline Survival survives(
+    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole base = 0
+) {
+    Whole failed = base;
+    const auto read = [&](Whole j) {
+        const Whole entry = entry_at(q, j, at[j]);
+        return std::pair<Whole, Whole>{q.near[entry], q.far[entry]};
+    };
+    const Survival found = survive_between(t, q, a, base, failed, read);
+    if (found == FAILS) {
+        note_direction(a, failed, read);
+        note_fragile(q, a, failed, base);
+    }
+    return found;
+}
+
+// Whether some row may be in the target whose sensors all are as far off as they may be in ``direction``,
+// if rows lie between the cells that ``read`` gives for a feature and -1, 0 or 1.
+template <class Read>
+bool may_survive(
+    const Tables& t, const Question& q, const Arena& a, Wholes direction, const Read& read
+) {
+    const Words mask = a.corner_mask;
+    mask.copy(t.full);
+    for (Whole j = 0; j < a.n_features(); ++j) {
+        const auto [low, high] = read(j, direction[j]);
+        if (low <= 0 && high >= t.count(j) - 1) continue;
+        const Words up = t.at_most[t.cells[j] + high], down = t.at_least[t.cells[j] + low];
+        for (Whole w = 0; w < mask.size(); ++w) mask[w] &= up[w] & down[w];
+    }
+    for (Whole g = 0; g < q.n_goals(); ++g) {
+        // In the order of `greatest_sum`, so that rounding cannot put it above what a row sums to.
+        double total = t.constant[g];
+        for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
+            for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
+                if (mask[w] == 0) continue;
+                total += t.value[w * 64 + lowest_bit(mask[w])];
+                break;
+            }
+        }
+        if (total > q.limit[g]) return false;
+    }
+    return true;
+}
+
+// Whether every row fails in one of the directions that are known; the one that says so is tried first
+// the next time.
+template <class Read>
+bool all_fail(const Tables& t, const Question& q, const Arena& a, const Read& read) {
+    // Merged tables know nothing of readings.
+    if (a.ints[UNMERGED] == 0) return false;
+    for (Whole i = 0; i < a.ints[DIRECTIONS]; ++i) {
+        if (may_survive(t, q, a, a.directions[i], read)) continue;
+        if (i > 0) swap_directions(a, i, i - 1);
+        return true;
+    }
+    return false;
+}
+
+// Cells of the readings of positions ``low`` to ``high`` of axis ``j``, when its sensor is off ``toward``
+// -1, 1 or, with 0, not at all.
+inline std::pair<Whole, Whole> read_cells(
+    const Tables& t, const Question& q, Whole j, Whole low, Whole high, Whole toward
+) {
+    const Cells cells = toward == 0 ? q.cell : toward < 0 ? q.near : q.far;
+    const Whole first = entry_at(q, j, low), last = entry_at(q, j, high);
+    // What is said of a stretch is of its first value; the others may read as much as the next one's.
+    if (q.listed[j] >= 0 || toward == 0) return {cells[first], cells[last]};
+    return {cells[first], last + 1 < q.off[j + 1] ? cells[last + 1] : t.count(j) - 1};
+}
+
 // Of the values of ``column`` around ``at[column]`` that hold, keep those that survive, up to the first
 // on each side that does not.
 inline void keep_surviving(
-    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, Whole max_parts,
-    Bytes holds
+    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, Bytes holds
 ) {
     const Wholes trial = a.trial;
     trial.copy(at);
@@ -197,7 +322,7 @@ inline void keep_surviving(
             if (holds[p] == 0) break;
             trial[column] = p;
             // What lies beyond a value that does not survive is no part of the range: nobody asks.
-            ends = ends || survives(t, q, a, trial, max_parts) != SURVIVES;
+            ends = ends || survives(t, q, a, trial) != SURVIVES;
             if (ends) holds[p] = 0;
         }
     }
@@ -205,15 +330,14 @@ inline void keep_surviving(
 
 // Keep those that survive among the values of ``column`` at ``positions``, where they hold.
 inline void keep_those_surviving(
-    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, Whole max_parts,
-    Wholes positions, Bytes holds
+    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, Wholes positions, Bytes holds
 ) {
     const Wholes trial = a.trial;
     trial.copy(at);
     for (Whole i = 0; i < positions.size(); ++i) {
         if (holds[i] == 0) continue;
         trial[column] = positions[i];
-        if (survives(t, q, a, trial, max_parts) != SURVIVES) holds[i] = 0;
+        if (survives(t, q, a, trial) != SURVIVES) holds[i] = 0;
     }
 }
 

@@ -280,16 +280,13 @@ class Checker:
         shares = rng.uniform(-1.0, 1.0, (READINGS, len(row)))
         # Half of them corners, where a linear score is at its worst.
         shares[: READINGS // 2] = np.where(shares[: READINGS // 2] < 0.0, -1.0, 1.0)
-        return [self._reading(row, own) for own in shares.tolist()]
-
-    def _reading(self, row: Sequence[float], shares: Sequence[float]) -> list[float]:
-        found = []
-        features = zip(self.terms.schema.features, self.terms.tolerances, strict=True)
-        for (feature, tolerance), value, share in zip(features, row, shares, strict=True):
-            # A sensor reads nothing beyond its bounds, but for a factual that is there already.
-            low, high = min(feature.lower, value), max(feature.upper, value)
-            is_fixed = feature.kind.is_categorical or not tolerance or value != value
-            found.append(value if is_fixed else min(max(value + share * tolerance, low), high))
+        features, values = self.terms.schema.features, np.array(row)
+        fixed = np.array([f.kind.is_categorical for f in features]) | np.isnan(values)
+        # A sensor reads nothing beyond its bounds, but for a factual that is there already.
+        low = np.minimum([f.lower for f in features], values)
+        high = np.maximum([f.upper for f in features], values)
+        read = np.clip(values + shares * np.array(self.terms.tolerances), low, high)
+        found: list[list[float]] = np.where(fixed, values, read).tolist()
         return found
 
     # --- after ----------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from tests.support.native import SURVIVES
 
 NEVER = Deadline.never()
 PARTS, OFTEN, SELDOM = 8, range(240), range(240, 4_240)
+SURVIVING = range(60)
 ALONG, ALONG_SELDOM = range(160), range(160, 2_160)
 FINE, MIDDLING = with_counts((6_000,) * 3), with_counts((60,) * 3)
 GRIDS = (FINE, MIDDLING, SCHEMA)
@@ -46,6 +47,7 @@ TAKEN = {
     "values in doubt": 100,
     "ranges": 300,
     "surviving ranges": 10,
+    "surviving": 3,
     "past the factual value": 20,
     "axes of thousands": 20,
     **{f"by {kind}": 20 for kind in MECHANISMS},
@@ -94,9 +96,9 @@ def told(asked: Asked, trees: Trees, *, compiled: bool) -> Answer | None:
             return None
 
 
-def check(seed: int, tally: Tally, paths: Counter[str]) -> None:
+def check(seed: int, tally: Tally, paths: Counter[str], asked: Asked | None = None) -> None:
     """One question, by compiled code, by numpy and by a walk over all actions."""
-    asked = ask(seed)
+    asked = ask(seed) if asked is None else asked
     trees, before = Trees(asked.deployed.form, SCHEMA), paths["verdicts"]
     answer, theirs = (told(asked, trees, compiled=compiled) for compiled in (True, False))
     if answer is None:
@@ -106,6 +108,8 @@ def check(seed: int, tally: Tally, paths: Counter[str]) -> None:
     # Whoever answers with effects, and without a word of the caller, has decided on trust.
     if isinstance(answer, Recourse) and paths["verdicts"] == before:
         paths["sure enough"] += bool(answer.counterfactuals[0].effects)
+        survives = asked.problem.survives is not None
+        paths["surviving"] += survives and bool(answer.counterfactuals[0].effects)
     if theirs is None:
         paths["no bounds in numpy"] += 1
     else:
@@ -139,6 +143,19 @@ def test_the_answer_is_that_of_numpy_and_of_a_walk_over_all_actions(
 ) -> None:
     for seed in OFTEN[part::PARTS]:
         check(seed, tally, paths)
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_what_must_survive_the_sensors_is_what_numpy_finds(
+    part: int, tally: Tally, paths: Counter[str]
+) -> None:
+    for seed in SURVIVING[part::2]:
+        asked = ask(seed)
+        constraints = asked.problem.constraints
+        if asked.problem.survives is None:
+            constraints = (*constraints, SURVIVES)
+        problem = replace(asked.problem, constraints=constraints)
+        check(seed, tally, paths, replace(asked, problem=problem))
 
 
 @pytest.mark.slow

@@ -261,7 +261,7 @@ def parts(seed: int) -> Parts | None:
     margin = margin_of(problem.target, form, own.goals, trees._targets.base, own.limits.band)
     last = modes[-1]
     effects = Effects.of(
-        last.mode, last.lower, last.upper, consequences, consequences.compiled, margin
+        last.mode, last.lower, last.upper, consequences, consequences.compiled, margin, problem
     )
     laws = flatten(consequences.model, consequences.members, consequences.whole)
     return Parts(own.tables, last.question, effects, laws, problem.factual)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ifonly.explainers.native import kernel
-from ifonly.explainers.native.kernel import FLOAT_SLOTS, INT_SLOTS
+from ifonly.explainers.native.kernel import FLOAT_SLOTS, INT_SLOTS, UNMERGED
 from ifonly.explainers.search.trees.arrays import (
     CellRows,
     FloatRows,
@@ -23,6 +23,8 @@ from ifonly.explainers.search.trees.tables import Tables
 
 # A full stack is told to the caller (`kernel.FULL`) and never overwritten.
 STACK = 1_024
+MOST_DIRECTIONS = 8
+"""In which rows failed that are tried on boxes."""
 IDLE = 4
 """Arenas kept for later searches."""
 
@@ -72,13 +74,16 @@ class Arena:
     """``(most, n_features)`` boxes of positions from which some reading within tolerance is known
     to leave the target; ``ints[FRAGILE]`` of them."""
     fragile_hi: IntRows
+    directions: IntRows
+    """``(most, n_features)`` directions in which sensors were off, -1, 0 or 1, where rows failed;
+    ``ints[DIRECTIONS]`` of them, tried in this order."""
     corner: Ints
     """``(n_features,)`` cheapest corner of the bottom box."""
     best: Ints
     ints: Ints
     """Counts and flags, by the slots of :mod:`ifonly.explainers.native.kernel`: SP open boxes,
-    NODES opened ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS and
-    FRAGILE."""
+    NODES opened ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS,
+    FRAGILE and DIRECTIONS; whether the tables are UNMERGED, which alone know readings."""
     floats: Floats
     """Costs: of the BEST row; FLOOR, for which `reach` was last made; of the row that is WAITING
     for the deployed model's word; of the bottom box's cheapest CORNER; of the first answer, a
@@ -122,6 +127,7 @@ class Arena:
             # then puts its own in their place.
             fragile_lo=np.empty((0, n), np.int64),
             fragile_hi=np.empty((0, n), np.int64),
+            directions=np.empty((MOST_DIRECTIONS, n), np.int64),
             corner=np.empty(n, np.int64),
             best=np.empty(n, np.int64),
             ints=np.zeros(INT_SLOTS, np.int64),
@@ -146,6 +152,7 @@ class Arenas:
             arena = Arena.of(self._tables)
         # Counts and flags of the search before would be taken for this one's.
         arena.ints[:] = 0
+        arena.ints[UNMERGED] = 1
         return Loan(arena, self._idle)
 
 

@@ -59,7 +59,13 @@ class CompiledEffectSearch:
     def following(self, asked: ModeInstance) -> kernel.Following:
         """What follows in a mode from what is set on this machine."""
         effects = Effects.of(
-            asked.mode, asked.lower, asked.upper, self.consequences, self.compiled, self.margin
+            asked.mode,
+            asked.lower,
+            asked.upper,
+            self.consequences,
+            self.compiled,
+            self.margin,
+            self.problem,
         )
         own, levers = self.compiled, asked.mode.set
         return kernel.Following(

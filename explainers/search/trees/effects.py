@@ -11,6 +11,7 @@ import numpy as np
 
 from ifonly.explainers.consequences import Compiled, Consequences
 from ifonly.explainers.native import kernel
+from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.trees.arrays import Floats, Ints
 from ifonly.explainers.search.trees.flat_rules import offsets
@@ -36,6 +37,11 @@ class Effects:
     lower: Floats
     """``(n_followers,)`` what each of the followers may read, at least."""
     upper: Floats
+    off: Floats
+    """``(n_followers,)`` tolerance of each follower's sensor; 0 where no answer must survive it."""
+    reads_from: Floats
+    """``(n_followers,)`` bounds of each follower, beyond which its sensor reads nothing."""
+    reads_to: Floats
     via_first: Ints
     via: Ints
     """``via[via_first[k] : via_first[k + 1]]``: from what the ``k``-th follower follows."""
@@ -61,8 +67,11 @@ class Effects:
         consequences: Consequences,
         compiled: Compiled,
         margin: Margin,
+        problem: Problem,
     ) -> Effects:
         """What a mode says, in arrays."""
+        followers = [problem.schema.features[j] for j in mode.followers]
+        tolerances = None if problem.survives is None else problem.survives.tolerances
         via = [consequences.via(mode.set, j) for j in mode.followers]
         return cls(
             set=_columns(mode.set),
@@ -70,6 +79,9 @@ class Effects:
             openers=_columns(mode.openers),
             lower=lower,
             upper=upper,
+            off=np.array([tolerances[j] if tolerances else 0.0 for j in mode.followers]),
+            reads_from=np.array([feature.lower for feature in followers], dtype=np.float64),
+            reads_to=np.array([feature.upper for feature in followers], dtype=np.float64),
             via_first=offsets(via),
             via=_columns([j for group in via for j in group]),
             link=margin.link,

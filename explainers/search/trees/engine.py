@@ -45,7 +45,7 @@ from ifonly.explainers.search.trees.flat_rules import Flattened, flatten
 from ifonly.explainers.search.trees.following import EffectSearch, ModeInstance, asked_of
 from ifonly.explainers.search.trees.layout import Layout
 from ifonly.explainers.search.trees.leaves import read_leaves
-from ifonly.explainers.search.trees.proof import MOST_PARTS, BoxSearch, SearchInstance
+from ifonly.explainers.search.trees.proof import BoxSearch, SearchInstance
 from ifonly.explainers.search.trees.question import SumLimits
 from ifonly.explainers.search.trees.question_building import build_question
 from ifonly.explainers.search.trees.survival import Survival
@@ -109,9 +109,7 @@ class Trees:
             return self._long_range(inert, asked, meter, row, column, at)
         found = np.empty(len(values), np.uint8)
         with asked.arenas.lent() as arena:
-            entry_points.hold_around(
-                asked.tables, asked.question, arena, at, column, MOST_PARTS, found
-            )
+            entry_points.hold_around(asked.tables, asked.question, arena, at, column, found)
         if IN_DOUBT in found.tobytes():
             unsure = np.flatnonzero(found == IN_DOUBT)
             rows = np.repeat(row[None, :], len(unsure), axis=0)
@@ -172,7 +170,6 @@ class Trees:
                     arena,
                     at,
                     column,
-                    MOST_PARTS,
                     places.clip(max=len(own) - 1),
                     found,
                 )
@@ -208,9 +205,7 @@ class Trees:
         def judge(positions: Positions) -> Verdicts:
             found = np.empty(len(positions), np.uint8)
             with asked.arenas.lent() as arena:
-                entry_points.hold_at(
-                    asked.tables, q, arena, at, column, MOST_PARTS, positions, found
-                )
+                entry_points.hold_at(asked.tables, q, arena, at, column, positions, found)
             return np.where(found == IN_DOUBT, ASK, np.where(found == HOLDS, SURE, NO))
 
         def met(positions: Positions) -> Mask:

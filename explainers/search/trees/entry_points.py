@@ -51,26 +51,24 @@ def open_bound(q: Question, a: Arena) -> float:
     return kernel.open_bound(q.native, a.native)
 
 
-def survives(t: Tables, q: Question, a: Arena, at: Ints, max_parts: int) -> int:
+def survives(t: Tables, q: Question, a: Arena, at: Ints) -> int:
     """Whether the row at positions ``at`` survives, SURVIVES, FAILS or UNDECIDED; if not, fragile
     rows like it are in ``lo[0]`` and ``hi[0]`` of the arena."""
-    return kernel.survives(t.native, q.native, a.native, at, max_parts)
+    return kernel.survives(t.native, q.native, a.native, at)
 
 
-def hold_around(
-    t: Tables, q: Question, a: Arena, at: Ints, column: int, max_parts: int, out: Bytes
-) -> None:
+def hold_around(t: Tables, q: Question, a: Arena, at: Ints, column: int, out: Bytes) -> None:
     """Which values of a feature would do in the place of that at ``at[column]``: HOLDS, IN_DOUBT
     or 0, and 0 from the first on that would not."""
-    kernel.hold_around(t.native, q.native, a.native, at, column, max_parts, out)
+    kernel.hold_around(t.native, q.native, a.native, at, column, out)
 
 
 def hold_at(
-    t: Tables, q: Question, a: Arena, at: Ints, column: int, max_parts: int,
+    t: Tables, q: Question, a: Arena, at: Ints, column: int,
     positions: Ints, out: Bytes,
 ) -> None:  # fmt: skip
     """Which of some values of a feature would do in the place of that at ``at[column]``."""
-    kernel.hold_at(t.native, q.native, a.native, at, column, max_parts, positions, out)
+    kernel.hold_at(t.native, q.native, a.native, at, column, positions, out)
 
 
 def over_limit(t: Tables, q: Question, a: Arena, at: Ints) -> float:

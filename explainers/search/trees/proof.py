@@ -59,8 +59,6 @@ WORTH_MERGING_AGAIN = 0.9
 FIRST_CAP, LAST_CAP = 0.3, 0.8
 """Parts of the best cost: within the first it is proven that nothing is, before any other; from
 the last on the whole is proven at once."""
-MOST_PARTS = 20_000
-"""Parts into which the readings of one row are split before it is left undecided."""
 MOST_FRAGILE = 512
 GROWTH = 1.4
 """How many times larger the next cap is."""
@@ -338,6 +336,7 @@ class BoxSearch:
         # Counted also when the deadline cuts in.
         finally:
             self._meter.opened(int(a.ints[NODES]))
+            self._n_fragile = int(a.ints[FRAGILE])
 
     def _take(self, a: Arena) -> None:
         if a.ints[HAS_BEST] and a.floats[BEST] < self._best:
@@ -366,7 +365,7 @@ class BoxSearch:
         """Whether the candidate survives the sensors; if not, fragile rows like it are noted."""
         # An arena of its own: the search's holds open boxes in the same arrays.
         with self._asked.arenas.lent() as own:
-            found = entry_points.survives(self._asked.tables, q, own, a.at.copy(), MOST_PARTS)
+            found = entry_points.survives(self._asked.tables, q, own, a.at.copy())
             # The row counts as no answer, so nothing dearer than it may be called optimal.
             if found == UNDECIDED:
                 self._open = min(self._open, float(a.floats[WAITING]))

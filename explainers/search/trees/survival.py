@@ -11,7 +11,7 @@ from ifonly.explainers.native.kernel import SURVIVES, UNDECIDED
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.layout import Layout
-from ifonly.explainers.search.trees.proof import MOST_PARTS, SearchInstance
+from ifonly.explainers.search.trees.proof import SearchInstance
 from ifonly.explainers.search.trees.question_building import readings_of
 from ifonly.models.predictor import Rows
 
@@ -53,6 +53,6 @@ class Survival:
             for i in range(len(rows)):
                 q = replace(one, near=near[i], far=far[i])
                 at = np.zeros(n, dtype=np.int64)
-                found[i] = entry_points.survives(self.asked.tables, q, arena, at, MOST_PARTS)
+                found[i] = entry_points.survives(self.asked.tables, q, arena, at)
         self.undecided |= bool((found == UNDECIDED).any())
         return np.asarray(found == SURVIVES)

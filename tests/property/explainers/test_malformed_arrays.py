@@ -93,7 +93,6 @@ def calls(t: Tables, q: Question, a: Arena, draw: Draw) -> Iterator[Callable[[],
     some = draw.integers(-1, size + 1, size=4)
     out, few = np.zeros(size, np.uint8), np.zeros(4, np.uint8)
     cuts = Cuts(draw.integers(-1, n + 1, size=6), np.sort(draw.integers(0, 7, size=n + 1)))
-    parts = 50
     yield lambda: kernel.begin(t.native, q.native, a.native, 100)
     yield lambda: kernel.search(t.native, q.native, a.native, 100)
     yield lambda: kernel.open_bound(q.native, a.native)
@@ -108,9 +107,9 @@ def calls(t: Tables, q: Question, a: Arena, draw: Draw) -> Iterator[Callable[[],
     yield lambda: kernel.search(t.native, q.native, a.native, 100)
     yield lambda: kernel.least_costs(q.native, *boxes, np.zeros(3))
     yield lambda: kernel.over_limit(t.native, q.native, a.native, row)
-    yield lambda: kernel.hold_around(t.native, q.native, a.native, row, column, parts, out)
-    yield lambda: kernel.hold_at(t.native, q.native, a.native, row, column, parts, some, few)
-    yield lambda: kernel.survives(t.native, q.native, a.native, row, parts)
+    yield lambda: kernel.hold_around(t.native, q.native, a.native, row, column, out)
+    yield lambda: kernel.hold_at(t.native, q.native, a.native, row, column, some, few)
+    yield lambda: kernel.survives(t.native, q.native, a.native, row)
     yield lambda: kernel.search(t.native, q.native, a.native, 100)
     yield lambda: kernel.fill(t.native, draw.integers(-1, 64 * len(t.full) + 1, size=4))
 
