@@ -2,7 +2,8 @@
 
 Held-out alarms of the default model are explained in several ways; each first answer is carried
 out in the simulator that made the part, with that part's own noise, so that what follows, follows
-as it truly would. Counted is the *real* outcome: whether the machine still fails, and how.
+as it truly would. Counted is the *real* outcome: whether the machine still fails, and how; and how
+often it does if whoever sets a lever reaches it to within its tolerance (``DRAWS`` times each).
 
 What is found is written line by line and not asked again, so that a run may be stopped, split
 (``--skip``) and put together (``--found`` of several). The target is the model's own: the class
@@ -28,6 +29,7 @@ from bench.dice.engine import Dice
 from bench.dice.process import DiceProcess
 from ifonly.explainers.answer import Recourse
 from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.policy import read_constraints
 from ifonly.explainers.search.portfolio import Portfolio
 from ifonly.explainers.target import Target
 from ifonly.models.training.alarms import held_out_alarms
@@ -40,7 +42,11 @@ from ifonly.service.settings import shipped_models
 
 SEED = 20_26
 """Of the alarms: those of ``bench.held_out_alarms``."""
-COLUMNS = ("method", "probability", "alarm", "before", "status", "cost", "seconds", "set", "after")
+DRAWS = 40
+"""Of the error with which levers are set, uniform within their tolerances."""
+COLUMNS = (
+    "method", "probability", "alarm", "before", "status", "cost", "seconds", "set", "after", "held"
+)  # fmt: skip
 NOTHING = "-"
 """No failure; and what is set where there is no answer."""
 
@@ -53,15 +59,23 @@ class TruthMethod:
     says: str
     model: ServedModel
     semantics: Semantics
+    survives: bool = False
+    """Whether answers must survive the sensors."""
 
 
 def methods(served: ServedModel) -> tuple[TruthMethod, ...]:
     assert served.causal is not None
     consequences = replace(served.causal.consequences, gamma=0.0, floor=0.0)
-    point = replace(served, causal=replace(served.causal, consequences=consequences))
+    # The checker reads for itself how sure an answer must be.
+    laws = served.rulebook.laws
+    assert laws is not None
+    rulebook = replace(served.rulebook, laws=replace(laws, gamma=0.0, floor=0.0))
+    causal = replace(served.causal, consequences=consequences)
+    point = replace(served, causal=causal, rulebook=rulebook)
     dice = replace(served, own_engine=Portfolio((Dice(DiceProcess("genetic")),)))
     follow, alone = Semantics.INTERVENTIONAL, Semantics.INDEPENDENT
     return (
+        TruthMethod("robust", "causal + certainty + tolerances", served, follow, survives=True),
         TruthMethod("causal", "causal + certainty", served, follow),
         TruthMethod("point", "causal, no certainty", point, follow),
         TruthMethod("independent", "independent, no certainty", served, alone),
@@ -75,7 +89,12 @@ def ask(method: TruthMethod, row: np.ndarray, probability: float) -> dict[str, s
     desired = model.decision.desired
     assert desired is not None
     target = Target(model.decision, desired, probability or -math.inf)
-    question = Question(row, target, target_is_named=False, semantics=method.semantics)
+    asked = {"robust": method.survives}
+    constraints = read_constraints(asked, model.schema, model.policy.tolerances)
+    question = Question(
+        row, target, target_is_named=False, semantics=method.semantics,
+        constraints=constraints, constraints_as_asked=asked,
+    )  # fmt: skip
     began = time.process_time()
     answer = explain(model, question, Deadline.never()).answer
     line = {"status": answer.status.value, "seconds": f"{time.process_time() - began:.3f}"}
@@ -95,8 +114,25 @@ def after(part: Simulation, settings: str) -> str:
     """How the machine fails once ``settings`` are carried out on it."""
     if settings == NOTHING:
         return modes_of(part)
+    return modes_of(carry_out(part, _values(settings)))
+
+
+def held(part: Simulation, settings: str, tolerances: Sequence[float], alarm: int) -> str:
+    """Share of the settings' errors with which the machine does not fail."""
+    if settings == NOTHING:
+        return ""
+    wanted, draw = _values(settings), np.random.default_rng([SEED, alarm])
+    off = {name: tolerances[FEATURES.index(name)] for name in wanted}
+    kept = 0
+    for _ in range(DRAWS):
+        reached = {name: v + off[name] * draw.uniform(-1.0, 1.0) for name, v in wanted.items()}
+        kept += modes_of(carry_out(part, reached)) == NOTHING
+    return f"{kept / DRAWS:.3f}"
+
+
+def _values(settings: str) -> dict[str, float]:
     pairs = (pair.split("=") for pair in settings.split())
-    return modes_of(carry_out(part, {name: float(value) for name, value in pairs}))
+    return {name: float(value) for name, value in pairs}
 
 
 def run(options: argparse.Namespace, file: Path) -> None:
@@ -123,7 +159,11 @@ def run(options: argparse.Namespace, file: Path) -> None:
                 if tuple(key.values()) in known:
                     continue
                 said = ask(method, part.rows[0], probability)
-                truth = {"before": modes_of(part), "after": after(part, said["set"])}
+                truth = {
+                    "before": modes_of(part),
+                    "after": after(part, said["set"]),
+                    "held": held(part, said["set"], served.policy.tolerances, k),
+                }
                 writer.writerow(key | said | truth)
                 out.flush()
 
@@ -170,6 +210,7 @@ def _figures(lines: Sequence[Mapping[str, str]]) -> dict[str, str]:
         "failure prevented, of the answered": _share(saved, acted),
         "  ± 95 %": f"{_half_width(len(saved), len(acted)):.1%}",
         "failure prevented, of all": _share(saved, right),
+        "  levers set to within tolerance": f"{_mean_held(right):.1%}",
         "another failure caused instead": _share(new, acted),
         "false alarms: action causes a failure": _share(harmed, false),
         "median cost": f"{np.median(costs):.3f}" if costs else "",
@@ -181,6 +222,11 @@ def _figures(lines: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 _STATUSES = ("abstained", "feasible", "infeasible", "optimal", "unknown")
+
+
+def _mean_held(lines: Sequence[Mapping[str, str]]) -> float:
+    """Of all failures; what is not answered prevents none."""
+    return float(np.mean([float(line["held"] or 0.0) for line in lines])) if lines else math.nan
 
 
 def _by_kind(lines: Sequence[Mapping[str, str]], title: str) -> Table:
@@ -223,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--alarms", type=int, default=1000)
     parser.add_argument("--skip", type=int, default=0, help="alarms before the first one asked")
     parser.add_argument("--probability", type=float, help="default: what the policy demands")
-    parser.add_argument("--methods", nargs="*", help="causal, point, independent, dice")
+    parser.add_argument("--methods", nargs="*", help="robust, causal, point, independent, dice")
     parser.add_argument("--found", type=Path, nargs="+", default=[Path("simulator-truth.csv")],
                         help="the first is written to; all are reported")  # fmt: skip
     parser.add_argument("--report", action="store_true", help="ask nothing more")

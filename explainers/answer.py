@@ -113,6 +113,8 @@ class Counterfactual:
     rests_on_rounding: bool = False
     """Whether another session of the same graph, which takes its sums in another order, may deny
     it: nothing that holds in all of them was found."""
+    survives: bool = False
+    """Whether it holds whatever the sensors' tolerances make of the readings: demanded, proven."""
 
     def action_on(self, factual: Row) -> Row:
         """``factual`` with what is set, both ``(n_features,)``; what follows is not in it."""

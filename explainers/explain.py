@@ -568,6 +568,7 @@ def _counterfactual(
         effects=tuple(_effects(before, proposal.action, report)),
         chance=report.chance,
         graphs=_over_graphs(report),
+        survives=problem.survives is not None,
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ifonly.explainers.constraints import Constraint, Origin, Scorer, Source
 from ifonly.explainers.constraints.given import Given, ReadingContext
 from ifonly.explainers.constraints.registry import read_policy, read_request
-from ifonly.explainers.constraints.survives import read_tolerances
+from ifonly.explainers.constraints.survives import Survives, read_tolerances
 from ifonly.explainers.cost import Cost, FeatureCost
 from ifonly.explainers.errors import InvalidPolicy
 from ifonly.explainers.problem import Problem
@@ -29,6 +29,7 @@ from ifonly.models.schema import Decision, Feature, Kind, Labels, Schema, Task, 
 Table = Mapping[str, Any]
 
 PROBABILITY = "policy.target.probability"
+ROBUST = "policy.target.robust"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,9 @@ class Policy:
     probability: float | None = None
     """Least probability of the desired class, where a request names none; None: the decision
     alone counts."""
+    is_robust: bool = False
+    """Whether what leads to the desired class must survive the sensors, where a request does not
+    say."""
 
     @classmethod
     def read(
@@ -84,8 +88,10 @@ class Policy:
         penalty = _non_negative(table.get("change_penalty", 0.0), "policy.change_penalty")
         phrases = {n: t["phrases"] for n, t in features.items() if "phrases" in t}
         cost = Cost(costs, penalty)
-        probability = _probability(table, decision)
-        return cls(schema, decision, constraints, cost, reference, phrases, tolerances, probability)
+        return cls(
+            schema, decision, constraints, cost, reference, phrases, tolerances,
+            _probability(table, decision), _is_robust(table, decision, tolerances),
+        )  # fmt: skip
 
     def target(self, wanted: int | None = None) -> Target:
         """A class, by default the desired one; that one as probable as the policy demands.
@@ -113,10 +119,12 @@ class Policy:
         target: Target | None = None,
         *,
         constraints: Sequence[Constraint] = (),
+        robust: bool | None = None,
         alternatives: int = 1,
         seed: int = 0,
     ) -> Problem:
-        """The question about ``factual`` under this policy, tightened by ``constraints``.
+        """The question about ``factual`` under this policy, tightened by ``constraints``; False in
+        ``robust`` lifts the policy's demand that answers survive the sensors.
 
         Raises
         ------
@@ -124,16 +132,24 @@ class Policy:
             If the factual is no instance of the schema; what has names is matched by them
             (:meth:`Schema.row`).
         """
+        target = target or self.target()
+        if robust is None and self.demands_survival(target):
+            survives = Survives(self.tolerances, origin=Origin(Source.POLICY, ROBUST))
+            constraints = (*constraints, survives)
         return Problem(
             self.schema,
             factual,
-            target or self.target(),
+            target,
             (*self.constraints, *constraints),
             self.cost,
             self.references,
             alternatives,
             seed,
         )
+
+    def demands_survival(self, target: Target) -> bool:
+        """Whether answers to a request that says nothing of it must survive the sensors."""
+        return self.is_robust and target.wanted == self.decision.desired
 
 
 def read_constraints(
@@ -168,6 +184,16 @@ def _probability(table: Table, decision: Decision) -> float | None:
     if not 0.0 <= least <= 1.0:
         raise InvalidPolicy(f"{PROBABILITY}.min", f"is {least}, outside [0, 1]", least, (0, 1))
     return float(least)
+
+
+def _is_robust(table: Table, decision: Decision, tolerances: tuple[float, ...]) -> bool:
+    if not table.get("target", {}).get("robust", False):
+        return False
+    if decision.desired is None:
+        raise InvalidPolicy(ROBUST, "is true, but no class is desired (decision.desired)")
+    if not any(tolerances):
+        raise InvalidPolicy(ROBUST, "is true, but no feature of this model declares a tolerance")
+    return True
 
 
 def _feature_cost(feature: Feature, table: Table, default_scale: float) -> FeatureCost:

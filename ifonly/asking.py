@@ -213,6 +213,7 @@ class _Made:
             constraints=read_constraints(
                 self.constraints, self.sample.schema, question.policy.tolerances
             ),
+            robust=self.constraints.get("robust"),
             alternatives=self.alternatives,
             seed=self.seed,
         )

@@ -149,6 +149,7 @@ class Rulebook:
         """
         limits = (*self.limits, *request_limits(asked.constraints, self.schema))
         is_history = asked.semantics == BACKTRACKING
+        goal = read_goal(asked.target, self.decision, self.policy)
         # The causal file's roles are about acting, so only interventions keep them.
         if asked.semantics == INTERVENTIONAL:
             limits = (*limits, *self.never_set, *self._severed(is_history))
@@ -157,13 +158,13 @@ class Rulebook:
             limits = (*kept, *self._severed(is_history))
         return Terms(
             self.schema,
-            read_goal(asked.target, self.decision, self.policy),
+            goal,
             limits,
             self.price,
             None if asked.semantics == INDEPENDENT else self.laws,
             is_history,
             self.tolerances,
-            self._survival(asked.constraints),
+            self._survival(asked, goal),
             asked.seed,
         )
 
@@ -179,7 +180,11 @@ class Rulebook:
             if not is_history or any(test([j]) for j in range(len(self.schema))):
                 yield rests_not_on(part.key, test)
 
-    def _survival(self, constraints: Table) -> frozenset[str]:
+    def _survival(self, asked: Asked, goal: ScoreGoal) -> frozenset[str]:
         """Who demands that the sensors' errors be survived."""
-        asked = {"policy.robust": self.policy, "constraints.robust": constraints}
-        return frozenset(key for key, table in asked.items() if table.get("robust", False))
+        told = {"policy.robust": self.policy, "constraints.robust": asked.constraints}
+        # Demanded of what somebody is to do, of the desired class, unless the request says.
+        is_default = asked.semantics != BACKTRACKING and goal.wanted == self.decision.desired
+        if is_default and goal.wanted is not None and asked.constraints.get("robust") is None:
+            told["policy.target.robust"] = self.policy.get("target", {})
+        return frozenset(key for key, table in told.items() if table.get("robust", False))

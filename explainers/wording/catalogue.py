@@ -45,6 +45,10 @@ class Grammar(Protocol):
         """Say that another session of the graph may deny the counterfactual."""
         ...
 
+    def survives(self) -> str:
+        """The counterfactual holds whatever the sensors' tolerances make of the readings."""
+        ...
+
     def proven_smallest(self) -> str:
         """Nothing smaller would have done."""
         ...

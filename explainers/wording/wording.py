@@ -87,7 +87,9 @@ class Wording:
         match answer:
             case Recourse(counterfactuals=found, work=work):
                 said = best or self.counterfactual(found[0], language, target=target)
-                return voice.joined([said, _claim(voice.grammar, found[0], work.deadline_hit)])
+                survives = [voice.grammar.survives()] if found[0].survives else []
+                claim = _claim(voice.grammar, found[0], work.deadline_hit)
+                return voice.joined([said, *survives, claim])
             case Infeasible(blocked_by=constraints, best=nearest, relaxation=way_out):
                 parts = [voice.grammar.infeasible(voice.aim(target, answer.prediction))]
                 if constraints:

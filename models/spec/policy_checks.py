@@ -37,6 +37,7 @@ def policy_contradictions(document: Document) -> Iterator[SpecProblem]:
             yield SpecProblem(f"policy.features.{name}{below}", problem)
     yield from _plausibility(policy.get("plausibility"))
     yield from _probability(policy.get("target", {}), document)
+    yield from _robust(policy, document)
 
 
 def _feature(entry: Document, feature: Document) -> Iterator[_Problem]:
@@ -156,6 +157,18 @@ def _plausibility(table: Document | None) -> Iterator[SpecProblem]:
     for key in senseless:
         if key in table:
             yield SpecProblem(f"policy.plausibility.{key}", f"has no meaning for method {method!r}")
+
+
+def _robust(policy: Document, document: Document) -> Iterator[SpecProblem]:
+    if not policy.get("target", {}).get("robust", False):
+        return
+    key = "policy.target.robust"
+    if "desired" not in document.get("decision", {}):
+        yield SpecProblem(key, "is true, but no class is desired (decision.desired)")
+    if policy.get("robust", False):
+        yield SpecProblem(key, "has no meaning beside policy.robust, which no request can lift")
+    if not any(own.get("tolerance", 0) for own in policy.get("features", {}).values()):
+        yield SpecProblem(key, "is true, but no feature declares a tolerance")
 
 
 def _probability(target: Document, document: Document) -> Iterator[SpecProblem]:

@@ -61,10 +61,15 @@ def checker_of(model: ServedModel, question: Question) -> Checker:
 
 def problem_of(model: ServedModel, question: Question) -> Problem:
     """The question under the model's policy, and with what follows by its causal model."""
+    robust = question.constraints_as_asked.get("robust")
+    # Of what was otherwise nobody asks whether it can be set: there is no advice to hold.
+    if question.semantics is Semantics.BACKTRACKING:
+        robust = robust or False
     problem = model.policy.problem(
         question.factual,
         question.target,
         constraints=question.constraints,
+        robust=robust,
         alternatives=question.alternatives,
         seed=question.seed,
     )

@@ -177,7 +177,7 @@ class ReplyWriter:
             id=str(explanation.id),
             status=answer.status,
             semantics=explanation.semantics.value,
-            target=self._asked(problem.target),
+            target=self._asked(problem),
             deadline_hit=answer.work.deadline_hit,
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
@@ -357,16 +357,27 @@ class ReplyWriter:
             return (part, section, last)
         return (part, section, *((int(last),) if last.isdecimal() else ()))
 
-    def _asked(self, target: Target) -> wire.AskedTarget:
+    def _asked(self, problem: Problem) -> wire.AskedTarget:
+        target, survives = problem.target, problem.survives
         # JSON has no infinity (RFC 8259, 6).
         ends = [None if math.isinf(end) else end for end in (target.lower, target.upper)]
         bounds = None if ends == [None, None] else wire.AskedProbability(min=ends[0], max=ends[1])
         by_policy = target.origin.source is Source.POLICY
         source: Literal["policy", "request"] = "policy" if by_policy else "request"
-        if target.wanted is None:
-            return wire.AskedTarget(class_=None, score=bounds, source=source)
-        name = self._model.decision.class_names[target.wanted]
-        return wire.AskedTarget(class_=name, probability=bounds, source=source)
+        robust_source: Literal["policy", "request"] = "policy"
+        # What the policy demands, and is not demanded, a request has lifted.
+        lifted = survives is None and self._model.policy.demands_survival(target)
+        if lifted or (survives is not None and survives.origin.source is Source.REQUEST):
+            robust_source = "request"
+        wanted, names = target.wanted, self._model.decision.class_names
+        return wire.AskedTarget(
+            class_=None if wanted is None else names[wanted],
+            probability=None if wanted is None else bounds,
+            score=bounds if wanted is None else None,
+            source=source,
+            robust=survives is not None,
+            robust_source=robust_source,
+        )
 
     def _relaxation(self, explanation: Explanation, wording: Wording) -> wire.Relaxation | None:
         answer = explanation.answer

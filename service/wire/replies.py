@@ -374,6 +374,13 @@ class AskedTarget(Wire):
         description="Who said how probable the class has to be (or that its decision is enough), "
         "or which score."
     )
+    robust: bool = Field(
+        description="Whether an answer has to survive every reading within the declared sensor "
+        "tolerances: proven over all of them."
+    )
+    robust_source: Literal["policy", "request"] = Field(
+        description="Who said so: the request's `constraints.robust`, or the model's policy."
+    )
 
 
 class Times(Wire):

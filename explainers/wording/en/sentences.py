@@ -98,6 +98,9 @@ class English:
             "beside it, its decision may be another."
         )
 
+    def survives(self) -> str:
+        return "This holds whatever the sensors' declared tolerances make of the readings."
+
     def proven_smallest(self) -> str:
         if self.grounds is Grounds.HISTORY:
             return "This is proven to be the smallest such difference."

@@ -103,6 +103,9 @@ class Japanese:
             "計算したりすると、判定が変わることがあります。"
         )
 
+    def survives(self) -> str:
+        return "センサーの許容誤差の範囲で値がどう読まれても、結果は変わりません。"
+
     def proven_smallest(self) -> str:
         if self.grounds is Grounds.HISTORY:
             return "これより小さい違いがないことは証明されています。"

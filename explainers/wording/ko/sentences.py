@@ -108,6 +108,9 @@ class Korean:
             "계산하면 판정이 달라질 수 있습니다."
         )
 
+    def survives(self) -> str:
+        return "센서의 허용 오차 안에서 값이 어떻게 읽히더라도 결과는 같습니다."
+
     def proven_smallest(self) -> str:
         if self.grounds is Grounds.HISTORY:
             return "이보다 작은 차이는 없음이 증명되었습니다."
