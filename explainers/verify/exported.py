@@ -209,6 +209,7 @@ class _Answer:
 
     def _aim(self) -> Check:
         goal, said = self._checker.terms.goal, self._answer["target"]
+        survival = self._checker.terms.survival
         ends = said.get("score") if goal.wanted is None else said.get("probability")
         low, high = (ends or {}).get("min"), (ends or {}).get("max")
         wanted = None if goal.wanted is None else self._book.decision.class_names[goal.wanted]
@@ -217,8 +218,12 @@ class _Answer:
             said.get("class") == wanted
             and (-math.inf if low is None else low) == goal.low
             and (math.inf if high is None else high) == goal.high
+            # An answer of before says nothing of it.
+            and said.get("robust", bool(survival)) is bool(survival)
         )
-        return Check("target", fits, f"{wanted} in [{goal.low}, {goal.high}] is asked for: {said}")
+        every = ", whatever the sensors read" if survival else ""
+        asked = f"{wanted} in [{goal.low}, {goal.high}]{every}"
+        return Check("target", fits, f"{asked} is asked for: {said}")
 
     def _predicted(self, said: Json, scores: Sequence[float]) -> Check:
         return predicted(said, scores, self._book.decision)
@@ -586,7 +591,9 @@ def _asked(answer: Json, request: Json | None) -> Asked:
     target = {key: said[key] for key in kept if said.get(key)}
     if said["source"] == "request" and "probability" not in target and "class" in target:
         target["probability"] = {}  # the decision alone was asked for
-    return Asked(target, {}, semantics, int(answer["provenance"]["seed"]))
+    by_request = said.get("robust_source") == "request"
+    constraints = {"robust": said["robust"]} if by_request else {}
+    return Asked(target, constraints, semantics, int(answer["provenance"]["seed"]))
 
 
 def _shares(margins: Sequence[float]) -> tuple[float, float]:

@@ -165,8 +165,6 @@ def _robust(policy: Document, document: Document) -> Iterator[SpecProblem]:
     key = "policy.target.robust"
     if "desired" not in document.get("decision", {}):
         yield SpecProblem(key, "is true, but no class is desired (decision.desired)")
-    if policy.get("robust", False):
-        yield SpecProblem(key, "has no meaning beside policy.robust, which no request can lift")
     if not any(own.get("tolerance", 0) for own in policy.get("features", {}).values()):
         yield SpecProblem(key, "is true, but no feature declares a tolerance")
 

@@ -55,6 +55,7 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
             threshold=decision.threshold,
             desired=None if decision.desired is None else decision.class_names[decision.desired],
             probability=model.policy.probability,
+            robust=model.policy.is_robust,
             unit=decision.unit,
         ),
         features=[_feature(f) for f in spec.schema.features],

@@ -177,7 +177,7 @@ class ReplyWriter:
             id=str(explanation.id),
             status=answer.status,
             semantics=explanation.semantics.value,
-            target=self._asked(problem),
+            target=self._asked(explanation),
             deadline_hit=answer.work.deadline_hit,
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
@@ -357,8 +357,8 @@ class ReplyWriter:
             return (part, section, last)
         return (part, section, *((int(last),) if last.isdecimal() else ()))
 
-    def _asked(self, problem: Problem) -> wire.AskedTarget:
-        target, survives = problem.target, problem.survives
+    def _asked(self, explanation: Explanation) -> wire.AskedTarget:
+        target, survives = explanation.problem.target, explanation.problem.survives
         # JSON has no infinity (RFC 8259, 6).
         ends = [None if math.isinf(end) else end for end in (target.lower, target.upper)]
         bounds = None if ends == [None, None] else wire.AskedProbability(min=ends[0], max=ends[1])
@@ -366,7 +366,9 @@ class ReplyWriter:
         source: Literal["policy", "request"] = "policy" if by_policy else "request"
         robust_source: Literal["policy", "request"] = "policy"
         # What the policy demands, and is not demanded, a request has lifted.
-        lifted = survives is None and self._model.policy.demands_survival(target)
+        is_past = explanation.semantics is Semantics.BACKTRACKING
+        demanded = self._model.policy.demands_survival(target) and not is_past
+        lifted = survives is None and demanded
         if lifted or (survives is not None and survives.origin.source is Source.REQUEST):
             robust_source = "request"
         wanted, names = target.wanted, self._model.decision.class_names

@@ -68,6 +68,10 @@ class Decision(Wire):
         description="Least probability of the desired class that the policy demands of an answer "
         "where a request says nothing of it; null: the decision alone counts."
     )
+    robust: bool = Field(
+        description="Whether an answer for the desired class has to survive every reading within "
+        "the declared sensor tolerances, where a request says nothing of it."
+    )
     unit: str
 
 

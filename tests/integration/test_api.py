@@ -288,16 +288,18 @@ def test_a_probability_that_is_asked_for_is_reached(
     target = {"class": "normal", "probability": {"min": 0.9}}
     reply = explain(client, alarm, target=target)
     assert reply["counterfactuals"][0]["prediction"]["probability"] >= 0.9
-    assert reply["target"] == {**target, "source": "request"}
+    by_policy = {"robust": True, "robust_source": "policy"}
+    assert reply["target"] == {**target, "source": "request", **by_policy}
     alone = explain(client, alarm, target=DECISION_ALONE)
-    assert alone["target"] == {"class": "normal", "source": "request"}
+    assert alone["target"] == {"class": "normal", "source": "request", **by_policy}
     assert reply["counterfactuals"][0]["cost"] > alone["counterfactuals"][0]["cost"]
 
 
 def test_a_request_that_names_no_probability_gets_the_one_of_the_policy(
     client: httpx.Client, alarm: dict[str, Any]
 ) -> None:
-    demanded = {"class": "normal", "probability": {"min": 0.95}, "source": "policy"}
+    least = {"class": "normal", "probability": {"min": 0.95}, "source": "policy"}
+    demanded = {**least, "robust": True, "robust_source": "policy"}
     named: list[dict[str, Any]] = [{}, {"target": {"class": "normal"}}]
     for target in named:
         reply = explain(client, alarm, **target)
@@ -307,14 +309,34 @@ def test_a_request_that_names_no_probability_gets_the_one_of_the_policy(
         assert "'정상' 확률이 95 % 이상" in reply["text"]["ko"]
     described = client.get("/api/v1/models/milling-machine").json()["decision"]
     assert (described["desired"], described["probability"]) == ("normal", 0.95)
+    assert described["robust"]
 
 
 def test_the_policy_demands_nothing_of_a_class_that_it_does_not_desire(
     client: httpx.Client, alarm: dict[str, Any]
 ) -> None:
     reply = explain(client, alarm | {"torque": 40.0}, target={"class": "failure"})
-    assert reply["target"] == {"class": "failure", "source": "policy"}
+    nothing = {"robust": False, "robust_source": "policy"}
+    assert reply["target"] == {"class": "failure", "source": "policy", **nothing}
     assert reply["counterfactuals"]
+
+
+def test_the_tolerances_of_the_policy_are_survived_unless_a_request_asks_for_less(
+    client: httpx.Client, alarm: dict[str, Any]
+) -> None:
+    demanded = explain(client, alarm)
+    lifted = explain(client, alarm, constraints={"robust": False})
+    both = demanded["counterfactuals"][0], lifted["counterfactuals"][0]
+    assert both[0]["assurance"]["survives_sensor_errors"] == 1.0
+    assert both[0]["cost"] > both[1]["cost"]
+    asked = [(r["target"]["robust"], r["target"]["robust_source"]) for r in (demanded, lifted)]
+    assert asked == [(True, "policy"), (False, "request")]
+    said = "whatever the sensors' declared tolerances make of the readings"
+    assert [said in r["text"]["en"] for r in (demanded, lifted)] == [True, False]
+    assert "센서의 허용 오차" in demanded["text"]["ko"]
+    past = explain(client, alarm, semantics="backtracking")
+    assert past["target"]["robust"] is False
+    assert said not in past["text"]["en"]
 
 
 def test_a_demand_that_cannot_be_met_is_named_with_what_can(
@@ -322,7 +344,7 @@ def test_a_demand_that_cannot_be_met_is_named_with_what_can(
 ) -> None:
     freeze = ["process_temperature", "rotational_speed", "tool_wear"]
     asked: dict[str, Any] = {
-        "constraints": {"freeze": freeze, "ranges": {"torque": [55.5, 90.0]}},
+        "constraints": {"robust": False, "freeze": freeze, "ranges": {"torque": [55.5, 90.0]}},
         "semantics": "independent",
     }
     sure = explain(client, alarm, target=DECISION_ALONE, **asked)

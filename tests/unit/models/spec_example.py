@@ -70,7 +70,7 @@ robust = true
 confirmed_by = "copy"
 change_penalty = 0.1
 causal = {gamma = 3, floor = 0.95, graph_weight = 0.1, failed_checks = "forbid"}
-target = {probability = {min = 0.9}}
+target = {probability = {min = 0.9}, robust = true}
 
 [policy.features.torque]
 actionable = true

@@ -82,7 +82,7 @@ UNSEEN = {
     r"^deadline_hit": "of the clock",
     r"(^|\.)text\.|\.label|\.unit|\.why|\.pointer": "words; tested where they are made",
     r"verified": "a constant",
-    r"^target\.source": "who asked; what was asked is checked",
+    r"^target\.(robust_)?source": "who asked; what was asked is checked",
     r"blocked_by\.\d+\.(source|features)": "follow from the key, which is checked",
     r"lifted\.(source|features)": "follow from the key, which is checked",
 }  # fmt: skip
