@@ -216,6 +216,8 @@ def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
             yield "desired", names[decision.desired]
         if model.policy.probability:
             yield "probability", exact_percentage(model.policy.probability)
+        if model.policy.is_robust:
+            yield "robust", say("steward.robust_yes", tag)
     if decision.threshold is not None:
         yield "threshold", plain(decision.threshold)
     if decision.unit:
