@@ -137,6 +137,20 @@ class Settings(BaseSettings):
     predictor_rows: Literal["objects", "lists"] = "objects"
     """How it reads rows: by name, or in the model's order. Rows of ``/v1/models/NAME:explain`` are
     sent as the client sent its own."""
+    # A service of another name than its model's, and one model of several services.
+    event_models: dict[str, str] = {}
+    """Model of each InferenceService whose events come (``NAME`` or ``NAMESPACE/NAME``), as JSON;
+    else the model of the same name."""
+    event_rule: Literal["alarms", "all"] = "alarms"
+    """Which predictions that events tell of are explained."""
+    # A secret, since the URL may hold a password.
+    event_sink: SecretStr | None = None
+    """Who is told of each explained alarm: ``https://…``, ``kafka://HOST:PORT/TOPIC``,
+    ``mqtt://HOST:PORT/TOPIC``, ``mqtts://…``; none: nobody."""
+    event_patience_seconds: float = Field(300.0, gt=0.0)
+    """After so long an event whose other half has not come is forgotten."""
+    max_waiting_events: int = Field(10_000, ge=1)
+    """Pairs of events that nobody has looked at; more are refused with 503."""
     grpc_port: int | None = Field(None, ge=0, le=65_535)
     """Where the Open Inference Protocol is answered over gRPC, at ``host``; none: nowhere."""
     mlflow_model: str | None = None

@@ -20,6 +20,8 @@ from ifonly.service.ask.warming import warm
 from ifonly.service.audit.recent_accesses import RecentAccesses
 from ifonly.service.audit.trust_root import sequencing, witness_of
 from ifonly.service.doors import kserve, mlflow
+from ifonly.service.doors.events import routes as events
+from ifonly.service.doors.events.sorting import Sorter
 from ifonly.service.doors.http import (
     audit,
     health,
@@ -163,11 +165,16 @@ def create_app(
             clean = _beside(_forget(store, kept, models.root))
             ending = _ending(told, turns, settings.shutdown_seconds)
             refreshing = _refreshing(models, settings.refresh_seconds)
+            sorter = Sorter(app.state.ifonly) if settings.job_threads else None
             async with refreshing, clean, ending, remote(app, settings):
                 job_workers.start()
+                if sorter is not None:  # else another process does the work
+                    sorter.start()
                 try:
                     yield
                 finally:
+                    if sorter is not None:
+                        await anyio.to_thread.run_sync(sorter.stop)
                     # Searches end first: a thread that searches cannot be joined.
                     turns.stop()
                     watchdog.stop_all()  # nobody waits any more for what the graphs say
@@ -205,6 +212,7 @@ def create_app(
     app.include_router(open_inference.indexing)
     app.include_router(mlflow.public)
     app.include_router(mlflow.asking)
+    app.include_router(events.router)
     app.include_router(uploading.router)
     app.include_router(health.front)
     app.include_router(health.router)

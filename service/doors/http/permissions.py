@@ -14,7 +14,8 @@ _REVIEWS = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
 _ACTS = frozenset({Role.OPERATOR, Role.ADMIN})
 _AUDITS = frozenset({Role.AUDITOR, Role.ADMIN})
 _KEEPS = frozenset({Role.ADMIN})
-_EVERYBODY = frozenset(Role)
+_SENDS = frozenset({Role.SENDER, Role.PIPELINE, Role.ADMIN})
+_EVERYBODY = frozenset(Role) - {Role.SENDER}
 
 PUBLIC = frozenset(
     {
@@ -43,6 +44,8 @@ ALLOWED = {
     ("POST", "/api/v1/models/{model}/what-if"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations/bulk"): _ASKS,
+    ("POST", "/"): _SENDS,
+    ("POST", "/api/v1/events"): _SENDS,
     ("POST", "/invocations"): _ASKS,
     ("POST", "/invocations/explanations"): _ASKS,
     ("GET", "/v1/models"): _EVERYBODY,
