@@ -34,6 +34,7 @@ ServiceError
 ├── FormatUnavailable         a format that this installation cannot write
 ├── PredictorUnavailable      the predictor that we explain does not answer
 ├── PredictorUnclear          what it says cannot be read, or is too little to confirm an answer
+├── SinkUnavailable           who is to be told of events or jobs cannot be: why
 ├── GrpcUnavailable           gRPC is wanted, and cannot be answered: why
 └── TracingUnavailable        spans are wanted, and what makes them is not installed
 
@@ -364,6 +365,10 @@ class TracingUnavailable(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("IFONLY_OTLP_ENDPOINT needs: pip install 'ifonly[traces]'")
+
+
+class SinkUnavailable(ServiceError):
+    """Who is to be told of events or jobs cannot be; the message says why, and what to do."""
 
 
 class GrpcUnavailable(ServiceError):

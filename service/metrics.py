@@ -94,6 +94,25 @@ class Metrics:
         self._events = Counter(
             "ifonly_events", "CloudEvents that came.", ["outcome"], registry=registry
         )
+        self._messages = Counter(
+            "ifonly_messages",
+            "Events and webhooks: sent, to be tried again, given up.",
+            ["outcome"],
+            registry=registry,
+        )
+        # Of tables that all processes count.
+        self._unsent = Gauge(
+            "ifonly_waiting_messages",
+            "Events and webhooks that are to be sent.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._dead = Gauge(
+            "ifonly_dead_letters",
+            "Events that could not be read, and messages that could not be sent.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
         self._requests = Histogram(
             "ifonly_http_request_seconds",
             "Requests, records included.",
@@ -172,6 +191,16 @@ class Metrics:
         """Events by what became of them."""
         for outcome, number in counted.items():
             self._events.labels(outcome).inc(number)
+
+    def messages(self, counted: Mapping[str, int]) -> None:
+        """Messages by what became of them."""
+        for outcome, number in counted.items():
+            self._messages.labels(outcome).inc(number)
+
+    def letters(self, waiting: int, dead: int) -> None:
+        """So many messages wait now, and so many dead letters."""
+        self._unsent.set(waiting)
+        self._dead.set(dead)
 
     def stage(self, stage: str, seconds: float) -> None:
         """A question spent so much time on it."""

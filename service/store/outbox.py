@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -143,7 +143,8 @@ def claim(worker: str, most: int, lease_us: int) -> UnrecordedWrite[list[Message
                 .where(outbox.c.id.in_([row.id for row in rows]))
                 .values(worker=worker, due_us=now_us() + lease_us, attempts=outbox.c.attempts + 1)
             )
-        return [Message.of(row) for row in rows]
+        # Read before: this try is counted too.
+        return [replace(Message.of(row), attempts=row.attempts + 1) for row in rows]
 
     return change
 

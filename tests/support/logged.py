@@ -2,9 +2,9 @@
 
 ``pkg/logger/worker.go`` and ``handler.go`` of https://github.com/kserve/kserve (read at commit
 0217bda, of 2026): binary mode, written by the Go SDK, whose headers are ``Ce-Id`` and so on; a
-response has the content type of its *request*; ``endpoint`` is empty but for a canary; ``metadata`` has the headers that the
-service's ``logger.metadataHeaders`` names; nothing tells the length of the JSON before binary
-tensors.
+response has the content type of its *request*; ``endpoint`` is empty but for a canary; ``metadata``
+has the headers that ``logger.metadataHeaders`` names; nothing tells the length of the JSON before
+binary tensors.
 """
 
 from __future__ import annotations
