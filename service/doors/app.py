@@ -219,6 +219,7 @@ def create_app(
     app.include_router(mlflow.public)
     app.include_router(mlflow.asking)
     app.include_router(events.router)
+    app.include_router(events.letters)
     app.include_router(uploading.router)
     app.include_router(health.front)
     app.include_router(health.router)

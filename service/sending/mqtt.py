@@ -103,7 +103,11 @@ class _Connection:
             client.username_pw_set(address.user, address.password)
         if address.scheme == "mqtts":
             client.tls_set()
-        client.connect(address.host, address.port or PORTS[address.scheme])
+        try:
+            client.connect(address.host, address.port or PORTS[address.scheme])
+        except (OSError, ValueError):
+            self.close()
+            raise
         client.loop_start()
         answered = self._answered.wait(CONNECT_SECONDS)
         if not self._refusals and not (answered and client.is_connected()):
@@ -111,7 +115,7 @@ class _Connection:
             self._refusals.append(_Refused("no answer", is_of_version=version == mqtt.MQTTv5))
         if self._refusals:
             self.close()
-            raise self._refusals[0]
+            raise self._refusals.pop()
 
     @property
     def is_open(self) -> bool:
@@ -148,3 +152,5 @@ class _Connection:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # No circle: its sockets are closed with it, and not whenever the collector comes.
+        self._client.on_connect = self._client.on_publish = None

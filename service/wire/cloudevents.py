@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
-from ifonly.service.wire.base import Wire
 from ifonly.service.wire.strict_json import read_json
 from ifonly.service.wire.validation import shown
 
@@ -70,16 +69,6 @@ class CloudEvent:
     def properties(self, prefix: str = "") -> dict[str, str]:
         """The attributes as they are, where any text may stand (Kafka, MQTT)."""
         return {f"{prefix}{name}": value for name, value in self._told.items()}
-
-
-class EventsAccepted(Wire):
-    """What became of the events of one request."""
-
-    accepted: int
-    duplicates: int
-    """Sent before."""
-    ignored: int
-    """Of a type that says nothing here."""
 
 
 def read(body: bytes, headers: Mapping[str, str], media_type: str) -> list[CloudEvent]:

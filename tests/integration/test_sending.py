@@ -14,7 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from ifonly.service.doors.cli.commands import app
 from ifonly.service.sending import sender
 from ifonly.service.settings import Settings
 from ifonly.service.store import inbox, outbox
@@ -137,8 +139,42 @@ def test_what_is_refused_for_good_or_too_often_is_kept_as_a_dead_letter(
     alarm(api, "told-4", LARGE)
     waiting_until(lambda: len(dead(store)) == 2)
     assert len(sink.told) == 4  # the receiver has read it, and would say so again
-    reasons = {each.reason for each in dead(store)}
-    assert reasons == {"answered 500", "answered 422"}
+    told = api.get("/api/v1/events/dead-letters").json()
+    assert [each["reason"] for each in told["letters"]] == ["answered 500", "answered 422"]
+    assert [each["kind"] for each in told["letters"]] == ["explanation"] * 2
+    assert "ifonly_dead_letters 2.0" in api.get("/metrics").text
+    first, second = (each["id"] for each in told["letters"])
+    sink.then = (204, {})
+    assert api.post(f"/api/v1/events/dead-letters/{first}/retry").status_code == 204
+    assert json.loads(sink.until(5)[4].body)["id"] == first
+    assert api.delete(f"/api/v1/events/dead-letters/{second}").status_code == 204
+    assert api.delete(f"/api/v1/events/dead-letters/{second}").status_code == 404
+    waiting_until(lambda: api.get("/api/v1/events/dead-letters").json()["total"] == 0)
+
+
+def test_a_pair_of_which_nothing_can_be_made_is_a_dead_letter_until_somebody_sees_to_it(
+    api: httpx.Client, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for k, request in enumerate((b"[", b'{"instances": []}', b'{"instances": ["x"]}')):
+        for half, content in (("request", request), ("response", b"{}")):
+            head = logged.headers(half, f"unread-{k}", "sorter")
+            assert api.post("/", content=content, headers=head).status_code == 202
+    waiting_until(lambda: api.get("/api/v1/events/dead-letters").json()["total"] == 3)
+    told = {
+        each["about"]: each for each in api.get("/api/v1/events/dead-letters").json()["letters"]
+    }
+    assert told["unread-0"]["reason"] == "a body is no JSON"
+    assert "list of 1 to 1000 rows" in told["unread-1"]["reason"]
+    assert "neither the response nor the row" in told["unread-2"]["reason"]
+    monkeypatch.setenv("IFONLY_DATABASE_URL", store)
+    listed = json.loads(CliRunner().invoke(app, ["events", "list", "--json"]).stdout)
+    assert {each["about"] for each in listed} == set(told)
+    assert CliRunner().invoke(app, ["events", "retry", told["unread-0"]["id"]]).exit_code == 0
+    waiting_until(lambda: api.get("/api/v1/events/dead-letters").json()["total"] == 3)
+    assert CliRunner().invoke(app, ["events", "discard"]).exit_code == 1
+    done = CliRunner().invoke(app, ["events", "discard", "--all"])
+    assert done.stdout.strip() == "3 removed"
+    assert api.get("/api/v1/events/dead-letters").json() == {"letters": [], "total": 0}
 
 
 def test_the_end_of_a_job_is_told_and_signed(api: httpx.Client, sink: Receiver) -> None:
@@ -147,7 +183,7 @@ def test_the_end_of_a_job_is_told_and_signed(api: httpx.Client, sink: Receiver) 
         api.post(BULK, content=body(*rows), headers=LINES, params=hook).json()
         for rows in ([LARGE, [1]], [[1], [2]])
     ]
-    asked = {"json": {"instance": LARGE}, "headers": {"Prefer": "respond-async"}}
+    asked: dict[str, Any] = {"json": {"instance": LARGE}, "headers": {"Prefer": "respond-async"}}
     jobs.append(api.post("/api/v1/models/sorter/explanations", params=hook, **asked).json())
     told = sink.until(3)
     found = {}

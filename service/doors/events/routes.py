@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from ifonly.service import logs
 from ifonly.service.doors.events.services import model_of, told_of
@@ -17,11 +17,13 @@ from ifonly.service.doors.http.body import QUICK_BYTES, media_type
 from ifonly.service.doors.http.context import AppState, Context, Shared, context_of
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.problems import UnsupportedMediaType
-from ifonly.service.doors.http.request_path import BytesRoute
+from ifonly.service.doors.http.request_path import ApiRoute, BytesRoute
 from ifonly.service.doors.http.written import written
-from ifonly.service.store import inbox
+from ifonly.service.store import dead_letters, inbox
+from ifonly.service.store.chain import timestamp
 from ifonly.service.store.inbox import Arrived, Half
 from ifonly.service.wire import cloudevents as wire
+from ifonly.service.wire.events import DeadLetter, DeadLetters, EventsAccepted
 
 REQUEST = "org.kubeflow.serving.inference.request"
 RESPONSE = "org.kubeflow.serving.inference.response"
@@ -33,6 +35,16 @@ _TRACE = re.compile(r"[0-9a-f]{2}(-[0-9a-f]{2,32}){3}")
 """A trace context of W3C's, as far as it is told on."""
 
 router = APIRouter(route_class=BytesRoute, tags=["events"])
+letters = APIRouter(
+    prefix="/api/v1/events/dead-letters",
+    route_class=ApiRoute,
+    tags=["events"],
+    responses=guarded(404, 422),
+)
+LISTED = 1_000
+Identity = Annotated[
+    str, Path(max_length=64, pattern=r"^[^\x00]*$", description="A dead letter's id.")
+]
 _EVENT: dict[str, Any] = {
     "type": "object",
     "required": ["specversion", "id", "source", "type"],
@@ -48,7 +60,7 @@ _EVENT: dict[str, Any] = {
 }
 OF_EACH: dict[str, Any] = {
     "status_code": 202,
-    "response_model": wire.EventsAccepted,
+    "response_model": EventsAccepted,
     "responses": guarded(400, 404, 408, 413, 415, 422),
     "openapi_extra": {
         "requestBody": {
@@ -109,7 +121,7 @@ async def _received(request: Request, state: AppState, context: Context) -> Resp
     counted = {"accepted": new, "duplicates": len(arrived) - new}
     counted["ignored"] = len(events) - len(arrived)
     state.metrics.events(counted)
-    return written(wire.EventsAccepted(**counted), 202)
+    return written(EventsAccepted(**counted), 202)
 
 
 def _known(
@@ -144,3 +156,35 @@ def _traceparent(event: wire.CloudEvent) -> str | None:
         return str(found[0])
     except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
         return None
+
+
+@letters.get("", response_model=DeadLetters)
+async def list_dead_letters(state: Shared) -> Response:
+    """Events that could not be read, and messages that could not be sent."""
+    found = await state.readers.run(partial(dead_letters.listing, state.store.database))
+    shown = [
+        DeadLetter(
+            id=letter.id,
+            kind=letter.kind.value,
+            reason=letter.reason,
+            time=timestamp(letter.time_us),
+            attempts=letter.attempts,
+            about=letter.about,
+        )
+        for letter in found[:LISTED]
+    ]
+    return written(DeadLetters(letters=shown, total=len(found)))
+
+
+@letters.post("/{id}/retry", status_code=204, response_class=Response)
+async def retry_dead_letter(id: Identity, state: Shared) -> Response:
+    """Have it read, or sent, once more."""
+    await asyncio.wrap_future(state.store.journal.change(dead_letters.retry(id)))
+    return Response(status_code=204)
+
+
+@letters.delete("/{id}", status_code=204, response_class=Response)
+async def discard_dead_letter(id: Identity, state: Shared) -> Response:
+    """Remove it; what was explained stays in the audit trail."""
+    await asyncio.wrap_future(state.store.journal.change(dead_letters.discard(id)))
+    return Response(status_code=204)
