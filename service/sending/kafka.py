@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from ifonly.service.errors import SinkUnavailable
-from ifonly.service.sending.sink import DELIVERED, Address, Fate, Mode
+from ifonly.service.sending.sink import DELIVERED, Address, ContentMode, Fate
 from ifonly.service.wire.cloudevents import STRUCTURED, CloudEvent
 
 PORT = 9_092
@@ -25,7 +25,7 @@ class KafkaSink:
     """A producer: each message is acknowledged by all replicas in sync."""
 
     def __init__(self, address: Address, options: Mapping[str, str]) -> None:
-        self._mode = address.mode(Mode.BINARY)
+        self._mode = address.mode(ContentMode.BINARY)
         self._topic = address.topic
         said: dict[str, Any] = {
             "bootstrap.servers": f"{address.host}:{address.port or PORT}",
@@ -60,7 +60,7 @@ class KafkaSink:
         return [found.get(place, LATE) for place in range(len(events))]
 
     def _written(self, event: CloudEvent) -> tuple[list[tuple[str, bytes]], bytes]:
-        if self._mode is Mode.STRUCTURED:
+        if self._mode is ContentMode.STRUCTURED:
             return [("content-type", STRUCTURED.encode())], event.structured()
         told = {"content-type": event.content_type or "", **event.properties("ce_")}
         return [(name, value.encode()) for name, value in told.items()], event.data

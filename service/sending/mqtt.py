@@ -15,7 +15,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from ifonly.service.sending.sink import DELIVERED, Address, Fate, Mode
+from ifonly.service.sending.sink import DELIVERED, Address, ContentMode, Fate
 from ifonly.service.wire.cloudevents import STRUCTURED, CloudEvent
 
 PORTS = {"mqtt": 1_883, "mqtts": 8_883}
@@ -30,7 +30,7 @@ VERSION = ("Unsupported protocol version",)
 """As paho names the reason."""
 
 
-class _Refused(OSError):
+class _NotLetIn(OSError):
     """The broker lets nobody in; says why."""
 
     def __init__(self, why: str, *, is_of_version: bool = False) -> None:
@@ -42,7 +42,7 @@ class MqttSink:
     """Publishes with quality of service 1: the broker has acknowledged what was delivered."""
 
     def __init__(self, address: Address) -> None:
-        self._mode = address.mode(Mode.BINARY)
+        self._mode = address.mode(ContentMode.BINARY)
         self._address = address
         self._connected: _Connection | None = None
 
@@ -54,22 +54,22 @@ class MqttSink:
             return self._connected.publish([self._written(event) for event in events])
         except (OSError, ValueError) as error:
             self.close()
-            why = str(error) if isinstance(error, _Refused) else type(error).__name__
+            why = str(error) if isinstance(error, _NotLetIn) else type(error).__name__
             return [Fate(f"the broker: {why}")] * len(events)
 
     def _connect(self) -> _Connection:
         try:
             return _Connection(self._address, mqtt.MQTTv5)
-        except _Refused as error:
+        except _NotLetIn as error:
             if not error.is_of_version:
                 raise
-            if self._mode is Mode.BINARY:
-                raise _Refused(OLD, is_of_version=True) from None
+            if self._mode is ContentMode.BINARY:
+                raise _NotLetIn(OLD, is_of_version=True) from None
             return _Connection(self._address, mqtt.MQTTv311)
 
     def _written(self, event: CloudEvent) -> tuple[bytes, Properties]:
         properties = Properties(PacketTypes.PUBLISH)
-        if self._mode is Mode.STRUCTURED:
+        if self._mode is ContentMode.STRUCTURED:
             properties.ContentType = STRUCTURED
             return event.structured(), properties
         properties.ContentType = event.content_type or ""
@@ -93,7 +93,7 @@ class _Connection:
         """
         self._topic, self._version = address.topic, version
         self._answered = threading.Event()
-        self._refusals: list[_Refused] = []
+        self._refusals: list[_NotLetIn] = []
         self._acknowledged: dict[int, Fate] = {}
         self._client = client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=version)
         client.on_connect = self._on_connect
@@ -112,7 +112,7 @@ class _Connection:
         answered = self._answered.wait(CONNECT_SECONDS)
         if not self._refusals and not (answered and client.is_connected()):
             # Brokers before MQTT 5 may close the connection without a word.
-            self._refusals.append(_Refused("no answer", is_of_version=version == mqtt.MQTTv5))
+            self._refusals.append(_NotLetIn("no answer", is_of_version=version == mqtt.MQTTv5))
         if self._refusals:
             self.close()
             raise self._refusals.pop()
@@ -141,7 +141,7 @@ class _Connection:
 
     def _on_connect(self, _: Any, __: Any, ___: Any, reason: Any, ____: Any) -> None:
         if reason.is_failure:
-            refusal = _Refused(str(reason), is_of_version=str(reason) in VERSION)
+            refusal = _NotLetIn(str(reason), is_of_version=str(reason) in VERSION)
             self._refusals.append(refusal)
         self._answered.set()
 

@@ -37,7 +37,7 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-class Mode(StrEnum):
+class ContentMode(StrEnum):
     """How an event is put into a message (CloudEvents' "content mode")."""
 
     BINARY = "binary"
@@ -75,7 +75,7 @@ class Address:
         topic = unquote(parts.path.removeprefix("/"))
         return cls(parts.scheme, parts.hostname, port, user, password, topic, options)
 
-    def mode(self, default: Mode) -> Mode:
+    def mode(self, default: ContentMode) -> ContentMode:
         """Raises
         ------
         SinkUnavailable
@@ -84,7 +84,7 @@ class Address:
         if unknown := set(self.options) - {"mode"}:
             raise SinkUnavailable(f"IFONLY_EVENT_SINK: {min(unknown)} is no option; known is mode")
         try:
-            return Mode(self.options.get("mode", default))
+            return ContentMode(self.options.get("mode", default))
         except ValueError:
-            known = " and ".join(Mode)
+            known = " and ".join(ContentMode)
             raise SinkUnavailable(f"IFONLY_EVENT_SINK: mode is one of {known}") from None

@@ -14,7 +14,7 @@ _KEY = 64
 """Characters of a pair's key; a message's id has fewer."""
 
 
-class Kind(StrEnum):
+class LetterKind(StrEnum):
     """What a dead letter is."""
 
     EVENT = "event"
@@ -30,7 +30,7 @@ class DeadLetter:
     """One of them; without readings."""
 
     id: str
-    kind: Kind
+    kind: LetterKind
     reason: str
     time_us: int
     """When it came, or was to be sent."""
@@ -48,13 +48,13 @@ def listing(database: Database) -> list[DeadLetter]:
         If the store cannot be read.
     """
     found = [
-        DeadLetter(p.key, Kind.EVENT, p.reason or "", p.received_us, 1, p.said.get("id", ""))
+        DeadLetter(p.key, LetterKind.EVENT, p.reason or "", p.received_us, 1, p.said.get("id", ""))
         for p in inbox.dead(database)
     ]
     found += [
         DeadLetter(
             m.id,
-            Kind.WEBHOOK if m.number is None else Kind.EXPLANATION,
+            LetterKind.WEBHOOK if m.number is None else LetterKind.EXPLANATION,
             m.reason or "",
             m.created_us,
             m.attempts,

@@ -43,7 +43,7 @@ class Half(StrEnum):
         return Half.RESPONSE if self is Half.REQUEST else Half.REQUEST
 
 
-class State(StrEnum):
+class PairState(StrEnum):
     """How far a pair is."""
 
     WAITING = "waiting"
@@ -80,7 +80,7 @@ class Pair:
     """Both halves, or one that has none."""
 
     key: str
-    state: State
+    state: PairState
     principal: Principal
     request_id: str | None
     said: Mapping[str, str]
@@ -93,7 +93,7 @@ class Pair:
     def of(cls, row: sa.Row[Any]) -> Pair:
         return cls(
             row.key,
-            State(row.state),
+            PairState(row.state),
             Principal.of(row.actor, row.role, row.scope),
             row.request_id,
             json.loads(row.said),
@@ -115,7 +115,7 @@ def accept(arrived: Sequence[Arrived], most: int) -> UnrecordedWrite[int]:
 
     def change(connection: sa.Connection) -> int:
         new = sum(_keep(connection, each) for each in arrived)
-        waiting = _count(connection, State.WAITING, State.JOINED)
+        waiting = _count(connection, PairState.WAITING, PairState.JOINED)
         # On PostgreSQL two at once may both pass: the bound guards the store's size alone.
         if new and waiting > most:
             raise QueueFull(waiting, most, "events")
@@ -134,7 +134,7 @@ def _keep(connection: sa.Connection, arrived: Arrived) -> bool:
         ),
         {
             "key": arrived.key,
-            "state": State.WAITING.value,
+            "state": PairState.WAITING.value,
             "actor": arrived.principal.actor,
             "role": arrived.principal.in_words,
             "scope": arrived.principal.scope.in_words,
@@ -150,17 +150,17 @@ def _keep(connection: sa.Connection, arrived: Arrived) -> bool:
     joined = connection.execute(
         sa.update(inference_events)
         .where(_EVENTS.key == arrived.key, mine.is_(None), other.is_not(None))
-        .values({mine: arrived.data, _EVENTS.state: State.JOINED.value})
+        .values({mine: arrived.data, _EVENTS.state: PairState.JOINED.value})
     )
     return joined.rowcount == 1
 
 
-def _count(connection: sa.Connection, *states: State) -> int:
+def _count(connection: sa.Connection, *states: PairState) -> int:
     counted = sa.select(sa.func.count()).where(_EVENTS.state.in_([s.value for s in states]))
     return int(connection.execute(counted).scalar_one())
 
 
-def count(database: Database, *states: State) -> int:
+def count(database: Database, *states: PairState) -> int:
     """Pairs in any of these states.
 
     Raises
@@ -173,7 +173,7 @@ def count(database: Database, *states: State) -> int:
 
 
 def _free(now: int) -> sa.ColumnElement[bool]:
-    return sa.and_(_EVENTS.state == State.JOINED.value, _EVENTS.leased_until_us <= now)
+    return sa.and_(_EVENTS.state == PairState.JOINED.value, _EVENTS.leased_until_us <= now)
 
 
 def is_any_joined(database: Database) -> bool:
@@ -208,6 +208,10 @@ def claim(worker: str, most: int, lease_us: int) -> UnrecordedWrite[list[Pair]]:
     return change
 
 
+def _of(worker: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_EVENTS.worker == worker, _EVENTS.state == PairState.JOINED.value)
+
+
 def settle(connection: sa.Connection, worker: str, keys: Sequence[str]) -> None:
     """Somebody has seen to these pairs: what they held goes.
 
@@ -218,9 +222,11 @@ def settle(connection: sa.Connection, worker: str, keys: Sequence[str]) -> None:
     """
     done = connection.execute(
         sa.update(inference_events)
-        .where(_EVENTS.key.in_(keys), _EVENTS.worker == worker, _EVENTS.state == State.JOINED.value)
+        .where(
+            _EVENTS.key.in_(keys), _EVENTS.worker == worker, _EVENTS.state == PairState.JOINED.value
+        )
         .values(
-            state=State.SORTED.value,
+            state=PairState.SORTED.value,
             request=None,
             response=None,
             said="{}",
@@ -247,9 +253,9 @@ def bury(worker: str, why: Mapping[str, str]) -> UnrecordedWrite[None]:
 
     def change(connection: sa.Connection) -> None:
         for key, reason in why.items():
-            own = (_EVENTS.key == key, _EVENTS.worker == worker)
-            dead = {"state": State.DEAD.value, "reason": reason, "worker": _NOBODY}
-            connection.execute(sa.update(inference_events).where(*own).values(dead))
+            own = sa.update(inference_events).where(_EVENTS.key == key, _of(worker))
+            dead = {"state": PairState.DEAD.value, "reason": reason, "worker": _NOBODY}
+            connection.execute(own.values(dead))
 
     return change
 
@@ -258,8 +264,7 @@ def hand_back(worker: str) -> UnrecordedWrite[None]:
     """Free what a worker has not seen to."""
 
     def change(connection: sa.Connection) -> None:
-        own = (_EVENTS.worker == worker, _EVENTS.state == State.JOINED.value)
-        free = sa.update(inference_events).where(*own)
+        free = sa.update(inference_events).where(_of(worker))
         connection.execute(free.values(worker=_NOBODY, leased_until_us=0))
 
     return change
@@ -270,7 +275,7 @@ def forget_lonely(patience_us: int) -> UnrecordedWrite[int]:
 
     def change(connection: sa.Connection) -> int:
         lonely = sa.and_(
-            _EVENTS.state == State.WAITING.value, _EVENTS.received_us < now_us() - patience_us
+            _EVENTS.state == PairState.WAITING.value, _EVENTS.received_us < now_us() - patience_us
         )
         return connection.execute(sa.delete(inference_events).where(lonely)).rowcount
 
@@ -285,7 +290,7 @@ def dead(database: Database) -> list[Pair]:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    there = sa.select(inference_events).where(_EVENTS.state == State.DEAD.value)
+    there = sa.select(inference_events).where(_EVENTS.state == PairState.DEAD.value)
     with database.reading() as connection:
         return [Pair.of(row) for row in connection.execute(there.order_by(_EVENTS.received_us))]
 
@@ -300,7 +305,7 @@ def retry(key: str) -> UnrecordedWrite[None]:
     """
 
     def change(connection: sa.Connection) -> None:
-        again = {"state": State.JOINED.value, "reason": None, "leased_until_us": 0}
+        again = {"state": PairState.JOINED.value, "reason": None, "leased_until_us": 0}
         found = connection.execute(sa.update(inference_events).where(_dead(key)).values(again))
         if found.rowcount != 1:
             raise UnknownRecord(key, "dead letter")
@@ -325,4 +330,4 @@ def discard(key: str) -> UnrecordedWrite[None]:
 
 
 def _dead(key: str) -> sa.ColumnElement[bool]:
-    return sa.and_(_EVENTS.key == key, _EVENTS.state == State.DEAD.value)
+    return sa.and_(_EVENTS.key == key, _EVENTS.state == PairState.DEAD.value)

@@ -25,7 +25,7 @@ from ifonly.service.store.tables import outbox
 _NOBODY = ""
 
 
-class State(StrEnum):
+class MessageState(StrEnum):
     """How far a message is."""
 
     AWAITED = "awaited"
@@ -39,7 +39,7 @@ class Message:
     """One message, by what it tells of."""
 
     id: str
-    state: State
+    state: MessageState
     job: str
     number: int | None
     """Of a row of the job; None: it tells of the job's end."""
@@ -55,7 +55,7 @@ class Message:
     def of(cls, row: sa.Row[Any]) -> Message:
         return cls(
             row.id,
-            State(row.state),
+            MessageState(row.state),
             row.job,
             row.number,
             row.target,
@@ -81,7 +81,7 @@ def expect(
         [
             {
                 "id": new_id(),
-                "state": State.AWAITED.value,
+                "state": MessageState.AWAITED.value,
                 "job": job,
                 "number": number,
                 "target": target,
@@ -101,18 +101,22 @@ def expect(
 def release(connection: sa.Connection, job: str, records: Mapping[int | None, str]) -> None:
     """What was to be sent of these rows of a job, or of its end (None), is due: by the records that
     tell of them."""
-    own = (outbox.c.job == job, outbox.c.state == State.AWAITED.value)
+    own = (outbox.c.job == job, outbox.c.state == MessageState.AWAITED.value)
     there = connection.execute(sa.select(outbox.c.id, outbox.c.number).where(*own)).all()
     for row in there:  # of most jobs there are none
         if row.number in records:
-            due = {"state": State.QUEUED.value, "record": records[row.number], "due_us": now_us()}
+            due = {
+                "state": MessageState.QUEUED.value,
+                "record": records[row.number],
+                "due_us": now_us(),
+            }
             connection.execute(sa.update(outbox).where(outbox.c.id == row.id).values(due))
 
 
 def forget_rows(connection: sa.Connection, job: str) -> None:
     """Rows of a job that was cancelled are answered no more."""
     own = (outbox.c.job == job, outbox.c.number.is_not(None))
-    connection.execute(sa.delete(outbox).where(*own, outbox.c.state == State.AWAITED.value))
+    connection.execute(sa.delete(outbox).where(*own, outbox.c.state == MessageState.AWAITED.value))
 
 
 def is_any_due(database: Database) -> bool:
@@ -128,7 +132,7 @@ def is_any_due(database: Database) -> bool:
 
 
 def _due() -> sa.ColumnElement[bool]:
-    return sa.and_(outbox.c.state == State.QUEUED.value, outbox.c.due_us <= now_us())
+    return sa.and_(outbox.c.state == MessageState.QUEUED.value, outbox.c.due_us <= now_us())
 
 
 def claim(worker: str, most: int, lease_us: int) -> UnrecordedWrite[list[Message]]:
@@ -168,7 +172,7 @@ def settle(worker: str, sent: Sequence[str], failed: Sequence[Failed]) -> Unreco
         for each in failed:
             is_dead = each.wait_us is None
             again = {
-                "state": (State.DEAD if is_dead else State.QUEUED).value,
+                "state": (MessageState.DEAD if is_dead else MessageState.QUEUED).value,
                 "due_us": now_us() + (each.wait_us or 0),
                 "reason": each.reason,
             }
@@ -179,7 +183,7 @@ def settle(worker: str, sent: Sequence[str], failed: Sequence[Failed]) -> Unreco
     return change
 
 
-def count(database: Database, state: State) -> int:
+def count(database: Database, state: MessageState) -> int:
     """Messages in this state.
 
     Raises
@@ -200,7 +204,7 @@ def dead(database: Database) -> list[Message]:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    there = sa.select(outbox).where(outbox.c.state == State.DEAD.value)
+    there = sa.select(outbox).where(outbox.c.state == MessageState.DEAD.value)
     with database.reading() as connection:
         return [Message.of(row) for row in connection.execute(there.order_by(outbox.c.created_us))]
 
@@ -215,7 +219,7 @@ def retry(identity: str) -> UnrecordedWrite[None]:
     """
 
     def change(connection: sa.Connection) -> None:
-        again = {"state": State.QUEUED.value, "due_us": now_us(), "attempts": 0}
+        again = {"state": MessageState.QUEUED.value, "due_us": now_us(), "attempts": 0}
         found = connection.execute(sa.update(outbox).where(_dead(identity)).values(again))
         if found.rowcount != 1:
             raise UnknownRecord(identity, "dead letter")
@@ -240,4 +244,4 @@ def discard(identity: str) -> UnrecordedWrite[None]:
 
 
 def _dead(identity: str) -> sa.ColumnElement[bool]:
-    return sa.and_(outbox.c.id == identity, outbox.c.state == State.DEAD.value)
+    return sa.and_(outbox.c.id == identity, outbox.c.state == MessageState.DEAD.value)

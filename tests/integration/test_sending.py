@@ -242,13 +242,13 @@ def test_a_service_that_is_killed_between_explaining_and_sending_loses_no_messag
                     alarm(api, f"killed-{k}", LARGE)
             service.send_signal(signal.SIGKILL)
         with closing(connect(url)) as database:
-            assert inbox.count(database, inbox.State.JOINED) == 5
+            assert inbox.count(database, inbox.PairState.JOINED) == 5
         with process(sorter, url, **away) as (service, base):
             with httpx.Client(base_url=base, timeout=60, trust_env=False) as api:
                 api.post(BULK, content=body(LARGE), headers=LINES, params={"webhook": sink.url})
             with closing(connect(url)) as database:
-                until(lambda: outbox.count(database, outbox.State.AWAITED) == 0)
-                until(lambda: outbox.count(database, outbox.State.QUEUED) >= 5)
+                until(lambda: outbox.count(database, outbox.MessageState.AWAITED) == 0)
+                until(lambda: outbox.count(database, outbox.MessageState.QUEUED) >= 5)
             service.send_signal(signal.SIGKILL)
         with process(sorter, url, **told):
             received = sink.until(6)

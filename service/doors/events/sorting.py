@@ -36,7 +36,7 @@ FORGET_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LoggedAlarm:
     """An alarm, and the pair of events that told of it."""
 
     pair: Pair
@@ -117,7 +117,7 @@ class Sorter:
     def _sort(self, pairs: Sequence[Pair]) -> None:
         unreadable: dict[str, str] = {}
         quiet: list[str] = []
-        alarms: defaultdict[tuple[Any, ...], list[Found]] = defaultdict(list)
+        alarms: defaultdict[tuple[Any, ...], list[LoggedAlarm]] = defaultdict(list)
         models: dict[tuple[Any, ...], ServedModel] = {}
         for pair in pairs:
             with logs.of_request(pair.request_id or "-"):
@@ -145,7 +145,7 @@ class Sorter:
             | {"explained": sum(map(len, alarms.values()))}
         )
 
-    def _look(self, pair: Pair) -> tuple[ServedModel, list[Found]]:
+    def _look(self, pair: Pair) -> tuple[ServedModel, list[LoggedAlarm]]:
         """The model that a pair is about, and its rows that are to be explained.
 
         Raises
@@ -160,9 +160,9 @@ class Sorter:
             raise Unreadable(str(error)) from None
         rows = read_pair(pair.request, pair.response, model)
         wants_all = self._settings.event_rule == "all"
-        return model, [Found(pair, row) for row in rows if wants_all or is_alarm(row, model)]
+        return model, [LoggedAlarm(pair, row) for row in rows if wants_all or is_alarm(row, model)]
 
-    def _submit(self, model: ServedModel, found: Sequence[Found]) -> None:
+    def _submit(self, model: ServedModel, found: Sequence[LoggedAlarm]) -> None:
         """Have these explained, in the transaction that settles their pairs."""
         principal = found[0].pair.principal
         scope = principal.scope.in_words

@@ -34,6 +34,6 @@ async def metrics(state: Shared) -> Response:
 
 def _letters(database: Database) -> tuple[int, int]:
     """Messages that wait, and dead letters of both kinds."""
-    unread = inbox.count(database, inbox.State.DEAD)
-    unsent = outbox.count(database, outbox.State.DEAD)
-    return outbox.count(database, outbox.State.QUEUED), unread + unsent
+    unread = inbox.count(database, inbox.PairState.DEAD)
+    unsent = outbox.count(database, outbox.MessageState.DEAD)
+    return outbox.count(database, outbox.MessageState.QUEUED), unread + unsent

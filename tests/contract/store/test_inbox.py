@@ -13,7 +13,7 @@ from ifonly.service.access import Principal, Role
 from ifonly.service.errors import LostLease, QueueFull, UnknownRecord
 from ifonly.service.store import inbox
 from ifonly.service.store.database import Database, connect
-from ifonly.service.store.inbox import Arrived, Half, Pair, State
+from ifonly.service.store.inbox import Arrived, Half, Pair, PairState
 from ifonly.service.store.journal import Journal
 from ifonly.service.store.retention import Kept, forget
 from tests.contract.store.conftest import journal_of
@@ -79,7 +79,7 @@ def test_a_worker_that_was_killed_or_is_late_settles_nothing_of_anothers(
     journal.change(inbox.hand_back("killed")).result(30)  # frees nothing of the other's
     assert claim(journal, "third") == []
     journal.change(inbox.settled("next", [pair.key])).result(30)
-    assert inbox.count(database, State.SORTED) == 1
+    assert inbox.count(database, PairState.SORTED) == 1
 
 
 def test_what_one_hands_back_is_free_at_once(journal: Journal) -> None:
@@ -93,8 +93,8 @@ def test_more_than_may_wait_are_refused_together(database: Database, journal: Jo
     accept(journal, half(Half.REQUEST, "a"), most=1)
     with pytest.raises(QueueFull, match="events"):
         accept(journal, half(Half.RESPONSE, "a"), half(Half.REQUEST, "b"), most=1)
-    assert inbox.count(database, State.WAITING, State.JOINED) == 1
-    assert inbox.count(database, State.JOINED) == 0
+    assert inbox.count(database, PairState.WAITING, PairState.JOINED) == 1
+    assert inbox.count(database, PairState.JOINED) == 0
 
 
 def test_what_cannot_be_read_is_kept_until_somebody_sees_to_it(
@@ -104,7 +104,11 @@ def test_what_cannot_be_read_is_kept_until_somebody_sees_to_it(
     (pair,) = claim(journal, "w")
     journal.change(inbox.bury("w", {pair.key: "a body is no JSON"})).result(30)
     (dead,) = inbox.dead(database)
-    assert (dead.reason, dead.request, dead.state) == ("a body is no JSON", b"asked", State.DEAD)
+    assert (dead.reason, dead.request, dead.state) == (
+        "a body is no JSON",
+        b"asked",
+        PairState.DEAD,
+    )
     assert claim(journal, "w") == []
     journal.change(inbox.retry(pair.key)).result(30)
     (again,) = claim(journal, "w")
@@ -123,8 +127,8 @@ def test_a_half_that_stays_alone_is_forgotten_once_the_patience_is_over(
     both(journal, "joined")
     assert journal.change(inbox.forget_lonely(LONG)).result(30) == 0
     assert journal.change(inbox.forget_lonely(-LONG)).result(30) == 1
-    assert inbox.count(database, State.WAITING) == 0
-    assert inbox.count(database, State.JOINED) == 1
+    assert inbox.count(database, PairState.WAITING) == 0
+    assert inbox.count(database, PairState.JOINED) == 1
 
 
 def test_keys_of_settled_pairs_are_forgotten_by_their_age(
@@ -135,10 +139,10 @@ def test_keys_of_settled_pairs_are_forgotten_by_their_age(
     journal.change(inbox.settled("w", [pair.key])).result(30)
     both(journal, "b")
     journal.change(forget(Kept(jobs=30.0, keys=1.0))).result(30)
-    assert inbox.count(database, State.SORTED) == 1
+    assert inbox.count(database, PairState.SORTED) == 1
     journal.change(forget(Kept(jobs=30.0, keys=-1.0))).result(30)
-    assert inbox.count(database, State.SORTED) == 0
-    assert inbox.count(database, State.JOINED) == 1  # nobody has looked at it yet
+    assert inbox.count(database, PairState.SORTED) == 0
+    assert inbox.count(database, PairState.JOINED) == 1  # nobody has looked at it yet
 
 
 def test_two_processes_join_and_claim_each_pair_once(url: str, database: Database) -> None:
