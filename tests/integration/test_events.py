@@ -217,6 +217,27 @@ def test_too_many_that_nobody_has_looked_at_are_refused(sorter: Path) -> None:
         assert long.status_code == 413
 
 
+def test_two_processes_with_one_store_join_what_comes_to_either(
+    sorter: Path, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    told = {"models": sorter, "database_url": store, "event_models": {"grading": "sorter"}}
+    with (
+        serving(Settings.model_validate(told)) as first,
+        serving(Settings.model_validate(told)) as second,
+        httpx.Client(base_url=first, timeout=60, trust_env=False) as one,
+        httpx.Client(base_url=second, timeout=60, trust_env=False) as other,
+    ):
+        for k in range(10):
+            (_, asked), (_, said) = logged.v1([LARGE], ["large"])
+            send(one, "request", str(k), asked)
+            send(other, "response", str(k), said)
+            send(one, "response", str(k), said)
+        assert len(explained(other, 10)) == 10
+        by_each = [seen_to(each).get("explained", 0.0) for each in (one, other)]
+        assert sum(by_each) == 10
+
+
 def test_senders_send_and_read_nothing(sorter: Path, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'store.sqlite3'}"
     settings = Settings.model_validate({"models": sorter, "database_url": store})

@@ -23,6 +23,7 @@ from ifonly.service.store import inbox, outbox
 from ifonly.service.store.database import connect
 from ifonly.service.store.verification import verify
 from tests.integration.conftest import serving
+from tests.integration.test_docs import BLOCK, ROOT
 from tests.integration.test_events import LARGE, MEDIUM, sorter
 from tests.integration.test_faults import process, until, url
 from tests.support import logged
@@ -117,9 +118,11 @@ def test_each_explained_alarm_is_told_to_the_sink(api: httpx.Client, sink: Recei
 
 def test_what_fails_is_sent_again_under_the_same_id(api: httpx.Client, sink: Receiver) -> None:
     sink.answers = [(503, {"Retry-After": "0"}), (404, {})]
-    alarm(api, "told-2", LARGE)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    alarm(api, "told-2", LARGE, **{"Ce-Metadata": json.dumps({"Traceparent": [trace]})})
     told = sink.until(3)
     assert len({each.body for each in told}) == 1
+    assert json.loads(told[0].body)["traceparent"] == trace  # of the headers that KServe logs
     waiting_until(lambda: "ifonly_waiting_messages 0.0" in api.get("/metrics").text)
 
 
@@ -186,8 +189,16 @@ def test_the_end_of_a_job_is_told_and_signed(api: httpx.Client, sink: Receiver) 
     asked: dict[str, Any] = {"json": {"instance": LARGE}, "headers": {"Prefer": "respond-async"}}
     jobs.append(api.post("/api/v1/models/sorter/explanations", params=hook, **asked).json())
     told = sink.until(3)
+    verified: dict[str, Any] = {}
+    page = (ROOT / "docs/events.md").read_text(encoding="utf-8")
+    exec(BLOCK.findall(page)[0], verified)
     found = {}
     for each in told:
+        assert verified["is_ours"](each.headers, each.body, WHSEC)
+        assert not verified["is_ours"](each.headers, each.body + b" ", WHSEC)
+        assert not verified["is_ours"](each.headers, each.body, f"whsec_{'A' * 32}")
+        old = {**each.headers, "webhook-timestamp": "1700000000"}
+        assert not verified["is_ours"](old, each.body, WHSEC)
         said = json.loads(each.body)
         found[said["data"]["id"]] = said
         assert each.path == "/hook?of=plant"
