@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import getpass
 import json
@@ -119,12 +118,12 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     told += f"user {getpass.getuser()}\n"  # as root it would become somebody who may not be there
     (folder / "conf").write_text(told)
     with subprocess.Popen([program, "-c", folder / "conf"], stderr=subprocess.DEVNULL) as broker:
-        _until_open(port)
+        until_open(port)
         yield port
         broker.terminate()
 
 
-def _until_open(port: int) -> None:
+def until_open(port: int) -> None:
     for _ in range(600):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
@@ -188,46 +187,6 @@ def test_a_broker_that_is_away_is_told_of_each_message() -> None:
     pytest.importorskip("paho.mqtt", reason="pip install 'ifonly[mqtt]'")
     sink = sink_of(f"mqtt://127.0.0.1:{free_port()}/ifonly", {})
     assert [f.reason for f in sink.send(EVENTS)] == ["the broker: ConnectionRefusedError"] * 3
-
-
-@pytest.fixture
-def old_broker() -> Iterator[int]:
-    """One that speaks MQTT 3.1.1 alone."""
-    pytest.importorskip("paho.mqtt", reason="pip install 'ifonly[mqtt]'")
-    amqtt = pytest.importorskip("amqtt.broker", reason="pip install amqtt")
-    port, loop = free_port(), asyncio.new_event_loop()
-    told = {
-        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-    }
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def made() -> Any:
-        broker = amqtt.Broker(told)
-        await broker.start()
-        return broker
-
-    broker = asyncio.run_coroutine_threadsafe(made(), loop).result(30)
-    yield port
-    asyncio.run_coroutine_threadsafe(broker.shutdown(), loop).result(30)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-
-
-def test_to_a_broker_of_mqtt_3_whole_events_are_sent_and_others_said_to_be_impossible(
-    old_broker: int,
-) -> None:
-    with subscribed(old_broker, "ifonly", version=4) as told:
-        sink = sink_of(f"mqtt://127.0.0.1:{old_broker}/ifonly?mode=structured", {})
-        assert sink.send(EVENTS[:1]) == [DELIVERED]
-        assert json.loads(told.get(timeout=30).payload) == as_object(EVENTS[0])
-        sink.close()
-    binary = sink_of(f"mqtt://127.0.0.1:{old_broker}/ifonly", {})
-    (fate,) = binary.send(EVENTS[:1])
-    assert "mode=structured" in (fate.reason or "")
-    binary.close()
 
 
 @pytest.mark.parametrize(

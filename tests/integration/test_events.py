@@ -19,6 +19,7 @@ from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_sign_in import new_key
 from tests.support import logged
+from tests.support.receiver import waiting_until
 
 LARGE = {"size": 5.0, "colour/shade": "red", "dirt": 0.0}
 MEDIUM = {"size": 0.0, "colour/shade": "red", "dirt": 0.0}
@@ -234,8 +235,8 @@ def test_two_processes_with_one_store_join_what_comes_to_either(
             send(other, "response", str(k), said)
             send(one, "response", str(k), said)
         assert len(explained(other, 10)) == 10
-        by_each = [seen_to(each).get("explained", 0.0) for each in (one, other)]
-        assert sum(by_each) == 10
+        # Counted a moment after the records are there.
+        waiting_until(lambda: sum(seen_to(x).get("explained", 0.0) for x in (one, other)) == 10)
 
 
 def test_senders_send_and_read_nothing(sorter: Path, tmp_path: Path) -> None:
