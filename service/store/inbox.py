@@ -260,6 +260,16 @@ def bury(worker: str, why: Mapping[str, str]) -> UnrecordedWrite[None]:
     return change
 
 
+def postpone(worker: str, keys: Sequence[str], wait_us: int) -> UnrecordedWrite[None]:
+    """Have these pairs looked at later: others come first meanwhile."""
+
+    def change(connection: sa.Connection) -> None:
+        own = sa.update(inference_events).where(_EVENTS.key.in_(keys), _of(worker))
+        connection.execute(own.values(worker=_NOBODY, leased_until_us=now_us() + wait_us))
+
+    return change
+
+
 def hand_back(worker: str) -> UnrecordedWrite[None]:
     """Free what a worker has not seen to."""
 

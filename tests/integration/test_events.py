@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from ifonly.service.access import Role
+from ifonly.service.doors.events import sorting
+from ifonly.service.jobs.workers import JobWorkers
 from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_sign_in import new_key
@@ -216,6 +218,30 @@ def test_too_many_that_nobody_has_looked_at_are_refused(sorter: Path) -> None:
         assert api.post("/", content=b"{}", headers=half).json()["accepted"] == 1
         long = api.post("/", content=b" " * 501, headers=half)
         assert long.status_code == 413
+
+
+def test_one_whose_rows_wait_already_does_not_keep_others_from_theirs(
+    sorter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thread answers rows: they wait for ever."""
+    monkeypatch.setattr(sorting, "FULL_US", 1_000)
+    settings = Settings(models=sorter, max_waiting_rows=2, event_models={"grading": "sorter"})
+    for name in ("start", "stop"):
+        monkeypatch.setattr(JobWorkers, name, lambda self: None)
+    with serving(settings) as base, httpx.Client(base_url=base, timeout=60) as api:
+        for k in range(3):
+            for half, content in logged.v1([LARGE], ["large"]):
+                send(api, half, f"full-{k}", content)
+        until(api, "explained", 2)
+        for half, content in logged.v1([LARGE] * 3, ["large"] * 3):
+            send(api, half, "too-many", content)
+        for half, content in logged.v1([MEDIUM], ["medium"]):
+            send(api, half, "quiet", content)
+        until(api, "quiet", 1)
+        until(api, "unreadable", 1)
+        assert seen_to(api)["explained"] == 2
+        (letter,) = api.get("/api/v1/events/dead-letters").json()["letters"]
+        assert letter["reason"] == "3 rows are to be explained, and 2 may wait"
 
 
 def test_two_processes_with_one_store_join_what_comes_to_either(

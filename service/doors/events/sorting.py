@@ -6,8 +6,9 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from ifonly.service.audit.drafts import Drafting
 from ifonly.service.audit.runtime import Runtime
 from ifonly.service.doors.events.payloads import Logged, Unreadable, is_alarm, read_pair
 from ifonly.service.doors.events.services import model_of, told_of
-from ifonly.service.errors import InvalidRequest, LostLease, ServiceError
+from ifonly.service.errors import InvalidRequest, LostLease, QueueFull, ServiceError
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store import inbox, jobs, outbox
 from ifonly.service.store.inbox import Pair
@@ -30,6 +31,8 @@ POLL_SECONDS = 0.5
 AT_ONCE = 64
 """Pairs of one look; those of one model and sender become one job."""
 LEASE_US = 60_000_000
+FULL_US = 2_000_000
+"""After so long events are looked at again whose sender has too many rows that wait."""
 AFTER_FAILURE_SECONDS = 1.0
 FORGET_SECONDS = 30.0
 """Between two looks for events whose other half has not come."""
@@ -54,6 +57,19 @@ class LoggedAlarm:
         """What its message says beside the record."""
         told = {"row": self.logged.place, "prediction": self.logged.said}
         return {"event": dict(self.pair.said)} | told
+
+
+def _parts(found: Sequence[LoggedAlarm], most: int) -> Iterator[list[LoggedAlarm]]:
+    """Alarms of whole pairs, up to ``most`` together; those of one pair, however many."""
+    part: list[LoggedAlarm] = []
+    for _, of_pair in groupby(found, key=lambda each: each.pair.key):
+        more = list(of_pair)
+        if part and len(part) + len(more) > most:
+            yield part
+            part = []
+        part += more
+    if part:
+        yield part
 
 
 class Sorter:
@@ -126,24 +142,32 @@ class Sorter:
                 except Unreadable as error:
                     unreadable[pair.key] = str(error)
                     continue
-            if not found:
+                # One that raised here would be looked at for ever, before all others.
+                except Exception as error:
+                    logs.logger.error("events could not be read: %s", logs.where(error))
+                    unreadable[pair.key] = f"failed: {type(error).__name__}"
+                    continue
+            if found:
+                group = (model.name, model.version, pair.principal)
+                models[group] = model
+                alarms[group] += found
+            else:
                 quiet.append(pair.key)
-                continue
-            group = (model.name, model.version, pair.principal)
-            models[group] = model
-            alarms[group] += found
         journal = self._store.journal
         if quiet:
             journal.change(inbox.settled(self._name, quiet)).result()
         if unreadable:
             logs.logger.warning("%d pairs of events could not be read", len(unreadable))
             journal.change(inbox.bury(self._name, unreadable)).result()
-        for group, found in alarms.items():
-            self._submit(models[group], found)
-        self._runtime.metrics.events(
-            {"quiet": len(quiet), "unreadable": len(unreadable)}
-            | {"explained": sum(map(len, alarms.values()))}
+        # Half of what may wait: else what comes together might never have room.
+        most = min(self._settings.max_job_rows, self._settings.max_waiting_rows // 2)
+        explained = sum(
+            self._submitted(models[group], together)
+            for group, found in alarms.items()
+            for together in _parts(found, most)
         )
+        counts = {"quiet": len(quiet), "unreadable": len(unreadable), "explained": explained}
+        self._runtime.metrics.events(counts)
 
     def _look(self, pair: Pair) -> tuple[ServedModel, list[LoggedAlarm]]:
         """The model that a pair is about, and its rows that are to be explained.
@@ -160,7 +184,23 @@ class Sorter:
             raise Unreadable(str(error)) from None
         rows = read_pair(pair.request, pair.response, model)
         wants_all = self._settings.event_rule == "all"
-        return model, [LoggedAlarm(pair, row) for row in rows if wants_all or is_alarm(row, model)]
+        found = [LoggedAlarm(pair, row) for row in rows if wants_all or is_alarm(row, model)]
+        if len(found) > (most := self._settings.max_waiting_rows):
+            raise Unreadable(f"{len(found)} rows are to be explained, and {most} may wait")
+        return model, found
+
+    def _submitted(self, model: ServedModel, found: Sequence[LoggedAlarm]) -> int:
+        """How many of these are explained from now on: all, or none while their sender has too many
+        that wait."""
+        try:
+            self._submit(model, found)
+        except QueueFull as error:
+            logs.logger.warning("events wait: %s", error)
+            keys = [each.pair.key for each in found]
+            later = inbox.postpone(self._name, keys, FULL_US)
+            self._store.journal.change(later).result()
+            return 0
+        return len(found)
 
     def _submit(self, model: ServedModel, found: Sequence[LoggedAlarm]) -> None:
         """Have these explained, in the transaction that settles their pairs."""

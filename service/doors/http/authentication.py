@@ -42,8 +42,10 @@ async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = F
     # Loggers of deployed models can say who they are in a URL alone, which becomes `Basic`. Nowhere
     # else: a browser sends that again by itself, to whatever page asks it to.
     is_logger = Role.SENDER in roles
-    token = "" if state.settings.no_auth else _token(request, takes_basic=is_logger)
-    principal = await find(token, state) if token else ANYONE
+    if state.settings.no_auth:
+        principal = ANYONE
+    else:
+        principal = await find(_token(request, takes_basic=is_logger), state)
     if not principal.roles & roles:
         need = ", ".join(sorted(roles))
         has = ", ".join(sorted(principal.roles)) or "none"

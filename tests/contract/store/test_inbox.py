@@ -89,6 +89,20 @@ def test_what_one_hands_back_is_free_at_once(journal: Journal) -> None:
     assert claim(journal, "other")
 
 
+def test_what_is_put_off_lets_others_come_first(journal: Journal) -> None:
+    both(journal, "a")
+    (pair,) = claim(journal, "w")
+    journal.change(inbox.postpone("w", [pair.key], LONG)).result(30)
+    assert claim(journal, "w") == []
+    both(journal, "b")
+    (other,) = claim(journal, "w")
+    assert other.said == {"id": "b"}
+    both(journal, "c")
+    (third,) = claim(journal, "w")
+    journal.change(inbox.postpone("w", [third.key], OVER)).result(30)
+    assert [again.key for again in claim(journal, "w")] == [third.key]
+
+
 def test_more_than_may_wait_are_refused_together(database: Database, journal: Journal) -> None:
     accept(journal, half(Half.REQUEST, "a"), most=1)
     with pytest.raises(QueueFull, match="events"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ifonly.service.errors import UnknownRecord
-from ifonly.service.store import dead_letters, jobs, outbox
+from ifonly.service.errors import NotAsSealed, UnknownRecord
+from ifonly.service.sending.messages import event_of, webhook_of
+from ifonly.service.store import dead_letters, erasure, jobs, outbox
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database
 from ifonly.service.store.dead_letters import LetterKind
@@ -116,3 +119,22 @@ def test_a_dead_message_is_kept_with_its_reason_until_somebody_sees_to_it(
     journal.change(forget(Kept(jobs=-1.0, keys=1.0))).result(30)
     assert dead_letters.listing(database) == []  # of that age
     assert outbox.count(database, MessageState.QUEUED) == 1  # whatever its age
+
+
+def test_what_was_erased_is_told_nobody_and_what_was_changed_is_not_told(
+    database: Database, journal: Journal
+) -> None:
+    job = submitted(journal)
+    finish(journal, some(claimed(journal, "a")), "a")
+    messages = {m.number: m for m in had(journal)}
+    told = {"event": {"id": "1", "source": "s"}, "row": 0, "prediction": 2}
+    first, second = (replace(messages[k], context=told) for k in (0, 1))
+    event = event_of(database, first, "urn:ifonly")
+    assert event is not None
+    assert (event.id, event.attributes["subject"]) == (first.id, first.record)
+    with pytest.raises(NotAsSealed, match="row 0"):
+        event_of(database, replace(first, record=second.record), "urn:ifonly")
+    assert first.record is not None
+    journal.append(erasure.erase(first.record, "cli:kim", "asked for")).result(30)
+    assert event_of(database, first, "urn:ifonly") is None
+    assert json.loads(webhook_of(database, messages[None]))["data"]["id"] == job.id
