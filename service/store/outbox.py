@@ -101,16 +101,15 @@ def expect(
 def release(connection: sa.Connection, job: str, records: Mapping[int | None, str]) -> None:
     """What was to be sent of these rows of a job, or of its end (None), is due: by the records that
     tell of them."""
-    own = (outbox.c.job == job, outbox.c.state == MessageState.AWAITED.value)
+    told = outbox.c.number.in_([number for number in records if number is not None])
+    if None in records:
+        told = sa.or_(told, outbox.c.number.is_(None))
+    own = (outbox.c.job == job, outbox.c.state == MessageState.AWAITED.value, told)
     there = connection.execute(sa.select(outbox.c.id, outbox.c.number).where(*own)).all()
+    due = {"state": MessageState.QUEUED.value, "due_us": now_us()}
     for row in there:  # of most jobs there are none
-        if row.number in records:
-            due = {
-                "state": MessageState.QUEUED.value,
-                "record": records[row.number],
-                "due_us": now_us(),
-            }
-            connection.execute(sa.update(outbox).where(outbox.c.id == row.id).values(due))
+        now = sa.update(outbox).where(outbox.c.id == row.id)
+        connection.execute(now.values(due | {"record": records[row.number]}))
 
 
 def forget_rows(connection: sa.Connection, job: str) -> None:

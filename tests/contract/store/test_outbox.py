@@ -72,6 +72,7 @@ def test_a_cancelled_job_tells_of_its_end_alone(database: Database, journal: Jou
     (end,) = had(journal)
     assert (end.number, end.target) == (None, URL)
     assert outbox.count(database, MessageState.AWAITED) == 0
+    assert json.loads(webhook_of(database, end))["type"] == "job.cancelled"
 
 
 def due(journal: Journal) -> Message:
