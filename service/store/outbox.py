@@ -101,7 +101,9 @@ def expect(
 def release(connection: sa.Connection, job: str, records: Mapping[int | None, str]) -> None:
     """What was to be sent of these rows of a job, or of its end (None), is due: by the records that
     tell of them."""
-    told = outbox.c.number.in_([number for number in records if number is not None])
+    told: sa.ColumnElement[bool] = outbox.c.number.in_(
+        [number for number in records if number is not None]
+    )
     if None in records:
         told = sa.or_(told, outbox.c.number.is_(None))
     own = (outbox.c.job == job, outbox.c.state == MessageState.AWAITED.value, told)
