@@ -16,6 +16,7 @@ import numpy as np
 
 from ifonly.models.said import read_said
 from ifonly.models.schema import Decision
+from ifonly.service.ask.problems import pointer
 from ifonly.service.doors.client_rows import named_row
 from ifonly.service.doors.open_inference.rows import rows_of
 from ifonly.service.doors.open_inference.tensors import SIZE, Tensor, read_tensors
@@ -26,9 +27,12 @@ from ifonly.service.wire.open_inference import MAX_TENSORS, InferRequest
 from ifonly.service.wire.requests import MAX_INSTANCES
 from ifonly.service.wire.strict_json import read_json
 
+MOST_NAMED = 5
+"""Places of a request that a reason names."""
+
 
 class Unreadable(Exception):
-    """Nothing can be made of what was asked; the message says why."""
+    """Nothing can be made of what was asked; the message says why, and has no reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,9 @@ def _rows(body: bytes, model: ServedModel) -> list[Any]:
             named: list[Any] = list(rows_of(_tensors(inputs, tail), model.schema))
             return named
     except InvalidRequest as error:
-        raise Unreadable(f"the request is not one of {model.name}: {error}") from None
+        # Without what is wrong with it, in which readings may stand.
+        places = ", ".join(pointer(fault.path) for fault in error.faults[:MOST_NAMED])
+        raise Unreadable(f"the request is not one of {model.name}: {places}") from None
     key = "instances" if "instances" in asked else "inputs"
     rows = asked.get(key)
     if not isinstance(rows, list) or not 0 < len(rows) <= MAX_INSTANCES:

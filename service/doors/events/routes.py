@@ -14,7 +14,13 @@ from fastapi import APIRouter, Path, Request, Response
 from ifonly.service import logs
 from ifonly.service.doors.events.services import model_of, told_of
 from ifonly.service.doors.http.body import QUICK_BYTES, media_type
-from ifonly.service.doors.http.context import AppState, Context, Shared, context_of
+from ifonly.service.doors.http.context import (
+    AppState,
+    Context,
+    Recording,
+    Shared,
+    context_of,
+)
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.problems import UnsupportedMediaType
 from ifonly.service.doors.http.request_path import ApiRoute, BytesRoute
@@ -184,7 +190,9 @@ async def retry_dead_letter(id: Identity, state: Shared) -> Response:
 
 
 @letters.delete("/{id}", status_code=204, response_class=Response)
-async def discard_dead_letter(id: Identity, state: Shared) -> Response:
+async def discard_dead_letter(id: Identity, state: Shared, recording: Recording) -> Response:
     """Remove it; what was explained stays in the audit trail."""
     await asyncio.wrap_future(state.store.journal.change(dead_letters.discard(id)))
+    actor = recording.principal.actor
+    logs.logger.warning("the dead letter %s was discarded by %s", logs.escaped(id), actor)
     return Response(status_code=204)

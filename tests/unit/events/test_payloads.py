@@ -104,6 +104,13 @@ def test_what_has_no_rows_is_unreadable(sorter: ServedModel, request_: bytes) ->
         read_pair(request_, b"{}", sorter)
 
 
+def test_the_reason_names_places_and_no_reading(sorter: ServedModel) -> None:
+    inputs = [tensor("size", "FP64", [1], ["48.15162342"]), tensor("dirt", "FP64", [1], [1.0])]
+    with pytest.raises(Unreadable) as refused:
+        read_pair(json.dumps({"inputs": inputs}).encode(), b"{}", sorter)
+    assert str(refused.value) == "the request is not one of sorter: /inputs/0/data/0"
+
+
 def test_the_deployed_model_decides_and_ours_where_its_word_cannot_be_read(
     models: Registry,
 ) -> None:
