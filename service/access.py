@@ -20,6 +20,9 @@ class Role(StrEnum):
     """Asks about alarms, and says what came of it."""
     PIPELINE = "pipeline"
     """A program that asks."""
+    SENDER = "sender"
+    """A program that sends events of a deployed model, and reads nothing: its key stands where
+    others may see it."""
     AUDITOR = "auditor"
     """Reads the trail and judges what was suggested; asks nothing."""
     ADMIN = "admin"

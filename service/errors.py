@@ -28,12 +28,13 @@ ServiceError
 ├── ShareSpent                whoever asks has as much of the service as one may have
 ├── KeyReused                 an idempotency key was used for another request
 ├── AlreadyAnswered           an idempotency key was used for this request: by which record
-├── QueueFull                 more rows of jobs are waiting than may wait
+├── QueueFull                 more rows of jobs, or events, are waiting than may wait
 ├── LostLease                 another worker has the rows: what was found is not written
 ├── JobNotFinished            its result is not there yet
 ├── FormatUnavailable         a format that this installation cannot write
 ├── PredictorUnavailable      the predictor that we explain does not answer
 ├── PredictorUnclear          what it says cannot be read, or is too little to confirm an answer
+├── SinkUnavailable           who is to be told of events or jobs cannot be: why
 ├── GrpcUnavailable           gRPC is wanted, and cannot be answered: why
 └── TracingUnavailable        spans are wanted, and what makes them is not installed
 
@@ -332,11 +333,11 @@ class AlreadyAnswered(ServiceError):
 
 
 class QueueFull(ServiceError):
-    """More rows of jobs are waiting than may wait."""
+    """More rows of jobs, or events, are waiting than may wait."""
 
-    def __init__(self, waiting: int, limit: int) -> None:
+    def __init__(self, waiting: int, limit: int, what: str = "rows of jobs") -> None:
         self.waiting = waiting
-        super().__init__(f"{waiting} rows of jobs are waiting already; {limit} may wait")
+        super().__init__(f"{waiting} {what} are waiting already; {limit} may wait")
 
 
 class PredictorUnavailable(ServiceError):
@@ -364,6 +365,10 @@ class TracingUnavailable(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("IFONLY_OTLP_ENDPOINT needs: pip install 'ifonly[traces]'")
+
+
+class SinkUnavailable(ServiceError):
+    """Who is to be told of events or jobs cannot be; the message says why, and what to do."""
 
 
 class GrpcUnavailable(ServiceError):

@@ -9,7 +9,7 @@ whichever is asked tells the sum. Processes on several machines are asked one by
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client import (
@@ -91,6 +91,28 @@ class Metrics:
         self._refusals = Counter(
             "ifonly_refusals", "Not answered.", ["kind", "status"], registry=registry
         )
+        self._events = Counter(
+            "ifonly_events", "CloudEvents that came.", ["outcome"], registry=registry
+        )
+        self._messages = Counter(
+            "ifonly_messages",
+            "Events and webhooks: sent, to be tried again, given up.",
+            ["outcome"],
+            registry=registry,
+        )
+        # Of tables that all processes count.
+        self._unsent = Gauge(
+            "ifonly_waiting_messages",
+            "Events and webhooks that are to be sent.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._dead = Gauge(
+            "ifonly_dead_letters",
+            "Events that could not be read, and messages that could not be sent.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
         self._requests = Histogram(
             "ifonly_http_request_seconds",
             "Requests, records included.",
@@ -164,6 +186,21 @@ class Metrics:
             self._nodes.labels(facts.model, facts.engine).inc(detail.get("nodes", 0))
             if "gap_ppm" in detail:
                 self._gap.labels(facts.model).observe(detail["gap_ppm"] / 1e6)
+
+    def events(self, counted: Mapping[str, int]) -> None:
+        """Events by what became of them."""
+        for outcome, number in counted.items():
+            self._events.labels(outcome).inc(number)
+
+    def messages(self, counted: Mapping[str, int]) -> None:
+        """Messages by what became of them."""
+        for outcome, number in counted.items():
+            self._messages.labels(outcome).inc(number)
+
+    def letters(self, waiting: int, dead: int) -> None:
+        """So many messages wait now, and so many dead letters."""
+        self._unsent.set(waiting)
+        self._dead.set(dead)
 
     def stage(self, stage: str, seconds: float) -> None:
         """A question spent so much time on it."""

@@ -137,6 +137,30 @@ class Settings(BaseSettings):
     predictor_rows: Literal["objects", "lists"] = "objects"
     """How it reads rows: by name, or in the model's order. Rows of ``/v1/models/NAME:explain`` are
     sent as the client sent its own."""
+    # A service of another name than its model's, and one model of several services.
+    event_models: dict[str, str] = {}
+    """Model of each InferenceService whose events come (``NAME`` or ``NAMESPACE/NAME``), as JSON;
+    else the model of the same name."""
+    event_rule: Literal["alarms", "all"] = "alarms"
+    """Which predictions that events tell of are explained."""
+    # A secret, since the URL may hold a password.
+    event_sink: SecretStr | None = None
+    """Who is told of each explained alarm: ``https://…``, ``kafka://HOST:PORT/TOPIC``,
+    ``mqtt://HOST:PORT/TOPIC``, ``mqtts://…``; none: nobody."""
+    event_sink_options: dict[str, str] = {}
+    """Of librdkafka, for a sink of Kafka, as JSON: ``{"security.protocol": "SASL_SSL", …}``."""
+    event_attempts: int = Field(20, ge=1)
+    """Tries after which a message is a dead letter; they take about an hour."""
+    webhook_hosts: str = ""
+    """Where webhooks may be sent to: hosts (``hooks.plant.example, *.mes.example``: https) or
+    origins (``http://mes.plant.example:8080``); none: nowhere."""
+    webhook_secret: SecretStr | None = None
+    """Signs webhooks: ``whsec_`` and base64 of 24 to 64 bytes. Several, with a space between, all
+    sign: to change it."""
+    event_patience_seconds: float = Field(300.0, gt=0.0)
+    """After so long an event whose other half has not come is forgotten."""
+    max_waiting_events: int = Field(10_000, ge=1)
+    """Pairs of events that nobody has looked at; more are refused with 503."""
     grpc_port: int | None = Field(None, ge=0, le=65_535)
     """Where the Open Inference Protocol is answered over gRPC, at ``host``; none: nowhere."""
     mlflow_model: str | None = None
@@ -219,6 +243,11 @@ class Settings(BaseSettings):
     def host_patterns(self) -> tuple[str, ...]:
         """``allowed_hosts`` one by one, in lower case."""
         return tuple(filter(None, (name.strip() for name in self.allowed_hosts.lower().split(","))))
+
+    @property
+    def webhook_patterns(self) -> tuple[str, ...]:
+        """``webhook_hosts`` one by one."""
+        return tuple(filter(None, (name.strip() for name in self.webhook_hosts.split(","))))
 
     @property
     def store_url(self) -> str:

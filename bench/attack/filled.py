@@ -8,15 +8,27 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
 
 from ifonly.service.access import Principal, Role
-from ifonly.service.store import erasure, holds, jobs, keys, sessions, translog, witness
+from ifonly.service.store import (
+    erasure,
+    holds,
+    inbox,
+    jobs,
+    keys,
+    outbox,
+    sessions,
+    translog,
+    witness,
+)
 from ifonly.service.store.chain import Facts, now_us
 from ifonly.service.store.database import Database, connect
 from ifonly.service.store.idempotency import Named, once
+from ifonly.service.store.inbox import Arrived, Half
 from ifonly.service.store.jobs import Answered
 from ifonly.service.store.journal import Draft, Journal, JournalOptions
 from ifonly.service.store.kinds import RecordKind
@@ -55,6 +67,7 @@ def fill(database: Database, anchor_file: Path) -> None:
     with _journal(database, anchor_file) as journal:
         _admit(database, journal)
         _work(journal)
+        _tell(journal)
         _witness(journal)
         _log(database, journal)
     with _journal(database, anchor_file) as journal:
@@ -192,6 +205,19 @@ def _admit(database: Database, journal: Journal) -> None:
         kind=RecordKind.ACCESS, actor=KIM.actor, status="listed", detail={"by": "GET /records"}
     )
     _append(journal, Draft(about, b'{"request":{"query":"kind=review"}}'))
+
+
+def _tell(journal: Journal) -> None:
+    """Events of a deployed model: one that waits for its response, one that was seen to; and a
+    message that is to be sent."""
+    who = Principal("key:line-3", frozenset({Role.SENDER}))
+    for half, name in ((Half.REQUEST, "one"), (Half.REQUEST, "two"), (Half.RESPONSE, "two")):
+        arrived = Arrived(half, (name,), {"id": name}, b"{}", who, "request-1")
+        journal.change(inbox.accept([arrived], 9)).result()
+    (pair,) = journal.change(inbox.claim("worker", 9, HOUR_US)).result()
+    journal.change(inbox.settled("worker", [pair.key])).result()
+    told = {0: {"event": {"id": "two", "source": "pod"}, "row": 0, "prediction": 1}, None: {}}
+    journal.change(partial(outbox.expect, job="a job", contexts=told)).result()
 
 
 def _work(journal: Journal) -> None:

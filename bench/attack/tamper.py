@@ -65,6 +65,8 @@ VERSION = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa
 
 WHY = {
     ("rate_buckets", "*"): "decides how soon somebody may ask again, and no answer",
+    ("inference_events", "*"): "came from outside; what is explained of it is a record",
+    ("outbox", "*"): "sends a record that answers its row, or a job's counts, to who may be told",
     ("job_rows", "worker"): "who works at an open row",
     ("job_rows", "leased_until_us"): "until when",
     ("job_rows", "attempts"): "how often it was tried; too often is answered by a recorded failure",

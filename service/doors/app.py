@@ -20,6 +20,8 @@ from ifonly.service.ask.warming import warm
 from ifonly.service.audit.recent_accesses import RecentAccesses
 from ifonly.service.audit.trust_root import sequencing, witness_of
 from ifonly.service.doors import kserve, mlflow
+from ifonly.service.doors.events import routes as events
+from ifonly.service.doors.events.sorting import Sorter
 from ifonly.service.doors.http import (
     audit,
     health,
@@ -68,6 +70,7 @@ from ifonly.service.tracing import Stages, tracing
 if TYPE_CHECKING:
     from ifonly.service.doors.http.oidc import Issuer
     from ifonly.service.doors.pages.accounts import Accounts
+    from ifonly.service.sending.sender import Sender
 
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
@@ -163,11 +166,21 @@ def create_app(
             clean = _beside(_forget(store, kept, models.root))
             ending = _ending(told, turns, settings.shutdown_seconds)
             refreshing = _refreshing(models, settings.refresh_seconds)
+            sorter = Sorter(app.state.ifonly) if settings.job_threads else None
+            sender = sender_of(settings, store, metrics)
             async with refreshing, clean, ending, remote(app, settings):
                 job_workers.start()
+                if sorter is not None:  # else another process does the work
+                    sorter.start()
+                if sender is not None:
+                    sender.start()
                 try:
                     yield
                 finally:
+                    if sorter is not None:
+                        await anyio.to_thread.run_sync(sorter.stop)
+                    if sender is not None:
+                        await anyio.to_thread.run_sync(sender.stop)
                     # Searches end first: a thread that searches cannot be joined.
                     turns.stop()
                     watchdog.stop_all()  # nobody waits any more for what the graphs say
@@ -205,6 +218,8 @@ def create_app(
     app.include_router(open_inference.indexing)
     app.include_router(mlflow.public)
     app.include_router(mlflow.asking)
+    app.include_router(events.router)
+    app.include_router(events.letters)
     app.include_router(uploading.router)
     app.include_router(health.front)
     app.include_router(health.router)
@@ -264,6 +279,21 @@ def accounts_of(settings: Settings) -> Accounts | None:
     from ifonly.service.doors.pages.accounts import Accounts
 
     return Accounts.of(settings)
+
+
+def sender_of(settings: Settings, store: Store, metrics: Metrics) -> Sender | None:
+    """Who sends events and webhooks, if there may be any.
+
+    Raises
+    ------
+    SinkUnavailable
+        If the settings name a sink or a secret that cannot be used.
+    """
+    if settings.event_sink is None and not settings.webhook_patterns:
+        return None
+    from ifonly.service.sending.sender import Sender
+
+    return Sender(store, settings, metrics)
 
 
 Remote = Callable[[FastAPI, Settings], AbstractAsyncContextManager[object]]

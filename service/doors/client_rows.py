@@ -63,7 +63,7 @@ def read_rows(rows: Sequence[Any], key: str, model: ServedModel) -> ReadRows:
     instances, wrong = {}, {}
     for place, row in enumerate(rows):
         try:
-            named = _named(row, key, place, model)
+            named = named_row(row, key, place, model)
             read_request.instance(named, model, (key, place))
             instances[place] = named
         except InvalidRequest as error:
@@ -71,7 +71,14 @@ def read_rows(rows: Sequence[Any], key: str, model: ServedModel) -> ReadRows:
     return ReadRows(key, len(rows), instances, wrong)
 
 
-def _named(row: Any, key: str, place: int, model: ServedModel) -> Instance:
+def named_row(row: Any, key: str, place: int, model: ServedModel) -> Instance:
+    """A row by feature name; ``key``, ``place``: where it stands.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is neither an object nor a list of a value for each feature.
+    """
     names = model.schema.names
     if isinstance(row, dict):
         return row

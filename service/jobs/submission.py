@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
+
+import sqlalchemy as sa
 
 from ifonly.service.audit.recorder import Recorder, durable
 from ifonly.service.served.registry import ServedModel
-from ifonly.service.store import jobs
+from ifonly.service.store import jobs, outbox
 from ifonly.service.store.chain import timestamp
 from ifonly.service.store.jobs import StoredJob
+from ifonly.service.store.journal import Draft, RecordedWrite
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.replies import Audit
 
 
-async def submit(lines: Sequence[bytes], model: ServedModel, recorder: Recorder) -> wire.Job:
-    """A job of these questions, once it is durable.
+async def submit(
+    lines: Sequence[bytes], model: ServedModel, recorder: Recorder, webhook: str | None = None
+) -> wire.Job:
+    """A job of these questions, once it is durable; ``webhook``: who is told of its end.
 
     Raises
     ------
@@ -30,9 +36,17 @@ async def submit(lines: Sequence[bytes], model: ServedModel, recorder: Recorder)
     )
     job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows)
     # Durable before the reply: the job's record is all that its client has.
-    receipt = await asyncio.wrap_future(recorder.append(work))
+    append = work if webhook is None else partial(_with_webhook, work, job.id, webhook)
+    receipt = await asyncio.wrap_future(recorder.append(append))
     runtime.wake()
     return shown(job, durable(receipt))
+
+
+def _with_webhook(
+    work: RecordedWrite, job: str, webhook: str, connection: sa.Connection
+) -> Draft | Sequence[Draft]:
+    outbox.expect(connection, job, {None: {}}, webhook)
+    return work(connection)
 
 
 def shown(job: StoredJob, audit: Audit | None = None) -> wire.Job:

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from ifonly.service.access import EVERYTHING, Scope
 from ifonly.service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
+from ifonly.service.store import outbox
 from ifonly.service.store.archive import whole
 from ifonly.service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Payload, Record, now_us
 from ifonly.service.store.chain_membership import (
@@ -473,6 +474,7 @@ def finish(job: StoredJob, worker: str, answered: Sequence[Answered]) -> Recorde
                 refused=jobs.c.refused + sum(row.is_refusal for row in kept),
             )
         )
+        outbox.release(connection, job.id, {row.number: row.draft.facts.id for row in kept})
         drafts = [row.numbered for row in kept]
         now = _find(connection, job.id)
         if now.answered == now.rows:
@@ -518,6 +520,7 @@ def _end(connection: sa.Connection, job: StoredJob, state: State, actor: str) ->
         .where(jobs.c.id == job.id)
         .values(state=state.value, finished_us=facts.time_us)
     )
+    outbox.release(connection, job.id, {None: facts.id})
     return Draft(facts)
 
 
@@ -535,6 +538,7 @@ def cancel(identity: str, actor: str) -> RecordedWrite:
     def work(connection: sa.Connection) -> Draft:
         # Rows before the job, as everywhere here: nobody waits in a circle.
         connection.execute(sa.delete(job_rows).where(job_rows.c.job == identity, IS_UNANSWERED))
+        outbox.forget_rows(connection, identity)
         found = connection.execute(
             sa.select(jobs).where(jobs.c.id == identity).with_for_update()
         ).one_or_none()

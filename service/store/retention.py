@@ -1,4 +1,5 @@
-"""What is kept only for a while: finished jobs, idempotency keys, how often somebody asked.
+"""What is kept only for a while: finished jobs, idempotency keys, how often somebody asked, keys of
+events that were seen to, and dead letters.
 
 None of it is evidence: what a job answered stays in the records. Payloads have a policy of their
 own (:mod:`ifonly.service.store.erasure`), for they are somebody's data and their end is recorded.
@@ -13,7 +14,14 @@ import sqlalchemy as sa
 from ifonly.service.store.chain import DAY_US, now_us
 from ifonly.service.store.jobs import TURN
 from ifonly.service.store.journal import UnrecordedWrite
-from ifonly.service.store.tables import idempotency_keys, job_rows, jobs, rate_buckets
+from ifonly.service.store.tables import (
+    idempotency_keys,
+    inference_events,
+    job_rows,
+    jobs,
+    outbox,
+    rate_buckets,
+)
 
 JOBS_AT_ONCE = 10
 ROWS_AT_ONCE = 5_000
@@ -39,9 +47,21 @@ def forget(kept: Kept) -> UnrecordedWrite[int]:
             _jobs(connection, of_jobs)
             + _some(connection, idempotency_keys, idempotency_keys.c.created_us < of_keys)
             + _some(connection, rate_buckets, _is_idle(now))
+            + _some(connection, inference_events, _is_old(of_keys, of_jobs))
+            + _some(connection, outbox, sa.and_(_IS_DEAD, outbox.c.created_us < of_jobs))
         )
 
     return change
+
+
+_IS_DEAD = outbox.c.state == "dead"
+
+
+def _is_old(of_keys: int, of_jobs: int) -> sa.ColumnElement[bool]:
+    """Of events that somebody has seen to, and of those that nobody could read."""
+    state, then = inference_events.c.state, inference_events.c.received_us
+    is_sorted, is_dead = state == "sorted", state == "dead"
+    return sa.or_(sa.and_(is_sorted, then < of_keys), sa.and_(is_dead, then < of_jobs))
 
 
 def _is_idle(now: int) -> sa.ColumnElement[bool]:

@@ -221,6 +221,62 @@ sessions = sa.Table(
 )
 sa.Index("ix_sessions_expires", sessions.c.expires_us)
 
+# --- events: ifonly.service.store.inbox, ifonly.service.store.outbox ------------------------------
+
+# What a deployed model was asked and what it said, until both are there and somebody has looked at
+# them. Of what was looked at only the key stays, for a while: sent again, it is known.
+inference_events = sa.Table(
+    "inference_events",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("role", sa.Text),
+    sa.Column("scope", sa.Text),
+    sa.Column("request_id", sa.Text),
+    # JSON: attributes of the event that came first.
+    sa.Column("said", sa.Text, nullable=False),
+    sa.Column("request", sa.LargeBinary),
+    sa.Column("response", sa.LargeBinary),
+    sa.Column("received_us", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("worker", sa.String(40), nullable=False),
+    sa.Column("leased_until_us", sa.BigInteger, nullable=False),
+)
+IS_UNSORTED = inference_events.c.state != "sorted"
+sa.Index(
+    "ix_inference_events_unsorted",
+    inference_events.c.state,
+    inference_events.c.received_us,
+    sqlite_where=IS_UNSORTED,
+    postgresql_where=IS_UNSORTED,
+)
+
+# What is still to be sent. A row is gone once its receiver has it.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    # As the receiver is told it, each time.
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("job", sa.String(36), nullable=False),
+    # Of the job; none: it tells of the job's end.
+    sa.Column("number", sa.Integer),
+    # Where to; none: to the sink that the settings name.
+    sa.Column("target", sa.Text),
+    # JSON: what the record does not say.
+    sa.Column("context", sa.Text, nullable=False),
+    # That is told of.
+    sa.Column("record", sa.String(36)),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("worker", sa.String(40), nullable=False),
+)
+sa.Index("ix_outbox_state", outbox.c.state, outbox.c.due_us)
+sa.Index("ix_outbox_job", outbox.c.job, outbox.c.number)
+
 # --- the log: ifonly.service.store.translog -------------------------------------------------------
 
 log_state = sa.Table(

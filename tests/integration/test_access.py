@@ -49,6 +49,7 @@ STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVE = ec.generate_private_key(ec.SECP256R1())
 
 O, P, A, ADMIN = Role.OPERATOR, Role.PIPELINE, Role.AUDITOR, Role.ADMIN  # noqa: E741
+S = Role.SENDER
 
 TABLE = {
     ("GET", "/metrics"): {O, P, A, ADMIN},
@@ -60,6 +61,11 @@ TABLE = {
     ("POST", "/api/v1/models/{model}/what-if"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations/bulk"): {O, P, ADMIN},
+    ("POST", "/"): {S, P, ADMIN},
+    ("POST", "/api/v1/events"): {S, P, ADMIN},
+    ("GET", "/api/v1/events/dead-letters"): {ADMIN},
+    ("POST", "/api/v1/events/dead-letters/{id}/retry"): {ADMIN},
+    ("DELETE", "/api/v1/events/dead-letters/{id}"): {ADMIN},
     ("POST", "/invocations"): {O, P, ADMIN},
     ("POST", "/invocations/explanations"): {O, P, ADMIN},
     ("GET", "/v1/models"): {O, P, A, ADMIN},

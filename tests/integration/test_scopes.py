@@ -32,6 +32,7 @@ from tests.integration.small_models import SORTER, linear
 from tests.integration.test_access import bearer
 from tests.integration.test_sign_in import form_token, sign_in
 from tests.integration.test_upload import ZIP
+from tests.support import logged
 
 SCOPE = Scope(("line-a-*",), (("line", ("a",)),))
 HERE, ELSEWHERE = "line-a-sorter", "line-b-sorter"
@@ -41,9 +42,9 @@ WITHIN, OTHER_MODEL, OTHER_LINE = "within", "of the other model", "of the other 
 MODEL_OF = {WITHIN: HERE, OTHER_MODEL: ELSEWHERE, OTHER_LINE: HERE}
 LINE_OF = {WITHIN: "a", OTHER_MODEL: "a", OTHER_LINE: "b"}
 
-ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN, ONLY = (
+ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN, ONLY, EVENTS = (
     *("ask", "model", "record", "job"),
-    *("list", "all", "send", "own", "only"),
+    *("list", "all", "send", "own", "only", "events"),
 )
 ROUTES = {
     ("GET", "/metrics"): ALL,
@@ -68,6 +69,11 @@ ROUTES = {
     ("POST", "/v2/repository/index"): LIST,
     ("POST", "/v2/models/{model}/infer"): ASK,
     ("POST", "/v2/models/{model}/versions/{version}/infer"): ASK,
+    ("POST", "/"): EVENTS,  # of services: see below
+    ("POST", "/api/v1/events"): EVENTS,
+    ("GET", "/api/v1/events/dead-letters"): ALL,
+    ("POST", "/api/v1/events/dead-letters/{id}/retry"): ALL,
+    ("DELETE", "/api/v1/events/dead-letters/{id}"): ALL,
     ("POST", "/invocations"): ONLY,  # the only model of whoever asks: see below
     ("POST", "/invocations/explanations"): ONLY,
     ("GET", "/api/v1/jobs/{id}"): JOB,
@@ -452,9 +458,26 @@ def test_what_tells_of_everything_is_for_who_may_see_everything(
     asker: Asker, api: httpx.Client, whole: str
 ) -> None:
     for method, path in routes(ALL):
-        assert asker.ask(method, path, "", "").status_code == 403, path
+        assert asker.ask(method, path, "", "nothing").status_code == 403, path
         if path in ("/metrics", "/api/v1/audit/verify"):
             assert api.get(path, headers=bearer(whole)).status_code == 200
+
+
+def test_events_are_taken_of_services_within_the_scope_alone(
+    store_url: str, api: httpx.Client, whole: str
+) -> None:
+    scope = Scope(("line-a-*",), (("namespace", ("line-a",)),))
+    sender = bearer(made(store_url, Role.SENDER, scope))
+
+    def sent(service: str, namespace: str, path: str) -> int:
+        head = logged.headers("request", "1", service, **{"Ce-Namespace": namespace})
+        return api.post(path, content=b"{}", headers=head | sender).status_code
+
+    for _, path in routes(EVENTS):
+        assert sent(HERE, "line-a", path) == 202
+        assert sent(ELSEWHERE, "line-a", path) == 404
+        assert sent(HERE, "line-b", path) == 403
+        assert sent(HERE, "", path) == 403
 
 
 def test_everybody_has_what_is_their_own(asker: Asker) -> None:
@@ -462,7 +485,8 @@ def test_everybody_has_what_is_their_own(asker: Asker) -> None:
         if path == "/sign-out":
             continue  # it would end the session that the others need
         client = asker.pages if (method, path) in PAGES else asker.api
-        with client.stream(method, path, params=OWN_QUERY.get(path)) as reply:
+        html = {"accept": "text/html"} if client is asker.pages else {}
+        with client.stream(method, path, params=OWN_QUERY.get(path), headers=html) as reply:
             expected = (200, 303) if may(asker.role, (method, path)) else (403,)
             assert reply.status_code in expected, path
 

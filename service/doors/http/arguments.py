@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ifonly.service.doors.http.context import context_of
 from ifonly.service.errors import MAX_FAULTS, Fault, InvalidRequest, RequestPart
+from ifonly.service.settings import Settings
 from ifonly.service.wire.base import Wire
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -35,6 +36,25 @@ class QuestionSelection(Selection):
         description="Wait for the next signed head of the log (about a commit), and reply with "
         "the proof that the record is in it.",
     )
+
+
+def _webhook(description: str) -> Any:
+    return Field(None, min_length=1, max_length=2_048, description=description)
+
+
+TOLD = "Told once the job has ended (`job.done`, `job.failed`, `job.cancelled`), signed."
+
+
+class JobSelection(Selection):
+    """Which version is asked, and who is told of the job's end."""
+
+    webhook: str | None = _webhook(f"A URL that is {TOLD[0].lower()}{TOLD[1:]}")
+
+
+class ExplanationSelection(QuestionSelection):
+    """The same of an explanation, which may become a job."""
+
+    webhook: str | None = _webhook(f"With `Prefer: respond-async`: a URL. {TOLD}")
 
 
 def query_of(route: APIRoute) -> frozenset[str]:
@@ -103,7 +123,26 @@ async def _plain(request: Request, asked: type[Wire]) -> dict[str, Any] | None:
     return {
         "model": model,
         # An empty query, so every default.
-        "selected": QuestionSelection(),
+        "selected": ExplanationSelection(),
         "request": wanted,
         "recording": context_of(request).recorder(),
     }
+
+
+def checked_webhook(url: str | None, settings: Settings) -> str | None:
+    """``url``, if a webhook may be sent there.
+
+    Raises
+    ------
+    InvalidRequest
+        If not: whoever may ask for jobs does not choose which hosts of the plant are asked.
+    """
+    if url is None:
+        return None
+    from ifonly.service.sending.webhooks import why_not
+
+    problem = why_not(url, settings.webhook_patterns)
+    if problem is not None:
+        fault = Fault(("webhook",), problem, url, parameter="webhook")
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
+    return url

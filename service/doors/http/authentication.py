@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
@@ -38,7 +39,13 @@ async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = F
         If the keys cannot be read.
     """
     state = application(request)
-    principal = ANYONE if state.settings.no_auth else await find(_token(request), state)
+    # Loggers of deployed models can say who they are in a URL alone, which becomes `Basic`. Nowhere
+    # else: a browser sends that again by itself, to whatever page asks it to.
+    is_logger = Role.SENDER in roles
+    if state.settings.no_auth:
+        principal = ANYONE
+    else:
+        principal = await find(_token(request, takes_basic=is_logger), state)
     if not principal.roles & roles:
         need = ", ".join(sorted(roles))
         has = ", ".join(sorted(principal.roles)) or "none"
@@ -85,16 +92,26 @@ def check_whole(principal: Principal) -> None:
         raise Forbidden(f"this tells of everything, and {principal.actor} has a scope")
 
 
-def _token(request: Request) -> str:
+def _token(request: Request, *, takes_basic: bool = False) -> str:
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     if not header:
         # Nothing was tried: RFC 6750, 3.1 then wants no error code in the reply.
         raise Unauthenticated("an API key or a token is needed", was_tried=False)
     token = token.strip()
+    if takes_basic and scheme.lower() == "basic":
+        scheme, token = "bearer", _password(token)
     if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
         raise Unauthenticated("Authorization is not `Bearer` and a token", was_tried=True)
     return token
+
+
+def _password(credentials: str) -> str:
+    """Of ``Basic`` (RFC 7617); empty if there is none."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 async def find(token: str, state: AppState) -> Principal:

@@ -76,7 +76,7 @@ def check_media_type(headers: Mapping[str, str]) -> None:
     UnsupportedMediaType
         Unless the body is declared to be JSON in UTF-8.
     """
-    kind = _media_type(headers)
+    kind = media_type(headers)
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
     ):
@@ -88,7 +88,7 @@ def _unsupported(headers: Mapping[str, str], wanted: str) -> UnsupportedMediaTyp
     return UnsupportedMediaType(f"the content type is {declared}; this takes {wanted}")
 
 
-def _media_type(headers: Mapping[str, str]) -> str:
+def media_type(headers: Mapping[str, str]) -> str:
     """As declared, without its parameters; empty if none is."""
     return _read_media_type(headers.get("content-type", ""))
 
@@ -177,7 +177,7 @@ def read_lines(body: bytes, headers: Mapping[str, str], settings: Settings) -> l
     UnsupportedMediaType, BodyTooLarge, TooManyRows, MalformedBody
         If it is declared as something else, longer than a job may be, or has no line.
     """
-    kind = _media_type(headers)
+    kind = media_type(headers)
     if kind not in (LINES, *OTHER_LINES):
         raise _unsupported(headers, LINES)
     # A mark of byte order is what Windows tools put before UTF-8.

@@ -9,20 +9,21 @@ from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
 from ifonly.service.access import Principal, Role
 from ifonly.service.audit import records
 from ifonly.service.doors.http import authentication
+from ifonly.service.doors.http.arguments import JobSelection, checked_webhook
 from ifonly.service.doors.http.authentication import Admitted
 from ifonly.service.doors.http.body import LINES, read_lines
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
 from ifonly.service.doors.http.openapi import REFERENCE, guarded
 from ifonly.service.doors.http.request_path import ApiRoute, QuestionRoute
-from ifonly.service.doors.http.routes import ModelName, Selected
+from ifonly.service.doors.http.routes import ModelName
 from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
 from ifonly.service.doors.http.written import accepted, written
 from ifonly.service.errors import Forbidden, JobNotFinished
@@ -65,7 +66,11 @@ LOOK_SECONDS = 0.5
     },
 )
 async def submit_job(
-    model: ModelName, selected: Selected, request: Request, state: Shared, recording: Recording
+    model: ModelName,
+    selected: Annotated[JobSelection, Query()],
+    request: Request,
+    state: Shared,
+    recording: Recording,
 ) -> Response:
     """One line of JSON a row, each as the body of `explanations`; answered one after the other.
 
@@ -76,7 +81,8 @@ async def submit_job(
     body = await request.body()
     # A job's body may be megabytes: a thread unpacks and splits it.
     lines = await anyio.to_thread.run_sync(read_lines, body, request.headers, state.settings)
-    return accepted(await submission.submit(lines, served, recording))
+    webhook = checked_webhook(selected.webhook, state.settings)
+    return accepted(await submission.submit(lines, served, recording, webhook))
 
 
 async def _find(state: AppState, identity: str) -> StoredJob:

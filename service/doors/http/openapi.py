@@ -32,6 +32,7 @@ TAGS = [
         "description": "The same for clients of the Open Inference Protocol.",
     },
     {"name": "mlflow", "description": "The same for clients of MLflow's scoring server."},
+    {"name": "events", "description": "What deployed models were asked and said (CloudEvents)."},
     {"name": "jobs", "description": "Many questions at once, answered after the reply."},
     {"name": "reviews", "description": "What people say of an explanation."},
     {"name": "audit", "description": "Who asked what, what was answered, and that it still holds."},

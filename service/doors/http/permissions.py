@@ -14,7 +14,8 @@ _REVIEWS = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
 _ACTS = frozenset({Role.OPERATOR, Role.ADMIN})
 _AUDITS = frozenset({Role.AUDITOR, Role.ADMIN})
 _KEEPS = frozenset({Role.ADMIN})
-_EVERYBODY = frozenset(Role)
+_SENDS = frozenset({Role.SENDER, Role.PIPELINE, Role.ADMIN})
+_EVERYBODY = frozenset(Role) - {Role.SENDER}
 
 PUBLIC = frozenset(
     {
@@ -43,6 +44,11 @@ ALLOWED = {
     ("POST", "/api/v1/models/{model}/what-if"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations/bulk"): _ASKS,
+    ("POST", "/"): _SENDS,
+    ("POST", "/api/v1/events"): _SENDS,
+    ("GET", "/api/v1/events/dead-letters"): _KEEPS,
+    ("POST", "/api/v1/events/dead-letters/{id}/retry"): _KEEPS,
+    ("DELETE", "/api/v1/events/dead-letters/{id}"): _KEEPS,
     ("POST", "/invocations"): _ASKS,
     ("POST", "/invocations/explanations"): _ASKS,
     ("GET", "/v1/models"): _EVERYBODY,
@@ -119,7 +125,14 @@ PAGES = {
 
 
 WHOLE = frozenset(
-    {("GET", "/metrics"), ("GET", "/api/v1/audit/verify"), ("POST", "/records/verify")}
+    {
+        ("GET", "/metrics"),
+        ("GET", "/api/v1/audit/verify"),
+        ("GET", "/api/v1/events/dead-letters"),
+        ("POST", "/api/v1/events/dead-letters/{id}/retry"),
+        ("DELETE", "/api/v1/events/dead-letters/{id}"),
+        ("POST", "/records/verify"),
+    }
 )
 """What tells of everything that is there, and is for nobody who may see a part of it only."""
 

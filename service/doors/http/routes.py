@@ -10,12 +10,19 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from ifonly.service.ask import answering, catalogue
 from ifonly.service.ask.budget import Budget
 from ifonly.service.audit.drafts import asked_by
-from ifonly.service.doors.http.arguments import LONGEST_NAME, QuestionSelection, Selection
+from ifonly.service.doors.http.arguments import (
+    LONGEST_NAME,
+    ExplanationSelection,
+    QuestionSelection,
+    Selection,
+    checked_webhook,
+)
 from ifonly.service.doors.http.context import Recording, Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.request_path import ApiRoute, PlainQuestionRoute
 from ifonly.service.doors.http.written import accepted, prefers_async, recorded, written
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.jobs.submission import submit
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import examples, jobs, models, replies, requests
@@ -41,6 +48,12 @@ Preferences = Annotated[
     str | None,
     Header(description="`respond-async`: answer in a job (RFC 7240).", max_length=256),
 ]
+
+_NO_JOB = Fault(
+    ("webhook",),
+    "a webhook is told of a job's end, and this is none without `Prefer: respond-async`",
+    parameter="webhook",
+)
 
 QUESTION = guarded(400, 404, 410, 413, 415, 422, 503)
 
@@ -138,7 +151,7 @@ async def what_if(
 )
 async def explain(
     model: ModelName,
-    selected: Asked,
+    selected: Annotated[ExplanationSelection, Query()],
     request: requests.ExplanationRequest,
     recording: Recording,
     prefer: Preferences = None,
@@ -146,7 +159,10 @@ async def explain(
     """Which smallest allowed change would have put the prediction in the target?"""
     served = recording.runtime.registry.get(model, selected.version)
     if prefers_async(prefer):
-        return accepted(await submit([asked_by(request)], served, recording))
+        webhook = checked_webhook(selected.webhook, recording.runtime.settings)
+        return accepted(await submit([asked_by(request)], served, recording, webhook))
+    if selected.webhook is not None:
+        raise InvalidRequest(RequestPart.REQUEST, [_NO_JOB])
     # By actor: who asks much waits for their own searches, not others for them (decision 0084).
     turn = recording.runtime.turns.search(recording.principal.actor)
     budget = Budget.of(request.deadline_ms, recording.runtime.settings, turn)

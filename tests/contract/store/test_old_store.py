@@ -57,6 +57,8 @@ KINDS = Counter(
     }
 )
 """Of each at least so many; every kind that there was."""
+LATER = {"inference_events", "outbox"}
+"""Tables that the version which has written the fixture had not."""
 QUESTIONS = (RecordKind.PREDICTION, RecordKind.WHAT_IF, RecordKind.EXPLANATION)
 pytestmark = pytest.mark.timeout(900)
 
@@ -174,6 +176,7 @@ def test_it_has_a_row_in_every_table_and_a_record_of_every_kind(
                 sa.select(sa.func.count()).select_from(table)
             ).scalar_one()
             for table in metadata.sorted_tables
+            if table.name not in LATER
         }
     assert min(rows.values()) > 0, rows
     assert Counter(RecordKind(event["kind"]) for event in events) >= KINDS

@@ -79,7 +79,8 @@ def test_every_manifest_is_applied_or_says_why_not() -> None:
 
 def test_every_setting_that_is_deployed_exists() -> None:
     known = {f"IFONLY_{name.upper()}" for name in Settings.model_fields}
-    files = (*MANIFESTS, DEPLOY / "compose.yaml", ROOT / "docs/runbook.md", ROOT / "docs/api.md")
+    pages = [ROOT / "docs" / name for name in ("runbook.md", "api.md", "events.md")]
+    files = (*MANIFESTS, DEPLOY / "compose.yaml", *pages)
     named = {n for file in files for n in re.findall(r"IFONLY_[A-Z_]+[A-Z]", file.read_text())}
     assert named <= known
     assert len(named) > 10

@@ -1,0 +1,227 @@
+"""The thread of a process that looks at joined events: what is an alarm becomes a row of a job."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+
+from ifonly.models.errors import UnknownModel
+from ifonly.service import logs
+from ifonly.service.audit.drafts import Drafting
+from ifonly.service.audit.runtime import Runtime
+from ifonly.service.doors.events.payloads import Logged, Unreadable, is_alarm, read_pair
+from ifonly.service.doors.events.services import model_of, told_of
+from ifonly.service.errors import InvalidRequest, LostLease, QueueFull, ServiceError
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store import inbox, jobs, outbox
+from ifonly.service.store.inbox import Pair
+from ifonly.service.store.journal import Draft
+from ifonly.service.store.kinds import RecordKind
+
+POLL_SECONDS = 0.5
+"""How soon a process sees what came."""
+AT_ONCE = 64
+"""Pairs of one look; those of one model and sender become one job."""
+LEASE_US = 60_000_000
+FULL_US = 2_000_000
+"""After so long events are looked at again whose sender has too many rows that wait."""
+AFTER_FAILURE_SECONDS = 1.0
+FORGET_SECONDS = 30.0
+"""Between two looks for events whose other half has not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAlarm:
+    """An alarm, and the pair of events that told of it."""
+
+    pair: Pair
+    logged: Logged
+
+    @property
+    def question(self) -> bytes:
+        asked: dict[str, Any] = {"instance": self.logged.row}
+        if attributes := told_of(self.pair.said):
+            asked["attributes"] = attributes
+        return json.dumps(asked, ensure_ascii=False).encode()
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What its message says beside the record."""
+        told = {"row": self.logged.place, "prediction": self.logged.said}
+        return {"event": dict(self.pair.said)} | told
+
+
+def _parts(found: Sequence[LoggedAlarm], most: int) -> Iterator[list[LoggedAlarm]]:
+    """Alarms of whole pairs, up to ``most`` together; those of one pair, however many."""
+    part: list[LoggedAlarm] = []
+    for _, of_pair in groupby(found, key=lambda each: each.pair.key):
+        more = list(of_pair)
+        if part and len(part) + len(more) > most:
+            yield part
+            part = []
+        part += more
+    if part:
+        yield part
+
+
+class Sorter:
+    """A thread: ``start`` it, ``stop`` it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._store = runtime.store
+        self._settings = runtime.settings
+        self._name = f"{runtime.store.journal.writer}-events"
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(self._settings.shutdown_seconds)
+
+    def _run(self) -> None:
+        forget = 0.0
+        while not self._stopping.is_set():
+            seconds = POLL_SECONDS
+            try:
+                if time.monotonic() >= forget:
+                    forget = time.monotonic() + FORGET_SECONDS
+                    self._forget()
+                if self.sort():
+                    continue
+            except LostLease as error:
+                logs.logger.warning("%s", error)
+            except ServiceError as error:
+                logs.logger.error("events wait: %s", error)
+                seconds = AFTER_FAILURE_SECONDS
+            except Exception as error:  # whatever it was, the pairs go to whoever comes next
+                logs.logger.error("events wait: %s", logs.where(error))
+                seconds = AFTER_FAILURE_SECONDS
+            self._stopping.wait(seconds)
+
+    def _forget(self) -> None:
+        patience = round(self._settings.event_patience_seconds * 1e6)
+        lonely = self._store.journal.change(inbox.forget_lonely(patience)).result()
+        if lonely:
+            self._runtime.metrics.events({"alone": lonely})
+            logs.logger.warning("the other half of %d events has not come", lonely)
+
+    def sort(self) -> bool:
+        """Look at what came; whether there was anything."""
+        journal = self._store.journal
+        if not inbox.is_any_joined(self._store.database):
+            return False
+        pairs = journal.change(inbox.claim(self._name, AT_ONCE, LEASE_US)).result()
+        try:
+            self._sort(pairs)
+        finally:
+            # What is left after a failure is free at once, not when the lease ends.
+            journal.change(inbox.hand_back(self._name)).result()
+        return bool(pairs)
+
+    def _sort(self, pairs: Sequence[Pair]) -> None:
+        unreadable: dict[str, str] = {}
+        quiet: list[str] = []
+        alarms: defaultdict[tuple[Any, ...], list[LoggedAlarm]] = defaultdict(list)
+        models: dict[tuple[Any, ...], ServedModel] = {}
+        for pair in pairs:
+            with logs.of_request(pair.request_id or "-"):
+                try:
+                    model, found = self._look(pair)
+                except Unreadable as error:
+                    unreadable[pair.key] = str(error)
+                    continue
+                # One that raised here would be looked at for ever, before all others.
+                except Exception as error:
+                    logs.logger.error("events could not be read: %s", logs.where(error))
+                    unreadable[pair.key] = f"failed: {type(error).__name__}"
+                    continue
+            if found:
+                group = (model.name, model.version, pair.principal)
+                models[group] = model
+                alarms[group] += found
+            else:
+                quiet.append(pair.key)
+        journal = self._store.journal
+        if quiet:
+            journal.change(inbox.settled(self._name, quiet)).result()
+        if unreadable:
+            logs.logger.warning("%d pairs of events could not be read", len(unreadable))
+            journal.change(inbox.bury(self._name, unreadable)).result()
+        # Half of what may wait: else what comes together might never have room.
+        most = min(self._settings.max_job_rows, self._settings.max_waiting_rows // 2)
+        explained = sum(
+            self._submitted(models[group], together)
+            for group, found in alarms.items()
+            for together in _parts(found, most)
+        )
+        counts = {"quiet": len(quiet), "unreadable": len(unreadable), "explained": explained}
+        self._runtime.metrics.events(counts)
+
+    def _look(self, pair: Pair) -> tuple[ServedModel, list[LoggedAlarm]]:
+        """The model that a pair is about, and its rows that are to be explained.
+
+        Raises
+        ------
+        Unreadable
+            If nothing can be made of it.
+        """
+        registry = self._runtime.registry.within(pair.principal.scope)
+        try:
+            model = model_of(pair.said, registry, self._settings)
+        except (UnknownModel, InvalidRequest) as error:
+            raise Unreadable(str(error)) from None
+        rows = read_pair(pair.request, pair.response, model)
+        wants_all = self._settings.event_rule == "all"
+        found = [LoggedAlarm(pair, row) for row in rows if wants_all or is_alarm(row, model)]
+        if len(found) > (most := self._settings.max_waiting_rows):
+            raise Unreadable(f"{len(found)} rows are to be explained, and {most} may wait")
+        return model, found
+
+    def _submitted(self, model: ServedModel, found: Sequence[LoggedAlarm]) -> int:
+        """How many of these are explained from now on: all, or none while their sender has too many
+        that wait."""
+        try:
+            self._submit(model, found)
+        except QueueFull as error:
+            logs.logger.warning("events wait: %s", error)
+            keys = [each.pair.key for each in found]
+            later = inbox.postpone(self._name, keys, FULL_US)
+            self._store.journal.change(later).result()
+            return 0
+        return len(found)
+
+    def _submit(self, model: ServedModel, found: Sequence[LoggedAlarm]) -> None:
+        """Have these explained, in the transaction that settles their pairs."""
+        principal = found[0].pair.principal
+        scope = principal.scope.in_words
+        detail = {"rows": len(found)} | ({} if scope is None else {"scope": scope})
+        drafting = Drafting(principal, time.perf_counter())
+        with logs.of_request(found[0].pair.request_id or "-"):
+            facts = drafting.facts(
+                RecordKind.JOB, model, status=jobs.State.QUEUED.value, detail=detail
+            )
+        requests = [each.question for each in found]
+        job, work = jobs.submit(facts, requests, self._settings.max_waiting_rows)
+        keys = [*dict.fromkeys(each.pair.key for each in found)]
+        contexts: Mapping[int | None, Any] = {k: each.context for k, each in enumerate(found)}
+
+        def write(connection: sa.Connection) -> Draft | Sequence[Draft]:
+            inbox.settle(connection, self._name, keys)
+            if self._settings.event_sink is not None:
+                outbox.expect(connection, job.id, contexts)
+            return work(connection)
+
+        self._store.journal.append(write).result()
+        self._runtime.wake()

@@ -1,0 +1,1 @@
+"""What is told to others of its own accord: explained alarms, ends of jobs."""
