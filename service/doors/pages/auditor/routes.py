@@ -20,8 +20,9 @@ from ifonly.service.doors.pages.request_path import PageRoute, refusal
 from ifonly.service.doors.pages.visit import form_value, visit_of, whole
 from ifonly.service.errors import InvalidRequest
 from ifonly.service.store import translog
-from ifonly.service.store.export import MEDIA_TYPES, Format, export
+from ifonly.service.store.export import MEDIA_TYPES, export
 from ifonly.service.store.kinds import STATUSES, RecordKind
+from ifonly.service.store.terms import Format
 from ifonly.service.wire import report as wire_many
 from ifonly.service.wire import trail as wire
 from ifonly.service.wire import validation
