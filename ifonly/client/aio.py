@@ -277,16 +277,17 @@ class AsyncClient:
         """A job after the other, the next of which waits while one is read."""
         begun: deque[tuple[Batch, AsyncJob | None]] = deque()
         try:
-            async for batch in batches_async(rows, size, question):
-                job = await self._submit(model, batch.bodies, version) if batch.bodies else None
-                if job is not None:
-                    job.is_left_running = False
-                begun.append((batch, job))
-                if len(begun) == AHEAD:
-                    async with aclosing(_answers(*begun[0])) as found:
-                        async for answered in found:
-                            yield answered
-                    begun.popleft()
+            async with aclosing(batches_async(rows, size, question)) as made:
+                async for batch in made:
+                    job = await self._submit(model, batch.bodies, version) if batch.bodies else None
+                    if job is not None:
+                        job.is_left_running = False
+                    begun.append((batch, job))
+                    if len(begun) == AHEAD:
+                        async with aclosing(_answers(*begun[0])) as found:
+                            async for answered in found:
+                                yield answered
+                        begun.popleft()
             while begun:
                 async with aclosing(_answers(*begun[0])) as found:
                     async for answered in found:

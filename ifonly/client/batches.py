@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,7 +93,7 @@ def batches(rows: Iterable[Any], size: int, question: Question) -> Iterator[Batc
 
 async def batches_async(
     rows: AsyncIterator[Any], size: int, question: Question
-) -> AsyncIterator[Batch]:
+) -> AsyncGenerator[Batch]:
     """The same of rows that come by and by."""
     batch = Batch(0)
     async for row in rows:

@@ -211,13 +211,13 @@ def answered_row(line: bytes, bodies: Sequence[Instance]) -> Answered:
     try:
         told = json.loads(line)
         number = int(told["row"])
-        body = bodies[number] if number < len(bodies) else {}
+        body = bodies[number] if 0 <= number < len(bodies) else {}
         instance, languages = body.get("instance", {}), body.get("languages")
         if "explanation" in told:
             reply = lenient(replies.ExplanationReply).model_validate(told["explanation"])
             language = languages[0] if languages else next(iter(reply.text), LANGUAGE)
             return Answered(number, instance, explanation(reply, instance, language))
-        refused = told.get("problem") or ERASED
+        refused = ERASED if told.get("erased") else told["problem"]
         details = lenient(ProblemDetails).model_validate(refused)
         return Answered(number, instance, error=problem(details))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

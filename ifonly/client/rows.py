@@ -7,11 +7,11 @@ import json
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Iterable,
     Iterator,
     Mapping,
 )
+from contextlib import aclosing
 from typing import Any
 
 from ifonly.client.errors import NotSent
@@ -87,17 +87,18 @@ def until_it_breaks(rows: Iterator[Any], broken: list[Exception]) -> Iterator[An
 
 
 async def until_it_breaks_async(
-    rows: AsyncIterator[Any], broken: list[Exception]
+    rows: AsyncGenerator[Any], broken: list[Exception]
 ) -> AsyncGenerator[Any]:
     """The same of rows that come by and by."""
     try:
-        async for row in rows:
-            yield row
+        async with aclosing(rows):
+            async for row in rows:
+                yield row
     except Exception as error:
         broken.append(error)
 
 
-async def each_async(rows: Any) -> AsyncIterator[Any]:
+async def each_async(rows: Any) -> AsyncGenerator[Any]:
     """The same of rows that may come by and by."""
     if isinstance(rows, AsyncIterable):
         async for row in rows:
