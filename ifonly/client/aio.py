@@ -18,7 +18,7 @@ from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches_async, failed
 from ifonly.client.calls import LANGUAGE, Call, Question
 from ifonly.client.connection import Connection, Key
-from ifonly.client.errors import ClientError, Unreachable
+from ifonly.client.errors import ClientError, NotFound, Unreachable
 from ifonly.client.handles import (
     AHEAD,
     FIRST_LOOK,
@@ -163,7 +163,12 @@ class AsyncClient:
         **question: Unpack[Question],
     ) -> AsyncJob:
         bodies = [calls.asked_of(row, question) async for row in given.each_async(rows)]
-        return await self._submit(model, bodies, version, key)
+        key = key or calls.new_key()
+        try:
+            return await self._submit(model, bodies, version, key)
+        except (asyncio.CancelledError, Unreachable) as error:
+            note_begun(error, key)
+            raise
 
     async def job(self, id: str) -> AsyncJob:
         return AsyncJob(self, await self._send(calls.read_job(id)))
@@ -279,9 +284,7 @@ class AsyncClient:
         try:
             async with aclosing(batches_async(rows, size, question)) as made:
                 async for batch in made:
-                    job = await self._submit(model, batch.bodies, version) if batch.bodies else None
-                    if job is not None:
-                        job.is_left_running = False
+                    job = await self._part(model, batch.bodies, version)
                     begun.append((batch, job))
                     if len(begun) == AHEAD:
                         async with aclosing(_answers(*begun[0])) as found:
@@ -299,20 +302,35 @@ class AsyncClient:
                     await job.leave(error)
             raise
 
+    async def _part(
+        self, model: str, bodies: Sequence[Instance], version: str | None
+    ) -> AsyncJob | None:
+        """A job that is cancelled with what it is a part of; None: it would have no row."""
+        if not bodies:
+            return None
+        key = calls.new_key()
+        try:
+            job = await self._submit(model, bodies, version, key)
+        except (asyncio.CancelledError, Unreachable) as error:
+            try:
+                begun = await self._submit(model, bodies, version, key, ONCE)
+                await begun.leave(error)
+            except ClientError:
+                note_begun(error, key)
+            raise
+        job.is_left_running = False
+        return job
+
     async def _submit(
         self,
         model: str,
         bodies: Sequence[Instance],
         version: str | None,
-        key: str | None = None,
+        key: str,
+        retries: Retries | None = None,
     ) -> AsyncJob:
-        key = key or calls.new_key()
-        try:
-            told = await self._send(calls.submit(model, bodies, version, key))
-        except (asyncio.CancelledError, Unreachable) as error:
-            note_begun(error, key)
-            raise
-        return AsyncJob(self, told, bodies)
+        call = calls.submit(model, bodies, version, key)
+        return AsyncJob(self, await self._send(call, retries=retries), bodies)
 
 
 class AsyncJob(Handle):
@@ -391,6 +409,8 @@ class AsyncJob(Handle):
             return
         try:
             self.told = await self._client._send(calls.cancel_job(self.id), ONCE)
+        except NotFound:
+            pass  # it has ended meanwhile
         except ClientError as reason:
             self.note_lost(error, reason)
 

@@ -19,7 +19,7 @@ from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches, failed
 from ifonly.client.calls import LANGUAGE, Call, Question
 from ifonly.client.connection import Connection, Key
-from ifonly.client.errors import ClientError, Unreachable
+from ifonly.client.errors import ClientError, NotFound, Unreachable
 from ifonly.client.handles import (
     AHEAD,
     FIRST_LOOK,
@@ -207,9 +207,13 @@ class Client:
         """Rows that are answered after the reply. As a block, ``with client.submit(…) as job:``, it
         is cancelled when the block is left by an error (or Ctrl-C). ``key``: of an earlier try,
         whose job it then is."""
-        return self._submit(
-            model, [calls.asked_of(row, question) for row in given.each(rows)], version, key
-        )
+        bodies = [calls.asked_of(row, question) for row in given.each(rows)]
+        key = key or calls.new_key()
+        try:
+            return self._submit(model, bodies, version, key)
+        except (KeyboardInterrupt, Unreachable) as error:
+            note_begun(error, key)
+            raise
 
     def job(self, id: str) -> Job:
         """One that was submitted earlier, or elsewhere."""
@@ -301,9 +305,9 @@ class Client:
             while waiting:
                 yield _next(waiting, ordered)
         finally:
-            # Pauses between tries end, and so does whatever has not begun.
+            # Nothing more is asked, and nobody pauses: what is under way is all that is waited for.
             left.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
     def _by_jobs(
         self,
@@ -317,9 +321,7 @@ class Client:
         begun: deque[tuple[Batch, Job | None]] = deque()
         try:
             for batch in batches(rows, size, question):
-                job = self._submit(model, batch.bodies, version) if batch.bodies else None
-                if job is not None:
-                    job.is_left_running = False
+                job = self._part(model, batch.bodies, version)
                 begun.append((batch, job))
                 if len(begun) == AHEAD:
                     yield from _answers(*begun[0])
@@ -333,19 +335,33 @@ class Client:
                     job.leave(error)
             raise
 
+    def _part(self, model: str, bodies: Sequence[Instance], version: str | None) -> Job | None:
+        """A job that is cancelled with what it is a part of; None: it would have no row."""
+        if not bodies:
+            return None
+        key = calls.new_key()
+        try:
+            job = self._submit(model, bodies, version, key)
+        except (KeyboardInterrupt, Unreachable) as error:
+            try:
+                begun = self._submit(model, bodies, version, key, ONCE)
+                begun.leave(error)
+            except ClientError:
+                note_begun(error, key)
+            raise
+        job.is_left_running = False
+        return job
+
     def _submit(
         self,
         model: str,
         bodies: Sequence[Instance],
         version: str | None,
-        key: str | None = None,
+        key: str,
+        retries: Retries | None = None,
     ) -> Job:
-        key = key or calls.new_key()
-        try:
-            return Job(self, self._send(calls.submit(model, bodies, version, key)), bodies)
-        except (KeyboardInterrupt, Unreachable) as error:
-            note_begun(error, key)
-            raise
+        call = calls.submit(model, bodies, version, key)
+        return Job(self, self._send(call, retries=retries), bodies)
 
 
 class Job(Handle):
@@ -439,6 +455,8 @@ class Job(Handle):
             return
         try:
             self.told = self._client._send(calls.cancel_job(self.id), retries=ONCE)
+        except NotFound:
+            pass  # it has ended meanwhile
         except ClientError as reason:
             self.note_lost(error, reason)
 
