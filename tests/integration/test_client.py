@@ -168,17 +168,17 @@ def test_a_service_that_never_answers_is_given_up() -> None:
 def test_a_service_that_is_killed_and_started_again_has_answered_each_row_once(
     press: Path, tmp_path: Path
 ) -> None:
-    store, port = f"sqlite:///{tmp_path / 'store.sqlite3'}", free_port()
+    store, port = f"sqlite:///{tmp_path / 'store.sqlite3'}", str(free_port())
     patient = Retries(times=400, first_seconds=0.05, most_seconds=0.1)
     with ExitStack() as stack, ThreadPoolExecutor(1) as beside:
-        first, base = stack.enter_context(process(press, store, port))
+        first, base = stack.enter_context(process(press, store, port=port))
 
         def coming() -> Iterator[dict[str, Any]]:
             for i in range(150):
                 if i == 60:
                     first.kill()
                     first.wait()
-                    beside.submit(stack.enter_context, process(press, store, port))
+                    beside.submit(stack.enter_context, process(press, store, port=port))
                 yield {**ROW, "pressure": 30.0 + i % 120 / 2.0}
 
         client = stack.enter_context(client_of(base, retries=patient))
