@@ -136,6 +136,7 @@ class AsyncClient:
     ) -> AsyncGenerator[Answered]:
         """As :meth:`ifonly.client.Client.explain_many`; ``rows`` may be an async generator. An
         answer is given as soon as it is there, also while the next row is waited for."""
+        given.check_sizes(concurrency, rows_per_job)
         broken: list[Exception] = []
         source = given.until_it_breaks_async(given.each_async(rows), broken)
         if rows_per_job is not None:
@@ -370,7 +371,7 @@ class AsyncJob(Handle):
                 try:
                     await asyncio.sleep(seconds)
                     await self.look()
-                except asyncio.CancelledError as error:
+                except (asyncio.CancelledError, Unreachable) as error:
                     self.note_left(error)
                     raise
                 seconds = min(LAST_LOOK, 1.5 * seconds)

@@ -8,6 +8,7 @@ None, and a new word where it knows a list of words is that word.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from enum import Enum
 from functools import cache, reduce
@@ -23,6 +24,7 @@ from ifonly.client.errors import NotAnAnswer
 from ifonly.service.wire.base import Wire
 
 W = TypeVar("W", bound=Wire)
+_MAKING = threading.RLock()
 HEAD = 200
 """Characters of a body that are told."""
 
@@ -44,21 +46,26 @@ def _revived(kind: type[Wire], told: dict[str, Any]) -> Wire:
     return found
 
 
-@cache
 def lenient(kind: type[W]) -> type[W]:
-    """A subclass of ``kind`` that reads what other versions write."""
+    """A subclass of ``kind`` that reads what other versions write: always the same one."""
+    with _MAKING:
+        return cast(type[W], _made(kind))
+
+
+@cache
+def _made(kind: type[Wire]) -> Any:
     fields = {name: _field(field) for name, field in kind.model_fields.items()}
     namespace = {
         "__module__": kind.__module__,
         "__doc__": kind.__doc__,
         "__annotations__": {
-            name: _opened(field.annotation) for name, field in kind.model_fields.items()
+            name: _opened(field.annotation) | None for name, field in kind.model_fields.items()
         },
         "model_config": ConfigDict(extra="allow", strict=False),
         **fields,
     }
     metaclass: Any = type(kind)
-    return cast(type[W], metaclass(kind.__name__, (_AsSent, kind), namespace))
+    return metaclass(kind.__name__, (_AsSent, kind), namespace)
 
 
 def _field(field: FieldInfo) -> Any:

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
 from ifonly.client.errors import (
     ClientError,
     NotAnAnswer,
-    Problem,
     TimedOut,
     Unreachable,
     problem,
 )
-from ifonly.client.reading import head, lenient, read
+from ifonly.client.reading import head, lenient
 from ifonly.service.wire.problem import ProblemDetails
 
 PROBLEM = "application/problem+json"
@@ -124,27 +125,31 @@ def error_of(response: httpx.Response) -> ClientError | None:
     """What a reply says is wrong; None: nothing."""
     if response.is_success:
         return None
-    if _is_problem(response):
-        try:
-            return problem(read(ProblemDetails, response), retry_after(response))
-        except NotAnAnswer as error:
-            return error
-    return _stranger(response)
+    told = _told(response)
+    if told is None:
+        return NotAnAnswer(f"{response.url} sent no problem: {head(response.content)}")
+    return problem(lenient(ProblemDetails).model_validate(told), retry_after(response))
 
 
-def _stranger(response: httpx.Response) -> Problem:
-    """A refusal of somebody between us and the service, of which the status alone tells."""
+def _told(response: httpx.Response) -> dict[str, Any] | None:
+    """The members of a problem; None: it says that it has some, and has none."""
     status = response.status_code
     known = status in {s.value for s in HTTPStatus}
-    details = {
+    # All that there is of somebody between us and the service, and each may be left out (RFC 9457).
+    told: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase if known else "No status that is known",
-        "status": status,
         "detail": f"not by this service: {head(response.content)}",
         "instance": response.url.path,
         "request_id": response.headers.get("x-request-id", ""),
     }
-    return problem(lenient(ProblemDetails).model_validate(details), retry_after(response))
+    if _is_problem(response):
+        try:
+            read = lenient(ProblemDetails).model_validate_json(response.content)
+        except ValidationError:
+            return None
+        told |= {name: value for name, value in read.as_mapping().items() if value is not None}
+    return told | {"status": status}
 
 
 def _is_problem(response: httpx.Response) -> bool:

@@ -108,6 +108,17 @@ async def each_async(rows: Any) -> AsyncGenerator[Any]:
         yield row
 
 
+def check_sizes(concurrency: int, rows_per_job: int | None) -> None:
+    """Raises
+    ------
+    ValueError
+        If one of them is less than one.
+    """
+    for name, size in (("concurrency", concurrency), ("rows_per_job", rows_per_job)):
+        if size is not None and size < 1:
+            raise ValueError(f"{name} is {size}, and has to be 1 at least")
+
+
 def length(rows: Any) -> int | None:
     """How many there are; None: that is known at their end."""
     return len(rows) if hasattr(rows, "__len__") and not isinstance(rows, Mapping) else None

@@ -180,6 +180,7 @@ class Client:
         progress
             A bar, if tqdm is installed; by default for 20 rows or more where somebody looks.
         """
+        given.check_sizes(concurrency, rows_per_job)
         broken: list[Exception] = []
         source = given.until_it_breaks(given.each(rows), broken)
         if rows_per_job is not None:
@@ -295,12 +296,12 @@ class Client:
                 return failed(number, row, error)
             return Answered(number, found.instance, found)
 
-        pool = ThreadPoolExecutor(concurrency, "ifonly-client")
+        pool, most = ThreadPoolExecutor(concurrency, "ifonly-client"), AHEAD * concurrency
         waiting: deque[Future[Answered]] = deque()
         try:
             for number, row in enumerate(rows):
                 waiting.append(pool.submit(ask, number, row))
-                while waiting and (len(waiting) >= AHEAD * concurrency or waiting[0].done()):
+                while waiting and (len(waiting) >= most or _is_any(waiting, ordered)):
                     yield _next(waiting, ordered)
             while waiting:
                 yield _next(waiting, ordered)
@@ -407,7 +408,7 @@ class Job(Handle):
                 try:
                     time.sleep(seconds)
                     self.look()
-                except KeyboardInterrupt as error:
+                except (KeyboardInterrupt, Unreachable) as error:
                     self.note_left(error)
                     raise
                 seconds = min(LAST_LOOK, 1.5 * seconds)
@@ -459,6 +460,10 @@ class Job(Handle):
             pass  # it has ended meanwhile
         except ClientError as reason:
             self.note_lost(error, reason)
+
+
+def _is_any(waiting: deque[Future[Answered]], ordered: bool) -> bool:
+    return waiting[0].done() if ordered else any(each.done() for each in waiting)
 
 
 def _next(waiting: deque[Future[Answered]], ordered: bool) -> Answered:

@@ -354,6 +354,12 @@ def test_what_are_no_rows_is_not_sent(client: Made, rows: Any) -> None:
         many(client(explaining), rows)
 
 
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"rows_per_job": 0}])
+def test_nothing_at_a_time_is_refused(client: Made, options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="is 0, and has to be 1 at least"):
+        many(client(explaining), [ROW], **options)
+
+
 def test_no_rows_have_no_answers(client: Made) -> None:
     assert many(client(explaining), []) == []
     assert many(client(explaining), pd.DataFrame(columns=["a"]), rows_per_job=3) == []
@@ -613,6 +619,16 @@ def test_an_interrupted_wait_names_its_job() -> None:
         many(waiting(jobs.answer), [ROW] * 4, rows_per_job=2)
     assert not hasattr(caught.value, "__notes__")
     assert sorted(jobs.cancelled) == ["1", "2", "3"]
+
+
+def test_a_job_whose_service_is_gone_is_named(client: Made) -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    jobs = Jobs(look=gone)
+    with pytest.raises(Unreachable) as caught:
+        client(jobs.answer).submit("m", [ROW]).wait()
+    assert "client.job('0').cancel()" in caught.value.__notes__[0]
 
 
 def test_an_interrupted_submission_names_its_key() -> None:

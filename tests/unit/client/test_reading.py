@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -101,6 +102,12 @@ def test_every_reply_of_the_wire_can_be_read_leniently() -> None:
         read_leniently = lenient(kind)
         assert issubclass(read_leniently, kind)
         assert not any(field.is_required() for field in read_leniently.model_fields.values())
+
+
+def test_threads_read_by_the_same_type() -> None:
+    kinds = [vars(report)[name] for name in ("Outcomes", "Verdicts", "ReportReply")] * 20
+    with ThreadPoolExecutor(8) as pool:
+        assert len({*pool.map(lenient, kinds)}) == 3
 
 
 def test_a_problem_is_pickled_whole() -> None:

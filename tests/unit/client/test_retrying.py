@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import httpx
 import pytest
 
@@ -76,6 +78,7 @@ def test_what_goes_on_is_lost_for_the_first_time() -> None:
         ({"Retry-After": " 7 "}, 7.0),
         ({"Retry-After": "-7"}, None),
         ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "9" * 400}, math.inf),
         ({"Retry-After": LATER, "Date": NOON}, 9.0),
         ({"Retry-After": NOON, "Date": LATER}, 0.0),
         ({"Retry-After": LATER}, None),
@@ -113,3 +116,16 @@ def test_what_is_told_of_nobody_and_of_somebody_else() -> None:
         request=httpx.Request("GET", "http://t/"),
     )
     assert isinstance(error_of(broken), NotAnAnswer)
+
+
+@pytest.mark.parametrize("body", [{}, {"title": "Mine", "status": None, "detail": None},
+                                  {"title": "Mine", "status": 200, "more": [1]}])  # fmt: skip
+def test_a_problem_of_somebody_else_may_leave_out_what_it_likes(body: dict[str, object]) -> None:
+    """RFC 9457 has no member that must be there."""
+    sent = httpx.Request("GET", "http://there/a")
+    kind = {"Content-Type": "application/problem+json"}
+    error = error_of(httpx.Response(503, json=body, headers=kind, request=sent))
+    assert isinstance(error, Busy)
+    assert (error.status, error.type, error.instance) == (503, "about:blank", "/a")
+    assert error.title == body.get("title", "Service Unavailable")
+    assert error.errors == []
