@@ -217,7 +217,7 @@ class AsyncClient:
         while True:
             try:
                 outcome: Outcome = await self._http.request(**self._connection.request(call))
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
             seconds = tries.pause_after(outcome)
             if seconds is None:
@@ -392,7 +392,7 @@ class AsyncJob(Handle):
                         return
                     await response.aread()
                 outcome: Outcome = response
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
             seconds = tries.pause_after(outcome)
             if seconds is None:

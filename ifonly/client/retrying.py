@@ -52,7 +52,7 @@ class Retries:
     """Pauses together that the service may ask for; of more, its refusal is told instead."""
 
 
-Outcome = httpx.Response | httpx.TransportError
+Outcome = httpx.Response | httpx.RequestError
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Tries:
     def pause_after(self, outcome: Outcome) -> float | None:
         """Seconds after which to send it again; None: ``outcome`` stands."""
         self.made += 1
-        if isinstance(outcome, httpx.TransportError):
+        if isinstance(outcome, httpx.RequestError):
             return self._again() if isinstance(outcome, LOST) else None
         told = retry_after(outcome)
         if outcome.status_code in NOT_NOW and told is not None:
@@ -103,6 +103,8 @@ class Tries:
         """What ``outcome`` is told as, which is none that was wanted."""
         if isinstance(outcome, httpx.Response):
             return error_of(outcome) or NotAnAnswer(f"{outcome.url} sent no answer")
+        if isinstance(outcome, httpx.DecodingError):
+            return NotAnAnswer(f"{url} sent what is not packed as it says: {outcome}")
         if isinstance(outcome, httpx.TimeoutException):
             return TimedOut(f"{url} did not answer in time ({type(outcome).__name__})")
         said = str(outcome) or type(outcome).__name__

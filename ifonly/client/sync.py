@@ -268,7 +268,7 @@ class Client:
         while True:
             try:
                 outcome: Outcome = self._http.request(**self._connection.request(call))
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
             seconds = tries.pause_after(outcome)
             if seconds is None or pause(seconds):
@@ -437,7 +437,7 @@ class Job(Handle):
                         return
                     response.read()
                 outcome: Outcome = response
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
             seconds = tries.pause_after(outcome)
             if seconds is None:

@@ -206,6 +206,9 @@ def test_refusals_are_exceptions_of_their_kind(
 def test_a_page_in_place_of_an_answer_is_none(client: Made) -> None:
     with pytest.raises(NotAnAnswer, match="<title>Sign in to the network"):
         client(lambda _: httpx.Response(200, html="<title>Sign in to the network")).models()
+    packed = {"Content-Encoding": "gzip"}
+    with pytest.raises(NotAnAnswer, match="not packed as it says"):
+        client(lambda _: httpx.Response(200, headers=packed, stream=Broken(b"{}", 2))).models()
     # Not followed, so the key goes nowhere else.
     elsewhere = httpx.Response(302, headers={"Location": "http://elsewhere/"})
     with pytest.raises(Problem, match="302"):
