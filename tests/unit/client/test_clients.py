@@ -645,6 +645,30 @@ def test_an_interrupted_submission_names_its_key() -> None:
     assert repr(jobs.keys[0]) in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_part_whose_submission_was_broken_off_is_found_and_cancelled(
+    client: Made, is_lost: bool
+) -> None:
+    jobs = Jobs()
+    stopped = KeyboardInterrupt if client is waiting else asyncio.CancelledError
+
+    def second_is_broken_off(request: httpx.Request) -> httpx.Response:
+        told = jobs.submit(request)
+        if len(jobs.keys) == 2:
+            raise stopped
+        return refusal(500) if is_lost and len(jobs.keys) == 3 else told
+
+    jobs.answers["submit"] = second_is_broken_off
+    with pytest.raises(stopped) as caught:
+        many(client(jobs.answer), [ROW] * 4, rows_per_job=2)
+    assert jobs.keys[1] == jobs.keys[2]
+    if is_lost:
+        assert jobs.cancelled == ["0"]
+        assert repr(jobs.keys[1]) in caught.value.__notes__[0]
+    else:
+        assert sorted(jobs.cancelled) == ["0", "2"]  # by the same key the second, to a service
+
+
 async def cancelled_while(made: Any) -> BaseException:
     """A task that is cancelled once it waits."""
     task = asyncio.ensure_future(made)
