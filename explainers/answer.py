@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from ifonly.explainers.consequences import Assurance
 from ifonly.explainers.constraints import Constraint
 from ifonly.explainers.target import Demand, Target
+from ifonly.explainers.terms import Status as Status
 from ifonly.models.predictor import Row
-
-
-class Status(StrEnum):
-    OPTIMAL = "optimal"
-    """Flips, and nothing cheaper that is allowed does: proven on the declared grid."""
-    FEASIBLE = "feasible"
-    """Flips; a cheaper one may exist, down to the lower bound."""
-    INFEASIBLE = "infeasible"
-    """Nothing allowed flips the decision: proven."""
-    UNKNOWN = "unknown"
-    """Nothing was found, and nothing was proven."""
-    ALREADY_TARGET = "already_target"
-    """The factual's own prediction is in the target."""
-    ABSTAINED = "abstained"
-    """Something allowed flips by what is believed of the causes; nothing does so surely enough."""
 
 
 @dataclass(frozen=True)

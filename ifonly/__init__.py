@@ -15,6 +15,7 @@ _PLACES = {
     "Change": "change",
     **dict.fromkeys(("Explanation", "Explanations", "Outcome"), "explanation"),
     "NotAModel": "scoring",
+    **dict.fromkeys(("AsyncClient", "Client"), "client"),
 }
 """Module of each name; their types are in ``__init__.pyi``."""
 

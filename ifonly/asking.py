@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,13 +21,16 @@ from ifonly.explainers.search.engine import Engine
 from ifonly.explainers.search.portfolio import engines_for
 from ifonly.explainers.target import Target
 from ifonly.explainers.wording import Wording
-from ifonly.explanation import Explanation, Explanations, Writer
+from ifonly.explanation import Explanation, Explanations
 from ifonly.models.errors import DataError
 from ifonly.models.onnx import OnnxPredictor
 from ifonly.models.predictor import Predictor, Row, Rows, Scores
 from ifonly.models.sample import Sample, name_of
 from ifonly.models.schema import Decision, Task
+from ifonly.progress import bar
 from ifonly.scoring import Scored, scored
+from ifonly.wanted import target_of
+from ifonly.writing import Writer
 
 if TYPE_CHECKING:
     from ifonly.service.served.registry import ServedModel
@@ -38,8 +40,6 @@ Wanted = str | int | bool | tuple[float | None, float | None]
 
 SPEC = "spec.toml"
 SECONDS = 10.0
-MANY = 20
-"""Rows from which progress is shown, where somebody looks."""
 REFERENCE = 2_000
 """Most rows that are kept for scales and starts."""
 
@@ -156,17 +156,11 @@ def _folder(model: Any) -> Path | None:
     return None
 
 
-def _shown(rows: Rows, progress: bool | None) -> Iterable[Row]:
-    if progress is None:
-        progress = len(rows) >= MANY and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    if not progress:
-        return rows
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        return rows
-    bar: Iterable[Row] = tqdm(rows, unit="row")
-    return bar
+def _shown(rows: Rows, progress: bool | None) -> Iterator[Row]:
+    with bar(len(rows), progress) as done:
+        for row in rows:
+            yield row
+            done(1)
 
 
 # --- models that came without a spec --------------------------------------------------------------
@@ -378,11 +372,7 @@ class _Folder:
         return writer.write(row, question.target, answer, confirmed_by="onnx")
 
     def _asked_target(self) -> dict[str, Any]:
-        match self.target:
-            case None:
-                return {}
-            case (low, high):
-                ends = {"min": low, "max": high}
-                return {"target": {"score": {k: v for k, v in ends.items() if v is not None}}}
-            case wanted:
-                return {"target": {"class": name_of(wanted)}}
+        if self.target is None:
+            return {}
+        wanted = self.target if isinstance(self.target, tuple) else name_of(self.target)
+        return {"target": target_of(wanted)}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from ifonly.change import Change
-from ifonly.models.schema import Feature, plain
+from ifonly.models.plain import plain
+
+Ends = Mapping[str, tuple[float, float]]
+"""Least and greatest reading of each feature, as far as they are known."""
 
 WORDS = {
     "en": ("what", "was", "would have done", "anywhere in", "Assumed"),
@@ -17,6 +20,7 @@ WORDS = {
 
 WIDTH, HEIGHT, LEFT, RIGHT = 440, 30, 130, 14
 LINE, DIM, FROM, TO, SPAN = "#888", "currentColor", "#b45309", "#15803d", "#15803d"
+OPEN = (float("-inf"), float("inf"))
 SHOWN = 20
 """Answers that are shown; of more, it is said how many there are."""
 
@@ -37,14 +41,14 @@ def drawn(
     status: str,
     sentence: str,
     changes: Sequence[Change],
-    features: Sequence[Feature],
+    ends: Ends,
     notes: Sequence[str],
     language: str,
 ) -> str:
     """One answer."""
     parts = [f"<p><strong>{escape(status)}</strong> {escape(sentence)}</p>"]
     if changes:
-        parts += [_table(changes, language), _plot(changes, features, sentence)]
+        parts += [_table(changes, language), _plot(changes, ends, sentence)]
     parts += [f"<p><em>{escape(note)}</em></p>" for note in notes]
     return "".join(parts)
 
@@ -75,30 +79,32 @@ def _text(value: object, unit: str) -> str:
     return f"{said} {unit}".strip()
 
 
-def _plot(changes: Sequence[Change], features: Sequence[Feature], sentence: str) -> str:
+def _plot(changes: Sequence[Change], ends: Ends, sentence: str) -> str:
     """Each number that changes on its own scale; nothing where none does."""
-    of = {feature.name: feature for feature in features if not feature.kind.is_categorical}
-    drawn = [change for change in changes if change.feature in of]
-    lines = [_scale(c, of[c.feature], HEIGHT * (i + 0.5)) for i, c in enumerate(drawn)]
-    found = [line for line in lines if line]
-    if not found:
+    drawn = [change for change in changes if _is_number(change)]
+    lines = [_scale(c, ends.get(c.feature, OPEN), HEIGHT * (i + 0.5)) for i, c in enumerate(drawn)]
+    if not lines:
         return ""
     height = HEIGHT * len(lines)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" role="img" font-size="12" font-family="sans-serif">'
-        f"<title>{escape(sentence)}</title>{''.join(found)}</svg>"
+        f"<title>{escape(sentence)}</title>{''.join(lines)}</svg>"
     )
 
 
-def _scale(change: Change, feature: Feature, y: float) -> str:
+def _is_number(change: Change) -> bool:
+    # A category is its name; a missing reading has no place on a line.
+    return isinstance(change.before, int | float) and isinstance(change.after, int | float)
+
+
+def _scale(change: Change, ends: tuple[float, float], y: float) -> str:
     before, after = change.before, change.after
-    # A missing reading has no place on a line.
-    if not isinstance(before, int | float) or not isinstance(after, int | float):
-        return ""
-    ends = [before, after, *(change.sufficient_range or ())]
-    low = min([*ends, _finite(feature.lower, before)])
-    high = max([*ends, _finite(feature.upper, before)])
+    assert isinstance(before, int | float)
+    assert isinstance(after, int | float)
+    told = [before, after, *(change.sufficient_range or ())]
+    low, high = (_finite(end, before) for end in ends)
+    low, high = min([*told, low]), max([*told, high])
     wide = (high - low) or 1.0
 
     def x(value: float) -> float:

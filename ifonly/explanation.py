@@ -6,18 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-
 from ifonly.change import Change, Value
 from ifonly.drawing import document, drawn
-from ifonly.explainers.answer import Answer, Prediction, Recourse
-from ifonly.explainers.wording import Wording
-from ifonly.models.schema import Schema, Task
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a client needs not: it is told answers, and makes none
     import pandas
 
-    from ifonly.models.schema import Decision
+    from ifonly.explainers.answer import Answer
+    from ifonly.models.schema import Schema
+    from ifonly.service.wire.replies import ExplanationReply
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,8 @@ class Outcome:
     decision: str | None
     """The class; None where nothing decides."""
     scores: Mapping[str, float]
-    """Probability of each class, or ``{"value": …}``."""
+    """Probability of each class, or ``{"value": …}``; of two classes a service tells that of the
+    decision alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +56,9 @@ class Explanation:
     notes: tuple[str, ...] = ()
     """What is particular to this row."""
     answer: Answer | None = None
-    """The whole answer, with bounds and work."""
+    """The whole answer, with bounds and work, where it was searched for here."""
+    reply: ExplanationReply | None = None
+    """The whole reply, with proof, causes and record, where a service was asked."""
     schema: Schema | None = None
     language: str = "en"
 
@@ -94,7 +94,8 @@ class Explanation:
 
     def _drawn(self) -> str:
         features = () if self.schema is None else self.schema.features
-        return drawn(self.status, self.sentence, self.changes, features, self.notes, self.language)
+        ends = {feature.name: (feature.lower, feature.upper) for feature in features}
+        return drawn(self.status, self.sentence, self.changes, ends, self.notes, self.language)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,72 +154,6 @@ class Explanations(Sequence[Explanation]):
     def _repr_html_(self) -> str:
         language = self.each[0].language if self.each else "en"
         return document([each._drawn() for each in self.each], self.assumptions, language)
-
-
-@dataclass(frozen=True, eq=False)
-class Writer:
-    """Writes answers about one model."""
-
-    schema: Schema
-    decision: Decision
-    wording: Wording
-    language: str
-
-    def outcome(self, prediction: Prediction) -> Outcome:
-        names, scores = self.decision.class_names, prediction.scores
-        decided = names[prediction.decided] if names and prediction.decided >= 0 else None
-        if self.decision.task is Task.MULTICLASS:
-            return Outcome(decided, dict(zip(names, scores, strict=True)))
-        if self.decision.task is Task.REGRESSION:
-            return Outcome(decided, {"value": scores[0]})
-        positive = self.decision.positive
-        of = {names[positive]: scores[0], names[1 - positive]: 1.0 - scores[0]}
-        return Outcome(decided, of)
-
-    def changes(self, found: Any) -> tuple[Change, ...]:
-        return tuple(
-            self._change(moved, follows)
-            for follows, moves in ((False, found.actions), (True, found.effects))
-            for moved in moves
-        )
-
-    def _change(self, moved: Any, follows: bool) -> Change:
-        feature = self.schema.features[moved.column]
-        span = getattr(moved, "sufficient_range", None)
-        return Change(
-            feature.name,
-            feature.write(moved.factual),
-            feature.write(moved.counterfactual),
-            feature.unit,
-            # Of ordered categories it is one of codes, which say nothing here.
-            None if feature.kind.is_categorical else span,
-            follows,
-        )
-
-    def write(self, row: Any, target: Any, answer: Answer, **more: Any) -> Explanation:
-        """``answer`` to the question about ``row``, which was asked with ``target``."""
-        shared = {
-            "status": str(answer.status),
-            "sentence": self.wording.sentence(answer, self.language, target=target),
-            "instance": self.schema.write(row),
-            "prediction": self.outcome(answer.prediction),
-            "engine": answer.work.engine,
-            "answer": answer,
-            "schema": self.schema,
-            "language": self.language,
-            **more,
-        }
-        if not isinstance(answer, Recourse):
-            return Explanation(**shared)
-        best, *others = answer.counterfactuals
-        return Explanation(
-            **shared,
-            changes=self.changes(best),
-            counterfactual=self.schema.write(np.array(best.row)),
-            reached=self.outcome(best.prediction),
-            cost=best.cost,
-            alternatives=tuple(map(self.changes, others)),
-        )
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:

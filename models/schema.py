@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ifonly.models.errors import FieldProblem, InvalidInstance
 from ifonly.models.naming import are_named, columns_of, has_names, named, numbers
+from ifonly.models.plain import plain as plain
 from ifonly.models.predictor import Row, Rows, Scores
 
 Labels = Mapping[str, str]
@@ -331,8 +332,3 @@ class Decision:
     def _sides(self) -> npt.NDArray[np.int64]:
         """The class below the threshold, and that at or above it."""
         return np.array([1 - self.positive, self.positive], dtype=np.int64)
-
-
-def plain(number: float) -> str:
-    """``number`` as short decimal text: ``310`` rather than ``310.0``."""
-    return str(int(number)) if math.isfinite(number) and float(number).is_integer() else str(number)

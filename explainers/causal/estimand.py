@@ -10,46 +10,16 @@ is left of the outcome on what is left of the treatment (Robinson 1988).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.causal.function import Array
+from ifonly.explainers.terms import Estimand as Estimand
+from ifonly.explainers.terms import Strategy as Strategy
 
 Flags = npt.NDArray[np.bool_]
 Z95 = 1.959964
-
-
-class Estimand(StrEnum):
-    ATE = "ate"
-    """Of all rows."""
-    ATE_COMPARABLE = "ate_comparable"
-    """Of the rows that have some like them on the other side: the others were trimmed."""
-    OVERLAP = "overlap"
-    """Of all rows, each weighted by how open its treatment was."""
-    ATT = "att"
-    """Of the treated rows."""
-    ATT_COMPARABLE = "att_comparable"
-    """Of the treated rows that have some untreated like them."""
-    LATE = "late"
-    """Of those whose treatment the instrument moves."""
-
-    @property
-    def trimmed(self) -> Estimand:
-        """What is told instead once rows were trimmed."""
-        return _TRIMMED.get(self, self)
-
-
-_TRIMMED = {Estimand.ATE: Estimand.ATE_COMPARABLE, Estimand.ATT: Estimand.ATT_COMPARABLE}
-
-
-class Strategy(StrEnum):
-    """By what rows tell an effect."""
-
-    BACK_DOOR = "back-door"
-    FRONT_DOOR = "front-door"
-    INSTRUMENT = "instrument"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ifonly.service.store import archive, verify_record
 from ifonly.service.store.chain import Payload
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.store.verify_record import Content, End
+from ifonly.service.store.verify_record import End, content_of
 from ifonly.service.wire import inspection as wire
 from ifonly.service.words import claims
 
@@ -39,7 +39,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
     before, after = archive.beside(database, record)
     return wire.EventReply(
         event=records.event(record, findings),
-        content=Content.of(record, payload),
+        content=content_of(record, payload),
         request=kept.get("request"),
         answer=answer,
         claim=[dict(said) for said in claims.in_words(answer)] if answer and is_told else [],

@@ -24,6 +24,7 @@ from ifonly.service.doors.events import routes as events
 from ifonly.service.doors.events.sorting import Sorter
 from ifonly.service.doors.http import (
     audit,
+    document,
     health,
     jobs,
     log,
@@ -200,6 +201,7 @@ def create_app(
         # The stock pages fetch their scripts from a network that a plant does not have.
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # a route of ours, which refuses what it does not know
         redirect_slashes=False,
         lifespan=lifespan,
     )
@@ -224,6 +226,7 @@ def create_app(
     app.include_router(health.front)
     app.include_router(health.router)
     app.include_router(scraped.router)
+    app.include_router(document.router)
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)

@@ -84,10 +84,9 @@ INVOCATION: dict[str, Any] = {
         **PARAMETER,
         "requestBody": {
             "required": True,
-            "content": {
-                JSON: {"schema": {"$ref": f"{REFERENCE}Invocation"}},
-                CSV: {"schema": {"type": "string"}},
-            },
+            # Of the two the one that generators of clients know: of the other they warn.
+            "description": f"Or a table with a line of names, as `{CSV}`.",
+            "content": {JSON: {"schema": {"$ref": f"{REFERENCE}Invocation"}}},
         },
     },
 }

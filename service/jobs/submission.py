@@ -15,6 +15,7 @@ from ifonly.service.store.chain import timestamp
 from ifonly.service.store.jobs import StoredJob
 from ifonly.service.store.journal import Draft, RecordedWrite
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.terms import State
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.replies import Audit
 
@@ -31,9 +32,7 @@ async def submit(
     """
     runtime, scope = recorder.runtime, recorder.principal.scope.in_words
     detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
-    facts = recorder.drafting.facts(
-        RecordKind.JOB, model, status=jobs.State.QUEUED.value, detail=detail
-    )
+    facts = recorder.drafting.facts(RecordKind.JOB, model, status=State.QUEUED.value, detail=detail)
     job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows)
     # Durable before the reply: the job's record is all that its client has.
     append = work if webhook is None else partial(_with_webhook, work, job.id, webhook)

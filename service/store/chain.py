@@ -15,10 +15,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.terms import Trouble as Trouble
 
 FORMAT = 1
 """Of the documents; another number means other fields or another way to hash."""
@@ -230,28 +230,6 @@ def _check(value: object) -> None:
                 _check(item)
         case _:
             raise ValueError(f"{type(value).__name__} has no canonical form here")
-
-
-class Trouble(StrEnum):
-    """What can be wrong with a chain."""
-
-    ALTERED = "altered"
-    MOVED = "moved"
-    MISSING = "missing"
-    UNLINKED = "unlinked"
-    CUT = "cut"
-    PAYLOAD_ALTERED = "payload_altered"
-    PAYLOAD_MISSING = "payload_missing"
-    FORGED = "forged"
-    """It stands where no chain has it."""
-    BACKDATED = "backdated"
-    CONTRADICTED = "contradicted"
-    """A row of another table says what no record says."""
-    UNREADABLE = "unreadable"
-    NOT_IN_LOG = "not_in_log"
-    """Or not as the log has it."""
-    HEAD = "head"
-    """A head of the log was not signed so, or is of other records."""
 
 
 @dataclass(frozen=True, slots=True)

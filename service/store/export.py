@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from typing import Any
 
 from ifonly.service.errors import FormatUnavailable
 from ifonly.service.store.archive import CheckedRecord
 from ifonly.service.store.chain import FACTS, Record, canonical, document
+from ifonly.service.store.terms import Format
 from ifonly.service.store.translog import LogBroken, Prover
 
 # One group is in memory at a time, and is what a reader can skip.
@@ -22,11 +22,6 @@ _COLUMNS = (
     *("writer", "sequence", "previous", "payload_digest", *FACTS, "hash", "salt", "payload"),
     *("findings", "proof"),
 )
-
-
-class Format(StrEnum):
-    JSONL = "jsonl"
-    PARQUET = "parquet"
 
 
 MEDIA_TYPES = {

@@ -16,7 +16,6 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -46,6 +45,7 @@ from ifonly.service.store.tables import (
     rate_buckets,
     records,
 )
+from ifonly.service.store.terms import State
 
 PIECE = 500
 MAX_ATTEMPTS = 3
@@ -58,19 +58,6 @@ the clock. No actor's name begins so."""
 MOST_JOBS = 100
 """Of an actor's open jobs, the oldest so many are looked at for rows."""
 _NOBODY = ""
-
-
-class State(StrEnum):
-    """How far a job is."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        return self in (State.DONE, State.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

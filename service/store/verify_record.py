@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import sqlalchemy as sa
 
@@ -29,6 +28,7 @@ from ifonly.service.store.database import Database
 from ifonly.service.store.erasure import Erasures
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.tables import PAGE_ORDER, records, writers
+from ifonly.service.store.terms import Content
 from ifonly.service.store.verification import VerificationReport, payload_findings
 
 # A page waits for this: a chain without anchors must not be read from its beginning.
@@ -38,18 +38,10 @@ LOOK = 200
 """Anchors that are looked at on each side; each process writes one a minute."""
 
 
-class Content(StrEnum):
-    """What has become of what a record tells of."""
-
-    KEPT = "kept"
-    ERASED = "erased"
-    NONE = "none"
-
-    @classmethod
-    def of(cls, record: Record, payload: Payload | None) -> Content:
-        if record.payload_digest is None:
-            return cls.NONE
-        return cls.ERASED if payload is None else cls.KEPT
+def content_of(record: Record, payload: Payload | None) -> Content:
+    if record.payload_digest is None:
+        return Content.NONE
+    return Content.ERASED if payload is None else Content.KEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +105,7 @@ def around(database: Database, identity: str) -> ChainStretch:
         counted.add(_at_the_end(record.writer, at, until))
     if not is_among:
         counted.add([displaced(record), *own_findings(record)])
-    content = Content.of(record, payload)
+    content = content_of(record, payload)
     return ChainStretch(record, content, since, until, read, tuple(counted.findings))
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ifonly.explainers.causal.estimand import Estimand, Strategy
+from ifonly.explainers.terms import Estimand, Strategy
 from ifonly.service.wire.base import Text, Wire, is_none
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ifonly.service.store.verify_record import Content
+from ifonly.service.store.terms import Content
 from ifonly.service.wire.base import Text, Wire
 from ifonly.service.wire.replies import Proof
 from ifonly.service.wire.trail import Event, Finding, Review

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from ifonly.service.store.jobs import State
+from ifonly.service.store.terms import State
 from ifonly.service.wire.base import Wire, is_none
 from ifonly.service.wire.replies import Recorded
 

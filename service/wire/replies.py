@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from ifonly.explainers.answer import Status
+from ifonly.explainers.terms import Status
 from ifonly.service.wire import examples
 from ifonly.service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
 from ifonly.service.wire.causal import (

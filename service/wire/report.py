@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ifonly.explainers.wording import Language
+from ifonly.explainers.languages import Language
 from ifonly.service.wire.base import Text, Wire
 from ifonly.service.wire.trail import MAX_PAGE, Event, Short
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ifonly.explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language
+from ifonly.explainers.languages import DEFAULT_LANGUAGES, LANGUAGES, Language
 from ifonly.service.settings import MAX_DEADLINE_MS
 from ifonly.service.wire import examples
 from ifonly.service.wire.base import (

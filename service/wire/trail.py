@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ifonly.explainers.wording import Language
-from ifonly.service.store.chain import Trouble
-from ifonly.service.store.export import Format
+from ifonly.explainers.languages import Language
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.terms import Format, Trouble
 from ifonly.service.wire.base import Wire, is_none
 from ifonly.service.wire.replies import Audit, ExplanationReply, Proof
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ifonly.service.doors.http.permissions import ALLOWED, PAGES, PUBLIC, PUBLIC_PAGES
 from ifonly.service.doors.http.problems import CLIENTS
 from ifonly.service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
@@ -547,20 +548,45 @@ def test_operations_have_short_names_of_their_own(client: httpx.Client) -> None:
     assert max(map(len, names)) <= 24
 
 
-def test_no_route_takes_a_query_that_it_does_not_know(client: httpx.Client) -> None:
+EVERY = {*ALLOWED, *PUBLIC, *PAGES, *PUBLIC_PAGES}
+ISSUERS = ("GET", "/sign-in/account/reply")
+"""Where the plant's accounts answer, with parameters of their own (RFC 6749, 4.1.2)."""
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(EVERY - {ISSUERS}))
+def test_no_route_takes_a_query_that_it_does_not_know(
+    client: httpx.Client, method: str, path: str
+) -> None:
     """Refused before anything is looked up: also of what is not there."""
-    document = client.get("/openapi.json").json()
-    names = {"model": "milling-machine", "version": "1", "id": "nothing"}
-    for path, operations in document["paths"].items():
-        for method in operations:
-            reply = client.request(
-                method,
-                path.format(**names),
-                params={"versoin": "1"},
-                content=b"{}" if method == "post" else None,
-                headers={"Content-Type": "application/json"},
-            )
-            assert reply.status_code == 422, (method, path, reply.text)
-            told = reply.json()["errors"]
-            assert [e["parameter"] for e in told] == ["versoin"], (method, path)
-            assert "versoin is no query parameter here" in told[0]["detail"]
+    is_page = (method, path) in PAGES | dict.fromkeys(PUBLIC_PAGES)
+    address = path.format(model="milling-machine", version="1", id="nothing", name="ifonly.css")
+    reply = client.request(
+        method,
+        address,
+        params={"nonsense": "1"},
+        content=b"{}" if method == "POST" else None,
+        headers={"Content-Type": "application/json", "Accept": "text/html" if is_page else "*/*"},
+    )
+    assert reply.status_code == 422, reply.text
+    assert "nonsense is no query parameter here" in reply.text
+    if not is_page:
+        assert [e["parameter"] for e in reply.json()["errors"]] == ["nonsense"]
+
+
+def test_issuers_may_say_what_they_like(client: httpx.Client) -> None:
+    reply = client.get(ISSUERS[1], params={"nonsense": "1", "session_state": "2"})
+    assert "no query parameter" not in reply.text
+
+
+def test_what_the_document_says_is_what_is_asked_for(client: httpx.Client) -> None:
+    """A file is sent under its own type, or as bytes to whoever knows these alone."""
+    for accept, kind in (
+        (None, "application/jsonl"),
+        ("*/*", "application/jsonl"),
+        ("application/octet-stream", "application/octet-stream"),
+        ("application/jsonl, application/octet-stream;q=0.5", "application/jsonl"),
+    ):
+        headers = {} if accept is None else {"Accept": accept}
+        reply = client.get("/api/v1/audit/export", headers=headers)
+        assert reply.headers["content-type"] == kind
+        assert json.loads(reply.text.splitlines()[0])

@@ -25,6 +25,27 @@ def test_the_code_on_a_page_runs_from_top_to_bottom(
     assert str(names["answer"].status) == "optimal"  # type: ignore[attr-defined]
 
 
+def test_the_code_of_the_client_runs_from_top_to_bottom(
+    service_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IFONLY_URL", service_url)
+    monkeypatch.setenv("NO_PROXY", "*")
+    names: dict[str, Any] = {}
+    for block in BLOCK.findall((ROOT / "docs/python-client.md").read_text(encoding="utf-8")):
+        exec(compile(block, "docs/python-client.md", "exec"), names)
+    said = capsys.readouterr().out.splitlines()
+    assert "토크" in said[0]
+    assert said[1].startswith("optimal torque ")
+    statuses = [line.partition(" ")[2] for line in said[2:22]]
+    assert statuses[:10] + statuses[11:] == ["optimal"] * 19
+    assert statuses[10].startswith("422 Not an instance of this model")
+    job, refused, awaited, verified = said[22:]
+    assert job.endswith(" done 19")
+    assert refused.startswith("invalid-instance /instance/torque ")
+    assert (awaited, verified) == (str(["optimal"] * 3), "True True")
+    names["client"].close()
+
+
 def test_two_lines_give_a_first_answer() -> None:
     setting_up, first, *_ = BLOCK.findall((ROOT / "docs/notebook.md").read_text(encoding="utf-8"))
     assert len(first.split("\n\n")) == 2  # an import, and a call

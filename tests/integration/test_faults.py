@@ -50,12 +50,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @contextmanager
-def process(models: Path, url: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process(
+    models: Path, url: str, *, port: str = "0", **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service in a process of its own, and where it is."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
     environment |= {"IFONLY_DATABASE_URL": url, "IFONLY_MODELS": str(models)}
     environment |= {"IFONLY_DATA": str(models.parent / "data")} | settings
-    command = [sys.executable, "-m", "ifonly", "serve", "--no-auth", "--port", "0"]
+    command = [sys.executable, "-m", "ifonly", "serve", "--no-auth", "--port", port]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as started:
         assert started.stderr is not None
         base = next(line for line in started.stderr if "http://" in line).split()[-1]

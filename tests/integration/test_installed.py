@@ -38,12 +38,18 @@ def change(folder: Path, row: dict[str, float | str]) -> ifonly.Change:
     status: str = first.status
     print(status, first.to_dict(), found[:1].assumptions)
     return first.changes[0]
+
+
+def asked(client: ifonly.Client, row: dict[str, float]) -> list[float | None]:
+    more = client.explain_many("m", [row], target=(None, 1.0), alternatives=2)
+    return [client.explain("m", row).cost, *(each.unwrap().cost for each in more)]
 """
 UNTYPED = """
 import ifonly
 
 ifonly.explain("model.onnx")
 seconds: str = ifonly.explain("model.onnx", {})[0].cost
+ifonly.Client().explain("m", {}, alternativs=2)
 """
 ASKED = """
 import sys
@@ -196,4 +202,5 @@ def test_it_is_typed_for_whoever_uses_it(programs: Path, elsewhere: Path) -> Non
     told = _run([*mypy, "untyped.py"], elsewhere, code=1)
     assert 'Missing positional argument "rows"' in told
     assert "Incompatible types in assignment" in told
-    assert "Found 2 errors" in told
+    assert 'Unexpected keyword argument "alternativs"' in told
+    assert "Found 3 errors" in told

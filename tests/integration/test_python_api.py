@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -478,12 +479,15 @@ def test_answers_are_shown_and_taken_apart() -> None:
 def test_progress_is_shown_where_tqdm_is(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[int] = []
 
-    def bar(rows: Any, **_: Any) -> Any:
-        for i, row in enumerate(rows):
-            counted.append(i)
-            yield row
+    class Bar(contextlib.nullcontext[Any]):
+        def __init__(self, total: int, unit: str) -> None:
+            super().__init__(self)
+            assert (total, unit) == (3, "row")
 
-    monkeypatch.setattr(tqdm.auto, "tqdm", bar)
+        def update(self, done: int) -> None:
+            counted.append(len(counted) * done)
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
     model = LogisticRegression().fit(NUMBERS, HOT)
     ifonly.explain(model, NUMBERS.iloc[:3], NUMBERS, progress=True)
     assert counted == [0, 1, 2]

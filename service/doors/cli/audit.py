@@ -42,12 +42,12 @@ from ifonly.service.store.chain import (
     timestamp,
 )
 from ifonly.service.store.database import Database, connect
-from ifonly.service.store.export import Format
 from ifonly.service.store.export import export as write_out
 from ifonly.service.store.logcheck import KeptHead, check_export
 from ifonly.service.store.migrate import require_current
 from ifonly.service.store.opened import opened_by
 from ifonly.service.store.sequencer import Sequencer, SequencerOptions
+from ifonly.service.store.terms import Format
 from ifonly.service.store.translog import LogBroken
 from ifonly.service.store.verification import VerificationReport
 from ifonly.service.transparency.signing import LocalSigner, NoKey

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -57,9 +57,24 @@ class ExplanationSelection(QuestionSelection):
     webhook: str | None = _webhook(f"With `Prefer: respond-async`: a URL. {TOLD}")
 
 
+ANY = "*"
+"""Instead of a name: whatever comes is let pass."""
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def reads_query(*names: str) -> Callable[[C], C]:
+    """Of an endpoint: it looks at these query parameters itself."""
+
+    def marked(endpoint: C) -> C:
+        endpoint.query = names  # type: ignore[attr-defined]
+        return endpoint
+
+    return marked
+
+
 def query_of(route: APIRoute) -> frozenset[str]:
     """Names of the query parameters that a route knows."""
-    names: set[str] = set()
+    names: set[str] = {*getattr(route.endpoint, "query", ())}
     for field in route.dependant.query_params:
         kind = field.field_info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -76,7 +91,7 @@ def check_query(request: Request, known: frozenset[str]) -> None:
         If the query has a parameter that is not ``known``: ignored, it would be one that somebody
         relies on.
     """
-    if not request.scope["query_string"]:
+    if not request.scope["query_string"] or ANY in known:
         return
     told = f"known are {', '.join(sorted(known))}" if known else "there is none"
     faults = [

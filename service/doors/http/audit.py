@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ifonly.service.audit import bundle as bundling
@@ -14,9 +14,9 @@ from ifonly.service.audit.replay import replay
 from ifonly.service.audit.trust_root import roots_of, verified, witness_keys
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
-from ifonly.service.doors.http.openapi import guarded
+from ifonly.service.doors.http.openapi import bytes_out, guarded
 from ifonly.service.doors.http.request_path import OnceRoute
-from ifonly.service.doors.http.written import JSON, written
+from ifonly.service.doors.http.written import JSON, kind_for, written
 from ifonly.service.errors import NoLogKey
 from ifonly.service.store import archive, translog
 from ifonly.service.store.export import MEDIA_TYPES, export
@@ -129,11 +129,11 @@ async def verify_one(id: Identity, state: Shared) -> Response:
     tags=["audit"],
     response_class=Response,
     responses={
-        200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}},
+        200: bytes_out(ZIP),
         **guarded(404, 422),
     },
 )
-async def bundle_one(id: Identity, state: Shared) -> Response:
+async def bundle_one(id: Identity, request: Request, state: Shared) -> Response:
     """Everything that there is about a record, in one file that proves itself: `ifonly audit
     check`."""
     database = state.store.database
@@ -142,7 +142,8 @@ async def bundle_one(id: Identity, state: Shared) -> Response:
         await proofs.wait(state, record.writer, record.sequence)
     made = await state.readers.run(partial(_bundled, state, id))
     name = f'attachment; filename="{id}.zip"'
-    return Response(made, media_type=ZIP, headers={"Content-Disposition": name})
+    kind = kind_for(request.headers.get("accept"), ZIP)
+    return Response(made, media_type=kind, headers={"Content-Disposition": name})
 
 
 def _bundled(state: AppState, identity: str) -> bytes:
@@ -220,11 +221,13 @@ async def verify_all(state: Shared) -> Response:
     tags=["audit"],
     response_class=Response,
     responses={
-        200: {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}},
+        200: bytes_out(*MEDIA_TYPES.values()),
         **guarded(422, 501),
     },
 )
-async def export_all(query: Annotated[wire.ExportQuery, Query()], state: Shared) -> Response:
+async def export_all(
+    query: Annotated[wire.ExportQuery, Query()], request: Request, state: Shared
+) -> Response:
     """The trail as a file, chain by chain, with salts and payloads: enough to verify it."""
     entries = records.entries(state.store.database, query)
     # One prover: all proofs of the file are by one head.
@@ -233,6 +236,6 @@ async def export_all(query: Annotated[wire.ExportQuery, Query()], state: Shared)
     name = f'attachment; filename="audit.{query.format.value}"'
     return StreamingResponse(
         pieces,
-        media_type=MEDIA_TYPES[query.format],
+        media_type=kind_for(request.headers.get("accept"), MEDIA_TYPES[query.format]),
         headers={"Content-Disposition": name},
     )

@@ -29,7 +29,12 @@ _PIECE = 4_096
 """Bytes of gzip that are unpacked at once: what follows a member is copied with it."""
 
 LINES = "application/jsonl"
-OTHER_LINES = ("application/x-ndjson", "application/x-jsonlines", "application/jsonlines")
+OTHER_LINES = (
+    "application/x-ndjson",
+    "application/x-jsonlines",
+    "application/jsonlines",
+    "application/octet-stream",  # as clients that are made from the OpenAPI document call it
+)
 
 
 async def read_aside(body: bytes, parsers: Workers) -> Any:

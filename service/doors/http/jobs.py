@@ -21,11 +21,11 @@ from ifonly.service.doors.http.authentication import Admitted
 from ifonly.service.doors.http.body import LINES, read_lines
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
-from ifonly.service.doors.http.openapi import REFERENCE, guarded
+from ifonly.service.doors.http.openapi import REFERENCE, bytes_in, bytes_out, guarded
 from ifonly.service.doors.http.request_path import ApiRoute, QuestionRoute
 from ifonly.service.doors.http.routes import ModelName
 from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
-from ifonly.service.doors.http.written import accepted, written
+from ifonly.service.doors.http.written import accepted, kind_for, written
 from ifonly.service.errors import Forbidden, JobNotFinished
 from ifonly.service.jobs import submission
 from ifonly.service.store import jobs
@@ -49,20 +49,14 @@ LOOK_SECONDS = 0.5
     responses=guarded(400, 404, 410, 413, 415, 422, 503),
     openapi_extra={
         **PARAMETER,
-        "requestBody": {
-            "required": True,
-            "content": {
-                LINES: {
-                    "schema": {
-                        "type": "string",
-                        "description": "Lines of JSON, each a question as `explanations` takes it.",
-                        "contentMediaType": LINES,
-                        "contentSchema": {"$ref": f"{REFERENCE}ExplanationRequest"},
-                    },
-                    "example": examples.LINES,
-                }
+        "requestBody": bytes_in(
+            f"Lines of JSON, each a question as `explanations` takes it; `{LINES}`, too.",
+            {
+                "contentMediaType": LINES,
+                "contentSchema": {"$ref": f"{REFERENCE}ExplanationRequest"},
             },
-        },
+            example=examples.LINES,
+        ),
     },
 )
 async def submit_job(
@@ -142,11 +136,11 @@ async def _progress(job: StoredJob, state: AppState, request: Request) -> AsyncI
     "/{id}/result",
     response_class=Response,
     responses={
-        200: {"content": {LINES: {"schema": {"type": "string"}}}},
+        200: bytes_out(LINES),
         **guarded(404, 409, 422),
     },
 )
-async def read_result(id: Identity, state: Shared) -> Response:
+async def read_result(id: Identity, request: Request, state: Shared) -> Response:
     """One line a row, in order: `row` (from 0) and its `explanation` or its `problem`; `erased`
     if that was erased since; a problem of type `not-as-sealed` if what is there is not what was
     recorded. Of a cancelled job, the rows that were answered."""
@@ -156,7 +150,8 @@ async def read_result(id: Identity, state: Shared) -> Response:
     rows = await state.readers.run(partial(jobs.results, state.store.database, id))
     # Gathered: each line by itself would cost a change of threads.
     lines = records.gathered(map(_line, rows))
-    return StreamingResponse(lines, media_type=LINES)
+    kind = kind_for(request.headers.get("accept"), LINES)
+    return StreamingResponse(lines, media_type=kind)
 
 
 def _line(result: JobResult) -> bytes:

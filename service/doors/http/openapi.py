@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from ifonly.service.ask.problem_types import PROBLEM_TYPES
 from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.problems import MEDIA_TYPE
+from ifonly.service.doors.http.written import OCTETS
 from ifonly.service.wire import mlflow, open_inference
 from ifonly.service.wire.problem import ProblemDetails
 
@@ -62,6 +64,22 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         for status in (*sorted({*statuses, 422}), 500)
     }
 
+
+def bytes_in(said: str, schema: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """``requestBody`` of what is read as bytes, whatever ``said`` says that it may be called.
+
+    Under one name, which every generator of clients knows: of the others they warn, and leave the
+    operation out. ``schema``: what more is known of them."""
+    content = {OCTETS: {"schema": BYTES | dict(schema or {}), **more}}
+    return {"required": True, "description": said, "content": content}
+
+
+def bytes_out(*kinds: str) -> dict[str, Any]:
+    """``content`` of replies of these kinds, which are bytes to whoever asks for those."""
+    return {"content": {kind: {"schema": BYTES} for kind in (*kinds, OCTETS)}}
+
+
+BYTES = {"type": "string", "format": "binary"}
 
 READ_BY_ROUTES: dict[str, type[BaseModel]] = {
     "Problem": ProblemDetails,

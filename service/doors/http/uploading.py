@@ -8,16 +8,15 @@ from fastapi import APIRouter, Request, Response
 
 from ifonly.service.audit.uploads import take_in
 from ifonly.service.doors.http.context import Recording
-from ifonly.service.doors.http.openapi import guarded
+from ifonly.service.doors.http.openapi import bytes_in, guarded
 from ifonly.service.doors.http.problems import UnsupportedMediaType
 from ifonly.service.doors.http.request_path import ApiRoute
-from ifonly.service.doors.http.written import written
+from ifonly.service.doors.http.written import OCTETS, written
 from ifonly.service.wire import models as wire
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute, tags=["models"])
 
 ZIP = "application/zip"
-OCTETS = "application/octet-stream"
 # Browsers on Windows call a zip x-zip-compressed, and scripts send octets.
 MEDIA_TYPES = (ZIP, "application/x-zip-compressed", OCTETS)
 
@@ -27,14 +26,7 @@ MEDIA_TYPES = (ZIP, "application/x-zip-compressed", OCTETS)
     status_code=201,
     response_model=wire.UploadReply,
     responses=guarded(409, 413, 415, 422),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                kind: {"schema": {"type": "string", "format": "binary"}} for kind in (ZIP, OCTETS)
-            },
-        }
-    },
+    openapi_extra={"requestBody": bytes_in(f"A zip; `{ZIP}`, too.")},
 )
 async def upload_model(request: Request, recording: Recording) -> Response:
     """A new version of a model, as a zip of its folder: served at once, if it can be."""

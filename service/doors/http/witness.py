@@ -19,7 +19,7 @@ from ifonly.service.ask.problem_types import (
 )
 from ifonly.service.ask.problems import Refusal
 from ifonly.service.doors.http.context import Shared
-from ifonly.service.doors.http.openapi import refusals
+from ifonly.service.doors.http.openapi import bytes_in, refusals
 from ifonly.service.doors.http.problems import BodyTooLarge
 from ifonly.service.doors.http.request_path import PublicRoute
 from ifonly.service.store.chain import now_us
@@ -54,7 +54,7 @@ _PLAIN = {"schema": {"type": "string"}}
         409: {"content": {SIZE: _PLAIN}, "description": "The size that was cosigned last."},
         **refusals(400, 403, 404, 413, 422, 503),
     },
-    openapi_extra={"requestBody": {"required": True, "content": {TEXT: _PLAIN}}},
+    openapi_extra={"requestBody": bytes_in("As C2SP's tlog-witness has it.")},
 )
 async def add_checkpoint(request: Request, state: Shared) -> Response:
     """Cosign the head of another log, if it begins with the one that was cosigned last."""

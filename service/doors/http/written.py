@@ -12,6 +12,7 @@ from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.base import Wire
 
 JSON = "application/json"
+OCTETS = "application/octet-stream"
 RESPOND_ASYNC = "respond-async"
 
 
@@ -28,6 +29,13 @@ def written(
 def recorded(answer: Recorded[Any]) -> Response:
     """What was answered, and where that is recorded."""
     return Response(answer.written(), media_type=JSON)
+
+
+def kind_for(accept: str | None, kind: str) -> str:
+    """What a reply of ``kind`` is called to whoever sent ``accept``: bytes, if they take those and
+    know nothing of it (as clients that are made from the OpenAPI document)."""
+    taken = {each.partition(";")[0].strip().lower() for each in (accept or "").split(",")}
+    return OCTETS if OCTETS in taken and kind not in taken else kind
 
 
 def prefers_async(prefer: str | None) -> bool:

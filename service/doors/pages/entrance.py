@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from ifonly.explainers.wording import LANGUAGES
 from ifonly.service.access import Principal
 from ifonly.service.doors.http import authentication
+from ifonly.service.doors.http.arguments import ANY, reads_query
 from ifonly.service.doors.http.context import Shared, application
 from ifonly.service.doors.pages import sign_ins
 from ifonly.service.doors.pages.cookies import FLOW, new_token
@@ -134,6 +135,8 @@ async def to_issuer(request: Request, next: Next = "/") -> Response:
 
 
 @router.get("/sign-in/account/reply")
+# Issuers add what they like, and it is to be ignored (RFC 6749, 4.1.2).
+@reads_query(ANY)
 async def from_issuer(
     request: Request,
     code: Annotated[str, Query(max_length=4_096)] = "",

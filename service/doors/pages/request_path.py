@@ -19,6 +19,7 @@ from ifonly.service.access import Role
 from ifonly.service.ask.problems import RequestProblem, failed
 from ifonly.service.doors.http import authentication, permissions
 from ifonly.service.doors.http.access_records import record_look
+from ifonly.service.doors.http.arguments import check_query, query_of
 from ifonly.service.doors.http.context import Context
 from ifonly.service.doors.http.health import asks_for_html
 from ifonly.service.doors.http.problems import headers_of, problem_in
@@ -42,6 +43,8 @@ class PageRules:
     """None: it is for everybody, signed in or not."""
     is_whole: bool
     """Whether it tells of everything, and is for nobody who may see a part."""
+    query: frozenset[str]
+    """Names of the parameters that it knows."""
 
 
 class PageRoute(APIRoute):
@@ -53,6 +56,7 @@ class PageRoute(APIRoute):
             self.path_format,
             permissions.may_see(method, self.path_format),
             permissions.tells_all({method}, self.path_format),
+            query_of(self),
         )
         return partial(handle, rules, super().get_route_handler())
 
@@ -88,7 +92,7 @@ async def _shown(
     rules: PageRules, endpoint: Endpoint, request: Request, context: Context, visit: Visit
 ) -> Response:
     if rules.roles is None:
-        return await _answered(endpoint, request, visit)
+        return await _answered(rules, endpoint, request, visit)
     if visit.principal is None:
         raise Unauthenticated("nobody is signed in", was_tried=False)
     if not visit.principal.roles & rules.roles:
@@ -100,12 +104,15 @@ async def _shown(
     worker_pools.asking.set(actor)
     context.admit(visit.principal)
     async with context.state.admission.entered(actor):
-        response = await _answered(endpoint, request, visit)
+        response = await _answered(rules, endpoint, request, visit)
         await record_look(request, context, rules.template, response)
         return response
 
 
-async def _answered(endpoint: Endpoint, request: Request, visit: Visit) -> Response:
+async def _answered(
+    rules: PageRules, endpoint: Endpoint, request: Request, visit: Visit
+) -> Response:
+    check_query(request, rules.query)
     if request.method not in READS:
         await check_form(request, visit)
     response = await endpoint(request)

@@ -11,6 +11,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from starlette.exceptions import HTTPException
 
+from ifonly.service.doors.http.arguments import reads_query
+from ifonly.service.doors.http.request_path import PublicRoute
+
 MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -20,7 +23,7 @@ MEDIA_TYPES = {
 FOREVER = "public, max-age=31536000, immutable"
 """For an address that has the digest in it: other content has another address."""
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=PublicRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ def address(name: str) -> str:
 
 
 @router.get("/static/{name}")
+@reads_query("v")
 async def read_file(name: Annotated[str, Path(max_length=64)], request: Request) -> Response:
     """A file of the pages."""
     # A look-up in a table: no path is ever made of what was asked.

@@ -21,11 +21,12 @@ from ifonly.service.store import archive
 from ifonly.service.store.archive import FILTERS, Filter
 from ifonly.service.store.database import Database, connect
 from ifonly.service.store.erasure import erase
-from ifonly.service.store.export import Format, export
+from ifonly.service.store.export import export
 from ifonly.service.store.journal import Draft, Journal
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.migrate import upgrade
 from ifonly.service.store.tables import records
+from ifonly.service.store.terms import Format
 from tests.contract.store.conftest import STORES, draft, journal_of, new_url
 
 Fill = Callable[[int], list[str]]

@@ -14,10 +14,11 @@ from ifonly.service.errors import LostLease, QueueFull, UnknownRecord
 from ifonly.service.store import archive, erasure, jobs
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database, connect
-from ifonly.service.store.jobs import Answered, Claim, JobRow, State, StoredJob
+from ifonly.service.store.jobs import Answered, Claim, JobRow, StoredJob
 from ifonly.service.store.journal import Draft, Journal
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.tables import job_rows
+from ifonly.service.store.terms import State
 from ifonly.service.store.verification import verify
 from tests.contract.store.conftest import journal_of
 

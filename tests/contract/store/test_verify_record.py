@@ -18,7 +18,8 @@ from ifonly.service.store.erasure import erase
 from ifonly.service.store.journal import Journal
 from ifonly.service.store.rows import record_of
 from ifonly.service.store.tables import payloads, records, writers
-from ifonly.service.store.verify_record import ChainStretch, Content, around
+from ifonly.service.store.terms import Content
+from ifonly.service.store.verify_record import ChainStretch, around
 from tests.contract.store.conftest import draft, journal_of
 
 Fill = Callable[[int], list[str]]

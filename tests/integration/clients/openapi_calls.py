@@ -1,37 +1,41 @@
 """Run by openapi-python-client's own interpreter: makes a client of the document, and asks by it.
 
-``python openapi_calls.py URL ROWS CONFIG FOLDER``; prints what came back as JSON.
+``python openapi_calls.py URL ROWS FOLDER``; prints what came back as JSON.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 NAME = "milling-machine"
 
 
-def made(url: str, config: str, folder: Path) -> str:
+def made(url: str, folder: Path) -> str:
     """What the generator says, which may be nothing that warns."""
     output = folder / "client"
     generator = Path(sys.executable).with_name("openapi-python-client")
-    command = [str(generator), "generate", "--url", f"{url}/openapi.json", "--config", config]
+    command = [str(generator), "generate", "--url", f"{url}/openapi.json"]
     done = subprocess.run(
         [*command, "--output-path", str(output), "--fail-on-warning"],
         capture_output=True,
         text=True,
+        env={**os.environ, "PATH": f"{generator.parent}:{os.environ['PATH']}"},  # its formatter
     )
     assert done.returncode == 0, done.stdout + done.stderr
     sys.path.insert(0, str(output))
     return done.stdout + done.stderr
 
 
-def main(url: str, rows: list[dict[str, Any]], config: str, folder: Path) -> dict[str, Any]:
-    said = made(url, config, folder)
+def main(url: str, rows: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    said = made(url, folder)
     package = importlib.import_module("ifonly_client")
     models = importlib.import_module("ifonly_client.models")
 
@@ -57,8 +61,16 @@ def main(url: str, rows: list[dict[str, Any]], config: str, folder: Path) -> dic
             {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 2], "data": [10.0, 100]}]}
         ),
     ).parsed
+    lines = "".join(json.dumps({**question, "instance": row}) + "\n" for row in rows)
+    file = importlib.import_module("ifonly_client.types").File(io.BytesIO(lines.encode()))
+    job = call("jobs", "submit_job", NAME, body=file).parsed
+    while job.state not in ("done", "cancelled"):
+        time.sleep(0.05)
+        job = call("jobs", "read_job", job.id).parsed
+    result = call("jobs", "read_result", job.id).parsed.payload.read()
     return {
         "said": said,
+        "result": [json.loads(line) for line in result.splitlines()],
         "models": [m.name for m in call("models", "list_models").parsed.models],
         "explained": explained.to_dict(),
         "predicted": predicted.to_dict(),
@@ -68,5 +80,5 @@ def main(url: str, rows: list[dict[str, Any]], config: str, folder: Path) -> dic
 
 
 if __name__ == "__main__":
-    url, rows, config, folder = sys.argv[1:]
-    print(json.dumps(main(url, json.loads(rows), config, Path(folder))))
+    url, rows, folder = sys.argv[1:]
+    print(json.dumps(main(url, json.loads(rows), Path(folder))))

@@ -16,7 +16,6 @@ from tests.integration.conftest import free_port, serving
 pytestmark = pytest.mark.clients
 
 Rows = list[dict[str, Any]]
-CONFIG = Path(__file__).parents[3] / "docs" / "openapi-python-client.yaml"
 
 
 def same(found: dict[str, Any], expected: Rows) -> bool:
@@ -161,12 +160,14 @@ def test_mlflow_explains(mlflow: dict[str, Any]) -> None:
 def test_a_client_is_made_of_the_document_without_a_warning_and_asks(
     service_url: str, rows: Rows, tmp_path: Path
 ) -> None:
-    told = calls("openapi", service_url, json.dumps(rows), str(CONFIG), str(tmp_path))
+    told = calls("openapi", service_url, json.dumps(rows), str(tmp_path))
     assert "warning" not in told["said"].lower()
     assert "milling-machine" in told["models"]
     assert told["explained"]["status"] == "optimal"
     assert told["explained"]["counterfactuals"][0]["verified"]
     assert [p["class"] for p in told["predicted"]["predictions"]] == ["failure", "normal"]
+    assert [line["row"] for line in told["result"]] == [0, 1]
+    assert told["result"][0]["explanation"]["status"] == "optimal"
     assert told["inferred"]["outputs"][0]["data"] == [22.0]
     assert told["wrong"][0] == 422
 

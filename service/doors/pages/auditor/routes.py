@@ -12,6 +12,7 @@ from ifonly.service.access import Role
 from ifonly.service.audit import inspection, oversight, records, reviews
 from ifonly.service.audit.replay import replay
 from ifonly.service.audit.trust_root import verified
+from ifonly.service.doors.http.arguments import reads_query
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.pages.auditor import queue, record, report, search
 from ifonly.service.doors.pages.auditor.naming import badge
@@ -20,8 +21,9 @@ from ifonly.service.doors.pages.request_path import PageRoute, refusal
 from ifonly.service.doors.pages.visit import form_value, visit_of, whole
 from ifonly.service.errors import InvalidRequest
 from ifonly.service.store import translog
-from ifonly.service.store.export import MEDIA_TYPES, Format, export
+from ifonly.service.store.export import MEDIA_TYPES, export
 from ifonly.service.store.kinds import STATUSES, RecordKind
+from ifonly.service.store.terms import Format
 from ifonly.service.wire import report as wire_many
 from ifonly.service.wire import trail as wire
 from ifonly.service.wire import validation
@@ -36,6 +38,7 @@ Cursor = Annotated[str | None, Query(max_length=512)]
 
 
 @router.get("/records")
+@reads_query(*search.FIELDS)
 async def list_records(request: Request, state: Shared, cursor: Cursor = None) -> Response:
     """Everything that was recorded, the newest first."""
     filters = search.given(request.query_params)
@@ -57,6 +60,7 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
 
 
 @router.get("/records/export")
+@reads_query(*search.FIELDS)
 async def export_records(request: Request, state: Shared) -> Response:
     """The same as a file that can be verified elsewhere."""
     query = validation.read(wire.EventsQuery, search.given(request.query_params))
@@ -150,6 +154,7 @@ async def review_record(
 
 
 @router.get("/reviews")
+@reads_query(*queue.FIELDS)
 async def list_queue(request: Request, state: Shared, cursor: Cursor = None) -> Response:
     """Explanations that no auditor has judged."""
     filters = search.given(request.query_params, queue.FIELDS)
@@ -176,6 +181,7 @@ async def list_queue(request: Request, state: Shared, cursor: Cursor = None) -> 
 
 
 @router.get("/report")
+@reads_query(*report.FIELDS)
 async def read_report(request: Request, state: Shared) -> Response:
     """Recourse over a period, by group."""
     tag = visit_of(request).language
@@ -202,6 +208,7 @@ async def read_report(request: Request, state: Shared) -> Response:
 
 
 @router.get("/report/table")
+@reads_query(*report.FIELDS)
 async def read_table(request: Request, state: Shared) -> Response:
     """The same as CSV."""
     asked = report.given(request.query_params, state.registry)

@@ -1,0 +1,54 @@
+"""Terms in which answers and evidence are told: names alone, for whoever reads them elsewhere.
+
+Importing this imports nothing else: a client reads replies without what makes them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    OPTIMAL = "optimal"
+    """Flips, and nothing cheaper that is allowed does: proven on the declared grid."""
+    FEASIBLE = "feasible"
+    """Flips; a cheaper one may exist, down to the lower bound."""
+    INFEASIBLE = "infeasible"
+    """Nothing allowed flips the decision: proven."""
+    UNKNOWN = "unknown"
+    """Nothing was found, and nothing was proven."""
+    ALREADY_TARGET = "already_target"
+    """The factual's own prediction is in the target."""
+    ABSTAINED = "abstained"
+    """Something allowed flips by what is believed of the causes; nothing does so surely enough."""
+
+
+class Estimand(StrEnum):
+    ATE = "ate"
+    """Of all rows."""
+    ATE_COMPARABLE = "ate_comparable"
+    """Of the rows that have some like them on the other side: the others were trimmed."""
+    OVERLAP = "overlap"
+    """Of all rows, each weighted by how open its treatment was."""
+    ATT = "att"
+    """Of the treated rows."""
+    ATT_COMPARABLE = "att_comparable"
+    """Of the treated rows that have some untreated like them."""
+    LATE = "late"
+    """Of those whose treatment the instrument moves."""
+
+    @property
+    def trimmed(self) -> Estimand:
+        """What is told instead once rows were trimmed."""
+        return _TRIMMED.get(self, self)
+
+
+_TRIMMED = {Estimand.ATE: Estimand.ATE_COMPARABLE, Estimand.ATT: Estimand.ATT_COMPARABLE}
+
+
+class Strategy(StrEnum):
+    """By what rows tell an effect."""
+
+    BACK_DOOR = "back-door"
+    FRONT_DOOR = "front-door"
+    INSTRUMENT = "instrument"

@@ -1,0 +1,268 @@
+"""What is asked of a service, and how its reply is read: the same of both clients. No input, no
+output."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Literal, TypedDict, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from ifonly.client.answers import Answered, explanation
+from ifonly.client.errors import NotAnAnswer, problem
+from ifonly.client.reading import head, lenient, read
+from ifonly.client.retrying import error_of
+from ifonly.client.rows import Instance, encoded, instance_of
+from ifonly.explainers.languages import Language
+from ifonly.explanation import Explanation
+from ifonly.service.wire import inspection, jobs, models, replies, trail
+from ifonly.service.wire.base import Wire
+from ifonly.service.wire.problem import ProblemDetails
+from ifonly.wanted import Wanted, target_of
+
+T = TypeVar("T")
+W = TypeVar("W", bound=Wire)
+
+LINES = "application/jsonl"
+LANGUAGE: Language = "en"
+
+
+class Question(TypedDict, total=False):
+    """What an explanation may be asked besides its row: ``docs/api.md``, *Explain*."""
+
+    target: Wanted
+    """A class, ``(low, high)`` of the score, or the ``target`` of a request."""
+    constraints: Mapping[str, Any]
+    alternatives: int
+    deadline_ms: int
+    seed: int
+    semantics: Literal["interventional", "independent", "backtracking"]
+    attributes: Mapping[str, str]
+    language: Language
+    """Of sentences."""
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request, and what becomes of its reply."""
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    """Of a reply that is none of an error."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    """Which the service may take, beyond what any reply takes."""
+
+    def answer(self, response: httpx.Response) -> T:
+        """Raises
+        ------
+        ClientError
+            What the reply says is wrong, or that it is none.
+        """
+        error = error_of(response)
+        if error is not None:
+            raise error
+        return self.read(response)
+
+
+def new_key() -> str:
+    """A name for a request, which sent again is no second question."""
+    return uuid.uuid4().hex
+
+
+def _read(kind: type[W]) -> Callable[[httpx.Response], W]:
+    return lambda response: read(kind, response)
+
+
+def _model(name: str, what: str = "") -> str:
+    return f"/api/v1/models/{quote(name, safe='')}{what}"
+
+
+def _job(identity: str, what: str = "") -> str:
+    return f"/api/v1/jobs/{quote(identity, safe='')}{what}"
+
+
+def _query(version: str | None = None, proof: bool = False, **more: object) -> dict[str, str]:
+    told = {"version": version, "proof": "true" if proof else None, **more}
+    return {name: str(value) for name, value in told.items() if value is not None}
+
+
+def _posted(path: str, body: Any, query: Mapping[str, str], read: Callable[..., T]) -> Call[T]:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": new_key()}
+    return Call("POST", path, read, query, encoded(body), headers)
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+def list_models() -> Call[models.ModelsReply]:
+    return Call("GET", "/api/v1/models", _read(models.ModelsReply))
+
+
+def describe_model(model: str, version: str | None) -> Call[models.ModelReply]:
+    return Call("GET", _model(model), _read(models.ModelReply), _query(version))
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+def predict(
+    model: str,
+    rows: Iterable[Any],
+    attributes: Mapping[str, str] | None,
+    version: str | None,
+    proof: bool,
+) -> Call[replies.PredictionsReply]:
+    asked: dict[str, Any] = {"instances": [instance_of(row) for row in rows]}
+    if attributes:
+        asked["attributes"] = dict(attributes)
+    path = _model(model, "/predictions")
+    return _posted(path, asked, _query(version, proof), _read(replies.PredictionsReply))
+
+
+def what_if(
+    model: str,
+    instance: Any,
+    setting: Mapping[str, Any],
+    version: str | None,
+    proof: bool,
+    language: Language,
+    **more: Any,
+) -> Call[replies.WhatIfReply]:
+    told = {name: value for name, value in more.items() if value is not None}
+    asked = {
+        "instance": instance_of(instance),
+        "set": instance_of(setting),
+        "languages": [language],
+        **told,
+    }
+    path = _model(model, "/what-if")
+    return _posted(path, asked, _query(version, proof), _read(replies.WhatIfReply))
+
+
+def asked_of(row: Any, question: Question) -> Instance:
+    """The body of one explanation's request.
+
+    Raises
+    ------
+    NotSent
+        If the row has no names.
+    """
+    told: dict[str, Any] = {**question}
+    language, target = told.pop("language", LANGUAGE), told.pop("target", None)
+    told = {name: value for name, value in told.items() if value is not None}
+    if target is not None:
+        told["target"] = target_of(target)
+    return {"instance": instance_of(row), **told, "languages": [language]}
+
+
+def explain(
+    model: str, row: Any, version: str | None, proof: bool, question: Question
+) -> Call[Explanation]:
+    asked = asked_of(row, question)
+
+    def answered(response: httpx.Response) -> Explanation:
+        reply = read(replies.ExplanationReply, response)
+        return explanation(reply, asked["instance"], asked["languages"][0])
+
+    posted = _posted(_model(model, "/explanations"), asked, _query(version, proof), answered)
+    # Waiting for a thread may take as long again as the search.
+    return replace(posted, seconds=2.0 * asked.get("deadline_ms", 0) / 1_000.0)
+
+
+# --- jobs -----------------------------------------------------------------------------------------
+
+
+def submit(model: str, bodies: Sequence[Instance], version: str | None, key: str) -> Call[jobs.Job]:
+    """A job of bodies, each as :func:`asked_of` makes one; ``key`` names the request."""
+    lines = b"\n".join(encoded(body) for body in bodies)
+    headers = {"Content-Type": LINES, "Idempotency-Key": key}
+    path = _model(model, "/explanations/bulk")
+    return Call("POST", path, _read(jobs.Job), _query(version), lines, headers)
+
+
+def read_job(identity: str) -> Call[jobs.Job]:
+    return Call("GET", _job(identity), _read(jobs.Job))
+
+
+def cancel_job(identity: str) -> Call[jobs.Job]:
+    return Call("DELETE", _job(identity), _read(jobs.Job))
+
+
+def result_path(identity: str) -> str:
+    return _job(identity, "/result")
+
+
+def answered_row(line: bytes, bodies: Sequence[Instance]) -> Answered:
+    """One line of a job's result; ``bodies``: what was asked, as far as that is known here.
+
+    Raises
+    ------
+    NotAnAnswer
+        If it is no such line.
+    """
+    try:
+        told = json.loads(line)
+        number = int(told["row"])
+        body = bodies[number] if 0 <= number < len(bodies) else {}
+        instance, languages = body.get("instance", {}), body.get("languages")
+        if "explanation" in told:
+            reply = lenient(replies.ExplanationReply).model_validate(told["explanation"])
+            language = languages[0] if languages else next(iter(reply.text), LANGUAGE)
+            return Answered(number, instance, explanation(reply, instance, language))
+        refused = ERASED if told.get("erased") else told["problem"]
+        details = lenient(ProblemDetails).model_validate(refused)
+        return Answered(number, instance, error=problem(details))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotAnAnswer(f"a job's result has a line that is none: {head(line)}") from error
+
+
+ERASED = {
+    "type": "urn:ifonly:problem:erased",
+    "title": "The content was erased",
+    "status": 410,
+    "detail": "the answer to this row was erased",
+}
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def read_explanation(identity: str, proof: bool) -> Call[trail.ExplanationRecord]:
+    path = f"/api/v1/explanations/{quote(identity, safe='')}"
+    return Call("GET", path, _read(trail.ExplanationRecord), _query(proof=proof))
+
+
+def review(identity: str, verdict: trail.Verdict, **more: Any) -> Call[trail.Review]:
+    told = {name: value for name, value in more.items() if value is not None}
+    path = f"/api/v1/explanations/{quote(identity, safe='')}/reviews"
+    return _posted(path, {"verdict": verdict, **told}, {}, _read(trail.Review))
+
+
+def _event(identity: str, what: str = "") -> str:
+    return f"/api/v1/audit/events/{quote(identity, safe='')}{what}"
+
+
+def list_events(cursor: str | None, conditions: Mapping[str, Any]) -> Call[trail.EventsReply]:
+    query = _query(cursor=cursor, **conditions)
+    return Call("GET", "/api/v1/audit/events", _read(trail.EventsReply), query)
+
+
+def read_event(identity: str, proof: bool) -> Call[inspection.EventReply]:
+    return Call("GET", _event(identity), _read(inspection.EventReply), _query(proof=proof))
+
+
+def verify_event(identity: str) -> Call[inspection.StretchReply]:
+    return Call("GET", _event(identity, "/verify"), _read(inspection.StretchReply))
+
+
+def replay_event(identity: str) -> Call[inspection.ReplayReply]:
+    path = _event(identity, "/replay")
+    return Call("POST", path, _read(inspection.ReplayReply))

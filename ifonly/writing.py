@@ -1,0 +1,80 @@
+"""Answers that were searched for here, written as explanations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ifonly.change import Change
+from ifonly.explainers.answer import Answer, Prediction, Recourse
+from ifonly.explainers.wording import Wording
+from ifonly.explanation import Explanation, Outcome
+from ifonly.models.schema import Decision, Schema, Task
+
+
+@dataclass(frozen=True, eq=False)
+class Writer:
+    """Writes answers about one model."""
+
+    schema: Schema
+    decision: Decision
+    wording: Wording
+    language: str
+
+    def outcome(self, prediction: Prediction) -> Outcome:
+        names, scores = self.decision.class_names, prediction.scores
+        decided = names[prediction.decided] if names and prediction.decided >= 0 else None
+        if self.decision.task is Task.MULTICLASS:
+            return Outcome(decided, dict(zip(names, scores, strict=True)))
+        if self.decision.task is Task.REGRESSION:
+            return Outcome(decided, {"value": scores[0]})
+        positive = self.decision.positive
+        of = {names[positive]: scores[0], names[1 - positive]: 1.0 - scores[0]}
+        return Outcome(decided, of)
+
+    def changes(self, found: Any) -> tuple[Change, ...]:
+        return tuple(
+            self._change(moved, follows)
+            for follows, moves in ((False, found.actions), (True, found.effects))
+            for moved in moves
+        )
+
+    def _change(self, moved: Any, follows: bool) -> Change:
+        feature = self.schema.features[moved.column]
+        span = getattr(moved, "sufficient_range", None)
+        return Change(
+            feature.name,
+            feature.write(moved.factual),
+            feature.write(moved.counterfactual),
+            feature.unit,
+            # Of ordered categories it is one of codes, which say nothing here.
+            None if feature.kind.is_categorical else span,
+            follows,
+        )
+
+    def write(self, row: Any, target: Any, answer: Answer, **more: Any) -> Explanation:
+        """``answer`` to the question about ``row``, which was asked with ``target``."""
+        shared = {
+            "status": str(answer.status),
+            "sentence": self.wording.sentence(answer, self.language, target=target),
+            "instance": self.schema.write(row),
+            "prediction": self.outcome(answer.prediction),
+            "engine": answer.work.engine,
+            "answer": answer,
+            "schema": self.schema,
+            "language": self.language,
+            **more,
+        }
+        if not isinstance(answer, Recourse):
+            return Explanation(**shared)
+        best, *others = answer.counterfactuals
+        return Explanation(
+            **shared,
+            changes=self.changes(best),
+            counterfactual=self.schema.write(np.array(best.row)),
+            reached=self.outcome(best.prediction),
+            cost=best.cost,
+            alternatives=tuple(map(self.changes, others)),
+        )
