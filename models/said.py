@@ -25,11 +25,17 @@ class PredictorWord:
     """Position of the class that it decides; -1 where nothing decides."""
     scores: tuple[float, ...] | None
     """In the order of our scores, ``(n_outputs,)``; None: it says the class alone."""
+    other: float | None = None
+    """Of a binary model that tells both shares: that of the class that is not the positive one."""
 
     def is_near(self, ours: tuple[float, ...]) -> bool:
         """Whether one model can have said both: the numbers are near, or the class is ours."""
         if self.scores is None:
             return True
+        if self.other is not None and not np.isclose(
+            self.other, 1.0 - ours[0], rtol=RELATIVE, atol=RELATIVE
+        ):
+            return False
         return bool(np.allclose(self.scores, ours, rtol=RELATIVE, atol=ABSOLUTE))
 
 
@@ -62,13 +68,14 @@ def _of_shares(shares: list[Any], decision: Decision) -> PredictorWord | None:
     if decision.task is Task.BINARY:
         # Beside a share that is no number the other one is no word either.
         share, other = scores[decision.positive], scores[1 - decision.positive]
-        scores = [other if math.isfinite(share) and not math.isfinite(other) else share]
+        whole = other if math.isfinite(share) and not math.isfinite(other) else share
+        return _of_scores([whole], decision, other)
     return _of_scores(scores, decision)
 
 
-def _of_scores(numbers: list[Any], decision: Decision) -> PredictorWord:
+def _of_scores(numbers: list[Any], decision: Decision, other: float | None = None) -> PredictorWord:
     scores = tuple(map(_as_float, numbers))
-    return PredictorWord(int(decision.decide(np.array([scores]))[0]), scores)
+    return PredictorWord(int(decision.decide(np.array([scores]))[0]), scores, other)
 
 
 def _as_float(number: Any) -> float:

@@ -21,12 +21,13 @@ from ifonly.models.predictor import Row, Rows, Scores, finite
 from ifonly.models.rounding import rounding_of
 from ifonly.models.said import PredictorWord, expected, read_said
 from ifonly.models.schema import Schema, Task
+from ifonly.models.spec import RowForm
 from ifonly.service.ask.problem_types import PREDICTOR_DISAGREES
 from ifonly.service.ask.problems import Refusal
 from ifonly.service.errors import PredictorUnavailable, PredictorUnclear
 from ifonly.service.logs import logger
-from ifonly.service.served.predictor_host import PredictorHost
 from ifonly.service.served.registry import ServedModel
+from ifonly.service.served.remote.remote import RemotePredictor
 from ifonly.service.wire import replies, requests
 
 PREDICTOR = "predictor"
@@ -38,15 +39,21 @@ OURS = ("prediction", "confirmed_by")
 class Confirming:
     """How a door has the predictor asked."""
 
-    as_lists: bool | None = None
-    """Whether rows are sent as lists; None: as the settings say."""
+    is_named: bool | None = None
+    """Whether a client that speaks the predictor's protocol named the features of its row; None: it
+    does not, or whether it did says nothing."""
     must_answer: bool = False
     """Whether an answer that only our copy confirms is not given."""
     is_asked: bool = True
     """Whether it is asked at all: not for an answer that nobody is given."""
 
-    def lists(self, host: PredictorHost) -> bool:
-        return host.as_lists if self.as_lists is None else self.as_lists
+    def form(self, predictor: RemotePredictor) -> RowForm:
+        """How the predictor is sent rows: as its folder declares, or else as the client's were."""
+        declared = predictor.remote.rows
+        fixed = predictor.is_declared or declared is RowForm.ENCODED
+        if self.is_named is None or fixed:
+            return declared
+        return RowForm.NAMED if self.is_named else RowForm.POSITIONAL
 
 
 AS_SET = Confirming()
@@ -69,8 +76,8 @@ class _Hearing:
     """Rows that the checker asks about, and what the predictor and our copy say of them."""
 
     model: ServedModel
-    host: PredictorHost
-    as_lists: bool
+    predictor: RemotePredictor
+    form: RowForm
     heard: dict[bytes, Heard] = field(default_factory=dict)
     in_floats: bool = False
     """Whether it says floats: then 1 is a number as well, for many servers write 1.0 so."""
@@ -107,27 +114,23 @@ class _Hearing:
             return
         asked = np.array([*new.values()])
         ours = self.model.deployed.predictor.score(asked)
-        words = self.host.predict(self.model.name, [self._written(row) for row in asked])
+        words = self.predictor.say(asked, self.form)
         self.in_floats |= any(isinstance(_alone(said), float) for said in words)
         if self.in_floats:
             words = [_as_float(said) for said in words]
         for key, row, said, scores in zip(new, asked, words, ours.tolist(), strict=True):
             self.heard[key] = Heard(said, self._read(said, row), tuple(scores))
         if len({heard.read.scores is None for heard in self.heard.values()}) > 1:
-            url = self.host.url(self.model.name)
+            url = self.predictor.url
             raise PredictorUnclear(
                 f"{url} says classes of some rows and numbers of others", "one of both"
             )
-
-    def _written(self, row: Row) -> Any:
-        named = self.model.schema.write(row)
-        return [*named.values()] if self.as_lists else named
 
     def _read(self, said: Any, row: Row) -> PredictorWord:
         decision = self.model.decision
         read = read_said(said, decision)
         if read is None:
-            came = f"{self.host.url(self.model.name)} said {json.dumps(said)[:200]} of a row"
+            came = f"{self.predictor.url} said {json.dumps(said)[:200]} of a row"
             raise PredictorUnclear(came, expected(decision))
         if read.scores is not None:
             multi = decision.task is Task.MULTICLASS
@@ -158,7 +161,7 @@ def confirm_instance(model: ServedModel, row: Row, how: Confirming) -> None:
     """
     if model.predictor is None or not how.is_asked:
         return
-    hearing = _Hearing(model, model.predictor, how.lists(model.predictor))
+    hearing = _Hearing(model, model.predictor, how.form(model.predictor))
     try:
         hearing.ask(row[np.newaxis])
         _compare(hearing, {"the instance": row})
@@ -199,11 +202,11 @@ def confirmed(
                 "is named (IFONLY_PREDICTOR_HOST)"
             )
         return reply
-    hearing = _Hearing(model, model.predictor, how.lists(model.predictor))
+    hearing = _Hearing(model, model.predictor, how.form(model.predictor))
     try:
         found = _heard(hearing, request, reply)
         if demanded and found.confirmation.says == "class" and _claims_more(reply):
-            url = model.predictor.url(model.name)
+            url = model.predictor.url
             raise PredictorUnclear(
                 f"{url} says classes, and the answer claims a probability or a score",
                 expected(model.decision),
@@ -215,7 +218,7 @@ def confirmed(
         # none. Who may not have it says so in the policy.
         logger.warning("an explanation is confirmed by our copy alone: %s", error.reason)
         alone = replies.Confirmations(
-            predictor=model.predictor.url(model.name), why=str(error)[: replies.MOST_WHY]
+            predictor=model.predictor.url, why=str(error)[: replies.MOST_WHY]
         )
         return reply.model_copy(update={"confirmation": alone})
     return found
@@ -305,7 +308,7 @@ def _check(
         for check in section.checks:
             known = check.name in OURS or (section.title, check.name) in lost
             if not (check.holds or known):
-                url = hearing.host.url(hearing.model.name)
+                url = hearing.predictor.url
                 raise Refusal(
                     PREDICTOR_DISAGREES,
                     f"the predictor {url} does not confirm {section.title}: {check.name}: "
@@ -315,7 +318,7 @@ def _check(
 
 
 def _deny(hearing: _Hearing, what: str, key: bytes, why: str) -> None:
-    model, heard, url = hearing.model, hearing.heard[key], hearing.host.url(hearing.model.name)
+    model, heard, url = hearing.model, hearing.heard[key], hearing.predictor.url
     ours: Sequence[float] = heard.ours
     decided = int(model.decision.decide(np.array([ours]))[0])
     name = model.decision.class_names[decided] if decided >= 0 else None
@@ -356,7 +359,7 @@ def _with(
         update={
             "confirmation": replies.Confirmations(
                 **word(named["the instance"]),
-                predictor=hearing.host.url(hearing.model.name),
+                predictor=hearing.predictor.url,
                 rows=len(hearing.heard),
             ),
             "counterfactuals": [told(found) for found in reply.counterfactuals],

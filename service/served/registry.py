@@ -41,7 +41,8 @@ from ifonly.service.settings import Settings, shipped_models
 
 if TYPE_CHECKING:
     from ifonly.explainers.search.portfolio import Portfolio
-    from ifonly.service.served.predictor_host import PredictorHost
+    from ifonly.service.served.remote.remote import RemotePredictor
+    from ifonly.service.served.remote.remotes import Remotes
 
 SPEC = "spec.toml"
 
@@ -61,7 +62,7 @@ class ServedModel:
     """What ``causal.toml`` says, whether it is used or not; None: there is none."""
     causal: ServedCausal | None = None
     """The causal model, if a person has accepted it."""
-    predictor: PredictorHost | None = None
+    predictor: RemotePredictor | None = None
     """The process that is the deployed model, where ours is a copy of it: confirms each answer."""
     own_engine: Portfolio | None = None
     """Answers in place of the one that the graph asks for: to try or to measure it."""
@@ -133,22 +134,20 @@ def prepare(deployed: DeployedModel) -> ServedModel:
     return ServedModel(deployed, policy, wording, text, rulebook, graph, causal)
 
 
-def predictor_of(settings: Settings) -> PredictorHost | None:
-    """The predictor that is explained, if that is another process."""
-    if settings.predictor_host is None:
-        return None
-    # Imported where a setting names one: a client of HTTP is an eighth of what a start imports.
-    from ifonly.service.served.predictor_host import PredictorHost
+def remotes_of(settings: Settings) -> Remotes:
+    """The predictors that folders and settings name."""
+    # Imported where a service or a command begins: who reads a folder asks nobody.
+    from ifonly.service.served.remote.remotes import Remotes
 
-    return PredictorHost(settings.predictor_host, as_lists=settings.predictor_rows == "lists")
+    return Remotes(settings)
 
 
 class Registry:
     """The repository of models as the service uses it. Thread-safe: see :class:`Repository`.
 
     ``warm`` is called with each model before it is served, or takes the place of the one before;
-    ``sandbox`` tries each folder before this process looks into it; ``predictor`` is the process
-    that the models are deployed in, if that is another.
+    ``sandbox`` tries each folder before this process looks into it; ``remotes`` knows the processes
+    that models are deployed in, if those are others.
     """
 
     def __init__(
@@ -157,10 +156,12 @@ class Registry:
         *,
         warm: Callable[[ServedModel], object] | None = None,
         sandbox: Sandbox | None = None,
-        predictor: PredictorHost | None = None,
+        remotes: Remotes | None = None,
     ) -> None:
         def ready(deployed: DeployedModel) -> ServedModel:
-            model = replace(prepare(deployed), predictor=predictor)
+            model = prepare(deployed)
+            if remotes is not None:
+                model = replace(model, predictor=remotes.of(deployed.spec))
             if warm is not None:
                 warm(model)
             return model
@@ -168,7 +169,7 @@ class Registry:
         self.root = root
         self._scope = EVERYTHING
         self._sandbox = sandbox
-        self._predictor = predictor
+        self._remotes = remotes
         limits, before = (None, None) if sandbox is None else (sandbox.limits, self._try)
         self._repository: Repository[ServedModel] = Repository(
             root, ready, limits=limits, before=before
@@ -183,12 +184,12 @@ class Registry:
             settings.model_run_seconds, settings.model_trial_seconds, settings.model_memory_bytes
         )
         sandbox = Sandbox(limits, trusted=shipped_models())
-        return cls(settings.models, warm=warm, sandbox=sandbox, predictor=predictor_of(settings))
+        return cls(settings.models, warm=warm, sandbox=sandbox, remotes=remotes_of(settings))
 
     def close(self) -> None:
-        """Let go of the predictor."""
-        if self._predictor is not None:
-            self._predictor.close()
+        """Let go of all predictors."""
+        if self._remotes is not None:
+            self._remotes.close()
 
     def within(self, scope: Scope) -> Registry:
         """The same models as somebody of that scope sees them."""
