@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ifonly.models.errors import SpecError
@@ -12,6 +13,9 @@ from ifonly.service.served.remote.breaker import Breaker
 from ifonly.service.served.remote.http import HttpPool
 from ifonly.service.served.remote.remote import Caller, HttpCaller, RemotePredictor
 from ifonly.service.settings import Settings
+
+if TYPE_CHECKING:
+    from ifonly.service.served.remote.rpc import RpcCaller
 
 _FORMS = {"objects": RowForm.NAMED, "lists": RowForm.POSITIONAL, "encoded": RowForm.ENCODED}
 """As settings call them."""
@@ -30,6 +34,7 @@ class Remotes:
         self._rows = _FORMS[settings.predictor_rows]
         self._seconds = settings.predictor_timeout_ms / 1e3
         self._pool: HttpPool | None = None
+        self._channels: list[RpcCaller] = []
         self._breakers: dict[str, Breaker] = {}
 
     def of(self, spec: Spec) -> RemotePredictor | None:
@@ -75,12 +80,27 @@ class Remotes:
         return url, headers
 
     def _caller(self, remote: RemoteSpec, spec: Spec, headers: Mapping[str, str]) -> Caller:
+        if remote.protocol is Protocol.V2_GRPC:
+            return self._rpc(remote, spec, headers)
         if self._pool is None:
             self._pool = HttpPool()
         return HttpCaller(remote, spec, self._pool, headers)
 
+    def _rpc(self, remote: RemoteSpec, spec: Spec, headers: Mapping[str, str]) -> Caller:
+        try:
+            from ifonly.service.served.remote.rpc import RpcCaller
+        except ImportError:
+            file = f"{spec.name}/{spec.version}/spec.toml"
+            problem = "is 'v2-grpc', which needs: pip install 'ifonly[grpc]'"
+            raise SpecError(file, "predictor.protocol", problem) from None
+        caller = RpcCaller(remote, spec, headers)
+        self._channels.append(caller)
+        return caller
+
     def close(self) -> None:
         """Let go of all connections."""
+        for channel in self._channels:
+            channel.close()
         if self._pool is not None:
             self._pool.close()
 
