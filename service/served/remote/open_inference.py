@@ -24,6 +24,8 @@ from ifonly.service.served.remote.writing import NUMPY, encoded
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 SIZE = "binary_data_size"
+TABLE = {"content_type": "pd"}
+"""By which KServe and MLServer know that tensors are columns of a table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +90,11 @@ def _values(column: Rows, feature: Feature, dtype: str) -> npt.NDArray[Any]:
     return np.array(texts, dtype=object)[:, np.newaxis]
 
 
-def written(sent: Sequence[Tensor], spec: RemoteSpec) -> tuple[bytes, Mapping[str, str]]:
-    """Body and headers of a request."""
-    wanted: dict[str, Any] = {}
+def written(
+    sent: Sequence[Tensor], spec: RemoteSpec, *, is_table: bool
+) -> tuple[bytes, Mapping[str, str]]:
+    """Body and headers of a request; ``is_table``: a tensor is a column."""
+    wanted: dict[str, Any] = {"parameters": dict(TABLE)} if is_table else {}
     if spec.output is not None:
         # Servers that compute only what is asked for (MLServer: predict_proba) need to be told.
         wanted["outputs"] = [{"name": spec.output}]
@@ -103,7 +107,8 @@ def written(sent: Sequence[Tensor], spec: RemoteSpec) -> tuple[bytes, Mapping[st
     ]
     if spec.output is not None:
         wanted["outputs"][0]["parameters"] = {"binary_data": True}
-    asked = {"inputs": inputs, "parameters": {"binary_data_output": True}} | wanted
+    wanted["parameters"] = {"binary_data_output": True} | wanted.get("parameters", {})
+    asked = {"inputs": inputs} | wanted
     start = as_json(asked)
     headers = {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(start))}
     return b"".join([start, *tail]), headers

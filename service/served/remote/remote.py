@@ -74,7 +74,7 @@ class HttpCaller:
         remote, schema, encoding = self._remote, self._spec.schema, self._spec.encoding
         if remote.protocol is Protocol.V2:
             sent = open_inference.tensors(rows, form, remote, schema, encoding)
-            return open_inference.written(sent, remote)
+            return open_inference.written(sent, remote, is_table=form is RowForm.NAMED)
         instances = writing.in_json(rows, form, schema, encoding)
         write = mlflow.written if remote.protocol is Protocol.MLFLOW else kserve.written
         return write(instances)

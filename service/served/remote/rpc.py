@@ -79,6 +79,9 @@ class RpcCaller:
             shape = tensor.values.shape
             asked.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=shape)
             asked.raw_input_contents.append(tensor.raw)
+        if form is RowForm.NAMED:
+            for key, value in open_inference.TABLE.items():
+                asked.parameters[key].string_param = value
         if remote.output is not None:
             asked.outputs.add(name=remote.output)
         return asked

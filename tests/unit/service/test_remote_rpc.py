@@ -84,6 +84,7 @@ def test_rows_are_sent_as_bytes_and_words_read_in_either_form() -> None:
         ("quality", "BYTES", [2, 1]),
     ]
     assert asked.raw_input_contents[1] == b"\x01\0\0\0H\x01\0\0\0L"
+    assert asked.parameters["content_type"].string_param == "pd"
     assert [output.name for output in asked.outputs] == ["p"]
     assert metadata["authorization"] == "Bearer x"
     with serving(typed) as url:

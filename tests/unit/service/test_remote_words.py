@@ -84,7 +84,7 @@ REMOTE_SPEC = RemoteSpec("http://models.example", "m", Protocol.V2)
 def sent(form: RowForm, **more: Any) -> tuple[dict[str, Any], bytes]:
     remote = replace(REMOTE_SPEC, **more)
     tensors = open_inference.tensors(ROWS, form, remote, SPEC.schema, SPEC.encoding)
-    body, headers = open_inference.written(tensors, remote)
+    body, headers = open_inference.written(tensors, remote, is_table=form is RowForm.NAMED)
     end = int(headers.get(open_inference.HEADER_LENGTH, len(body)))
     return json.loads(body[:end]), body[end:]
 
@@ -93,7 +93,8 @@ def test_named_rows_are_a_tensor_a_feature() -> None:
     body, tail = sent(RowForm.NAMED)
     torque = {"name": "torque", "shape": [2, 1], "datatype": "FP32", "data": [40.5, None]}
     quality = {"name": "quality", "shape": [2, 1], "datatype": "BYTES", "data": ["H", "L"]}
-    assert (body, tail) == ({"inputs": [torque, quality]}, b"")
+    table = {"content_type": "pd"}
+    assert (body, tail) == ({"inputs": [torque, quality], "parameters": table}, b"")
     places, _ = sent(RowForm.NAMED, dtypes={"quality": "INT64"}, output="p")
     assert places["inputs"][1] == quality | {"datatype": "INT64", "data": [2, 0]}
     assert places["outputs"] == [{"name": "p"}]
@@ -114,7 +115,7 @@ def test_tensors_as_bytes() -> None:
     body, tail = sent(RowForm.NAMED, is_binary=True)
     sizes = [tensor["parameters"]["binary_data_size"] for tensor in body["inputs"]]
     assert (sizes, "data" in body["inputs"][0]) == ([8, 10], False)
-    assert body["parameters"] == {"binary_data_output": True}
+    assert body["parameters"] == {"binary_data_output": True, "content_type": "pd"}
     assert tail[:4] == struct.pack("<f", 40.5)
     assert math.isnan(struct.unpack("<f", tail[4:8])[0])
     assert tail[8:] == struct.pack("<I", 1) + b"H" + struct.pack("<I", 1) + b"L"
