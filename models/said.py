@@ -6,10 +6,12 @@ Read by whoever asks a predictor and, from a record, by whoever checks what it s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ifonly.models.schema import Decision, Task
 
@@ -36,7 +38,12 @@ class PredictorWord:
             self.other, 1.0 - ours[0], rtol=RELATIVE, atol=RELATIVE
         ):
             return False
-        return bool(np.allclose(self.scores, ours, rtol=RELATIVE, atol=ABSOLUTE))
+        return near(self.scores, ours)
+
+
+def near(one: ArrayLike, other: ArrayLike) -> bool:
+    """Whether one model can have said both numbers, or all of both."""
+    return bool(np.allclose(one, other, rtol=RELATIVE, atol=ABSOLUTE))
 
 
 def read_said(said: Any, decision: Decision) -> PredictorWord | None:
@@ -76,6 +83,25 @@ def _of_shares(shares: list[Any], decision: Decision) -> PredictorWord | None:
 def _of_scores(numbers: list[Any], decision: Decision, other: float | None = None) -> PredictorWord:
     scores = tuple(map(_as_float, numbers))
     return PredictorWord(int(decision.decide(np.array([scores]))[0]), scores, other)
+
+
+def evened(words: Sequence[Any]) -> list[Any]:
+    """Words of one answer; where some are floats, whole numbers are floats too: many servers write
+    1.0 as 1, and whoever reads the record reads a number as well."""
+    if not any(isinstance(alone(said), float) for said in words):
+        return list(words)
+    return [_number(said) for said in words]
+
+
+def alone(said: Any) -> Any:
+    """A word that some servers put into a list of its own."""
+    return said[0] if isinstance(said, list) and len(said) == 1 else said
+
+
+def _number(said: Any) -> Any:
+    if type(alone(said)) is not int:
+        return said
+    return [float(said[0])] if isinstance(said, list) else float(said)
 
 
 def _as_float(number: Any) -> float:

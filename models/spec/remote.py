@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -64,6 +66,12 @@ class RemoteSpec:
     """Most rows of one call."""
     calls: int = 128
     """Most calls of one search, where the folder has no copy of the model."""
+
+    @property
+    def sha256(self) -> str:
+        """Of which model is asked where; how it is asked is left out."""
+        which = [self.url, self.protocol.value, self.model, self.version, self.output]
+        return hashlib.sha256(json.dumps(which).encode()).hexdigest()
 
 
 DTYPES = ("BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64",

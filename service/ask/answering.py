@@ -87,7 +87,7 @@ def _explained(
     speaker = ReplyWriter(model, request.languages)
     try:
         question = read_request.question(request, model)
-        explanation = explain(model, question, budget.deadline(), spent)
+        explanation = explain(model, question, budget.deadline(), spent, budget.away)
     except TargetAlreadyMet as error:
         with in_doubt(error.rejected):
             confirm_instance(model, question.factual, confirming)

@@ -19,8 +19,8 @@ from ifonly.explainers.verify.exported import check_answer
 from ifonly.explainers.verify.reading import written
 from ifonly.models.predictor import Row, Rows, Scores, finite
 from ifonly.models.rounding import rounding_of
-from ifonly.models.said import PredictorWord, expected, read_said
-from ifonly.models.schema import Schema, Task
+from ifonly.models.said import PredictorWord, alone, evened, expected, near, read_said
+from ifonly.models.schema import Decision, Schema, Task
 from ifonly.models.spec import RowForm
 from ifonly.service.ask.problem_types import PREDICTOR_DISAGREES
 from ifonly.service.ask.problems import Refusal
@@ -79,8 +79,8 @@ class _Hearing:
     predictor: RemotePredictor
     form: RowForm
     heard: dict[bytes, Heard] = field(default_factory=dict)
-    in_floats: bool = False
-    """Whether it says floats: then 1 is a number as well, for many servers write 1.0 so."""
+    floats: list[Any] = field(default_factory=list)
+    """A word that is a float, if there was one: then 1 is a number as well."""
 
     def gather(self, told: list[Row], rows: Rows) -> Scores:
         """Our copy's scores; the rows are kept, to be asked about together."""
@@ -113,11 +113,12 @@ class _Hearing:
         if not new:
             return
         asked = np.array([*new.values()])
-        ours = self.model.deployed.predictor.score(asked)
         words = self.predictor.say(asked, self.form)
-        self.in_floats |= any(isinstance(_alone(said), float) for said in words)
-        if self.in_floats:
-            words = [_as_float(said) for said in words]
+        has_copy = self.model.deployed.has_copy
+        ours = self.model.deployed.predictor.score(asked) if has_copy else np.empty((len(asked), 0))
+        # With one of a former request, so that all are read alike.
+        words = evened([*words, *self.floats])[: len(words)]
+        self.floats = [said for said in words if isinstance(alone(said), float)][:1] or self.floats
         for key, row, said, scores in zip(new, asked, words, ours.tolist(), strict=True):
             self.heard[key] = Heard(said, self._read(said, row), tuple(scores))
         if len({heard.read.scores is None for heard in self.heard.values()}) > 1:
@@ -139,18 +140,6 @@ class _Hearing:
         return read
 
 
-def _alone(said: Any) -> Any:
-    """A word that some servers put into a list of its own."""
-    return said[0] if isinstance(said, list) and len(said) == 1 else said
-
-
-def _as_float(said: Any) -> Any:
-    """A whole number as a float, so that whoever reads the record reads a number too."""
-    if type(_alone(said)) is not int:
-        return said
-    return [float(said[0])] if isinstance(said, list) else float(said)
-
-
 def confirm_instance(model: ServedModel, row: Row, how: Confirming) -> None:
     """Whether the predictor says of an instance what our copy says, where that alone is told: that
     there is nothing to change.
@@ -159,7 +148,8 @@ def confirm_instance(model: ServedModel, row: Row, how: Confirming) -> None:
     ------
     As :func:`confirmed`.
     """
-    if model.predictor is None or not how.is_asked:
+    # Where there is no copy, it has just said so itself.
+    if model.predictor is None or not how.is_asked or not model.deployed.has_copy:
         return
     hearing = _Hearing(model, model.predictor, how.form(model.predictor))
     try:
@@ -204,6 +194,8 @@ def confirmed(
         return reply
     hearing = _Hearing(model, model.predictor, how.form(model.predictor))
     try:
+        if not model.deployed.has_copy:
+            return _heard_again(hearing, request, reply)
         found = _heard(hearing, request, reply)
         if demanded and found.confirmation.says == "class" and _claims_more(reply):
             url = model.predictor.url
@@ -212,7 +204,7 @@ def confirmed(
                 expected(model.decision),
             )
     except (PredictorUnavailable, PredictorUnclear) as error:
-        if demanded or how.must_answer:
+        if demanded or how.must_answer or not model.deployed.has_copy:
             raise
         # Given all the same: at a machine an answer of the copy that says so is worth more than
         # none. Who may not have it says so in the policy.
@@ -249,6 +241,64 @@ def _heard(
         lost = {(s.title, c.name) for s in own for c in s.checks if not c.holds}
         _check(hearing, answer, asked, lost)
     return _with(reply, hearing, named)
+
+
+def _heard_again(
+    hearing: _Hearing, request: requests.ExplanationRequest, reply: replies.ExplanationReply
+) -> replies.ExplanationReply:
+    """The reply, where the predictor that was asked all along says the same once more, of other
+    rows together: who changes their mind, or mixes up rows, has said nothing that can be told.
+
+    Raises
+    ------
+    Refusal
+        If it does not.
+    PredictorUnavailable, PredictorUnclear, NotFinite
+        If it does not say it.
+    """
+    model = hearing.model
+    answer = {key: told for key, told in reply.as_mapping().items() if key != "confirmation"}
+    asked = request.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    named = dict(_named(model, request, reply))
+    # Backwards: whoever answers by place and not by row is seen to.
+    hearing.ask(np.array([*named.values()])[::-1])
+    for name, prediction in _told(reply):
+        word = hearing.of(named[name]).read
+        if word.scores is None or not _is_said(prediction, word.scores, model.decision):
+            url, said = hearing.predictor.url, json.dumps(hearing.of(named[name]).said)[:200]
+            before = prediction.model_dump_json(exclude_none=True)[:200]
+            raise Refusal(
+                PREDICTOR_DISAGREES,
+                f"the predictor {url} says {said} of {name}, of which it said {before} a moment "
+                "ago: it does not answer alike twice",
+                predictor={"url": url, "said": hearing.of(named[name]).said},
+            )
+    _check(hearing, answer, asked, ())
+    return _with(reply, hearing, named)
+
+
+def _told(reply: replies.ExplanationReply) -> Iterator[tuple[str, replies.Prediction]]:
+    """What the reply says of the rows that it tells of, by the names of :func:`_named`."""
+    yield "the instance", reply.prediction
+    for found in reply.counterfactuals:
+        yield f"the answer of rank {found.rank}", found.prediction
+    if reply.relaxation is not None:
+        yield "the relaxation", reply.relaxation.counterfactual.prediction
+
+
+def _is_said(told: replies.Prediction, scores: Sequence[float], decision: Decision) -> bool:
+    """Whether a prediction is that of ``scores``, as near as one model is to itself."""
+    place = int(decision.decide(np.array([scores]))[0])
+    if told.class_ != (decision.class_names[place] if place >= 0 else None):
+        return False
+    if decision.task is Task.REGRESSION:
+        number, score = told.score, scores[0]
+    elif decision.task is Task.MULTICLASS:
+        number, score = told.probability, scores[place]
+    else:
+        is_positive = place == decision.positive
+        number, score = told.probability, scores[0] if is_positive else 1.0 - scores[0]
+    return number is not None and near(number, score)
 
 
 def _named(

@@ -73,10 +73,14 @@ class ServedModel:
 
         Who only lists models imports no solver.
         """
-        from ifonly.explainers.search.portfolio import engines_for
+        from ifonly.explainers.search.blackbox import Blackbox
+        from ifonly.explainers.search.portfolio import Portfolio, engines_for
 
         if self.own_engine is not None:
             return self.own_engine
+        if not self.deployed.has_copy:
+            # Nothing is proven of what only answers: its next answer may be another.
+            return Portfolio((Blackbox(enumerable=0),))
         return engines_for(self.deployed.form, self.schema)
 
     @property
@@ -142,6 +146,23 @@ def remotes_of(settings: Settings) -> Remotes:
     return Remotes(settings)
 
 
+def asking(model: ServedModel, remotes: Remotes) -> ServedModel:
+    """The model, with the predictor that confirms its answers, or that has it.
+
+    Raises
+    ------
+    SpecError
+        If its folder names a server that no setting allows.
+    """
+    predictor = remotes.of(model.deployed.spec)
+    if predictor is None or model.deployed.has_copy:
+        return replace(model, predictor=predictor)
+    from ifonly.service.served.remote.scoring import RemoteScorer
+
+    scorer = RemoteScorer(predictor, model.decision)
+    return replace(model, predictor=predictor, deployed=replace(model.deployed, predictor=scorer))
+
+
 class Registry:
     """The repository of models as the service uses it. Thread-safe: see :class:`Repository`.
 
@@ -161,8 +182,9 @@ class Registry:
         def ready(deployed: DeployedModel) -> ServedModel:
             model = prepare(deployed)
             if remotes is not None:
-                model = replace(model, predictor=remotes.of(deployed.spec))
-            if warm is not None:
+                model = asking(model, remotes)
+            # A start must not depend on a predictor.
+            if warm is not None and model.deployed.has_copy:
                 warm(model)
             return model
 
@@ -207,11 +229,15 @@ class Registry:
             If it would be refused.
         """
         if self._sandbox is None:
-            return prepare(load_folder(folder, root))
+            return self._asked(prepare(load_folder(folder, root)))
         # Tried first in a process of its own: a graph may take any memory or time (decision 0082).
         with closing(self._sandbox):
             self._sandbox.check(folder, root)
-        return prepare(load_folder(folder, root, limits=self._sandbox.limits))
+        return self._asked(prepare(load_folder(folder, root, limits=self._sandbox.limits)))
+
+    def _asked(self, model: ServedModel) -> ServedModel:
+        """The model, with who is asked of it."""
+        return model if self._remotes is None else asking(model, self._remotes)
 
     def _try(self, folder: Path) -> None:
         assert self._sandbox is not None

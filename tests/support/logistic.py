@@ -62,7 +62,8 @@ def graph() -> bytes:
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9
-    return model.SerializeToString()
+    found: bytes = model.SerializeToString()
+    return found
 
 
 def write(root: Path, predictor: str = "", *, copy: bool = True) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from ifonly.service.doors.cli.console import (
     registry,
     settings,
 )
-from ifonly.service.served.registry import prepare
+from ifonly.service.served.registry import asking, prepare, remotes_of
 
 app = typer.Typer(
     help="List the models, check a model folder, or make one.", invoke_without_command=True
@@ -59,6 +60,9 @@ def check(
     if not path.is_dir():
         raise Failure(f"{folder} is no folder")
     model = prepare(load_folder(path))
+    # As a service with these settings would: a server that they do not allow is a reason, too.
+    with closing(remotes_of(settings(log_level="ERROR"))) as remotes:
+        model = asking(model, remotes)
     deployed = model.deployed
     out.print(
         f"{deployed.name} {deployed.version} can be served: "
@@ -66,3 +70,8 @@ def check(
         f"model sha256 {deployed.model_sha256[:16]}…",
         markup=False,
     )
+    if (predictor := model.predictor) is not None:
+        role = "confirms each answer" if deployed.has_copy else "has the model: nothing is proven"
+        protocol, calls = predictor.remote.protocol, predictor.remote.calls
+        most = "" if deployed.has_copy else f", {calls} calls a search"
+        out.print(f"{predictor.url} ({protocol}) {role}{most}", markup=False)

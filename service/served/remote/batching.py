@@ -22,8 +22,8 @@ from ifonly.service.served.remote.failures import CallFailed, Failure
 
 WINDOW_SECONDS = 0.003
 
-Call = Callable[[Rows, float], list[Any]]
-"""Rows and the moment until which to wait for them, to their words in the same order."""
+Call = Callable[[Rows], list[Any]]
+"""Rows to their words in the same order. It ends by itself, also where nobody waits any more."""
 
 
 @dataclass(eq=False)
@@ -109,7 +109,7 @@ class Batcher:
     def _run(self, group: Sequence[_Asked]) -> None:
         try:
             rows = np.concatenate([asked.rows for asked in group])
-            said, start = self._call(rows, max(asked.until for asked in group)), 0
+            said, start = self._call(rows), 0
             for asked in group:
                 asked.said = said[start : start + len(asked.rows)]
                 start += len(asked.rows)

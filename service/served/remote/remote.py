@@ -137,7 +137,10 @@ class RemotePredictor:
                 raise self._named(error, limit <= until) from error.__cause__
         return found
 
-    def _called(self, form: RowForm, rows: Rows, until: float) -> list[Any]:
+    def _called(self, form: RowForm, rows: Rows) -> list[Any]:
+        # All of its time, whatever is left of the questions: a short one must not make the
+        # predictor look slow, and open the circuit for all.
+        until = time.monotonic() + self.remote.timeout_seconds
         return persistently(partial(self._caller.once, rows, form), self._breaker, until)
 
     def _named(self, error: CallFailed, was_whole: bool) -> CallFailed:

@@ -21,7 +21,7 @@ from onnxruntime import InferenceSession
 GRADES = ("A", "B", "C")
 
 
-class Kiln(Model):
+class Kiln(Model):  # type: ignore[misc,unused-ignore]
     """Probabilities of both classes."""
 
     def __init__(self, coefficients: list[float], intercept: float) -> None:
@@ -42,7 +42,7 @@ class Kiln(Model):
         return get_predict_response(payload, found, self.name)
 
 
-class Milling(Model):
+class Milling(Model):  # type: ignore[misc,unused-ignore]
     """The default model as KServe's server of XGBoost has one: numbers in, one share a row out."""
 
     def __init__(self, graph: str) -> None:

@@ -178,7 +178,7 @@ class Server:
         self.begun = threading.Event()
         self.calls: list[list[float]] = []
 
-    def __call__(self, rows: Rows, until: float) -> list[Any]:
+    def __call__(self, rows: Rows) -> list[Any]:
         numbers = rows[:, 0].tolist()
         self.calls.append(numbers)
         self.begun.set()
@@ -265,7 +265,7 @@ def test_a_server_that_is_away_is_not_asked_once_more_by_each() -> None:
     calls: list[int] = []
     go, begun = threading.Event(), threading.Event()
 
-    def call(rows: Rows, until: float) -> list[Any]:
+    def call(rows: Rows) -> list[Any]:
         calls.append(len(rows))
         if len(calls) == 1:
             begun.set()

@@ -158,7 +158,7 @@ def _card(model: ServedModel, registry: Registry, tag: Language) -> Card:
         say(f"task.{spec.decision.task.value}", tag),
         "none" if model.graph is None else model.graph.status.value,
         (
-            ("model.onnx", model.deployed.model_sha256),
+            (_model_file(model), model.deployed.model_sha256),
             ("spec.toml", model.deployed.spec_sha256),
         ),
     )
@@ -176,7 +176,7 @@ def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
         description=_in(deployed.spec.description, tag),
         decision=tuple(_decision(model, tag)),
         digests=(
-            ("model.onnx", deployed.model_sha256),
+            (_model_file(model), deployed.model_sha256),
             ("spec.toml", deployed.spec_sha256),
             *((("causal.toml", deployed.causal_sha256),) if deployed.causal_sha256 else ()),
         ),
@@ -220,6 +220,11 @@ def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
         yield "threshold", plain(decision.threshold)
     if decision.unit:
         yield "unit", decision.unit
+
+
+def _model_file(model: ServedModel) -> str:
+    """What its digest is of."""
+    return "model.onnx" if model.deployed.has_copy else "[predictor]"
 
 
 def _reading(model: ServedModel, tag: Language) -> str:
