@@ -140,6 +140,9 @@ class Settings(BaseSettings):
     predictor_rows: Literal["objects", "lists", "encoded"] = "objects"
     """How it reads rows: by name, in the model's order, or as the columns that the graph takes.
     Rows of ``/v1/models/NAME:explain`` are sent as the client sent its own, by name or in order."""
+    predictor_compare_seconds: float = Field(300.0, ge=0.0)
+    """How often predictors are asked about reference rows, to be compared with the copies here; ten
+    times as often while one differs or is away. 0: never."""
     predictor_timeout_ms: int = Field(10_000, ge=1, le=MAX_DEADLINE_MS)
     """How long a call of it may take."""
     # One setting for both: a folder may come from anybody, and must not say where readings and

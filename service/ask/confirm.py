@@ -140,6 +140,31 @@ class _Hearing:
         return read
 
 
+def refuse_another_model(model: ServedModel, how: Confirming) -> None:
+    """Before anything is searched: what is proven of the copy is no proof of another model.
+
+    Raises
+    ------
+    Refusal
+        If the predictor answered reference rows as another model would.
+    """
+    found = model.differs
+    if found is None or not how.is_asked or model.predictor is None or found.row is None:
+        return
+    url = model.predictor.url
+    raise Refusal(
+        PREDICTOR_DISAGREES,
+        f"the predictor {url} says something else than {model.name} {model.version} of this "
+        f"service of {found.differing} of {found.rows} reference rows: they are not the same model",
+        predictor={
+            "url": url,
+            "row": model.schema.write(found.row),
+            "said": found.said,
+            "copy": list(found.ours),
+        },
+    )
+
+
 def confirm_instance(model: ServedModel, row: Row, how: Confirming) -> None:
     """Whether the predictor says of an instance what our copy says, where that alone is told: that
     there is nothing to change.

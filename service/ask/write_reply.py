@@ -303,6 +303,7 @@ class ReplyWriter:
             version=deployed.version,
             model_sha256=deployed.model_sha256,
             spec_sha256=deployed.spec_sha256,
+            predictor=None if deployed.has_copy else self._model.asked_at,
             # A graph that nobody has accepted took no part in the answer.
             causal_sha256=deployed.causal_sha256 if self._model.causal else None,
             ifonly_version=ifonly_version(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -78,6 +79,8 @@ SEARCHING_SHARE = 0.7
 """Of the time that requests under way have to finish once the process is told to stop."""
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
+COMPARED_SOONER = 10
+"""How many times as often predictors are compared while one differs, or is away."""
 KEPT = 4
 """Threads that explain for those who have none: so many keys may take all others."""
 DOORKEEPERS, MOST_AT_DOOR = 2, 256
@@ -163,7 +166,8 @@ def create_app(
             clean = _beside(_forget(store, kept, models.root))
             ending = _ending(told, turns, settings.shutdown_seconds)
             refreshing = _refreshing(models, settings.refresh_seconds)
-            async with refreshing, clean, ending, remote(app, settings):
+            comparing = _beside(_compare(models, metrics, settings.predictor_compare_seconds))
+            async with refreshing, clean, ending, comparing, remote(app, settings):
                 job_workers.start()
                 try:
                     yield
@@ -386,6 +390,28 @@ async def _forget(store: Store, kept: Kept, root: Path) -> None:
         except Exception as error:  # whatever it was, the next hour may go well
             logs.logger.warning("what is too old could not be removed: %s", logs.where(error))
         await asyncio.sleep(FORGET_SECONDS)
+
+
+async def _compare(registry: Registry, metrics: Metrics, seconds: float) -> None:
+    """Ask predictors about reference rows, at the start and then every ``seconds``; 0: never."""
+
+    def look() -> bool:
+        """Whether all answered as their copies do."""
+        is_well = True
+        for model in registry.compare():
+            found = None if model.predictor is None else model.predictor.compared
+            if found is not None:
+                metrics.compared(model.name, math.nan if found.why else found.differing)
+                is_well &= not (found.differs or found.why)
+        return is_well
+
+    while seconds:
+        is_well = False
+        try:
+            is_well = await anyio.to_thread.run_sync(look)
+        except Exception as error:  # whatever it was, the next look may go well
+            logs.logger.warning("predictors could not be compared: %s", logs.where(error))
+        await asyncio.sleep(seconds if is_well else seconds / COMPARED_SOONER)
 
 
 async def _refresh(registry: Registry, seconds: float | None, wake: asyncio.Event) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -41,6 +41,7 @@ from ifonly.service.settings import Settings, shipped_models
 
 if TYPE_CHECKING:
     from ifonly.explainers.search.portfolio import Portfolio
+    from ifonly.service.served.remote.drift_report import DriftReport
     from ifonly.service.served.remote.remote import RemotePredictor
     from ifonly.service.served.remote.remotes import Remotes
 
@@ -92,6 +93,17 @@ class ServedModel:
         return self.deployed.version
 
     @property
+    def asked_at(self) -> str | None:
+        """Where its predictor is asked; None: it has none."""
+        return None if self.predictor is None else self.predictor.url
+
+    @property
+    def differs(self) -> DriftReport | None:
+        """The last look at the predictor, where it answered as another model would."""
+        compared = None if self.predictor is None else self.predictor.compared
+        return compared if compared is not None and compared.differs else None
+
+    @property
     def semantics(self) -> Semantics:
         """What a question is answered by that does not say."""
         # Features that follow would otherwise be told to stay, which no machine does.
@@ -136,6 +148,17 @@ def prepare(deployed: DeployedModel) -> ServedModel:
         raise SpecError(file, error.key, error.problem) from error
     rulebook = rulebook_of(deployed)
     return ServedModel(deployed, policy, wording, text, rulebook, graph, causal)
+
+
+def _log_compared(name: str, url: str, before: DriftReport | None, found: DriftReport) -> None:
+    """Say what is new: a log must not repeat itself."""
+    if found.differs and not (before is not None and before.differs):
+        told = "%s answers as another model than %s here: %d of %d reference rows differ"
+        logger.warning(told, url, name, found.differing, found.rows)
+    elif found.why and not (before is not None and before.why):
+        logger.warning("%s could not be compared with its predictor", name)
+    elif found.rows and not found.differs and (before is None or before.differs or before.why):
+        logger.info("%s answers as %s here does, of %d reference rows", url, name, found.rows)
 
 
 def remotes_of(settings: Settings) -> Remotes:
@@ -212,6 +235,35 @@ class Registry:
         """Let go of all predictors."""
         if self._remotes is not None:
             self._remotes.close()
+
+    def compare(self) -> Iterator[ServedModel]:
+        """Compare every model that has a copy here and is deployed elsewhere with itself; each of
+        these, once its predictor's :attr:`compared` is new. What changes is logged."""
+        from ifonly.service.served.remote.comparing import compare
+
+        for model in self._all():
+            predictor = model.predictor
+            if predictor is None or not model.deployed.has_copy:
+                continue
+            before, found = predictor.compared, compare(model.deployed, predictor)
+            predictor.compared = found
+            _log_compared(f"{model.name}/{model.version}", predictor.url, before, found)
+            yield model
+
+    def differing(self) -> tuple[str, ...]:
+        """``name/version`` of models whose predictor answers as another model would."""
+        return tuple(
+            f"{model.name}/{model.version}"
+            for model in self._all()
+            if self._scope.has_model(model.name) and model.differs is not None
+        )
+
+    def _all(self) -> Iterator[ServedModel]:
+        """Every version of every model."""
+        for name in self._repository.names():
+            with suppress(UnknownModel):  # a refresh may have dropped it since
+                for version in self._repository.versions(name):
+                    yield self._repository.prepared(name, version)
 
     def within(self, scope: Scope) -> Registry:
         """The same models as somebody of that scope sees them."""

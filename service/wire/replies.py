@@ -43,6 +43,12 @@ class ModelReference(Wire):
     version: str
     model_sha256: str
     spec_sha256: str
+    predictor: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Present where the model is in another process alone, which said so: where it "
+        "was asked. Else the copy in this service's folder did.",
+    )
     # Digests, not names: a folder can change under its name, and replay must notice.
     causal_sha256: str | None = Field(
         None, exclude_if=is_none, description="Of the accepted `causal.toml`, if there is one."

@@ -38,7 +38,9 @@ AWAY = "127.0.0.1:9"
 @contextmanager
 def explainer(models: Path, host: str | None, **more: Any) -> Iterator[httpx.Client]:
     with (
-        serving(Settings(models=models, predictor_host=host, **more)) as base,
+        serving(
+            Settings(models=models, predictor_host=host, predictor_compare_seconds=0, **more)
+        ) as base,
         httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         yield client

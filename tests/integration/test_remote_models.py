@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -353,3 +354,104 @@ def test_a_question_with_little_time_leaves_the_circuit_closed(tmp_path: Path) -
             assert asked(model)["confirmation"]["by"] == "predictor"
     finally:
         go.set()
+
+
+# --- does it still answer like the copy? ---------------------------------------------------
+
+
+def test_a_predictor_that_has_become_another_model_is_not_explained_until_it_is_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a row far from the question: each row of the answer itself would be confirmed."""
+    is_other = threading.Event()
+
+    def change(said: list[float], call: int) -> Any:
+        return [0.5 if is_other.is_set() and share > 0.999 else share for share in said]
+
+    write(tmp_path, "", copy=True)
+    with (
+        kiln(change) as url,
+        closing(
+            Registry(
+                tmp_path,
+                remotes=Remotes(Settings(predictor_host=url, predictor_rows="encoded")),
+            )
+        ) as models,
+    ):
+        models.load()
+        model = models.get(NAME)
+        assert [each.name for each in models.compare()] == [NAME]
+        assert models.differing() == ()
+        assert asked(model)["confirmation"]["by"] == "predictor"
+        is_other.set()
+        assert asked(model)["confirmation"]["by"] == "predictor"  # nobody has looked yet
+        [*models.compare()], [*models.compare()]
+        assert models.differing() == (f"{NAME}/1",)
+        with pytest.raises(Refusal, match=r"\d+ of \d+ reference rows: they are not the same"):
+            asked(model)
+        is_other.clear()
+        [*models.compare()]
+        assert asked(model)["confirmation"]["by"] == "predictor"
+    warned = [r.message for r in caplog.records if "answers as another model" in r.message]
+    assert len(warned) == 1
+
+
+def test_one_that_is_away_differs_from_nothing(tmp_path: Path) -> None:
+    """Silent is not denied: answers are the copy's, as they say themselves."""
+    write(tmp_path, "", copy=True)
+    settings = Settings(predictor_host="127.0.0.1:9", predictor_rows="encoded")
+    with closing(Registry(tmp_path, remotes=Remotes(settings))) as models:
+        models.load()
+        (model,) = models.compare()
+        assert model.predictor is not None
+        assert model.predictor.compared is not None
+        assert "ConnectError" in model.predictor.compared.why
+        assert models.differing() == ()
+        assert asked(model)["confirmation"]["by"] == "copy"
+
+
+def test_a_service_compares_from_its_start_and_says_so(tmp_path: Path) -> None:
+    def other(said: list[float], call: int) -> Any:
+        return [1.0 - share for share in said]
+
+    write(tmp_path, "", copy=True)
+    with kiln(other) as url:
+        settings = Settings(models=tmp_path, predictor_host=url, predictor_rows="encoded")
+        with (
+            serving(settings) as base,
+            httpx.Client(base_url=base, timeout=60, trust_env=False) as client,
+        ):
+            for _ in range(200):  # the first look is under way
+                ready = client.get("/healthz/ready").json()
+                if "differing" in ready:
+                    break
+                time.sleep(0.05)
+            assert ready == {"status": "ready", "models": 1, "differing": [f"{NAME}/1"]}
+            reply = client.post(f"/api/v1/models/{NAME}/explanations", json={"instance": ALARM})
+            assert (reply.status_code, reply.json()["type"].rsplit(":")[-1]) == (
+                502,
+                "predictor-disagrees",
+            )
+            metrics = client.get("/metrics").text
+            shown = client.get(f"/models/{NAME}", headers={"Accept-Language": "en"}).text
+    (line,) = [x for x in metrics.splitlines() if x.startswith("ifonly_predictor_differing_rows{")]
+    assert float(line.rpartition(" ")[2]) > 0
+    assert "another model" in shown
+
+
+@pytest.mark.parametrize(("change", "code"), [(plainly, 0), (not_a_number, 1), (html, 2)])
+def test_a_command_compares(
+    here: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    change: Any,
+    code: int,
+) -> None:
+    folder = write(tmp_path, "", copy=True)
+    monkeypatch.setenv("IFONLY_PREDICTOR_ROWS", "encoded")
+    with kiln(change) as url:
+        monkeypatch.setenv("IFONLY_PREDICTOR_HOST", url)
+        compared = here("models", "compare", str(folder))
+    assert compared.returncode == code, compared.stderr
+    assert ("reference rows differ" in compared.stdout) is (code < 2)
+    assert ("first: {" in compared.stdout) is (code == 1)

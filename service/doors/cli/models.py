@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
     Models,
+    err,
     out,
     print_json,
     registry,
@@ -48,6 +50,36 @@ def list_models(context: typer.Context, models: Models = None, as_json: AsJson =
     out.print(table)
     for refused in listing["refused"]:
         out.print(f"refused: {refused['folder']}\n{refused['reason']}", markup=False)
+
+
+@app.command("compare")
+def compare(
+    folder: Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")],
+) -> None:
+    """Ask the deployed model about reference rows, and compare what it says with the copy here.
+
+    Exit codes: 0 they are alike; 1 they differ; 2 it did not answer, or not in a form that can be
+    read.
+    """
+    from ifonly.service.served.remote.comparing import compare as compared
+
+    model = prepare(load_folder(folder.resolve()))
+    if not model.deployed.has_copy:
+        raise Failure(f"{folder} has no model.onnx: there is nothing to compare")
+    with closing(remotes_of(settings(log_level="ERROR"))) as remotes:
+        predictor = asking(model, remotes).predictor
+        if predictor is None:
+            raise Failure(f"{folder} has no [predictor], and IFONLY_PREDICTOR_HOST names none")
+        found = compared(model.deployed, predictor)
+    if found.why:
+        err.print(f"ifonly: {found.why}", markup=False)
+        raise typer.Exit(2)
+    told = f"{predictor.url}: {found.differing} of {found.rows} reference rows differ"
+    out.print(told, markup=False)
+    if found.row is not None:
+        row, said = model.schema.write(found.row), json.dumps(found.said)
+        out.print(f"first: {row}: it says {said}, the copy {list(found.ours)}", markup=False)
+        raise typer.Exit(1)
 
 
 @app.command("check")

@@ -18,7 +18,7 @@ import numpy as np
 
 from ifonly.models.predictor import Rows
 from ifonly.service.errors import PredictorUnclear
-from ifonly.service.served.remote.failures import CallFailed, Failure
+from ifonly.service.served.remote.failures import CallFailed, FailureKind
 
 WINDOW_SECONDS = 0.003
 
@@ -77,7 +77,7 @@ class Batcher:
             asked = _Asked(rows, until, is_alone=True)
             self._start([asked])
         if not asked.is_done.wait(max(0.0, until - time.monotonic())):
-            raise CallFailed("it did not answer in time", Failure.LATE)
+            raise CallFailed("it did not answer in time", FailureKind.LATE)
         if asked.error is not None:
             raise asked.error
         return asked.said
@@ -128,7 +128,7 @@ def _may_be_others(asked: _Asked) -> bool:
     slow, or refused for all."""
     if not asked.is_done.is_set() or isinstance(asked.error, PredictorUnclear):
         return True
-    return isinstance(asked.error, CallFailed) and asked.error.how is Failure.SAID
+    return isinstance(asked.error, CallFailed) and asked.error.how is FailureKind.SAID
 
 
 def _groups(waiting: Sequence[_Asked], most: int) -> list[list[_Asked]]:

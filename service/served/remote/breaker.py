@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ifonly.service.served.remote.failures import CallFailed, Failure
+from ifonly.service.served.remote.failures import CallFailed, FailureKind
 
 PAUSE_SECONDS, LONGEST_PAUSE = 5.0, 60.0
 """Of the first pause, and of the longest: each probe that fails doubles it."""
@@ -48,7 +48,7 @@ class Breaker:
             if left > 0.0 or self._probing:
                 raise CallFailed(
                     f"{self._url} is not asked for {self._pause:g} s: {self._why}",
-                    Failure.OPEN,
+                    FailureKind.OPEN,
                     after=max(left, 0.0),
                 )
             self._probing = True
@@ -61,14 +61,14 @@ class Breaker:
 
     def failed(self, error: CallFailed) -> None:
         """A call had no answer."""
-        if error.how is Failure.OPEN:
+        if error.how is FailureKind.OPEN:
             return
-        if error.how is Failure.SAID:
+        if error.how is FailureKind.SAID:
             self.succeeded()
             return
         with self._lock:
             self._failures += 1
-            if error.how is Failure.LATE or self._probing or self._failures >= MOST_FAILURES:
+            if error.how is FailureKind.LATE or self._probing or self._failures >= MOST_FAILURES:
                 # Its first pause, or twice the last one where a probe has failed.
                 self._pause = (
                     PAUSE_SECONDS if not self._probing else min(2 * self._pause, LONGEST_PAUSE)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ifonly.service.served.remote.breaker import Breaker
-from ifonly.service.served.remote.failures import CallFailed, Failure
+from ifonly.service.served.remote.failures import CallFailed, FailureKind
 
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.05
@@ -42,7 +42,7 @@ def persistently(
         except CallFailed as error:
             breaker.failed(error)
             wait = max(BACKOFF_SECONDS * 2 ** (attempt - 1), error.after)
-            may_help = error.how in (Failure.AWAY, Failure.BUSY)
+            may_help = error.how in (FailureKind.AWAY, FailureKind.BUSY)
             if not may_help or attempt == ATTEMPTS or clock() + wait >= until:
                 raise
             sleep(wait)

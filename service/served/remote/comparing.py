@@ -9,39 +9,18 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ifonly.models.onnx.trial import trial_rows
-from ifonly.models.predictor import Row, Rows
+from ifonly.models.predictor import Rows
 from ifonly.models.repository import DeployedModel
 from ifonly.models.said import evened, expected, read_said
 from ifonly.service.errors import PredictorUnavailable, PredictorUnclear
+from ifonly.service.served.remote.drift_report import DriftReport
 from ifonly.service.served.remote.remote import RemotePredictor
 
 MOST_ROWS = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """What one look found."""
-
-    rows: int
-    """That were compared; 0: none could be, as ``why`` says."""
-    differing: int = 0
-    row: Row | None = None
-    """The first of which they say something else."""
-    said: Any = None
-    ours: tuple[float, ...] = ()
-    why: str = ""
-    at: float = 0.0
-    """By ``time.time``."""
-
-    @property
-    def differs(self) -> bool:
-        return self.differing > 0
 
 
 def rows_of(model: DeployedModel) -> Rows:
@@ -53,7 +32,7 @@ def rows_of(model: DeployedModel) -> Rows:
     return np.asarray(rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)])
 
 
-def compare(model: DeployedModel, predictor: RemotePredictor) -> Comparison:
+def compare(model: DeployedModel, predictor: RemotePredictor) -> DriftReport:
     """Ask both about the same rows: numbers must be near, or classes the same."""
     rows, decision = rows_of(model), model.spec.decision
     ours = model.predictor.score(rows)
@@ -64,7 +43,7 @@ def compare(model: DeployedModel, predictor: RemotePredictor) -> Comparison:
             said = json.dumps(words[read.index(None)])[:200]
             raise PredictorUnclear(f"{predictor.url} said {said} of a row", expected(decision))
     except (PredictorUnavailable, PredictorUnclear) as error:
-        return Comparison(0, why=str(error), at=time.time())
+        return DriftReport(0, why=str(error), at=time.time())
     decided = decision.decide(ours)
     differing = [
         place
@@ -77,9 +56,9 @@ def compare(model: DeployedModel, predictor: RemotePredictor) -> Comparison:
         )
     ]
     if not differing:
-        return Comparison(len(rows), at=time.time())
+        return DriftReport(len(rows), at=time.time())
     first = differing[0]
-    return Comparison(
+    return DriftReport(
         len(rows),
         len(differing),
         rows[first],

@@ -10,7 +10,7 @@ HEAD = 200
 """Characters of its answer that are quoted."""
 
 
-class Failure(Enum):
+class FailureKind(Enum):
     """What that says of the next call."""
 
     AWAY = "nobody answers there"
@@ -23,7 +23,7 @@ class Failure(Enum):
 class CallFailed(PredictorUnavailable):
     """A call that gave no words."""
 
-    def __init__(self, reason: str, how: Failure, quoted: str = "", after: float = 0.0) -> None:
+    def __init__(self, reason: str, how: FailureKind, quoted: str = "", after: float = 0.0) -> None:
         super().__init__(reason, quoted)
         self.how = how
         self.after = after

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ifonly.service.served.remote.failures import CallFailed, Failure, head
+from ifonly.service.served.remote.failures import CallFailed, FailureKind, head
 
 CONNECT_SECONDS = 1.0
 MOST_BYTES = 16 << 20
@@ -19,7 +19,7 @@ BUSY = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpAnswer:
     """What came, whole."""
 
     url: str
@@ -47,7 +47,9 @@ class HttpPool:
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=32),
         )
 
-    def post(self, url: str, content: bytes, headers: Mapping[str, str], seconds: float) -> Reply:
+    def post(
+        self, url: str, content: bytes, headers: Mapping[str, str], seconds: float
+    ) -> HttpAnswer:
         """What ``url`` answers within so many seconds.
 
         Raises
@@ -73,17 +75,17 @@ class HttpPool:
                     body += part
                     is_late = time.monotonic() > until
                     if is_late or len(body) > MOST_BYTES:
-                        how = Failure.LATE if is_late else Failure.SAID
+                        how = FailureKind.LATE if is_late else FailureKind.SAID
                         ends = f"{MOST_BYTES} bytes, {limit:g} s"
                         raise CallFailed(f"{url} answers without end ({ends})", how)
         except httpx.HTTPError as error:
             is_late = isinstance(error, httpx.TimeoutException)
             # A connection that nobody takes up lets us wait, too.
-            how = Failure.LATE if is_late else Failure.AWAY
+            how = FailureKind.LATE if is_late else FailureKind.AWAY
             raise CallFailed(f"{url}: {type(error).__name__}: {error}", how) from error
-        found = Reply(url, reply.status_code, reply.headers, bytes(body))
+        found = HttpAnswer(url, reply.status_code, reply.headers, bytes(body))
         if not reply.is_success:
-            how = Failure.BUSY if found.status in BUSY else Failure.SAID
+            how = FailureKind.BUSY if found.status in BUSY else FailureKind.SAID
             after = _seconds(reply.headers.get("retry-after", ""))
             raise CallFailed(f"{url} answered {found.status}", how, head(found.text), after)
         return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ifonly.service.served.remote.failures import unclear
-from ifonly.service.served.remote.http import Reply
+from ifonly.service.served.remote.http import HttpAnswer
 
 JSON = {"content-type": "application/json"}
 
@@ -24,7 +24,7 @@ def as_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def words(reply: Reply, count: int, output: str | None) -> list[Any]:
+def words(reply: HttpAnswer, count: int, output: str | None) -> list[Any]:
     """One word a row; of objects, the member ``output``.
 
     Raises

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ifonly.service.served.remote.failures import unclear
-from ifonly.service.served.remote.http import Reply
+from ifonly.service.served.remote.http import HttpAnswer
 from ifonly.service.served.remote.kserve import JSON, as_json, member
 
 PATH = "/invocations"
@@ -22,7 +22,7 @@ def written(instances: Sequence[Any]) -> tuple[bytes, Mapping[str, str]]:
     return as_json({"dataframe_split": frame}), JSON
 
 
-def words(reply: Reply, count: int, output: str | None) -> list[Any]:
+def words(reply: HttpAnswer, count: int, output: str | None) -> list[Any]:
     """One word a row; of records, the column ``output``.
 
     Raises

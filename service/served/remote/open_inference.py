@@ -18,7 +18,7 @@ from ifonly.models.predictor import Rows
 from ifonly.models.schema import Feature, Schema
 from ifonly.models.spec import RemoteSpec, RowForm
 from ifonly.service.served.remote.failures import unclear
-from ifonly.service.served.remote.http import Reply
+from ifonly.service.served.remote.http import HttpAnswer
 from ifonly.service.served.remote.kserve import as_json
 from ifonly.service.served.remote.writing import NUMPY, encoded
 
@@ -29,7 +29,7 @@ TABLE = {"content_type": "pd"}
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
+class SentTensor:
     """One tensor; ``values``: of a numpy type, ``object`` for texts."""
 
     name: str
@@ -57,7 +57,7 @@ def path(spec: RemoteSpec) -> str:
 
 def tensors(
     rows: Rows, form: RowForm, spec: RemoteSpec, schema: Schema, encoding: Encoding
-) -> list[Tensor]:
+) -> list[SentTensor]:
     """What is sent of ``rows``: a tensor a feature, or one of whole rows.
 
     Raises
@@ -66,19 +66,19 @@ def tensors(
         If a value does not fit its type.
     """
     if form is RowForm.ENCODED:
-        return [Tensor(spec.tensor, spec.dtype, encoded(rows, encoding, spec.dtype))]
+        return [SentTensor(spec.tensor, spec.dtype, encoded(rows, encoding, spec.dtype))]
     if form is RowForm.NAMED:
         return [_of_feature(rows[:, [j]], f, spec) for j, f in enumerate(schema.features)]
     columns = [
         _values(rows[:, [j]], feature, spec.dtype) for j, feature in enumerate(schema.features)
     ]
-    return [Tensor(spec.tensor, spec.dtype, np.hstack(columns))]
+    return [SentTensor(spec.tensor, spec.dtype, np.hstack(columns))]
 
 
-def _of_feature(column: Rows, feature: Feature, spec: RemoteSpec) -> Tensor:
+def _of_feature(column: Rows, feature: Feature, spec: RemoteSpec) -> SentTensor:
     default = "BYTES" if feature.kind.is_categorical else spec.dtype
     dtype = spec.dtypes.get(feature.name, default)
-    return Tensor(feature.name, dtype, _values(column, feature, dtype))
+    return SentTensor(feature.name, dtype, _values(column, feature, dtype))
 
 
 def _values(column: Rows, feature: Feature, dtype: str) -> npt.NDArray[Any]:
@@ -91,7 +91,7 @@ def _values(column: Rows, feature: Feature, dtype: str) -> npt.NDArray[Any]:
 
 
 def written(
-    sent: Sequence[Tensor], spec: RemoteSpec, *, is_table: bool
+    sent: Sequence[SentTensor], spec: RemoteSpec, *, is_table: bool
 ) -> tuple[bytes, Mapping[str, str]]:
     """Body and headers of a request; ``is_table``: a tensor is a column."""
     wanted: dict[str, Any] = {"parameters": dict(TABLE)} if is_table else {}
@@ -114,7 +114,7 @@ def written(
     return b"".join([start, *tail]), headers
 
 
-def _head(tensor: Tensor) -> dict[str, Any]:
+def _head(tensor: SentTensor) -> dict[str, Any]:
     shape = list(tensor.values.shape)
     return {"name": tensor.name, "shape": shape, "datatype": tensor.datatype}
 
@@ -122,7 +122,7 @@ def _head(tensor: Tensor) -> dict[str, Any]:
 # --- what is said -------------------------------------------------------------------------
 
 
-def words(reply: Reply, count: int, output: str | None) -> list[Any]:
+def words(reply: HttpAnswer, count: int, output: str | None) -> list[Any]:
     """One word a row, of the output called ``output`` or the only one.
 
     Raises

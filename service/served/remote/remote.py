@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from typing import Protocol as Port
 
 from ifonly.models.predictor import Rows
@@ -18,8 +18,11 @@ from ifonly.service.served.remote import kserve, mlflow, open_inference, writing
 from ifonly.service.served.remote.batching import Batcher
 from ifonly.service.served.remote.breaker import Breaker
 from ifonly.service.served.remote.calling import persistently
-from ifonly.service.served.remote.failures import CallFailed, Failure
-from ifonly.service.served.remote.http import HttpPool, Reply
+from ifonly.service.served.remote.failures import CallFailed, FailureKind
+from ifonly.service.served.remote.http import HttpAnswer, HttpPool
+
+if TYPE_CHECKING:
+    from ifonly.service.served.remote.drift_report import DriftReport
 
 NEVER = float("inf")
 
@@ -80,7 +83,7 @@ class HttpCaller:
         return write(instances)
 
 
-_READ: Mapping[Protocol, Callable[[Reply, int, str | None], list[Any]]] = {
+_READ: Mapping[Protocol, Callable[[HttpAnswer, int, str | None], list[Any]]] = {
     Protocol.V1: kserve.words,
     Protocol.V2: open_inference.words,
     Protocol.MLFLOW: mlflow.words,
@@ -94,6 +97,8 @@ class RemotePredictor:
         self, remote: RemoteSpec, caller: Caller, breaker: Breaker, *, is_declared: bool
     ) -> None:
         """``is_declared``: by the model's own folder, and not by settings for all."""
+        self.compared: DriftReport | None = None
+        """What the last look found; None: nobody has looked yet."""
         self.remote = remote
         self.is_declared = is_declared
         self._caller = caller
@@ -148,7 +153,7 @@ class RemotePredictor:
         opens the circuit; one that its question cut short says nothing of the predictor."""
         if self.url in error.reason:
             return error
-        late = CallFailed(f"{self.url} did not answer in time", Failure.LATE)
+        late = CallFailed(f"{self.url} did not answer in time", FailureKind.LATE)
         if was_whole:
             self._breaker.failed(late)
         return late

@@ -13,14 +13,14 @@ import grpc
 from ifonly.models.predictor import Rows
 from ifonly.models.spec import RemoteSpec, RowForm, Spec
 from ifonly.service.served.remote import open_inference
-from ifonly.service.served.remote.failures import CallFailed, Failure, head, unclear
+from ifonly.service.served.remote.failures import CallFailed, FailureKind, head, unclear
 from ifonly.service.served.remote.http import MOST_BYTES
 from ifonly.service.served.remote.messages import MESSAGES, SERVICE
 
 _FAILURES = {
-    grpc.StatusCode.DEADLINE_EXCEEDED: Failure.LATE,
-    grpc.StatusCode.UNAVAILABLE: Failure.AWAY,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Failure.BUSY,
+    grpc.StatusCode.DEADLINE_EXCEEDED: FailureKind.LATE,
+    grpc.StatusCode.UNAVAILABLE: FailureKind.AWAY,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: FailureKind.BUSY,
 }
 """All others: an answer."""
 _OPTIONS = (
@@ -60,7 +60,7 @@ class RpcCaller:
                 self._request(rows, form), timeout=max(seconds, 1e-3), metadata=self._metadata
             )
         except grpc.RpcError as error:
-            how = _FAILURES.get(error.code(), Failure.SAID)
+            how = _FAILURES.get(error.code(), FailureKind.SAID)
             text = head(error.details() or "")
             raise CallFailed(f"{self.url} answered {error.code().name}", how, text) from error
         try:

@@ -16,7 +16,7 @@ from ifonly.models.predictor import Rows, Scores, finite
 from ifonly.models.said import evened, expected, read_said
 from ifonly.models.schema import Decision
 from ifonly.service.errors import PredictorUnclear
-from ifonly.service.served.remote.failures import CallFailed, Failure
+from ifonly.service.served.remote.failures import CallFailed, FailureKind
 from ifonly.service.served.remote.remote import RemotePredictor
 
 PREDICTOR = "predictor"
@@ -89,7 +89,7 @@ class InTime:
         try:
             return self.scorer.until(rows, until)
         except CallFailed as error:
-            if self.is_search and error.how is Failure.LATE and time.monotonic() >= until:
+            if self.is_search and error.how is FailureKind.LATE and time.monotonic() >= until:
                 raise DeadlineReached(
                     "the deadline passed while the predictor was asked"
                 ) from error

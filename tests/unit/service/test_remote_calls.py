@@ -17,7 +17,7 @@ from ifonly.service.served.remote import breaker as breaking
 from ifonly.service.served.remote.batching import Batcher
 from ifonly.service.served.remote.breaker import Breaker
 from ifonly.service.served.remote.calling import ATTEMPTS, persistently
-from ifonly.service.served.remote.failures import CallFailed, Failure
+from ifonly.service.served.remote.failures import CallFailed, FailureKind
 
 URL = "http://models.example/v1/models/m:predict"
 
@@ -48,7 +48,7 @@ def circuit(clock: Clock) -> Breaker:
 
 
 def failing(
-    *ways: Failure | None, after: float = 0.0
+    *ways: FailureKind | None, after: float = 0.0
 ) -> tuple[Callable[[float], str], list[float]]:
     """A call that ends so, one way after another (None: with a word), and the seconds it had."""
     had: list[float] = []
@@ -67,16 +67,16 @@ def failing(
 
 
 def test_a_call_is_tried_again_where_nobody_answered(clock: Clock, circuit: Breaker) -> None:
-    once, had = failing(Failure.AWAY, Failure.BUSY, None)
+    once, had = failing(FailureKind.AWAY, FailureKind.BUSY, None)
     assert persistently(once, circuit, 110.0, clock.sleep, clock) == "word"
     assert clock.slept == [0.05, 0.1]
     # Each attempt has what is left, and no more.
     assert had == pytest.approx([10.0, 9.95, 9.85])
 
 
-@pytest.mark.parametrize("how", [Failure.LATE, Failure.SAID])
+@pytest.mark.parametrize("how", [FailureKind.LATE, FailureKind.SAID])
 def test_a_call_that_was_slow_or_answered_is_not(
-    clock: Clock, circuit: Breaker, how: Failure
+    clock: Clock, circuit: Breaker, how: FailureKind
 ) -> None:
     once, had = failing(how, None)
     with pytest.raises(CallFailed):
@@ -85,21 +85,21 @@ def test_a_call_that_was_slow_or_answered_is_not(
 
 
 def test_attempts_end(clock: Clock, circuit: Breaker) -> None:
-    once, had = failing(*[Failure.AWAY] * 9)
+    once, had = failing(*[FailureKind.AWAY] * 9)
     with pytest.raises(CallFailed):
         persistently(once, circuit, 1e9, clock.sleep, clock)
     assert len(had) == ATTEMPTS
 
 
 def test_nobody_waits_beyond_the_time_of_the_question(clock: Clock, circuit: Breaker) -> None:
-    once, had = failing(Failure.BUSY, None, after=2.0)
+    once, had = failing(FailureKind.BUSY, None, after=2.0)
     with pytest.raises(CallFailed):
         persistently(once, circuit, 101.5, clock.sleep, clock)
     assert (len(had), clock.slept) == (1, [])
 
 
 def test_who_asks_to_be_left_alone_is(clock: Clock, circuit: Breaker) -> None:
-    once, _ = failing(Failure.BUSY, None, after=2.0)
+    once, _ = failing(FailureKind.BUSY, None, after=2.0)
     persistently(once, circuit, 110.0, clock.sleep, clock)
     assert clock.slept == [2.0]
 
@@ -121,7 +121,7 @@ def test_who_lets_us_wait_is_left_alone_until_one_probe_comes_back(
     clock: Clock, circuit: Breaker
 ) -> None:
     circuit.enter()
-    circuit.failed(CallFailed("late", Failure.LATE))
+    circuit.failed(CallFailed("late", FailureKind.LATE))
     with pytest.raises(CallFailed, match="is not asked for 5 s: late"):
         circuit.enter()
     clock.now += 5.0
@@ -134,28 +134,28 @@ def test_who_lets_us_wait_is_left_alone_until_one_probe_comes_back(
 
 
 def test_a_probe_that_fails_doubles_the_pause_up_to_a_limit(clock: Clock, circuit: Breaker) -> None:
-    circuit.failed(CallFailed("late", Failure.LATE))
+    circuit.failed(CallFailed("late", FailureKind.LATE))
     for pause in (5.0, 10.0, 20.0, 40.0, 60.0, 60.0):
         clock.now += pause - 0.01
         with pytest.raises(CallFailed):
             circuit.enter()
         clock.now += 0.02
         circuit.enter()
-        circuit.failed(CallFailed("away", Failure.AWAY))
+        circuit.failed(CallFailed("away", FailureKind.AWAY))
 
 
 def test_failures_in_a_row_open_it_and_an_error_of_one_row_does_not(circuit: Breaker) -> None:
     for _ in range(breaking.MOST_FAILURES - 1):
-        circuit.failed(CallFailed("away", Failure.AWAY))
-    circuit.failed(CallFailed("500", Failure.SAID))
+        circuit.failed(CallFailed("away", FailureKind.AWAY))
+    circuit.failed(CallFailed("500", FailureKind.SAID))
     assert not circuit.is_open
     for _ in range(breaking.MOST_FAILURES):
-        circuit.failed(CallFailed("away", Failure.AWAY))
+        circuit.failed(CallFailed("away", FailureKind.AWAY))
     assert circuit.is_open
 
 
 def test_a_refusal_of_the_circuit_itself_is_no_failure(clock: Clock, circuit: Breaker) -> None:
-    circuit.failed(CallFailed("late", Failure.LATE))
+    circuit.failed(CallFailed("late", FailureKind.LATE))
     once, had = failing(None)
     for _ in range(3):
         with pytest.raises(CallFailed):
@@ -183,7 +183,7 @@ class Server:
         self.calls.append(numbers)
         self.begun.set()
         if self.poison in numbers:
-            raise CallFailed(f"{URL} answered 500", Failure.SAID)
+            raise CallFailed(f"{URL} answered 500", FailureKind.SAID)
         if self.held & set(numbers):
             self.go.wait(30)
         return [2 * number for number in numbers]
@@ -270,7 +270,7 @@ def test_a_server_that_is_away_is_not_asked_once_more_by_each() -> None:
         if len(calls) == 1:
             begun.set()
             go.wait(20)
-        raise CallFailed(f"{URL}: refused", Failure.AWAY)
+        raise CallFailed(f"{URL}: refused", FailureKind.AWAY)
 
     batcher = Batcher(call, 4, window=30.0)
     with ThreadPoolExecutor(5) as pool:

@@ -12,7 +12,7 @@ import pytest
 
 from ifonly.models.spec import RowForm
 from ifonly.service.errors import PredictorUnclear
-from ifonly.service.served.remote.failures import CallFailed, Failure
+from ifonly.service.served.remote.failures import CallFailed, FailureKind
 from ifonly.service.served.remote.remote import RemotePredictor
 from ifonly.service.served.remote.remotes import Remotes
 from ifonly.service.settings import Settings
@@ -103,10 +103,10 @@ def test_what_cannot_be_read_is_told(answer: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("code", "how"),
-    [("INVALID_ARGUMENT", Failure.SAID), ("DEADLINE_EXCEEDED", Failure.LATE),
-     ("NOT_FOUND", Failure.SAID)],
+    [("INVALID_ARGUMENT", FailureKind.SAID), ("DEADLINE_EXCEEDED", FailureKind.LATE),
+     ("NOT_FOUND", FailureKind.SAID)],
 )  # fmt: skip
-def test_errors_have_their_code_and_their_text(code: str, how: Failure) -> None:
+def test_errors_have_their_code_and_their_text(code: str, how: FailureKind) -> None:
     def refuse(asked: Any, context: Any) -> Any:
         context.abort(getattr(grpc.StatusCode, code), "no such model")
 

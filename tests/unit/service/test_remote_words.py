@@ -15,7 +15,7 @@ from ifonly.models.errors import SpecError
 from ifonly.models.spec import Protocol, RemoteSpec, RowForm, Spec, parse_spec
 from ifonly.service.errors import PredictorUnclear
 from ifonly.service.served.remote import kserve, mlflow, open_inference, writing
-from ifonly.service.served.remote.http import Reply
+from ifonly.service.served.remote.http import HttpAnswer
 from ifonly.service.served.remote.remotes import Remotes
 from ifonly.service.settings import Settings
 
@@ -49,9 +49,9 @@ def spec_of(more: str = "") -> Spec:
 SPEC = spec_of()
 
 
-def reply(body: Any, **headers: str) -> Reply:
+def reply(body: Any, **headers: str) -> HttpAnswer:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply("http://models.example/x", 200, headers, content)
+    return HttpAnswer("http://models.example/x", 200, headers, content)
 
 
 # --- what is sent -------------------------------------------------------------------------
