@@ -19,6 +19,7 @@ import yaml
 
 from ifonly.service.ask import answering
 from ifonly.service.ask.budget import Budget
+from ifonly.service.errors import PredictorUnclear
 from ifonly.service.served.registry import Registry
 from ifonly.service.served.remote.remotes import Remotes
 from ifonly.service.settings import Settings, shipped_models
@@ -99,9 +100,9 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def explained(root: Path, url: str, declared: str) -> dict[str, Any]:
-    """The answer about a model that is deployed at ``url``."""
-    write(root, f'url = "{url}"\n{declared}')
+def explained(root: Path, url: str, declared: str, *, copy: bool = True) -> dict[str, Any]:
+    """The answer about a model that is deployed at ``url``; ``copy``: whether it is here, too."""
+    write(root, f'url = "{url}"\n{declared}', copy=copy)
     predictors: Any = {url: {}}
     models = Registry(root, remotes=Remotes(Settings(predictors=predictors)))
     models.load()
@@ -209,3 +210,43 @@ def test_mlflow_confirms(mlflow: str, tmp_path: Path, rows: str) -> None:
 def test_mlflow_tells_labels(mlflow: str, tmp_path: Path) -> None:
     found = explained(tmp_path, mlflow, 'protocol = "mlflow"\noutput = "label"')
     assert (found["confirmation"]["says"], found["confirmation"]["said"]) == ("class", "alarm")
+
+
+# --- without a copy -----------------------------------------------------------------------
+
+
+def flips(found: dict[str, Any]) -> bool:
+    """Whether the answer is one, by the model's own formula, and claims no proof."""
+    first = found["counterfactuals"][0]
+    row = first["instance"]
+    weights = (*COEFFICIENTS[:2], COEFFICIENTS[2 + "ABC".index(row["grade"])])
+    logit = INTERCEPT + sum(
+        w * x for w, x in zip(weights, (row["temperature"], row["load"], 1), strict=True)
+    )
+    told = (found["status"], first["lower_bound"], found["confirmation"]["by"])
+    assert told == ("feasible", None, "predictor"), told
+    assert found["work"]["calls"] == {"most": 128, "spent": False}
+    return logit < 0.0
+
+
+def test_kserve_has_the_model_alone(kserve: tuple[str, str], tmp_path: Path) -> None:
+    declared = 'protocol = "v2"\nrows = "encoded"\ndtype = "FP64"\nbinary = true'
+    assert flips(explained(tmp_path, kserve[0], declared, copy=False))
+
+
+def test_mlserver_has_the_model_alone(mlserver: tuple[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("grpc", reason="grpcio is not installed (extra [grpc])")
+    declared = SKLEARN.replace('"v2"', '"v2-grpc"')
+    assert flips(explained(tmp_path, mlserver[1], declared, copy=False))
+
+
+def test_mlflow_has_the_model_alone(mlflow: str, tmp_path: Path) -> None:
+    declared = 'protocol = "mlflow"\nrows = "encoded"\noutput = "p"'
+    assert flips(explained(tmp_path, mlflow, declared, copy=False))
+
+
+def test_classes_alone_are_not_searched(mlserver: tuple[str, str], tmp_path: Path) -> None:
+    """A score of 0 or 1 would be told as a probability, which nobody said."""
+    declared = 'protocol = "v2"\nrows = "encoded"\ndtype = "FP64"'
+    with pytest.raises(PredictorUnclear, match="said 1 of a row, and no score"):
+        explained(tmp_path, mlserver[0], declared, copy=False)
