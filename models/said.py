@@ -59,12 +59,21 @@ def read_said(said: Any, decision: Decision) -> PredictorWord | None:
         case [*shares] if decision.classes and len(shares) == len(decision.classes):
             return _of_shares(shares, decision)
         case int() if decision.task is not Task.REGRESSION:  # a bool is one too
-            return PredictorWord(int(said), None) if 0 <= said < len(decision.classes) else None
+            return _of_label(int(said), decision)
         case float() if decision.task is not Task.MULTICLASS:
             return _of_scores([said], decision)
         case int() if not isinstance(said, bool):
             return _of_scores([said], decision)
     return None
+
+
+def _of_label(label: int, decision: Decision) -> PredictorWord | None:
+    """A class by a whole number: its name, where all names are whole numbers; else its place."""
+    names = list(decision.class_names)
+    # 1 of the classes 1 to 3 is the first of them, and the second is meant by nobody.
+    if _are_numbers(decision):
+        return PredictorWord(names.index(str(label)), None) if str(label) in names else None
+    return PredictorWord(label, None) if 0 <= label < len(names) else None
 
 
 def _of_shares(shares: list[Any], decision: Decision) -> PredictorWord | None:
@@ -115,16 +124,22 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _are_numbers(decision: Decision) -> bool:
+    """Whether all classes are called by whole numbers."""
+    names = decision.class_names
+    return all(name.isascii() and name.removeprefix("-").isdecimal() for name in names)
+
+
 def expected(decision: Decision) -> str:
     """The forms that can be read, for whoever is told that another one came."""
     names = ", ".join(map(repr, decision.class_names))
     if decision.task is Task.REGRESSION:
         return f"a number{f', or one of {names}' if names else ''}"
     last = len(decision.classes) - 1
+    place = f"its place as a whole number from 0 to {last}"
+    if _are_numbers(decision):
+        place = "its name as a whole number"
     positive = ""
     if decision.task is Task.BINARY:
         positive = f", or the probability of {decision.class_names[decision.positive]!r} as a float"
-    return (
-        f"one of {names}, its place as a whole number from 0 to {last}, "
-        f"{last + 1} probabilities in that order{positive}"
-    )
+    return f"one of {names}, {place}, {last + 1} probabilities in that order{positive}"
