@@ -3,10 +3,12 @@ lie, drip, mix up rows or change their minds."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -319,6 +321,39 @@ def test_rows_of_jobs_and_pages_are_answered_too(client: httpx.Client) -> None:
     )
 
 
+def test_who_drew_a_plane_is_said(client: httpx.Client) -> None:
+    """With a copy it is the copy, which nobody has confirmed there."""
+    told = client.post(f"/api/v1/models/{NAME}/predictions", json={"instance": ALARM}).json()
+    assert told["provenance"]["predictor"].endswith(f"/v1/models/{NAME}:predict")
+    plane = client.get(
+        f"/alarms/{told['audit']['id']}/plane",
+        params={"x": "temperature", "y": "load"},
+        headers={"Accept-Language": "en"},
+    )
+    assert plane.status_code == 200
+    assert f"Drawn by the word of {told['provenance']['predictor']}" in plane.text
+
+
+def test_a_folder_that_is_sent_may_have_its_model_elsewhere_and_only_where_it_is_allowed(
+    client: httpx.Client, tmp_path: Path
+) -> None:
+    told = client.post(f"/api/v1/models/{NAME}/predictions", json={"instance": ALARM}).json()
+    url = told["provenance"]["predictor"].partition("/v1/")[0]
+    replies = []
+    for version, place in (("2", url), ("3", "http://169.254.169.254")):
+        spec = write(tmp_path / version, declared(place), copy=False) / "spec.toml"
+        text = spec.read_text().replace('version = "1"', f'version = "{version}"', 1)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("spec.toml", text)
+        zipped = {"content-type": "application/zip"}
+        replies.append(client.post("/api/v1/models", content=packed.getvalue(), headers=zipped))
+    taken, refused = replies
+    assert taken.status_code == 201, taken.text
+    assert refused.status_code == 422
+    assert "IFONLY_PREDICTORS does not name http://169.254.169.254" in refused.text
+
+
 # --- commands -----------------------------------------------------------------------------
 
 
@@ -455,3 +490,17 @@ def test_a_command_compares(
     assert compared.returncode == code, compared.stderr
     assert ("reference rows differ" in compared.stdout) is (code < 2)
     assert ("first: {" in compared.stdout) is (code == 1)
+
+
+def test_an_answer_of_a_model_that_is_elsewhere_cannot_be_verified_by_its_folder_alone(
+    here: Callable[..., Any], tmp_path: Path
+) -> None:
+    with kiln() as url, served(tmp_path, url) as model:
+        (tmp_path / "answer.json").write_text(json.dumps(asked(model)))
+        (tmp_path / "question.json").write_text(json.dumps({"instance": ALARM}))
+    verified = here(
+        "verify", str(tmp_path / "answer.json"), "--model", str(tmp_path / NAME / "1"),
+        "--question", str(tmp_path / "question.json"),
+    )  # fmt: skip
+    assert verified.returncode == 2
+    assert f"only {url} can score its rows" in " ".join(verified.stderr.split())

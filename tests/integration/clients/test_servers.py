@@ -226,7 +226,7 @@ def flips(found: dict[str, Any]) -> bool:
     told = (found["status"], first["lower_bound"], found["confirmation"]["by"])
     assert told == ("feasible", None, "predictor"), told
     assert found["work"]["calls"] == {"most": 128, "spent": False}
-    return logit < 0.0
+    return bool(logit < 0.0)
 
 
 def test_kserve_has_the_model_alone(kserve: tuple[str, str], tmp_path: Path) -> None:
