@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -79,6 +80,8 @@ SEARCHING_SHARE = 0.7
 """Of the time that requests under way have to finish once the process is told to stop."""
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
+COMPARED_AFTER_SECONDS = 5.0
+"""After which a model that was just loaded is compared with its predictor, at the latest."""
 COMPARED_SOONER = 10
 """How many times as often predictors are compared while one differs, or is away."""
 KEPT = 4
@@ -405,13 +408,17 @@ async def _compare(registry: Registry, metrics: Metrics, seconds: float) -> None
                 is_well &= not (found.differs or found.why)
         return is_well
 
+    due = 0.0
     while seconds:
-        is_well = False
-        try:
-            is_well = await anyio.to_thread.run_sync(look)
-        except Exception as error:  # whatever it was, the next look may go well
-            logs.logger.warning("predictors could not be compared: %s", logs.where(error))
-        await asyncio.sleep(seconds if is_well else seconds / COMPARED_SOONER)
+        if time.monotonic() >= due or registry.has_uncompared:
+            is_well = False
+            try:
+                is_well = await anyio.to_thread.run_sync(look)
+            except Exception as error:  # whatever it was, the next look may go well
+                logs.logger.warning("predictors could not be compared: %s", logs.where(error))
+            due = time.monotonic() + (seconds if is_well else seconds / COMPARED_SOONER)
+        # A model that is loaded meanwhile is compared soon.
+        await asyncio.sleep(min(seconds, COMPARED_AFTER_SECONDS))
 
 
 async def _refresh(registry: Registry, seconds: float | None, wake: asyncio.Event) -> None:

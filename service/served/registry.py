@@ -241,14 +241,22 @@ class Registry:
         these, once its predictor's :attr:`compared` is new. What changes is logged."""
         from ifonly.service.served.remote.comparing import compare
 
-        for model in self._all():
-            predictor = model.predictor
-            if predictor is None or not model.deployed.has_copy:
-                continue
+        for model, predictor in self._compared():
             before, found = predictor.compared, compare(model.deployed, predictor)
             predictor.compared = found
             _log_compared(f"{model.name}/{model.version}", predictor.url, before, found)
             yield model
+
+    @property
+    def has_uncompared(self) -> bool:
+        """Whether a model was loaded since the last comparison."""
+        return any(predictor.compared is None for _, predictor in self._compared())
+
+    def _compared(self) -> Iterator[tuple[ServedModel, RemotePredictor]]:
+        """Models that have a copy here and are deployed elsewhere."""
+        for model in self._all():
+            if model.predictor is not None and model.deployed.has_copy:
+                yield model, model.predictor
 
     def differing(self) -> tuple[str, ...]:
         """``name/version`` of models whose predictor answers as another model would."""

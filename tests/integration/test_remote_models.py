@@ -504,3 +504,18 @@ def test_an_answer_of_a_model_that_is_elsewhere_cannot_be_verified_by_its_folder
     )  # fmt: skip
     assert verified.returncode == 2
     assert f"only {url} can score its rows" in " ".join(verified.stderr.split())
+
+
+def test_a_model_that_is_loaded_later_is_compared_too(tmp_path: Path) -> None:
+    write(tmp_path, "", copy=True)
+    with kiln() as url:
+        settings = Settings(predictor_host=url, predictor_rows="encoded")
+        with closing(Registry(tmp_path, remotes=Remotes(settings))) as models:
+            models.load()
+            seen = [models.has_uncompared]
+            [*models.compare()]
+            seen.append(models.has_uncompared)
+            spec = tmp_path / NAME / "1" / "spec.toml"
+            spec.write_text(spec.read_text() + "\n")
+            models.refresh()
+            assert [*seen, models.has_uncompared] == [True, False, True]

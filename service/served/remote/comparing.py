@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from ifonly.models.errors import ModelError
 from ifonly.models.onnx.trial import trial_rows
 from ifonly.models.predictor import Rows
 from ifonly.models.repository import DeployedModel
@@ -35,14 +36,15 @@ def rows_of(model: DeployedModel) -> Rows:
 def compare(model: DeployedModel, predictor: RemotePredictor) -> DriftReport:
     """Ask both about the same rows: numbers must be near, or classes the same."""
     rows, decision = rows_of(model), model.spec.decision
-    ours = model.predictor.score(rows)
     try:
+        ours = model.predictor.score(rows)
         words = evened(predictor.say(rows))
         read = [read_said(said, decision) for said in words]
         if None in read:
             said = json.dumps(words[read.index(None)])[:200]
             raise PredictorUnclear(f"{predictor.url} said {said} of a row", expected(decision))
-    except (PredictorUnavailable, PredictorUnclear) as error:
+    # A copy that fails, too: one model that cannot be compared must not keep the others from it.
+    except (PredictorUnavailable, PredictorUnclear, ModelError) as error:
         return DriftReport(0, why=str(error), at=time.time())
     decided = decision.decide(ours)
     differing = [
