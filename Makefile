@@ -15,7 +15,7 @@
 PYTHON ?=
 VENV ?= .venv
 PYTEST_ARGS ?=
-CLIENTS := events kserve mlflow openapi tritonclient
+CLIENTS := events kserve mlflow mlserver openapi tritonclient
 # A file's tests stay in one process: they share the services and databases that it starts.
 PYTEST := python -m pytest -n auto --dist loadfile
 

@@ -131,6 +131,8 @@ class Work:
     rejected: tuple[str, ...] = ()
     """Rows and claims of an engine that the checker did not find true, and why: an engine erred.
     Nothing of them is in the answer."""
+    is_spent: bool = False
+    """Whether the search had called the model as often as it may."""
 
 
 @dataclass(frozen=True)

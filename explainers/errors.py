@@ -69,6 +69,10 @@ class DeadlineReached(ExplainError):
     """The deadline passed. Raised between model calls and caught by ``explain``."""
 
 
+class CallsSpent(DeadlineReached):
+    """The search has called the model as often as it may. Raised, and caught, as a deadline is."""
+
+
 class NotEligible(ExplainError):
     """An engine cannot answer this question exactly as asked; another must."""
 

@@ -34,7 +34,7 @@ from ifonly.explainers.errors import DeadlineReached, DocumentsDiffer
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, without
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
-from ifonly.explainers.search.engine import Engine, Meter, SearchOutcome
+from ifonly.explainers.search.engine import AT_HAND, Effort, Engine, Meter, SearchOutcome
 from ifonly.explainers.space import slack
 from ifonly.explainers.target import Demand
 from ifonly.explainers.transcript import goal_of, terms_of
@@ -63,6 +63,7 @@ def explain(
     deadline: Deadline = NEVER,
     watch: Watch = unwatched,
     terms: Terms | None = None,
+    effort: Effort = AT_HAND,
     doubted: Callable[[str], object] = _unheard,
 ) -> Answer:
     """The smallest allowed change that puts the prediction in the target, or why there is none.
@@ -83,6 +84,8 @@ def explain(
     terms : Terms, optional
         What the documents say that an answer must keep, for the checker; where there are no
         documents, what ``problem`` itself declares.
+    effort : Effort
+        How the search may call the model, where that is far away.
     doubted : callable
         Told at once what the checker does not find true, so that it is known even where the model
         fails later in the question; answers list it in ``answer.work.rejected``.
@@ -110,7 +113,7 @@ def explain(
     (Action(column=0, factual=53.2, counterfactual=50.0, sufficient_range=(0.0, 50.0)),)
     """
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
-    meter = Meter(predictor, deadline)
+    meter = Meter(predictor, deadline, effort=effort)
     rounding = rounding_of(predictor)
     asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
     ask = partial(_asked, predictor, meter)
@@ -197,7 +200,7 @@ class _Asking:
     @cached_property
     def deployed(self) -> Meter:
         """The model, for what must be asked of it even after the deadline."""
-        return self.meter.until(NEVER)
+        return self.meter.without_end()
 
     def needs_nothing(self, problem: Problem, terms: Terms, scores: Scores) -> bool:
         """Whether the factual is in the target already; by the checker's word, if they differ."""
@@ -532,7 +535,13 @@ class _Asking:
         name = outcome.engine or self.engine.name
         rejected = tuple(self.rejected)
         return Work(
-            name, self.meter.rows, self.meter.runs, deadline_hit, self.meter.nodes, rejected
+            name,
+            self.meter.rows,
+            self.meter.runs,
+            deadline_hit,
+            self.meter.nodes,
+            rejected,
+            self.meter.is_spent,
         )
 
 

@@ -143,6 +143,14 @@ class Metrics:
             "ifonly_waiting_rows", "Of jobs.", multiprocess_mode="mostrecent", registry=registry
         )
 
+        self._differing = Gauge(
+            "ifonly_predictor_differing_rows",
+            "Reference rows of which the deployed predictor says something else than the copy "
+            "here; NaN: it did not answer.",
+            model,
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
         self._out_of_service = Gauge(
             "ifonly_models_out_of_service",
             "Models that took more time or memory than they may.",
@@ -150,6 +158,11 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+
+    def compared(self, name: str, differing: float) -> None:
+        """Of so many reference rows the predictor said something else than the copy of the model
+        here; NaN: it did not answer."""
+        self._differing.labels(name).set(differing)
 
     def out_of_service(self, names: Iterable[str]) -> None:
         """These models, and no others, are out of service in this process."""

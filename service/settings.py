@@ -19,6 +19,7 @@ MAX_DEADLINE_MS = 60_000
 """No question may take longer, whatever the settings."""
 
 
+_ORIGIN = re.compile(r"(https?|grpcs?)://[^\s/?#@A-Z]+")
 _PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+")
 
 
@@ -134,9 +135,6 @@ class Settings(BaseSettings):
     predictor_host: str | None = None
     """``host[:port]`` of the predictor that this service explains (KServe, protocol V1): every
     explanation is confirmed by it."""
-    predictor_rows: Literal["objects", "lists"] = "objects"
-    """How it reads rows: by name, or in the model's order. Rows of ``/v1/models/NAME:explain`` are
-    sent as the client sent its own."""
     # A service of another name than its model's, and one model of several services.
     event_models: dict[str, str] = {}
     """Model of each InferenceService whose events come (``NAME`` or ``NAMESPACE/NAME``), as JSON;
@@ -161,6 +159,21 @@ class Settings(BaseSettings):
     """After so long an event whose other half has not come is forgotten."""
     max_waiting_events: int = Field(10_000, ge=1)
     """Pairs of events that nobody has looked at; more are refused with 503."""
+    predictor_protocol: Literal["v1", "v2", "mlflow"] = "v1"
+    """What it speaks. Folders say more of theirs: ``[predictor]`` of ``spec.toml``."""
+    predictor_rows: Literal["objects", "lists", "encoded"] = "objects"
+    """How it reads rows: by name, in the model's order, or as the columns that the graph takes.
+    Rows of ``/v1/models/NAME:explain`` are sent as the client sent its own, by name or in order."""
+    predictor_compare_seconds: float = Field(300.0, ge=0.0)
+    """How often predictors are asked about reference rows, to be compared with the copies here; ten
+    times as often while one differs or is away. 0: never."""
+    predictor_timeout_ms: int = Field(10_000, ge=1, le=MAX_DEADLINE_MS)
+    """How long a call of it may take."""
+    # One setting for both: a folder may come from anybody, and must not say where readings and
+    # tokens go.
+    predictors: dict[str, dict[str, SecretStr]] = {}
+    """Servers that ``[predictor]`` of a folder may name, each with the headers that are sent to it,
+    as JSON: ``{"https://models.example": {"Authorization": "Bearer …"}}``."""
     grpc_port: int | None = Field(None, ge=0, le=65_535)
     """Where the Open Inference Protocol is answered over gRPC, at ``host``; none: nowhere."""
     mlflow_model: str | None = None
@@ -288,6 +301,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 "no_auth and allowed_hosts=*: any page that a browser here shows could ask"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _predictors_are_origins(self) -> Self:
+        for origin in self.predictors:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"predictors: {origin!r} is no scheme, host and port in lower case "
+                    "(https://models.example:8443)"
+                )
         return self
 
     @model_validator(mode="after")

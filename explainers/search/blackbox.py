@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ifonly.explainers.constraints.forms import MostSet
 from ifonly.explainers.deadline import Deadline
-from ifonly.explainers.errors import DeadlineReached
+from ifonly.explainers.errors import CallsSpent, DeadlineReached
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.bracket import Bracket, closed_in
 from ifonly.explainers.search.cost_ball import cost_ball
@@ -84,7 +84,7 @@ class Blackbox:
                     break
                 enumerated += 1
         # What was found stays, without a bound.
-        except BudgetSpent:
+        except (BudgetSpent, CallsSpent):
             pass
         except DeadlineReached:
             deadline_hit = True

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ifonly.explainers.constraints import Constraint, Mask
 from ifonly.explainers.deadline import Deadline
-from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.errors import CallsSpent, NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.space import LONGEST_LISTED, Values
 from ifonly.models.predictor import Predictor, Row, Rows, Scores, finite
@@ -265,15 +265,36 @@ def refuse_consequences(problem: Problem, engine: str) -> None:
         raise NotEligible(engine, "it does not know what follows from what is set")
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How a search may call a model."""
+
+    rows_per_run: int = ROWS_PER_RUN
+    most_runs: int | None = None
+    """Calls, those of the checker included; None: as many as its time allows."""
+    predictor: Predictor | None = None
+    """Who is asked by the search, if that is another than the checker asks: one that gives up at
+    the deadline, as ``DeadlineReached``."""
+
+
+AT_HAND = Effort()
+"""Of a model in this process."""
+
+
 class Meter:
     """A predictor that counts, keeps calls to a bounded size and looks at the deadline."""
 
     def __init__(
-        self, predictor: Predictor, deadline: Deadline, alike: Callable[[Rows], Keys] | None = None
+        self,
+        predictor: Predictor,
+        deadline: Deadline,
+        alike: Callable[[Rows], Keys] | None = None,
+        effort: Effort = AT_HAND,
     ) -> None:
         self._predictor = predictor
         self._deadline = deadline
         self._alike = alike
+        self._effort = effort
         self._count = _Count()
 
     @property
@@ -300,7 +321,7 @@ class Meter:
 
     def until(self, deadline: Deadline) -> Meter:
         """The same meter, running on, for a part of the time."""
-        part = Meter(self._predictor, deadline, self._alike)
+        part = Meter(self._predictor, deadline, self._alike, self._effort)
         # One count for all parts: a budget of rows is the question's, not an engine's.
         part._count = self._count
         return part
@@ -308,9 +329,21 @@ class Meter:
     def knowing(self, alike: Callable[[Rows], Keys]) -> Meter:
         """The same meter, running on, which asks the model about one of all rows that it cannot
         tell apart: rows with the same key, ``(n_rows,)``."""
-        part = Meter(self._predictor, self._deadline, alike)
+        part = Meter(self._predictor, self._deadline, alike, self._effort)
         part._count = self._count
         return part
+
+    def without_end(self) -> Meter:
+        """The same meter, running on, for what must be asked whatever was asked before."""
+        part = Meter(self._predictor, Deadline.never(), self._alike)
+        part._count = self._count
+        return part
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the search has called the model as often as it may."""
+        most = self._effort.most_runs
+        return most is not None and self._count.runs >= most
 
     def check(self) -> None:
         """Look at the deadline without a call.
@@ -318,9 +351,11 @@ class Meter:
         Raises
         ------
         DeadlineReached
-            Once it has passed.
+            Once it has passed, or the calls are spent.
         """
         self._deadline.check()
+        if self.is_spent:
+            raise CallsSpent("the model was called as often as it may be")
 
     def score(self, rows: Rows) -> Scores:
         """Scores of ``rows``, ``(n_rows, n_outputs)``.
@@ -328,7 +363,7 @@ class Meter:
         Raises
         ------
         DeadlineReached
-            Before a call that would begin after the deadline.
+            Before a call that would begin after the deadline, or be one too many.
         NotFinite
             If a score is no finite number: nothing may be claimed of a model that gives none.
         """
@@ -340,12 +375,13 @@ class Meter:
 
     def _score(self, rows: Rows) -> Scores:
         parts = []
+        predictor, most = self._effort.predictor or self._predictor, self._effort.rows_per_run
         # One call even of no rows, so that the scores have their shape.
-        for start in range(0, max(1, len(rows)), ROWS_PER_RUN):
+        for start in range(0, max(1, len(rows)), most):
             # Before each call: a call that has begun cannot be stopped here.
-            self._deadline.check()
-            part = rows[start : start + ROWS_PER_RUN]
+            self.check()
+            part = rows[start : start + most]
             self._count.rows += len(part)
             self._count.runs += 1
-            parts.append(finite(self._predictor.score(part), part))
+            parts.append(finite(predictor.score(part), part))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

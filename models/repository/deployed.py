@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ifonly.models.errors import GraphError
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.onnx import Guard
-from ifonly.models.predictor import Predictor, Row, Rows
+from ifonly.models.predictor import Predictor, Row, Rows, Scores
 from ifonly.models.schema import Labels
 from ifonly.models.spec import Spec
 
@@ -28,6 +29,21 @@ class Example:
     note: Labels = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Stands in for the predictor of a folder that has no graph: its server has to be asked."""
+
+    url: str
+
+    def score(self, rows: Rows) -> Scores:
+        """Raises
+        ------
+        GraphError
+            Always: whoever loads a folder asks nobody.
+        """
+        raise GraphError(f"the folder has no model.onnx: only {self.url} can score its rows")
+
+
 @dataclass(frozen=True, eq=False)
 class DeployedModel:
     """One version of a model, ready to score."""
@@ -37,7 +53,9 @@ class DeployedModel:
     spec: Spec
     predictor: Predictor
     model_sha256: str
-    """SHA-256 of ``model.onnx``; of its digest and those of its data files where it has any."""
+    """SHA-256 of ``model.onnx``; of its digest and those of its data files where it has any. Of a
+    model without a graph here: of what ``[predictor]`` declares, for what runs there nobody can
+    digest."""
     spec_sha256: str
     folder: Path
     reference: Rows | None = None
@@ -58,6 +76,8 @@ class DeployedModel:
     """``parity.json``: how the graph compared with the model that was trained."""
     form: GraphForm | None = None
     """The graph read as mathematics; None where it could not be."""
+    has_copy: bool = True
+    """Whether the folder has the model's graph. Else only the server that it names can score."""
     form_refusal: str = ""
     """Why it could not."""
     thresholds: Mapping[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from ifonly.models.onnx import Guard, GuardLimits, OnnxPredictor, load_plausibil
 from ifonly.models.onnx.measuring import measure_rounding
 from ifonly.models.onnx.trial import trial_rows
 from ifonly.models.predictor import Rows
-from ifonly.models.repository.deployed import DeployedModel, Example
+from ifonly.models.repository.deployed import DeployedModel, Elsewhere, Example
 from ifonly.models.repository.reference import read_examples, read_reference
 from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
@@ -120,18 +120,14 @@ def load_folder(
     spec = parse_spec(spec_bytes, folder.label(SPEC))
     # Before the graph: a folder under another name must cost nothing.
     _check_names(spec, folder)
-    model_bytes = folder.need(MODEL, "it is the model")
     guard = Guard(f"{spec.name}/{spec.version}", limits)
-    predictor = _graph(folder, MODEL, model_bytes, spec, threads, guard)
     reference = _reference(folder, spec)
-    predictor, form, form_refusal = understood(predictor, spec.schema, reference)
+    model = _model(folder, spec, reference, threads, guard)
     causal = folder.read(CAUSAL)
     return DeployedModel(
         name=spec.name,
         version=spec.version,
         spec=spec,
-        predictor=predictor,
-        model_sha256=predictor.sha256,
         spec_sha256=spec.sha256,
         folder=path,
         reference=reference,
@@ -143,11 +139,36 @@ def load_folder(
         if causal is None
         else {**folder.below(MECHANISMS), **folder.below(EFFECTS)},
         examples=_examples(folder, spec),
-        parity=_parity(folder, predictor.sha256),
-        form=form,
-        form_refusal=form_refusal,
-        thresholds=feature_thresholds(predictor.model, predictor.encoding.columns),
+        parity=_parity(folder, model["model_sha256"]),
+        **model,
     )
+
+
+def _model(
+    folder: Folder, spec: Spec, reference: Rows | None, threads: int, guard: Guard
+) -> dict[str, Any]:
+    """The graph and all that is read from it; or that there is none, where a server has the
+    model."""
+    remote = spec.remote
+    why = "it is the model"
+    data = folder.read(MODEL) if remote is not None else folder.need(MODEL, why)
+    if data is None:
+        assert remote is not None
+        return {
+            "predictor": Elsewhere(remote.url),
+            "model_sha256": remote.sha256,
+            "has_copy": False,
+            "form_refusal": f"there is no graph here; the model is at {remote.url}",
+        }
+    loaded = _graph(folder, MODEL, data, spec, threads, guard)
+    predictor, form, form_refusal = understood(loaded, spec.schema, reference)
+    return {
+        "predictor": predictor,
+        "model_sha256": predictor.sha256,
+        "form": form,
+        "form_refusal": form_refusal,
+        "thresholds": feature_thresholds(predictor.model, predictor.encoding.columns),
+    }
 
 
 def understood(

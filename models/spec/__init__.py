@@ -2,5 +2,14 @@
 
 from ifonly.models.spec.build import OutputBinding, Spec, parse_spec
 from ifonly.models.spec.document import json_schema
+from ifonly.models.spec.remote import Protocol, RemoteSpec, RowForm
 
-__all__ = ["OutputBinding", "Spec", "json_schema", "parse_spec"]
+__all__ = [
+    "OutputBinding",
+    "Protocol",
+    "RemoteSpec",
+    "RowForm",
+    "Spec",
+    "json_schema",
+    "parse_spec",
+]

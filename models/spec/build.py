@@ -16,6 +16,7 @@ from ifonly.models.schema import Category, Decision, Feature, Kind, Labels, Sche
 from ifonly.models.spec.checks import contradictions
 from ifonly.models.spec.document import read_spec
 from ifonly.models.spec.policy_checks import policy_contradictions
+from ifonly.models.spec.remote import RemoteSpec, remote_contradictions, remote_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Spec:
     """The ``[alarm]`` table: labels of ``cause``, ``consequence``, ``response``."""
     sha256: str
     """SHA-256 of the file's bytes."""
+    remote: RemoteSpec | None = None
+    """Where the model is deployed, if that is another process."""
 
 
 def parse_spec(text: bytes, file: str) -> Spec:
@@ -61,7 +64,11 @@ def parse_spec(text: bytes, file: str) -> Spec:
     """
     document = read_spec(text, file)
     # All of them, so that the file is mended once.
-    problems = [*contradictions(document), *policy_contradictions(document)]
+    problems = [
+        *contradictions(document),
+        *policy_contradictions(document),
+        *remote_contradictions(document),
+    ]
     if problems:
         raise SpecError.of(file, problems)
     output = document.get("output", {})
@@ -77,6 +84,7 @@ def parse_spec(text: bytes, file: str) -> Spec:
         policy=_plain(document.get("policy", {})),
         alarm=_plain(document.get("alarm", {})),
         sha256=hashlib.sha256(text).hexdigest(),
+        remote=remote_spec(document),
     )
 
 

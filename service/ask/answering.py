@@ -9,7 +9,13 @@ from ifonly.explainers.constraints import Source
 from ifonly.explainers.watch import Watch, unwatched
 from ifonly.service.ask import read_request
 from ifonly.service.ask.budget import Budget, Stopwatch
-from ifonly.service.ask.confirm import AS_SET, Confirming, confirm_instance, confirmed
+from ifonly.service.ask.confirm import (
+    AS_SET,
+    Confirming,
+    confirm_instance,
+    confirmed,
+    refuse_another_model,
+)
 from ifonly.service.ask.explain import explain
 from ifonly.service.ask.predict import predict
 from ifonly.service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
@@ -68,6 +74,7 @@ def explanation(
     PredictorUnavailable, PredictorUnclear
         If it does not say what is needed, and the policy or ``confirming`` demands it.
     """
+    refuse_another_model(model, confirming)
     with budget.begun():
         reply = _explained(model, request, budget, watch, confirming)
     # Before the record is made: an answer that the predictor denies is recorded as refused.
@@ -87,7 +94,7 @@ def _explained(
     speaker = ReplyWriter(model, request.languages)
     try:
         question = read_request.question(request, model)
-        explanation = explain(model, question, budget.deadline(), spent)
+        explanation = explain(model, question, budget.deadline(), spent, budget.away)
     except TargetAlreadyMet as error:
         with in_doubt(error.rejected):
             confirm_instance(model, question.factual, confirming)

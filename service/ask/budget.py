@@ -53,6 +53,10 @@ class Budget:
         """Open while anything is done for the question."""
         return nullcontext() if self.turn is None else self.turn
 
+    def away(self) -> AbstractContextManager[object]:
+        """Open while another process computes for the question."""
+        return nullcontext() if self.turn is None else self.turn.away()
+
     def waited(self) -> float:
         """Seconds that it gave way to others."""
         return 0.0 if self.turn is None else self.turn.waited

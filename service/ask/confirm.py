@@ -19,14 +19,15 @@ from ifonly.explainers.verify.exported import check_answer
 from ifonly.explainers.verify.reading import written
 from ifonly.models.predictor import Row, Rows, Scores, finite
 from ifonly.models.rounding import rounding_of
-from ifonly.models.said import PredictorWord, expected, read_said
-from ifonly.models.schema import Schema, Task
+from ifonly.models.said import PredictorWord, alone, evened, expected, near, read_said
+from ifonly.models.schema import Decision, Schema, Task
+from ifonly.models.spec import RowForm
 from ifonly.service.ask.problem_types import PREDICTOR_DISAGREES
 from ifonly.service.ask.problems import Refusal
 from ifonly.service.errors import PredictorUnavailable, PredictorUnclear
 from ifonly.service.logs import logger
-from ifonly.service.served.predictor_host import PredictorHost
 from ifonly.service.served.registry import ServedModel
+from ifonly.service.served.remote.remote import RemotePredictor
 from ifonly.service.wire import replies, requests
 
 PREDICTOR = "predictor"
@@ -38,15 +39,21 @@ OURS = ("prediction", "confirmed_by")
 class Confirming:
     """How a door has the predictor asked."""
 
-    as_lists: bool | None = None
-    """Whether rows are sent as lists; None: as the settings say."""
+    is_named: bool | None = None
+    """Whether a client that speaks the predictor's protocol named the features of its row; None: it
+    does not, or whether it did says nothing."""
     must_answer: bool = False
     """Whether an answer that only our copy confirms is not given."""
     is_asked: bool = True
     """Whether it is asked at all: not for an answer that nobody is given."""
 
-    def lists(self, host: PredictorHost) -> bool:
-        return host.as_lists if self.as_lists is None else self.as_lists
+    def form(self, predictor: RemotePredictor) -> RowForm:
+        """How the predictor is sent rows: as its folder declares, or else as the client's were."""
+        declared = predictor.remote.rows
+        fixed = predictor.is_declared or declared is RowForm.ENCODED
+        if self.is_named is None or fixed:
+            return declared
+        return RowForm.NAMED if self.is_named else RowForm.POSITIONAL
 
 
 AS_SET = Confirming()
@@ -69,11 +76,11 @@ class _Hearing:
     """Rows that the checker asks about, and what the predictor and our copy say of them."""
 
     model: ServedModel
-    host: PredictorHost
-    as_lists: bool
+    predictor: RemotePredictor
+    form: RowForm
     heard: dict[bytes, Heard] = field(default_factory=dict)
-    in_floats: bool = False
-    """Whether it says floats: then 1 is a number as well, for many servers write 1.0 so."""
+    floats: list[Any] = field(default_factory=list)
+    """A word that is a float, if there was one: then 1 is a number as well."""
 
     def gather(self, told: list[Row], rows: Rows) -> Scores:
         """Our copy's scores; the rows are kept, to be asked about together."""
@@ -106,28 +113,25 @@ class _Hearing:
         if not new:
             return
         asked = np.array([*new.values()])
-        ours = self.model.deployed.predictor.score(asked)
-        words = self.host.predict(self.model.name, [self._written(row) for row in asked])
-        self.in_floats |= any(isinstance(_alone(said), float) for said in words)
-        if self.in_floats:
-            words = [_as_float(said) for said in words]
+        words = self.predictor.say(asked, self.form)
+        has_copy = self.model.deployed.has_copy
+        ours = self.model.deployed.predictor.score(asked) if has_copy else np.empty((len(asked), 0))
+        # With one of a former request, so that all are read alike.
+        words = evened([*words, *self.floats])[: len(words)]
+        self.floats = [said for said in words if isinstance(alone(said), float)][:1] or self.floats
         for key, row, said, scores in zip(new, asked, words, ours.tolist(), strict=True):
             self.heard[key] = Heard(said, self._read(said, row), tuple(scores))
         if len({heard.read.scores is None for heard in self.heard.values()}) > 1:
-            url = self.host.url(self.model.name)
+            url = self.predictor.url
             raise PredictorUnclear(
                 f"{url} says classes of some rows and numbers of others", "one of both"
             )
-
-    def _written(self, row: Row) -> Any:
-        named = self.model.schema.write(row)
-        return [*named.values()] if self.as_lists else named
 
     def _read(self, said: Any, row: Row) -> PredictorWord:
         decision = self.model.decision
         read = read_said(said, decision)
         if read is None:
-            came = f"{self.host.url(self.model.name)} said {json.dumps(said)[:200]} of a row"
+            came = f"{self.predictor.url} said {json.dumps(said)[:200]} of a row"
             raise PredictorUnclear(came, expected(decision))
         if read.scores is not None:
             multi = decision.task is Task.MULTICLASS
@@ -136,16 +140,29 @@ class _Hearing:
         return read
 
 
-def _alone(said: Any) -> Any:
-    """A word that some servers put into a list of its own."""
-    return said[0] if isinstance(said, list) and len(said) == 1 else said
+def refuse_another_model(model: ServedModel, how: Confirming) -> None:
+    """Before anything is searched: what is proven of the copy is no proof of another model.
 
-
-def _as_float(said: Any) -> Any:
-    """A whole number as a float, so that whoever reads the record reads a number too."""
-    if type(_alone(said)) is not int:
-        return said
-    return [float(said[0])] if isinstance(said, list) else float(said)
+    Raises
+    ------
+    Refusal
+        If the predictor answered reference rows as another model would.
+    """
+    found = model.differs
+    if found is None or not how.is_asked or model.predictor is None or found.row is None:
+        return
+    url = model.predictor.url
+    raise Refusal(
+        PREDICTOR_DISAGREES,
+        f"the predictor {url} says something else than {model.name} {model.version} of this "
+        f"service of {found.differing} of {found.rows} reference rows: they are not the same model",
+        predictor={
+            "url": url,
+            "row": model.schema.write(found.row),
+            "said": found.said,
+            "copy": list(found.ours),
+        },
+    )
 
 
 def confirm_instance(model: ServedModel, row: Row, how: Confirming) -> None:
@@ -156,9 +173,10 @@ def confirm_instance(model: ServedModel, row: Row, how: Confirming) -> None:
     ------
     As :func:`confirmed`.
     """
-    if model.predictor is None or not how.is_asked:
+    # Where there is no copy, it has just said so itself.
+    if model.predictor is None or not how.is_asked or not model.deployed.has_copy:
         return
-    hearing = _Hearing(model, model.predictor, how.lists(model.predictor))
+    hearing = _Hearing(model, model.predictor, how.form(model.predictor))
     try:
         hearing.ask(row[np.newaxis])
         _compare(hearing, {"the instance": row})
@@ -199,23 +217,25 @@ def confirmed(
                 "is named (IFONLY_PREDICTOR_HOST)"
             )
         return reply
-    hearing = _Hearing(model, model.predictor, how.lists(model.predictor))
+    hearing = _Hearing(model, model.predictor, how.form(model.predictor))
     try:
+        if not model.deployed.has_copy:
+            return _heard_again(hearing, request, reply)
         found = _heard(hearing, request, reply)
         if demanded and found.confirmation.says == "class" and _claims_more(reply):
-            url = model.predictor.url(model.name)
+            url = model.predictor.url
             raise PredictorUnclear(
                 f"{url} says classes, and the answer claims a probability or a score",
                 expected(model.decision),
             )
     except (PredictorUnavailable, PredictorUnclear) as error:
-        if demanded or how.must_answer:
+        if demanded or how.must_answer or not model.deployed.has_copy:
             raise
         # Given all the same: at a machine an answer of the copy that says so is worth more than
         # none. Who may not have it says so in the policy.
         logger.warning("an explanation is confirmed by our copy alone: %s", error.reason)
         alone = replies.Confirmations(
-            predictor=model.predictor.url(model.name), why=str(error)[: replies.MOST_WHY]
+            predictor=model.predictor.url, why=str(error)[: replies.MOST_WHY]
         )
         return reply.model_copy(update={"confirmation": alone})
     return found
@@ -246,6 +266,64 @@ def _heard(
         lost = {(s.title, c.name) for s in own for c in s.checks if not c.holds}
         _check(hearing, answer, asked, lost)
     return _with(reply, hearing, named)
+
+
+def _heard_again(
+    hearing: _Hearing, request: requests.ExplanationRequest, reply: replies.ExplanationReply
+) -> replies.ExplanationReply:
+    """The reply, where the predictor that was asked all along says the same once more, of other
+    rows together: who changes their mind, or mixes up rows, has said nothing that can be told.
+
+    Raises
+    ------
+    Refusal
+        If it does not.
+    PredictorUnavailable, PredictorUnclear, NotFinite
+        If it does not say it.
+    """
+    model = hearing.model
+    answer = {key: told for key, told in reply.as_mapping().items() if key != "confirmation"}
+    asked = request.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    named = dict(_named(model, request, reply))
+    # Backwards: whoever answers by place and not by row is seen to.
+    hearing.ask(np.array([*named.values()])[::-1])
+    for name, prediction in _told(reply):
+        word = hearing.of(named[name]).read
+        if word.scores is None or not _is_said(prediction, word.scores, model.decision):
+            url, said = hearing.predictor.url, json.dumps(hearing.of(named[name]).said)[:200]
+            before = prediction.model_dump_json(exclude_none=True)[:200]
+            raise Refusal(
+                PREDICTOR_DISAGREES,
+                f"the predictor {url} says {said} of {name}, of which it said {before} a moment "
+                "ago: it does not answer alike twice",
+                predictor={"url": url, "said": hearing.of(named[name]).said},
+            )
+    _check(hearing, answer, asked, ())
+    return _with(reply, hearing, named)
+
+
+def _told(reply: replies.ExplanationReply) -> Iterator[tuple[str, replies.Prediction]]:
+    """What the reply says of the rows that it tells of, by the names of :func:`_named`."""
+    yield "the instance", reply.prediction
+    for found in reply.counterfactuals:
+        yield f"the answer of rank {found.rank}", found.prediction
+    if reply.relaxation is not None:
+        yield "the relaxation", reply.relaxation.counterfactual.prediction
+
+
+def _is_said(told: replies.Prediction, scores: Sequence[float], decision: Decision) -> bool:
+    """Whether a prediction is that of ``scores``, as near as one model is to itself."""
+    place = int(decision.decide(np.array([scores]))[0])
+    if told.class_ != (decision.class_names[place] if place >= 0 else None):
+        return False
+    if decision.task is Task.REGRESSION:
+        number, score = told.score, scores[0]
+    elif decision.task is Task.MULTICLASS:
+        number, score = told.probability, scores[place]
+    else:
+        is_positive = place == decision.positive
+        number, score = told.probability, scores[0] if is_positive else 1.0 - scores[0]
+    return number is not None and near(number, score)
 
 
 def _named(
@@ -305,7 +383,7 @@ def _check(
         for check in section.checks:
             known = check.name in OURS or (section.title, check.name) in lost
             if not (check.holds or known):
-                url = hearing.host.url(hearing.model.name)
+                url = hearing.predictor.url
                 raise Refusal(
                     PREDICTOR_DISAGREES,
                     f"the predictor {url} does not confirm {section.title}: {check.name}: "
@@ -315,7 +393,7 @@ def _check(
 
 
 def _deny(hearing: _Hearing, what: str, key: bytes, why: str) -> None:
-    model, heard, url = hearing.model, hearing.heard[key], hearing.host.url(hearing.model.name)
+    model, heard, url = hearing.model, hearing.heard[key], hearing.predictor.url
     ours: Sequence[float] = heard.ours
     decided = int(model.decision.decide(np.array([ours]))[0])
     name = model.decision.class_names[decided] if decided >= 0 else None
@@ -356,7 +434,7 @@ def _with(
         update={
             "confirmation": replies.Confirmations(
                 **word(named["the instance"]),
-                predictor=hearing.host.url(hearing.model.name),
+                predictor=hearing.predictor.url,
                 rows=len(hearing.heard),
             ),
             "counterfactuals": [told(found) for found in reply.counterfactuals],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,13 +14,17 @@ from ifonly.explainers.causal.errors import CausalError
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.explain import explain as search
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import AT_HAND, Effort
 from ifonly.explainers.watch import Watch, unwatched
+from ifonly.models.predictor import Predictor
 from ifonly.service.ask.over_time import OverTime, until_whole
 from ifonly.service.ask.question import Question, problem_of
 from ifonly.service.errors import ContradictoryConstraints, TargetAlreadyMet, in_doubt
 from ifonly.service.logs import logger
 from ifonly.service.served.causal_model import Semantics, ServedCausal
 from ifonly.service.served.registry import ServedModel
+
+Away = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +62,14 @@ class Explanation:
 
 
 def explain(
-    model: ServedModel, question: Question, deadline: Deadline, watch: Watch = unwatched
+    model: ServedModel,
+    question: Question,
+    deadline: Deadline,
+    watch: Watch = unwatched,
+    away: Away = nullcontext,
 ) -> Explanation:
-    """The smallest allowed change that flips the decision, or why there is none.
+    """The smallest allowed change that flips the decision, or why there is none; ``away`` is open
+    while another process is asked.
 
     Raises
     ------
@@ -69,10 +79,13 @@ def explain(
         If the request's constraints leave nothing, whatever the model says.
     GraphError
         If the model cannot score rows.
+    PredictorUnavailable, PredictorUnclear
+        If the model is in another process alone, which does not say what is needed.
     FailedInDoubt
         If it, or anything else, fails after the checker has rejected something.
     """
     problem = problem_of(model, question)
+    checked_by, effort = asked_within(model, deadline, away)
     identity = uuid.uuid4()
     # Filled while it searches: a failure half way still says what was rejected.
     rejected: list[str] = []
@@ -80,12 +93,13 @@ def explain(
         with in_doubt(rejected):
             answer = search(
                 problem,
-                model.deployed.predictor,
+                checked_by,
                 engine=model.engine,
                 deadline=deadline,
                 watch=watch,
                 # The checker reads the request's own text (`asked`), not what we made of it.
                 terms=model.rulebook.terms(question.asked),
+                effort=effort,
                 doubted=rejected.append,
             )
     finally:
@@ -99,6 +113,20 @@ def explain(
     causal = model.causal if problem.consequences is not None else None
     over = tuple(_over(model, causal, problem, question.semantics, c) for c in _found(answer))
     return Explanation(identity, model, problem, answer, causal, question.semantics, over)
+
+
+def asked_within(model: ServedModel, deadline: Deadline, away: Away) -> tuple[Predictor, Effort]:
+    """Whom the checker asks, and how the search may: without limits where there is a copy."""
+    if model.deployed.has_copy:
+        return model.deployed.predictor, AT_HAND
+    from ifonly.service.served.remote.scoring import InTime, RemoteScorer
+
+    assert model.predictor is not None
+    scorer = RemoteScorer(model.predictor, model.decision, away)
+    remote = model.predictor.remote
+    return InTime(scorer, deadline, is_search=False), Effort(
+        remote.batch, remote.calls, InTime(scorer, deadline, is_search=True)
+    )
 
 
 def _found(answer: Answer) -> tuple[Counterfactual, ...]:

@@ -23,6 +23,7 @@ from ifonly.explainers.answer import (
     Prediction,
     Recourse,
     Unknown,
+    Work,
 )
 from ifonly.explainers.causal.doubts import Doubt
 from ifonly.explainers.causal.evidence import Evidence
@@ -229,8 +230,15 @@ class ReplyWriter:
                 deadline_ms=deadline_ms,
                 rejected=list(answer.work.rejected),
                 times=times,
+                calls=self._calls(answer.work),
             ),
         )
+
+    def _calls(self, work: Work) -> wire.Calls | None:
+        """How the search was limited, where the model is only in another process."""
+        if self._model.deployed.has_copy or self._model.predictor is None:
+            return None
+        return wire.Calls(most=self._model.predictor.remote.calls, spent=work.is_spent)
 
     def _trajectory(self, over: OverTime) -> wire.Trajectory:
         said = in_time.in_words(over.timing, is_wanted=self._model.decision.desired is not None)
@@ -295,6 +303,7 @@ class ReplyWriter:
             version=deployed.version,
             model_sha256=deployed.model_sha256,
             spec_sha256=deployed.spec_sha256,
+            predictor=None if deployed.has_copy else self._model.asked_at,
             # A graph that nobody has accepted took no part in the answer.
             causal_sha256=deployed.causal_sha256 if self._model.causal else None,
             ifonly_version=ifonly_version(),

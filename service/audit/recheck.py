@@ -9,7 +9,7 @@ from ifonly.explainers.verify.exported import NotAnAnswer, check_answer, check_w
 from ifonly.explainers.verify.report import Check
 from ifonly.models.errors import GraphError
 from ifonly.models.rounding import rounding_of
-from ifonly.service.errors import CannotReplay
+from ifonly.service.errors import CannotReplay, PredictorUnavailable, PredictorUnclear
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store.chain import Payload, Record
 from ifonly.service.store.kinds import RecordKind
@@ -39,7 +39,7 @@ def recheck(record: Record, payload: Payload | None, registry: Registry) -> Rech
         return None
     try:
         return recheck_kept(payload, asked_model(record, registry))
-    except (CannotReplay, NotAnAnswer, GraphError) as error:
+    except (CannotReplay, NotAnAnswer, GraphError, PredictorUnavailable, PredictorUnclear) as error:
         return Recheck(problem=str(error))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -82,6 +84,10 @@ SEARCHING_SHARE = 0.7
 """Of the time that requests under way have to finish once the process is told to stop."""
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
+COMPARED_AFTER_SECONDS = 5.0
+"""After which a model that was just loaded is compared with its predictor, at the latest."""
+COMPARED_SOONER = 10
+"""How many times as often predictors are compared while one differs, or is away."""
 KEPT = 4
 """Threads that explain for those who have none: so many keys may take all others."""
 DOORKEEPERS, MOST_AT_DOOR = 2, 256
@@ -169,7 +175,8 @@ def create_app(
             refreshing = _refreshing(models, settings.refresh_seconds)
             sorter = Sorter(app.state.ifonly) if settings.job_threads else None
             sender = sender_of(settings, store, metrics)
-            async with refreshing, clean, ending, remote(app, settings):
+            comparing = _beside(_compare(models, metrics, settings.predictor_compare_seconds))
+            async with refreshing, clean, ending, comparing, remote(app, settings):
                 job_workers.start()
                 if sorter is not None:  # else another process does the work
                     sorter.start()
@@ -419,6 +426,32 @@ async def _forget(store: Store, kept: Kept, root: Path) -> None:
         except Exception as error:  # whatever it was, the next hour may go well
             logs.logger.warning("what is too old could not be removed: %s", logs.where(error))
         await asyncio.sleep(FORGET_SECONDS)
+
+
+async def _compare(registry: Registry, metrics: Metrics, seconds: float) -> None:
+    """Ask predictors about reference rows, at the start and then every ``seconds``; 0: never."""
+
+    def look() -> bool:
+        """Whether all answered as their copies do."""
+        is_well = True
+        for model in registry.compare():
+            found = None if model.predictor is None else model.predictor.compared
+            if found is not None:
+                metrics.compared(model.name, math.nan if found.why else found.differing)
+                is_well &= not (found.differs or found.why)
+        return is_well
+
+    due = 0.0
+    while seconds:
+        if time.monotonic() >= due or registry.has_uncompared:
+            is_well = False
+            try:
+                is_well = await anyio.to_thread.run_sync(look)
+            except Exception as error:  # whatever it was, the next look may go well
+                logs.logger.warning("predictors could not be compared: %s", logs.where(error))
+            due = time.monotonic() + (seconds if is_well else seconds / COMPARED_SOONER)
+        # A model that is loaded meanwhile is compared soon.
+        await asyncio.sleep(min(seconds, COMPARED_AFTER_SECONDS))
 
 
 async def _refresh(registry: Registry, seconds: float | None, wake: asyncio.Event) -> None:

@@ -92,7 +92,8 @@ async def explain(
         native: requests.ExplanationRequest, place: int, budget: Budget
     ) -> replies.ExplanationReply:
         # The client's form (objects or lists) is the one that its predictor reads.
-        confirming = Confirming(as_lists=not isinstance(rows[place], Mapping), must_answer=True)
+        is_named = isinstance(rows[place], Mapping)
+        confirming = Confirming(is_named=is_named, must_answer=True)
         return answering.explanation(served, native, budget, state.watch, confirming)
 
     found = await asker.explanations(batch, shared, explained)

@@ -197,6 +197,23 @@ class Turn:
         else:
             self._turns.end_short()
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Another process computes until the block ends: its place is others', its time runs on."""
+        if not self._hard:
+            # Who only waits holds up no hard search.
+            self._turns.end_short()
+            try:
+                yield
+            finally:
+                self._turns.begin_short()
+            return
+        self._turns.leave()
+        try:
+            yield
+        finally:
+            self._wait(held=False)
+
     def clock(self) -> float:
         """Seconds that only its own search takes."""
         # Waiting is taken off: a search has the time it asked for, whoever else asks (0077).

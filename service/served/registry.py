@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -41,7 +41,9 @@ from ifonly.service.settings import Settings, shipped_models
 
 if TYPE_CHECKING:
     from ifonly.explainers.search.portfolio import Portfolio
-    from ifonly.service.served.predictor_host import PredictorHost
+    from ifonly.service.served.remote.drift_report import DriftReport
+    from ifonly.service.served.remote.remote import RemotePredictor
+    from ifonly.service.served.remote.remotes import Remotes
 
 SPEC = "spec.toml"
 
@@ -61,7 +63,7 @@ class ServedModel:
     """What ``causal.toml`` says, whether it is used or not; None: there is none."""
     causal: ServedCausal | None = None
     """The causal model, if a person has accepted it."""
-    predictor: PredictorHost | None = None
+    predictor: RemotePredictor | None = None
     """The process that is the deployed model, where ours is a copy of it: confirms each answer."""
     own_engine: Portfolio | None = None
     """Answers in place of the one that the graph asks for: to try or to measure it."""
@@ -72,10 +74,14 @@ class ServedModel:
 
         Who only lists models imports no solver.
         """
-        from ifonly.explainers.search.portfolio import engines_for
+        from ifonly.explainers.search.blackbox import Blackbox
+        from ifonly.explainers.search.portfolio import Portfolio, engines_for
 
         if self.own_engine is not None:
             return self.own_engine
+        if not self.deployed.has_copy:
+            # Nothing is proven of what only answers: its next answer may be another.
+            return Portfolio((Blackbox(enumerable=0),))
         return engines_for(self.deployed.form, self.schema)
 
     @property
@@ -85,6 +91,17 @@ class ServedModel:
     @property
     def version(self) -> str:
         return self.deployed.version
+
+    @property
+    def asked_at(self) -> str | None:
+        """Where its predictor is asked; None: it has none."""
+        return None if self.predictor is None else self.predictor.url
+
+    @property
+    def differs(self) -> DriftReport | None:
+        """The last look at the predictor, where it answered as another model would."""
+        compared = None if self.predictor is None else self.predictor.compared
+        return compared if compared is not None and compared.differs else None
 
     @property
     def semantics(self) -> Semantics:
@@ -133,22 +150,48 @@ def prepare(deployed: DeployedModel) -> ServedModel:
     return ServedModel(deployed, policy, wording, text, rulebook, graph, causal)
 
 
-def predictor_of(settings: Settings) -> PredictorHost | None:
-    """The predictor that is explained, if that is another process."""
-    if settings.predictor_host is None:
-        return None
-    # Imported where a setting names one: a client of HTTP is an eighth of what a start imports.
-    from ifonly.service.served.predictor_host import PredictorHost
+def _log_compared(name: str, url: str, before: DriftReport | None, found: DriftReport) -> None:
+    """Say what is new: a log must not repeat itself."""
+    if found.differs and not (before is not None and before.differs):
+        told = "%s answers as another model than %s here: %d of %d reference rows differ"
+        logger.warning(told, url, name, found.differing, found.rows)
+    elif found.why and not (before is not None and before.why):
+        logger.warning("%s could not be compared with its predictor", name)
+    elif found.rows and not found.differs and (before is None or before.differs or before.why):
+        logger.info("%s answers as %s here does, of %d reference rows", url, name, found.rows)
 
-    return PredictorHost(settings.predictor_host, as_lists=settings.predictor_rows == "lists")
+
+def remotes_of(settings: Settings) -> Remotes:
+    """The predictors that folders and settings name."""
+    # Imported where a service or a command begins: who reads a folder asks nobody.
+    from ifonly.service.served.remote.remotes import Remotes
+
+    return Remotes(settings)
+
+
+def asking(model: ServedModel, remotes: Remotes) -> ServedModel:
+    """The model, with the predictor that confirms its answers, or that has it.
+
+    Raises
+    ------
+    SpecError
+        If its folder names a server that no setting allows.
+    """
+    predictor = remotes.of(model.deployed.spec)
+    if predictor is None or model.deployed.has_copy:
+        return replace(model, predictor=predictor)
+    from ifonly.service.served.remote.scoring import RemoteScorer
+
+    scorer = RemoteScorer(predictor, model.decision)
+    return replace(model, predictor=predictor, deployed=replace(model.deployed, predictor=scorer))
 
 
 class Registry:
     """The repository of models as the service uses it. Thread-safe: see :class:`Repository`.
 
     ``warm`` is called with each model before it is served, or takes the place of the one before;
-    ``sandbox`` tries each folder before this process looks into it; ``predictor`` is the process
-    that the models are deployed in, if that is another.
+    ``sandbox`` tries each folder before this process looks into it; ``remotes`` knows the processes
+    that models are deployed in, if those are others.
     """
 
     def __init__(
@@ -157,18 +200,21 @@ class Registry:
         *,
         warm: Callable[[ServedModel], object] | None = None,
         sandbox: Sandbox | None = None,
-        predictor: PredictorHost | None = None,
+        remotes: Remotes | None = None,
     ) -> None:
         def ready(deployed: DeployedModel) -> ServedModel:
-            model = replace(prepare(deployed), predictor=predictor)
-            if warm is not None:
+            model = prepare(deployed)
+            if remotes is not None:
+                model = asking(model, remotes)
+            # A start must not depend on a predictor.
+            if warm is not None and model.deployed.has_copy:
                 warm(model)
             return model
 
         self.root = root
         self._scope = EVERYTHING
         self._sandbox = sandbox
-        self._predictor = predictor
+        self._remotes = remotes
         limits, before = (None, None) if sandbox is None else (sandbox.limits, self._try)
         self._repository: Repository[ServedModel] = Repository(
             root, ready, limits=limits, before=before
@@ -183,12 +229,49 @@ class Registry:
             settings.model_run_seconds, settings.model_trial_seconds, settings.model_memory_bytes
         )
         sandbox = Sandbox(limits, trusted=shipped_models())
-        return cls(settings.models, warm=warm, sandbox=sandbox, predictor=predictor_of(settings))
+        return cls(settings.models, warm=warm, sandbox=sandbox, remotes=remotes_of(settings))
 
     def close(self) -> None:
-        """Let go of the predictor."""
-        if self._predictor is not None:
-            self._predictor.close()
+        """Let go of all predictors."""
+        if self._remotes is not None:
+            self._remotes.close()
+
+    def compare(self) -> Iterator[ServedModel]:
+        """Compare every model that has a copy here and is deployed elsewhere with itself; each of
+        these, once its predictor's :attr:`compared` is new. What changes is logged."""
+        from ifonly.service.served.remote.comparing import compare
+
+        for model, predictor in self._compared():
+            before, found = predictor.compared, compare(model.deployed, predictor)
+            predictor.compared = found
+            _log_compared(f"{model.name}/{model.version}", predictor.url, before, found)
+            yield model
+
+    @property
+    def has_uncompared(self) -> bool:
+        """Whether a model was loaded since the last comparison."""
+        return any(predictor.compared is None for _, predictor in self._compared())
+
+    def _compared(self) -> Iterator[tuple[ServedModel, RemotePredictor]]:
+        """Models that have a copy here and are deployed elsewhere."""
+        for model in self._all():
+            if model.predictor is not None and model.deployed.has_copy:
+                yield model, model.predictor
+
+    def differing(self) -> tuple[str, ...]:
+        """``name/version`` of models whose predictor answers as another model would."""
+        return tuple(
+            f"{model.name}/{model.version}"
+            for model in self._all()
+            if self._scope.has_model(model.name) and model.differs is not None
+        )
+
+    def _all(self) -> Iterator[ServedModel]:
+        """Every version of every model."""
+        for name in self._repository.names():
+            with suppress(UnknownModel):  # a refresh may have dropped it since
+                for version in self._repository.versions(name):
+                    yield self._repository.prepared(name, version)
 
     def within(self, scope: Scope) -> Registry:
         """The same models as somebody of that scope sees them."""
@@ -206,11 +289,15 @@ class Registry:
             If it would be refused.
         """
         if self._sandbox is None:
-            return prepare(load_folder(folder, root))
+            return self._asked(prepare(load_folder(folder, root)))
         # Tried first in a process of its own: a graph may take any memory or time (decision 0082).
         with closing(self._sandbox):
             self._sandbox.check(folder, root)
-        return prepare(load_folder(folder, root, limits=self._sandbox.limits))
+        return self._asked(prepare(load_folder(folder, root, limits=self._sandbox.limits)))
+
+    def _asked(self, model: ServedModel) -> ServedModel:
+        """The model, with who is asked of it."""
+        return model if self._remotes is None else asking(model, self._remotes)
 
     def _try(self, folder: Path) -> None:
         assert self._sandbox is not None

@@ -64,6 +64,8 @@ def _try(folder: Path, root: Path, limits: GuardLimits) -> None:
     deployed = load_folder(folder, root, limits=limits)
     # What the engine makes of it, too: tables of a whole model take memory and time.
     _ = prepare(deployed).engine
+    if not deployed.has_copy:
+        return
     rows = trial_rows(deployed.spec.schema)
     try:
         # As many rows as a run may ever have: what a graph needs grows with them.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ifonly.service.wire.base import Interval, Text, Wire, Written, is_none
+from ifonly.service.wire.base import Interval, Text, Wire, Written, is_empty, is_none
 from ifonly.service.wire.causal import CausalSummary
 from ifonly.service.wire.replies import Audit, Constraint, ModelReference
 
@@ -119,3 +119,9 @@ class Live(Wire):
 class Ready(Wire):
     status: Literal["ready"] = "ready"
     models: int
+    differing: list[str] = Field(
+        default=[],
+        exclude_if=is_empty,
+        description="Present where the deployed predictor of a model, as `name/version`, answers "
+        "as another model than the copy here: it is not explained until they are the same.",
+    )

@@ -43,6 +43,12 @@ class ModelReference(Wire):
     version: str
     model_sha256: str
     spec_sha256: str
+    predictor: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Present where the model is in another process alone, which said so: where it "
+        "was asked. Else the copy in this service's folder did.",
+    )
     # Digests, not names: a folder can change under its name, and replay must notice.
     causal_sha256: str | None = Field(
         None, exclude_if=is_none, description="Of the accepted `causal.toml`, if there is one."
@@ -401,6 +407,18 @@ class Times(Wire):
     )
 
 
+class Calls(Wire):
+    """Where the model is asked over the wire, without a copy of it here."""
+
+    most: int = Field(
+        description="Calls of the model that the search could make (`predictor.calls`)."
+    )
+    spent: bool = Field(
+        description="Whether it ended because they were used up: with more of them a cheaper "
+        "answer, or one at all, might have been found."
+    )
+
+
 class Work(Wire):
     """What the search did, in counts, so that they repeat; and, apart, how long it took."""
 
@@ -411,6 +429,9 @@ class Work(Wire):
     )
     deadline_ms: int = Field(
         description="Time that the search was given, from when it began: waiting is not part of it."
+    )
+    calls: Calls | None = Field(
+        None, exclude_if=is_none, description="Only where there is no copy of the model here."
     )
     # Apart from the counts: times never repeat, and a replay compares the rest.
     times: Times

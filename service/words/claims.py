@@ -24,7 +24,8 @@ def _sentences(answer: Answer) -> Iterator[Labels]:
     # By words of the record, not by the enumeration: an old record may say what it has no more.
     match answer["status"]:
         case "optimal" | "feasible":
-            yield from _found(answer["counterfactuals"])
+            is_here = answer.get("work", {}).get("calls") is None
+            yield from _found(answer["counterfactuals"], is_here=is_here)
         case "infeasible":
             yield say_all("claimed.nothing_allowed")
         case "already_target":
@@ -40,6 +41,10 @@ def _sentences(answer: Answer) -> Iterator[Labels]:
     for doubt in answer.get("doubts") or ():
         yield _as_recorded(doubt["text"])
     yield _effort(answer)
+    calls = answer.get("work", {}).get("calls")
+    if calls is not None:
+        key = "calls_spent" if calls["spent"] else "calls"
+        yield say_all(f"claimed.{key}", most=count(calls["most"]))
     if answer.get("deadline_hit"):
         yield say_all("claimed.cut", milliseconds=count(answer["work"]["deadline_ms"]))
 
@@ -59,10 +64,11 @@ def confirmed_in_words(answer: Answer) -> Labels | None:
     )
 
 
-def _found(found: list[Answer]) -> Iterator[Labels]:
+def _found(found: list[Answer], *, is_here: bool) -> Iterator[Labels]:
+    """``is_here``: whether this service has the model's graph."""
     for counterfactual in found:
         yield from _cost(counterfactual, several=len(found) > 1)
-    yield say_all("claimed.verified")
+    yield say_all("claimed.verified" if is_here else "claimed.verified_elsewhere")
     if any(counterfactual.get("rests_on_rounding") for counterfactual in found):
         yield say_all("claimed.rests_on_rounding")
     # Assurance is told of the first: it is what would be done.

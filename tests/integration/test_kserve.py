@@ -23,7 +23,9 @@ PREDICT = f"/v1/models/{NAME}:predict"
 @contextmanager
 def explainer(repository: Path, host: str) -> Iterator[httpx.Client]:
     with (
-        serving(Settings(models=repository, predictor_host=host)) as base,
+        serving(
+            Settings(models=repository, predictor_host=host, predictor_compare_seconds=0)
+        ) as base,
         httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         yield client

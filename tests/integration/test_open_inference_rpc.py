@@ -24,7 +24,7 @@ Call = Callable[..., Any]
 
 
 def caller(port: int, token: str | None = None) -> tuple[Any, Call]:
-    from ifonly.service.doors.open_inference.messages import MESSAGES, SERVICE
+    from ifonly.service.served.remote.messages import MESSAGES, SERVICE
 
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ifonly.service import logs
 from ifonly.service.errors import MalformedBody
-from ifonly.service.served.registry import Registry, ServedModel, predictor_of
+from ifonly.service.served.registry import Registry, ServedModel, remotes_of
 from ifonly.service.settings import Settings
 from ifonly.service.wire.strict_json import read_json
 
@@ -85,7 +85,7 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
         loaded = Registry.of(chosen, warm=warmed if chosen.processes == 1 else None)
     else:
         # Who does not serve protects nobody else from a model, and should not wait for a trial.
-        loaded = Registry(chosen.models, predictor=predictor_of(chosen))
+        loaded = Registry(chosen.models, remotes=remotes_of(chosen))
     loaded.load()
     return loaded
 

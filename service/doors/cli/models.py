@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +18,13 @@ from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
     Models,
+    err,
     out,
     print_json,
     registry,
     settings,
 )
-from ifonly.service.served.registry import prepare
+from ifonly.service.served.registry import asking, prepare, remotes_of
 
 app = typer.Typer(
     help="List the models, check a model folder, or make one.", invoke_without_command=True
@@ -49,6 +52,36 @@ def list_models(context: typer.Context, models: Models = None, as_json: AsJson =
         out.print(f"refused: {refused['folder']}\n{refused['reason']}", markup=False)
 
 
+@app.command("compare")
+def compare(
+    folder: Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")],
+) -> None:
+    """Ask the deployed model about reference rows, and compare what it says with the copy here.
+
+    Exit codes: 0 they are alike; 1 they differ; 2 it did not answer, or not in a form that can be
+    read.
+    """
+    from ifonly.service.served.remote.comparing import compare as compared
+
+    model = prepare(load_folder(folder.resolve()))
+    if not model.deployed.has_copy:
+        raise Failure(f"{folder} has no model.onnx: there is nothing to compare")
+    with closing(remotes_of(settings(log_level="ERROR"))) as remotes:
+        predictor = asking(model, remotes).predictor
+        if predictor is None:
+            raise Failure(f"{folder} has no [predictor], and IFONLY_PREDICTOR_HOST names none")
+        found = compared(model.deployed, predictor)
+    if found.why:
+        err.print(f"ifonly: {found.why}", markup=False)
+        raise typer.Exit(2)
+    told = f"{predictor.url}: {found.differing} of {found.rows} reference rows differ"
+    out.print(told, markup=False)
+    if found.row is not None:
+        row, said = model.schema.write(found.row), json.dumps(found.said)
+        out.print(f"first: {row}: it says {said}, the copy {list(found.ours)}", markup=False)
+        raise typer.Exit(1)
+
+
 @app.command("check")
 def check(
     folder: Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")],
@@ -59,6 +92,9 @@ def check(
     if not path.is_dir():
         raise Failure(f"{folder} is no folder")
     model = prepare(load_folder(path))
+    # As a service with these settings would: a server that they do not allow is a reason, too.
+    with closing(remotes_of(settings(log_level="ERROR"))) as remotes:
+        model = asking(model, remotes)
     deployed = model.deployed
     out.print(
         f"{deployed.name} {deployed.version} can be served: "
@@ -66,3 +102,8 @@ def check(
         f"model sha256 {deployed.model_sha256[:16]}…",
         markup=False,
     )
+    if (predictor := model.predictor) is not None:
+        role = "confirms each answer" if deployed.has_copy else "has the model: nothing is proven"
+        protocol, calls = predictor.remote.protocol, predictor.remote.calls
+        most = "" if deployed.has_copy else f", {calls} calls a search"
+        out.print(f"{predictor.url} ({protocol}) {role}{most}", markup=False)

@@ -51,7 +51,7 @@ async def live() -> Live:
 @router.get("/ready", responses=refusals(503))
 async def ready(state: Shared) -> Ready:
     """At least one model is served, no thread is stuck in one, and the store takes records."""
-    return Ready(models=models_ready(state))
+    return Ready(models=models_ready(state), differing=list(state.registry.differing()))
 
 
 def models_ready(state: AppState) -> int:

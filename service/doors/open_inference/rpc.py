@@ -19,10 +19,10 @@ import grpc
 from google.protobuf.message import DecodeError
 from starlette.types import ASGIApp, Message
 
-from ifonly.service.doors.open_inference.messages import MESSAGES, SERVICE
 from ifonly.service.doors.open_inference.tensors import HEADER_LENGTH, SIZE
 from ifonly.service.errors import GrpcUnavailable
 from ifonly.service.logs import logger
+from ifonly.service.served.remote.messages import MESSAGES, SERVICE
 from ifonly.service.settings import Settings
 
 PASSED_ON = ("authorization", "idempotency-key", "x-request-id", "traceparent")

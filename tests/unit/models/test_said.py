@@ -34,7 +34,9 @@ LIMITED = Decision(Task.REGRESSION, (Category("low"), Category("high")), 1, 10.0
 def test_a_word_is_read(
     decision: Decision, said: Any, decided: int, scores: tuple[float, ...] | None
 ) -> None:
-    assert read_said(said, decision) == PredictorWord(decided, scores)
+    found = read_said(said, decision)
+    assert found is not None
+    assert (found.decided, found.scores) == (decided, scores)
 
 
 @pytest.mark.parametrize("said", [math.nan, math.inf, -math.inf, 10**400])
@@ -66,6 +68,33 @@ def test_scores_of_one_model_are_near() -> None:
     assert not PredictorWord(1, (0.93,)).is_near((0.94,))
     assert not PredictorWord(1, (0.1, 0.8, 0.1)).is_near((0.1, 0.7, 0.2))
     assert not PredictorWord(-1, (10.1,)).is_near((10.0,))
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "decided"),
+    [
+        (("1", "2", "3"), 1, 0), (("1", "2", "3"), 3, 2), (("1", "2", "3"), 0, None),
+        (("-1", "1"), -1, 0), (("-1", "1"), 1, 1), (("-1", "1"), 0, None),
+        (("1", "0"), 1, 0), (("1", "0"), True, 0), (("0", "1"), 1, 1), (("1", "b"), 1, 1),
+    ],
+)  # fmt: skip
+def test_a_label_that_is_a_number_is_a_name_where_names_are_numbers(
+    names: tuple[str, ...], said: int, decided: int | None
+) -> None:
+    """Of the classes 1 to 3, 1 is the first: by its place it would be the second."""
+    task = Task.BINARY if len(names) == 2 else Task.MULTICLASS
+    threshold = 0.5 if task is Task.BINARY else None
+    decision = Decision(task, tuple(map(Category, names)), 1, threshold)
+    found = read_said(said, decision)
+    assert (None if found is None else found.decided) == decided
+
+
+def test_both_shares_of_a_binary_model_are_compared() -> None:
+    """The positive one alone is no word: 0.45 of two that do not add up, or of another order."""
+    for said, is_near in (([0.55, 0.45], True), ([0.9, 0.45], False), ([0.0, 0.45], False)):
+        found = read_said(said, BINARY)
+        assert found is not None
+        assert found.is_near((0.45,)) is is_near
 
 
 def test_the_forms_are_told() -> None:

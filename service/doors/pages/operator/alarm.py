@@ -248,6 +248,8 @@ async def plane(
             plane=plane_drawing.drawn(found, model, visit.language, shown),
             case=case,
             levers=levers,
+            predictor=model.asked_at,
+            has_copy=model.deployed.has_copy,
             demand_percent="" if demand is None else said_demand(demand),
         )
 

@@ -116,6 +116,8 @@ class ModelPage:
     reading: str
     refusal: str
     """Why the graph could not be read as mathematics; empty: it was."""
+    deployed: tuple[tuple[str, str], ...]
+    """Where else it is deployed and how that compares, each with the kind of notice it is."""
     parity: tuple[tuple[str, str], ...]
     metrics: tuple[tuple[str, str], ...]
     alarm: tuple[tuple[str, str], ...]
@@ -158,7 +160,7 @@ def _card(model: ServedModel, registry: Registry, tag: Language) -> Card:
         say(f"task.{spec.decision.task.value}", tag),
         "none" if model.graph is None else model.graph.status.value,
         (
-            ("model.onnx", model.deployed.model_sha256),
+            (_model_file(model), model.deployed.model_sha256),
             ("spec.toml", model.deployed.spec_sha256),
         ),
     )
@@ -176,12 +178,13 @@ def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
         description=_in(deployed.spec.description, tag),
         decision=tuple(_decision(model, tag)),
         digests=(
-            ("model.onnx", deployed.model_sha256),
+            (_model_file(model), deployed.model_sha256),
             ("spec.toml", deployed.spec_sha256),
             *((("causal.toml", deployed.causal_sha256),) if deployed.causal_sha256 else ()),
         ),
         reading=_reading(model, tag),
         refusal=deployed.form_refusal,
+        deployed=tuple(_deployed(model, tag)),
         parity=_flat(parity.get("parity", {})),
         metrics=_flat(parity.get("metrics", {})),
         alarm=tuple(_alarm(deployed.spec.alarm, tag)),
@@ -222,6 +225,33 @@ def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
         yield "threshold", plain(decision.threshold)
     if decision.unit:
         yield "unit", decision.unit
+
+
+def _model_file(model: ServedModel) -> str:
+    """What its digest is of."""
+    return "model.onnx" if model.deployed.has_copy else "[predictor]"
+
+
+def _deployed(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
+    """Who else has the model, and whether that answers as the copy here does."""
+    if model.predictor is None:
+        return
+    url, found = model.predictor.url, model.predictor.compared
+    if not model.deployed.has_copy:
+        calls = count(model.predictor.remote.calls)
+        yield "info", say("deployed.alone", tag, predictor=url, calls=calls)
+        return
+    yield "info", say("deployed.confirms", tag, predictor=url)
+    if found is None:
+        return
+    if found.why:
+        yield "warn", say("deployed.away", tag, why=found.why)
+        return
+    told = {"rows": count(found.rows), "differing": count(found.differing)}
+    if found.differs:
+        yield "warn", say("deployed.differs", tag, **told)
+    else:
+        yield "good", say("deployed.same", tag, **told)
 
 
 def _reading(model: ServedModel, tag: Language) -> str:
