@@ -2,8 +2,9 @@
 guessed is marked, what is unclear is asked."""
 
 from ifonly.models.adding.draft import SpecDraft, draft_of
-from ifonly.models.adding.native_file import NativeModel, is_native, read_native
+from ifonly.models.adding.native_file import NativeModel, kind_of
 from ifonly.models.adding.questions import Asker, Question
+from ifonly.models.adding.reader import read_native
 from ifonly.models.adding.table import read_columns
 
 __all__ = [
@@ -12,7 +13,7 @@ __all__ = [
     "Question",
     "SpecDraft",
     "draft_of",
-    "is_native",
+    "kind_of",
     "read_columns",
     "read_native",
 ]

@@ -8,6 +8,7 @@ and networks are exported with float64 inputs. The ``train`` extra installs what
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,6 +89,11 @@ def _convert(estimator: Any, columns: Columns) -> ModelProto:
 
 
 def _convert_catboost(estimator: Any) -> ModelProto:
+    if hasattr(os, "memfd_create"):
+        # Without a name on disk: also where nothing may be written.
+        with os.fdopen(os.memfd_create("model.onnx"), "rb") as held:
+            estimator.save_model(f"/proc/self/fd/{held.fileno()}", format="onnx")
+            return onnx.load_model_from_string(held.read())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         estimator.save_model(str(file), format="onnx")

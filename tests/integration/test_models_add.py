@@ -9,10 +9,8 @@ import pty
 import signal
 import subprocess
 import sys
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -51,7 +49,7 @@ from xgboost import XGBClassifier
 
 from ifonly.models.onnx.export import export_onnx
 from ifonly.models.repository import Repository, load_folder
-from ifonly.service.doors.cli import main
+from tests.integration.shop import added, features
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(0)
@@ -67,64 +65,6 @@ HOT = ((TABLE["oil_temp_c"] > 105) & (TABLE["Torque [Nm]"] > 4)).astype(int)
 FOREST = RandomForestClassifier(10, max_depth=3, random_state=0).fit(TABLE.values, HOT)
 OPSET = {"": 15, "ai.onnx.ml": 3}
 MATRIX = [("X", FloatTensorType([None, 3]))]
-
-
-class Shop:
-    """A folder with a file, a sample, and a repository; and the command line."""
-
-    def __init__(self, path: Path, run: Callable[..., Any]) -> None:
-        self.path, self.models, self.command = path, path / "models", run
-
-    def add(
-        self, graph: onnx.ModelProto | bytes, table: pd.DataFrame, *options: str, yes: bool = True
-    ) -> Any:
-        content = graph if isinstance(graph, bytes) else graph.SerializeToString()
-        (self.path / "m.onnx").write_bytes(content)
-        table.to_csv(self.path / "rows.csv", index=False)
-        return self.run("m.onnx", "rows.csv", *options, *(["--yes"] if yes else []))
-
-    def run(self, file: str, data: str, *options: str) -> Any:
-        return self.command(
-            "models", "add", str(self.path / file), "--data", str(self.path / data),
-            "--models", str(self.models), "--lang", "en", *options,
-        )  # fmt: skip
-
-    def spec(self, version: str = "1") -> dict[str, Any]:
-        return tomllib.loads(self.text(version))
-
-    def text(self, version: str = "1") -> str:
-        return (self.models / "m" / version / "spec.toml").read_text(encoding="utf-8")
-
-    @property
-    def left(self) -> list[str]:
-        return sorted(os.listdir(self.models)) if self.models.exists() else []
-
-
-@pytest.fixture
-def shop(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Shop]:
-    monkeypatch.setenv("IFONLY_DATA", str(tmp_path / "data"))
-
-    def run(*arguments: str) -> Any:
-        monkeypatch.setattr(sys, "argv", ["ifonly", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        told = capfd.readouterr()
-        return SimpleNamespace(code=end.value.code, out=told.out, err=told.err)
-
-    return Shop(tmp_path, run)
-
-
-def features(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {feature["name"]: feature for feature in spec["features"]}
-
-
-def added(found: Any) -> str:
-    assert found.code == 0, found.err
-    assert found.err == ""
-    told: str = found.out
-    return told
 
 
 def of(estimator: Any, tensors: Any = MATRIX, **options: Any) -> onnx.ModelProto:

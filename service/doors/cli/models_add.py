@@ -21,7 +21,7 @@ from ifonly.models.adding import (
     Question,
     SpecDraft,
     draft_of,
-    is_native,
+    kind_of,
     read_columns,
     read_native,
 )
@@ -42,17 +42,20 @@ from ifonly.service.settings import Settings, shipped_models
 MOST_BYTES = 1 << 30
 MOST_TOLD = 30
 """Lines of what was found; the rest stands in the folder."""
-PICKLED = {
-    ".pkl": "pickle", ".pickle": "pickle", ".joblib": "joblib (pickle)", ".pt": "PyTorch (pickle)",
-    ".pth": "PyTorch (pickle)", ".sav": "pickle", ".dill": "dill (pickle)",
+_TORCH = "PyTorch's, which runs code of the file when it is read: give torch.onnx.export's"
+_KERAS = "Keras', which needs the code that wrote it: give what model.export writes as ONNX"
+_ARCHIVE = "an archive: unpack it, and give the model in it"
+_NO_GRAPH = {
+    ".pt": _TORCH, ".pth": _TORCH, ".h5": _KERAS, ".keras": _KERAS,
+    ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE, ".tgz": _ARCHIVE,
 }  # fmt: skip
-"""Formats that run code of the file when they are read."""
-_PICKLE = re.compile(rb"\A\x80[\x02-\x05]")
+"""Files that hold no model by themselves, and the way out."""
 
 File = Annotated[
     Path,
     typer.Argument(
-        help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), skops."
+        help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), skops; "
+        "a pickle (.pkl, .joblib) with --trust."
     ),
 ]
 Data = Annotated[
@@ -80,6 +83,13 @@ def add(
         typer.Option("--answer", help="Answer to a question, as desired=normal; repeatable."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Take every guess.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run what code a pickle holds, in a process without network, writing or others.",
+        ),
+    ] = False,
     lang: Languages = None,
 ) -> None:
     """Register a model with no code: read FILE, look at the rows of --data, write its folder.
@@ -99,9 +109,10 @@ def add(
     read = columns.split(",") if columns else None
     made: NativeModel | None = None
     try:
-        if is_native(file):
-            made = read_native(file, table, label=label, read=read)
-            content, read = made.converted.content, list(made.columns)
+        kind = kind_of(file.suffix, content[:2])
+        if kind is not None:
+            made = read_native(kind, file.name, content, table, label=label, read=read, trust=trust)
+            content, read = made.content, list(made.columns)
         draft = draft_of(content, file.resolve().parent, table, asker, label=label, read=read)
     except ModelError:
         # What was guessed may be why.
@@ -114,15 +125,15 @@ def add(
     try:
         files = draft.files(called, numbered, origin)
         if made is not None:
-            files[PARITY] = json.dumps(made.converted.report.as_dict(), indent=1).encode()
+            files[PARITY] = json.dumps(made.report.as_dict(), indent=1).encode()
         folder = _write(with_hidden / called / numbered, files)
         served = prepare(load_folder(folder, with_hidden))
         found = _explained(served, draft, languages_of(lang), chosen)
         uploads.put_in_place(folder, root)
     finally:
         shutil.rmtree(with_hidden, ignore_errors=True)
-    if made is not None:
-        _line(made.told)
+    for line in made.told if made is not None else ():
+        _line(line)
     _tell(draft, asker, root / called / numbered)
     _tell_proof(served, found, languages_of(lang))
 
@@ -139,16 +150,10 @@ def _writable(chosen: Settings, models: Path | None) -> Path:
 
 
 def _content(file: Path) -> bytes:
-    kind = PICKLED.get(file.suffix.lower())
+    foreign = _NO_GRAPH.get(file.suffix.lower())
+    if foreign is not None:
+        raise Failure(f"{file.name} is {foreign}")
     try:
-        with file.open("rb") as opened:
-            if kind is None and _PICKLE.match(opened.read(2)):
-                kind = "pickle"
-        if kind is not None:
-            raise Failure(
-                f"{file.name} is {kind}, which runs code of the file when it is read: export it "
-                f"to ONNX where it was trained"
-            )
         if file.stat().st_size > MOST_BYTES:
             raise Failure(f"{file.name} is longer than {MOST_BYTES:,} bytes")
     except OSError as error:
