@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,17 @@ from ifonly.models.sample import read_sample
 
 PICKLED = "scikit-learn (pickle)"
 """Reading it runs code of the file."""
-_SKOPS = "scikit-learn (skops)"
+SKOPS = "scikit-learn (skops)"
 _BY_SUFFIX = {
     ".json": "XGBoost", ".ubj": "XGBoost", ".xgb": "XGBoost", ".txt": "LightGBM",
-    ".lgb": "LightGBM", ".cbm": "CatBoost", ".cb": "CatBoost", ".skops": _SKOPS,
+    ".lgb": "LightGBM", ".cbm": "CatBoost", ".cb": "CatBoost", ".skops": SKOPS,
     ".pkl": PICKLED, ".pickle": PICKLED, ".joblib": PICKLED, ".sav": PICKLED, ".dill": PICKLED,
 }  # fmt: skip
+_HARMLESS = (
+    "collections.OrderedDict", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+)  # fmt: skip
+"""Types beyond those that skops trusts, which are read from a text of the model."""
 _PICKLE = re.compile(rb"\A\x80[\x02-\x05]")
 
 
@@ -69,6 +74,8 @@ def read_here(
     *,
     label: str | None = None,
     read: Sequence[str] | None = None,
+    texts: Collection[str] = (),
+    trust: bool = False,
 ) -> NativeModel:
     """The model in ``content``, converted to a graph that decides alike, by this very process.
 
@@ -82,6 +89,10 @@ def read_here(
         Column of ``columns`` that is no input.
     read : sequence of str, optional
         Columns that it reads, in its order; by default those whose names it knows, else all.
+    texts : collection of str
+        Those that hold texts, whatever they look like.
+    trust : bool
+        Whether code of the file may run.
 
     Raises
     ------
@@ -92,7 +103,7 @@ def read_here(
     DataError
         If the sample does not fit it.
     """
-    model, warned = _loaded(kind, name, content)
+    model, warned = _loaded(kind, name, content, trust)
     if not is_estimator(model):
         raise GraphError(f"{name} holds a {type(model).__name__}, which is no fitted estimator")
     names, width = names_read_by(model)
@@ -100,8 +111,8 @@ def read_here(
     absent = [name for name in wanted if name not in columns]
     if absent:
         raise DataError("data", f"has no column {', '.join(absent)}, which the model reads")
-    cells: Any = {name: [number_of(cell) for cell in columns[name]] for name in wanted}
-    takes_texts = kind in (_SKOPS, PICKLED)
+    cells: Any = {name: _cells(columns[name], name in texts) for name in wanted}
+    takes_texts = kind in (SKOPS, PICKLED)
     if takes_texts and names is not None:
         # Fitted on a table, so it is asked as it was fitted.
         import pandas
@@ -115,13 +126,19 @@ def read_here(
     return NativeModel(kind, tuple(wanted), made.content, made.report, warned)
 
 
-def _loaded(kind: str, name: str, content: bytes) -> tuple[Any, tuple[str, ...]]:
+def _cells(column: Sequence[Any], are_texts: bool) -> list[Any]:
+    if not are_texts:
+        return [number_of(cell) for cell in column]
+    return [None if cell is None else str(cell) for cell in column]
+
+
+def _loaded(kind: str, name: str, content: bytes, trust: bool) -> tuple[Any, tuple[str, ...]]:
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
-            model = _READERS[kind](content)
+            model = (_trusting if trust and kind == SKOPS else _READERS[kind])(content)
         except ImportError as error:
-            raise GraphError(f"{name} is of {kind}, which is not installed: {error}") from error
+            raise GraphError(f"{name} ({kind}) needs what is not installed: {error}") from error
         except MemoryError:
             raise
         # Libraries raise whatever they please of a file that is none of theirs.
@@ -168,8 +185,14 @@ def _catboost(content: bytes) -> Any:
 def _skops(content: bytes) -> Any:
     from skops.io import loads
 
-    # Nothing but what skops knows to run no code of the file; others are an error that names them.
-    return loads(content, trusted=[])
+    # Nothing but what is known to run no code of the file; others are an error that names them.
+    return loads(content, trusted=list(_HARMLESS))
+
+
+def _trusting(content: bytes) -> Any:
+    from skops.io import get_untrusted_types, loads
+
+    return loads(content, trusted=get_untrusted_types(data=content))
 
 
 def _pickled(content: bytes) -> Any:
@@ -183,6 +206,6 @@ _READERS: Mapping[str, Callable[[bytes], Any]] = {
     "XGBoost": _xgboost,
     "LightGBM": _lightgbm,
     "CatBoost": _catboost,
-    _SKOPS: _skops,
+    SKOPS: _skops,
     PICKLED: _pickled,
 }

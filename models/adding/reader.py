@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import IO, Any, TypeGuard
@@ -49,6 +49,7 @@ def read_native(
     *,
     label: str | None = None,
     read: Sequence[str] | None = None,
+    texts: Collection[str] = (),
     trust: bool = False,
     limits: GuardLimits | None = None,
 ) -> NativeModel:
@@ -77,7 +78,10 @@ def read_native(
             f"on, with Landlock and seccomp): export it to ONNX where it was trained"
         )
     limits = limits or GuardLimits()
-    asked = {"kind": kind, "name": name, "columns": _plain(columns), "label": label, "read": read}
+    asked = {
+        "kind": kind, "name": name, "columns": _plain(columns), "label": label, "read": read,
+        "texts": sorted(texts), "trust": trust and is_possible(),
+    }  # fmt: skip
     try:
         said, graph = _answer(asked, content, limits)
         if "problem" not in said:

@@ -41,8 +41,9 @@ def _read(asked: Mapping[str, Any], content: bytes) -> tuple[dict[str, Any], byt
     name = asked["name"]
     try:
         found = read_here(
-            asked["kind"], name, content, asked["columns"], label=asked["label"], read=asked["read"]
-        )
+            asked["kind"], name, content, asked["columns"], label=asked["label"],
+            read=asked["read"], texts=asked["texts"], trust=asked["trust"],
+        )  # fmt: skip
     except MemoryError:
         return {"problem": f"{name} needs more memory than it may have"}, b""
     except ModelError as error:

@@ -17,13 +17,15 @@ import typer
 
 from ifonly.explainers.wording import Language
 from ifonly.models.adding import (
+    Columns,
     NativeModel,
     Question,
+    Source,
     SpecDraft,
     draft_of,
-    kind_of,
     read_columns,
     read_native,
+    source_of,
 )
 from ifonly.models.errors import ModelError
 from ifonly.models.predictor import Row
@@ -33,39 +35,33 @@ from ifonly.models.repository.naming import natural
 from ifonly.models.schema import Task
 from ifonly.models.spec.checks import is_path_safe
 from ifonly.service.doors.cli import in_process, rendering
-from ifonly.service.doors.cli.console import Failure, Models, content_of, err, out, settings
+from ifonly.service.doors.cli.console import Failure, Models, err, out, settings
 from ifonly.service.doors.cli.languages import Languages, languages_of
 from ifonly.service.served import uploads
 from ifonly.service.served.registry import ServedModel, prepare
 from ifonly.service.settings import Settings, shipped_models
 
-MOST_BYTES = 1 << 30
 MOST_TOLD = 30
 """Lines of what was found; the rest stands in the folder."""
-_TORCH = "PyTorch's, which runs code of the file when it is read: give torch.onnx.export's"
-_KERAS = "Keras', which needs the code that wrote it: give what model.export writes as ONNX"
-_ARCHIVE = "an archive: unpack it, and give the model in it"
-_NO_GRAPH = {
-    ".pt": _TORCH, ".pth": _TORCH, ".h5": _KERAS, ".keras": _KERAS,
-    ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE, ".tgz": _ARCHIVE,
-}  # fmt: skip
-"""Files that hold no model by themselves, and the way out."""
 
 File = Annotated[
     Path,
     typer.Argument(
         help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), skops; "
-        "a pickle (.pkl, .joblib) with --trust."
+        "a folder of MLflow's; a pickle (.pkl, .joblib) with --trust."
     ),
 ]
 Data = Annotated[
-    Path, typer.Option("--data", help="Rows that the model was made for: .csv or .parquet.")
+    Path | None,
+    typer.Option(
+        "--data", help="Rows that the model was made for: .csv or .parquet; default: its example."
+    ),
 ]
 
 
 def add(
     file: File,
-    data: Data,
+    data: Data = None,
     label: Annotated[
         str | None, typer.Option("--label", help="Column of the decisions in --data.")
     ] = None,
@@ -98,28 +94,32 @@ def add(
     """
     chosen = settings(models=models)
     root = _writable(chosen, models)
-    called = name or _safe(file.stem)
+    called = name or _safe(file.stem if file.is_file() else file.resolve().name)
     if not is_path_safe(called) or (version is not None and not is_path_safe(version)):
         raise Failure(f"{called} {version or ''}: letters, digits, '.', '_', '-' make a name")
     numbered = version or _next(root / called)
     if (root / called / numbered).exists():
         raise Failure(f"version {numbered} of {called} is there already: --version names another")
     asker = _Asker(_given(answers), is_quiet=yes, is_live=sys.stdin.isatty())
-    content, table = _content(file), read_columns(data)
-    read = columns.split(",") if columns else None
+    source = source_of(file)
+    table, rows_from = _sample(source, data)
+    read: Sequence[str] | None = columns.split(",") if columns else source.read
+    content = source.content
     made: NativeModel | None = None
     try:
-        kind = kind_of(file.suffix, content[:2])
-        if kind is not None:
-            made = read_native(kind, file.name, content, table, label=label, read=read, trust=trust)
-            content, read = made.content, list(made.columns)
-        draft = draft_of(content, file.resolve().parent, table, asker, label=label, read=read)
+        if source.kind is not None:
+            made = read_native(
+                source.kind, source.name, content, table,
+                label=label, read=read, texts=source.texts, trust=trust,
+            )  # fmt: skip
+            content, read = made.content, made.columns
+        draft = draft_of(content, source.folder, table, asker, label=label, read=read)
     except ModelError:
         # What was guessed may be why.
         asker.check()
         raise
     asker.check()
-    origin = f"{file.name} and {data.name}, {len(draft.rows):,} rows"
+    origin = f"{source.name} and {rows_from}, {len(draft.rows):,} rows"
     uploads.sweep(root)
     with_hidden = uploads.hidden(root)
     try:
@@ -132,7 +132,7 @@ def add(
         uploads.put_in_place(folder, root)
     finally:
         shutil.rmtree(with_hidden, ignore_errors=True)
-    for line in made.told if made is not None else ():
+    for line in (*source.told, *(made.told if made is not None else ())):
         _line(line)
     _tell(draft, asker, root / called / numbered)
     _tell_proof(served, found, languages_of(lang))
@@ -149,16 +149,13 @@ def _writable(chosen: Settings, models: Path | None) -> Path:
     return root
 
 
-def _content(file: Path) -> bytes:
-    foreign = _NO_GRAPH.get(file.suffix.lower())
-    if foreign is not None:
-        raise Failure(f"{file.name} is {foreign}")
-    try:
-        if file.stat().st_size > MOST_BYTES:
-            raise Failure(f"{file.name} is longer than {MOST_BYTES:,} bytes")
-    except OSError as error:
-        raise Failure(f"{file} cannot be read: {error.strerror}") from None
-    return content_of(file)
+def _sample(source: Source, data: Path | None) -> tuple[Columns, str]:
+    """Rows, and what they are called."""
+    if data is not None:
+        return read_columns(data), data.name
+    if source.sample is None:
+        raise Failure("say which rows it was made for: --data rows.csv; no example came with it")
+    return source.sample, "its example"
 
 
 def _safe(stem: str) -> str:
