@@ -9,11 +9,13 @@ from ifonly.models.adding import mlflow_folder
 from ifonly.models.adding.native_file import kind_of
 from ifonly.models.adding.table import Columns
 from ifonly.models.errors import GraphError
+from ifonly.models.onnx.reading import LFS_POINTER
 
 MOST_BYTES = 1 << 30
 _TORCH = "PyTorch's, which runs code of the file when it is read: give torch.onnx.export's"
 _KERAS = "Keras', which needs the code that wrote it: give what model.export writes as ONNX"
 _ARCHIVE = "an archive: unpack it, and give the model in it"
+_ZIP = b"PK\x03\x04"
 _NO_GRAPH = {
     ".pt": _TORCH, ".pth": _TORCH, ".h5": _KERAS, ".keras": _KERAS,
     ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE, ".tgz": _ARCHIVE,
@@ -50,7 +52,7 @@ def source_of(path: Path) -> Source:
     folder = path.parent if path.name == mlflow_folder.DESCRIPTION else path
     if folder.is_dir():
         found = mlflow_folder.read_folder(folder, MOST_BYTES)
-        kind = kind_of(Path(found.file).suffix, found.content[:2])
+        kind = _kind(found.file, Path(found.file).suffix, found.content)
         return Source(
             folder.resolve().name, found.content, (folder / found.file).parent,
             None if found.flavour == "onnx" else kind,
@@ -65,4 +67,16 @@ def source_of(path: Path) -> Source:
         content = path.read_bytes()
     except OSError as error:
         raise GraphError(f"{path} cannot be read: {error.strerror}") from None
-    return Source(path.name, content, path.resolve().parent, kind_of(path.suffix, content[:2]))
+    kind = _kind(path.name, path.suffix, content)
+    return Source(path.name, content, path.resolve().parent, kind)
+
+
+def _kind(name: str, suffix: str, content: bytes) -> str | None:
+    if content.startswith(LFS_POINTER):
+        raise GraphError(
+            f"{name} is a Git LFS pointer, not a model: run `git lfs pull` to fetch the model"
+        )
+    kind = kind_of(suffix, content[:2])
+    if kind is None and content.startswith(_ZIP):
+        raise GraphError(f"{name} is {_ARCHIVE}")
+    return kind

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +29,8 @@ from ifonly.models.adding import (
     source_of,
 )
 from ifonly.models.errors import ModelError
+from ifonly.models.onnx.guard import GuardLimits
+from ifonly.models.onnx.walls import room
 from ifonly.models.predictor import Row
 from ifonly.models.repository import load_folder
 from ifonly.models.repository.folder import PARITY
@@ -103,9 +106,49 @@ def add(
     asker = _Asker(_given(answers), is_quiet=yes, is_live=sys.stdin.isatty())
     source = source_of(file)
     table, rows_from = _sample(source, data)
-    read: Sequence[str] | None = columns.split(",") if columns else source.read
-    content = source.content
-    made: NativeModel | None = None
+    read = columns.split(",") if columns else source.read
+    # A graph that takes all memory fails; it does not take the machine's.
+    with _enough(source.name):
+        draft, made = _drafted(source, table, asker, label=label, read=read, trust=trust)
+        origin = f"{source.name} and {rows_from}, {len(draft.rows):,} rows"
+        uploads.sweep(root)
+        with_hidden = uploads.hidden(root)
+        try:
+            files = draft.files(called, numbered, origin)
+            if made is not None:
+                files[PARITY] = json.dumps(made.report.as_dict(), indent=1).encode()
+            folder = _write(with_hidden / called / numbered, files)
+            served = prepare(load_folder(folder, with_hidden))
+            found = _explained(served, draft, languages_of(lang), chosen)
+            uploads.put_in_place(folder, root)
+        finally:
+            shutil.rmtree(with_hidden, ignore_errors=True)
+    for line in (*source.told, *(made.told if made is not None else ())):
+        _line(line)
+    _tell(draft, asker, root / called / numbered)
+    _tell_proof(served, found, languages_of(lang))
+
+
+@contextlib.contextmanager
+def _enough(name: str) -> Iterator[None]:
+    limits = GuardLimits()
+    try:
+        with room(limits.memory_bytes):
+            yield
+    except MemoryError:
+        raise Failure(f"{name} needs more than {limits.memory}, which is the limit") from None
+
+
+def _drafted(
+    source: Source,
+    table: Columns,
+    asker: _Asker,
+    *,
+    label: str | None,
+    read: Sequence[str] | None,
+    trust: bool,
+) -> tuple[SpecDraft, NativeModel | None]:
+    content, made = source.content, None
     try:
         if source.kind is not None:
             made = read_native(
@@ -119,23 +162,7 @@ def add(
         asker.check()
         raise
     asker.check()
-    origin = f"{source.name} and {rows_from}, {len(draft.rows):,} rows"
-    uploads.sweep(root)
-    with_hidden = uploads.hidden(root)
-    try:
-        files = draft.files(called, numbered, origin)
-        if made is not None:
-            files[PARITY] = json.dumps(made.report.as_dict(), indent=1).encode()
-        folder = _write(with_hidden / called / numbered, files)
-        served = prepare(load_folder(folder, with_hidden))
-        found = _explained(served, draft, languages_of(lang), chosen)
-        uploads.put_in_place(folder, root)
-    finally:
-        shutil.rmtree(with_hidden, ignore_errors=True)
-    for line in (*source.told, *(made.told if made is not None else ())):
-        _line(line)
-    _tell(draft, asker, root / called / numbered)
-    _tell_proof(served, found, languages_of(lang))
+    return draft, made
 
 
 def _writable(chosen: Settings, models: Path | None) -> Path:
