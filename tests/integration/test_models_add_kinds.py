@@ -46,6 +46,6 @@ def test_an_answer_that_does_not_hold_is_seen(
             found["instance"] = asked[1]["instance"]  # type: ignore[index]
         return reply
 
-    monkeypatch.setattr(kinds.in_process, "explain", unchanged)
+    monkeypatch.setattr(in_process, "explain", unchanged)
     with pytest.raises(AssertionError):
         kinds.explain(served, tmp_path, 1)
