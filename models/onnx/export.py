@@ -113,7 +113,38 @@ def _convert_lightgbm(estimator: Any, n_columns: int) -> ModelProto:
         target_opset=TARGET_OPSET[""],
         zipmap=False,
     )
+    _round_down(model, estimator)
     return model
+
+
+def _round_down(model: ModelProto, estimator: Any) -> None:
+    """Thresholds of LightGBM, which are float64, as the float32 below: what a float32 reading is
+    compared with by ``<=`` alike. The converter takes the nearest."""
+    exact = [*_lightgbm_thresholds(estimator)]
+    if not exact:
+        return
+    wanted: dict[np.float32, np.float32] = {}
+    for threshold in exact:
+        near = np.float32(threshold)
+        below = np.nextafter(near, np.float32(-np.inf)) if float(near) > threshold else near
+        # Of two that are one in float32, the converter says no more which it wrote.
+        if wanted.setdefault(near, below) != below:
+            raise ValueError(f"it splits on both sides of {near!r}, which float32 cannot tell")
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type.startswith("TreeEnsemble") and attribute.name == "nodes_values":
+                written = np.array(attribute.floats, dtype=np.float32)
+                attribute.floats[:] = [wanted.get(value, value) for value in written]
+
+
+def _lightgbm_thresholds(estimator: Any) -> Iterator[float]:
+    booster = getattr(estimator, "booster_", estimator)
+    pending = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
+    while pending:
+        node = pending.pop()
+        if "threshold" in node and node["decision_type"] == "<=":
+            yield float(node["threshold"])
+        pending += [node[side] for side in ("left_child", "right_child") if side in node]
 
 
 def _convert_xgboost(estimator: Any, n_columns: int) -> ModelProto:
@@ -202,6 +233,9 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
         target_opset=TARGET_OPSET,
         options=options,
     )
+    for step in _steps(estimator):
+        if type(step).__module__.startswith("lightgbm"):
+            _round_down(model, step)
     return model
 
 

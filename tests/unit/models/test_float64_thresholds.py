@@ -1,4 +1,4 @@
-"""scikit-learn's histogram-based trees become graphs that decide alike beside every threshold."""
+"""Trees that compare in float64 become graphs that decide alike beside every threshold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -33,6 +34,8 @@ CASES: dict[str, tuple[Any, pd.DataFrame, Any]] = {
     "texts": (HistGradientBoostingClassifier(max_iter=5), TABLE, np.where(HOT, "bad", "fine")),
     "a value": (HistGradientBoostingRegressor(max_iter=10), TABLE, TABLE["torque"] ** 2),
     "gaps": (HistGradientBoostingClassifier(max_iter=10), GAPS, HOT),
+    "LightGBM": (LGBMClassifier(n_estimators=60, verbose=-1), TABLE, HOT),
+    "LightGBM, a value": (LGBMRegressor(n_estimators=30, verbose=-1), GAPS, TABLE["temperature"]),
     "scaled": (
         make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=10)), TABLE, HOT,
     ),
@@ -42,7 +45,7 @@ CASES: dict[str, tuple[Any, pd.DataFrame, Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_graph_decides_alike_and_the_estimator_stays_as_it_was(case: str) -> None:
     estimator, table, wanted = CASES[case]
-    estimator.fit(table, wanted)
+    estimator.fit(table, np.asarray(wanted))
     before = estimator.predict(table)
     made = convert(estimator, native(estimator, read_sample(table)))
     assert made.report.label_differences == 0
