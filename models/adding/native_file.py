@@ -138,7 +138,9 @@ def _loaded(kind: str, name: str, content: bytes, trust: bool) -> tuple[Any, tup
         try:
             model = (_trusting if trust and kind == SKOPS else _READERS[kind])(content)
         except ImportError as error:
-            raise GraphError(f"{name} ({kind}) needs what is not installed: {error}") from error
+            raise GraphError(
+                f"{name} is of {kind} and needs what is not installed: {error}"
+            ) from error
         except MemoryError:
             raise
         # Libraries raise whatever they please of a file that is none of theirs.
