@@ -7,8 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ifonly.models.adding.draft import MOST_ROWS
 from ifonly.models.adding.inputs import encoding_of
+from ifonly.models.adding.outputs import Runs, read_outputs, read_scores
+from ifonly.models.adding.questions import Asker, Question
 from ifonly.models.conversion import convert, load
+from ifonly.models.encoding import Encoding
 from ifonly.models.errors import DataError, ModelError
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.native import (
@@ -17,17 +21,14 @@ from ifonly.models.native import (
     matrix,
     names_read_by,
     native,
-    probabilities,
-    value,
 )
-from ifonly.models.onnx import OnnxPredictor
 from ifonly.models.onnx.parity import ParityReport
 from ifonly.models.onnx.reading import read_graph, tensor_inputs
-from ifonly.models.onnx.surgery import class_names
-from ifonly.models.predictor import Predictor, Rows, Scores, finite
+from ifonly.models.onnx.trial import trial_rows
+from ifonly.models.predictor import Predictor, finite
 from ifonly.models.repository.folder import understood
 from ifonly.models.sample import Sample, read_sample
-from ifonly.models.schema import Decision
+from ifonly.models.schema import Category, Decision
 
 PROBED = 256
 """Rows by which the scores of a function are looked at."""
@@ -134,41 +135,47 @@ def _of_file(
         for f in sample.schema.features
     )
     schema = sample.schema
-    first = load(content, schema, value(None), encodings, column=0, folder=folder)
-    width = first.width(sample.rows[:1])
-    names = class_names(graph)(width)
-    decision, column, told = _decided(
-        first, sample.rows, width, classes or names, threshold, labelled=len(graph.graph.output) > 1
-    )
-    loaded = load(content, schema, decision, encodings, column=column, folder=folder)
+    runs, rows = Runs(graph, Encoding(encodings)), sample.rows[:MOST_ROWS]
+    beside, beyond = runs.beside_thresholds(rows), trial_rows(schema)
+    found = read_outputs(runs, rows, None, beside, beyond, _asker(threshold, classes))
+    decision = _as_said(found.decision, threshold, classes)
+    loaded = load(content, schema, decision, encodings, found.binding, folder=folder)
     predictor, form, refusal = understood(loaded, schema, sample.rows)
-    return Scored(predictor, decision, sample, form, told=(told, *_unread(refusal)))
+    return Scored(predictor, decision, sample, form, told=(*found.told, *_unread(refusal)))
 
 
-def _decided(
-    first: OnnxPredictor,
-    rows: Rows,
-    width: int,
-    classes: Sequence[str] | None,
-    threshold: float | None,
-    *,
-    labelled: bool,
-) -> tuple[Decision, int | None, str]:
-    """What a graph's scores decide, and which column of them, as far as they can tell."""
-    column = first.score(rows[:PROBED])[:, 0]
-    are_shares = bool((column >= 0).all() and (column <= 1 + 1e-4).all())
-    if width == 1 and not (classes or labelled):
-        return value(threshold), None, _value_told(threshold)
-    names = _names(classes, max(width, 2))
-    if width > 2 or are_shares:
-        return probabilities(names, threshold), None, _classes_told(names, width, threshold)
-    # A margin: not between 0 and 1.
-    decision = value(threshold or 0.0, names)
-    return (
-        decision,
-        width - 1,
-        f"its score is no probability: {names[1]} from {threshold or 0.0:g} on",
-    )
+def _asker(threshold: float | None, classes: Sequence[str] | None) -> Asker:
+    """What whoever calls has said of a model's scores; else the guess."""
+
+    def ask(question: Question) -> str:
+        match question.key:
+            case "score" if classes:
+                return "probability"
+            case "column":
+                return "classes"
+            case "limit" if threshold is not None or classes:
+                return f">={threshold or 0.0!r}"
+        return question.guess
+
+    return ask
+
+
+def _as_said(
+    decision: Decision, threshold: float | None, classes: Sequence[str] | None
+) -> Decision:
+    """The decision, with the threshold and the names of classes that were given."""
+    if threshold is not None:
+        if decision.threshold is None:
+            n = len(decision.classes)
+            raise DataError("threshold", f"is for two classes or a value; there are {n}")
+        decision = replace(decision, threshold=threshold)
+    if classes:
+        names = tuple(map(str, classes))
+        if len(names) != len(decision.classes):
+            n = len(decision.classes) or 1
+            raise DataError("classes", f"are {', '.join(names)}, but there are {n} scores")
+        decision = replace(decision, classes=tuple(map(Category, names)))
+    return decision
 
 
 def _unread(refusal: str) -> tuple[str, ...]:
@@ -191,42 +198,9 @@ def _of_function(
     rows = sample.rows[:PROBED]
     # Before anything is guessed of them: a score that is none would pass for a value.
     scores = finite(matrix(ask(taken.table(rows)), len(rows)), rows)
-    decision, columns, told = _decided_by(scores, classes, threshold)
-    predictor = Native(ask, taken, decision, columns)
+    names = None if classes is None else tuple(map(str, classes))
+    decision, column, told = read_scores(scores, names, _asker(threshold, names))
+    decision = _as_said(decision, threshold, names)
+    predictor = Native(ask, taken, decision, None if column is None else (column,))
     asked = "the model is a function: it is asked, and little is proven (blackbox)"
     return Scored(predictor, decision, sample, told=(asked, told))
-
-
-def _decided_by(
-    scores: Scores, classes: Sequence[str] | None, threshold: float | None
-) -> tuple[Decision, tuple[int, ...] | None, str]:
-    width = scores.shape[1]
-    are_shares = bool(((scores >= 0.0) & (scores <= 1.0)).all())
-    if width == 1 and not (are_shares or classes):
-        return value(threshold), None, _value_told(threshold)
-    names = _names(classes, max(width, 2))
-    if width == 1 and not are_shares:
-        return value(threshold or 0.0, names), None, _classes_told(names, width, threshold or 0.0)
-    columns = (1,) if width == 2 else None
-    return probabilities(names, threshold), columns, _classes_told(names, width, threshold)
-
-
-def _names(classes: Sequence[str] | None, width: int) -> tuple[str, ...]:
-    names = tuple(map(str, classes)) if classes else tuple(str(k) for k in range(width))
-    if len(names) != width:
-        raise DataError("classes", f"are {', '.join(names)}, but there are {width} scores")
-    return names
-
-
-def _value_told(threshold: float | None) -> str:
-    limit = "nothing decides but the target" if threshold is None else f"limit {threshold:g}"
-    return f"its score is a value; {limit}"
-
-
-def _classes_told(names: Sequence[str], width: int, threshold: float | None) -> str:
-    if width > 2:
-        return f"its scores are of the classes {', '.join(names)}; the largest decides"
-    limit = 0.5 if threshold is None else threshold
-    return (
-        f"its score is that of class {names[1]}, against {names[0]}; from {limit:g} on it decides"
-    )

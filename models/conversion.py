@@ -77,12 +77,12 @@ def convert(estimator: Any, original: Native) -> Converted:
 def _exported(
     content: bytes, sample: Sample, decision: Decision, encodings: tuple[FeatureEncoding, ...]
 ) -> OnnxPredictor:
-    schema, column = sample.unbounded.schema, None
+    schema, output = sample.unbounded.schema, OutputBinding()
     if decision.task is Task.REGRESSION and decision.classes:
         # Of margins, some converters write both sides; the second class's is the last.
-        first = load(content, schema, decision, encodings, column=0)
-        column = first.width(sample.rows[:1]) - 1
-    return load(content, schema, decision, encodings, column=column)
+        first = load(content, schema, decision, encodings, OutputBinding(None, 0))
+        output = OutputBinding(None, first.width(sample.rows[:1]) - 1)
+    return load(content, schema, decision, encodings, output)
 
 
 def _columns_of(estimator: Any, sample: Sample) -> Columns:
@@ -121,8 +121,8 @@ def load(
     schema: Schema,
     decision: Decision,
     encodings: tuple[FeatureEncoding, ...],
+    output: OutputBinding,
     *,
-    column: int | None = None,
     folder: Path | None = None,
 ) -> OnnxPredictor:
     """A graph of which nothing is known but what is given here.
@@ -134,7 +134,7 @@ def load(
     """
     spec = Spec(
         name="model", version="1", title={}, description={}, schema=schema, decision=decision,
-        encoding=Encoding(encodings), output=OutputBinding(None, column), policy={}, alarm={},
+        encoding=Encoding(encodings), output=output, policy={}, alarm={},
         sha256="",
     )  # fmt: skip
     return load_predictor(content, spec, folder=folder)

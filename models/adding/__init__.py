@@ -2,17 +2,21 @@
 guessed is marked, what is unclear is asked."""
 
 from ifonly.models.adding.draft import SpecDraft, draft_of
-from ifonly.models.adding.native_file import NativeModel, is_native, read_native
+from ifonly.models.adding.native_file import NativeModel
 from ifonly.models.adding.questions import Asker, Question
-from ifonly.models.adding.table import read_columns
+from ifonly.models.adding.reader import read_native
+from ifonly.models.adding.source import Source, source_of
+from ifonly.models.adding.table import Columns, read_columns
 
 __all__ = [
     "Asker",
+    "Columns",
     "NativeModel",
     "Question",
+    "Source",
     "SpecDraft",
     "draft_of",
-    "is_native",
     "read_columns",
     "read_native",
+    "source_of",
 ]

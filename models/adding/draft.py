@@ -18,11 +18,8 @@ from ifonly.models.adding.outputs import Outputs, Runs, differing, read_outputs
 from ifonly.models.adding.questions import Asker, Question
 from ifonly.models.adding.spec_text import spec_text
 from ifonly.models.adding.table import Columns, number_of
-from ifonly.models.encoding import Form
 from ifonly.models.errors import DataError
-from ifonly.models.graph import feature_thresholds
 from ifonly.models.onnx.export import to_bytes
-from ifonly.models.onnx.parity import threshold_neighbours
 from ifonly.models.onnx.reading import read_graph, tensor_inputs
 from ifonly.models.onnx.trial import trial_rows
 from ifonly.models.predictor import Rows
@@ -32,8 +29,6 @@ from ifonly.models.schema import Schema
 
 MOST_ROWS = 2_000
 """Rows of the sample that are kept and tried."""
-MOST_THRESHOLDS = 2_000
-"""Thresholds whose neighbours are tried; of more, these many, evenly spread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +92,9 @@ def draft_of(
     inputs = read_inputs(tensors, _read(columns, label, read), ask)
     kept = slice(None, None, max(len(inputs.sample.rows) // MOST_ROWS, 1))
     rows = inputs.sample.rows[kept][:MOST_ROWS]
-    runs = Runs(model, inputs.encoding.bind(tensors))
+    runs = Runs(model, inputs.encoding)
     given = None if labels is None else _said(labels[kept][:MOST_ROWS], runs)
-    beside = _beside(runs, inputs, rows)
+    beside = runs.beside_thresholds(rows)
     outputs = read_outputs(runs, rows, given, beside, trial_rows(inputs.wide), ask)
     report = _report(runs, outputs, rows, given, beside)
     _check_labels(report, outputs, ask)
@@ -135,20 +130,6 @@ def _read(columns: Columns, label: str | None, read: Sequence[str] | None) -> Co
     if absent:
         raise DataError("columns", f"{', '.join(absent)}: the sample has {', '.join(columns)}")
     return {name: columns[name] for name in read}
-
-
-def _beside(runs: Runs, inputs: Inputs, rows: Rows) -> Rows:
-    """Rows beside the thresholds of trees."""
-    bound = inputs.encoding.bind(tensor_inputs(runs.model))
-    found = feature_thresholds(runs.model, bound.columns)
-    numbers = {
-        j: values
-        for j, values in found.items()
-        if (e := inputs.encoding.features[j]).form is Form.NUMBER and not e.whole
-    }
-    step = max(-(-sum(map(len, numbers.values())) // MOST_THRESHOLDS), 1)
-    some = {j: np.asarray(v[::step], dtype=np.float32) for j, v in numbers.items()}
-    return threshold_neighbours(rows, some, np.random.default_rng(0))
 
 
 def _report(

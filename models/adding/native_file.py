@@ -1,17 +1,39 @@
-"""Files in which libraries keep their own models, none of which runs code when it is read."""
+"""Files in which libraries keep their own models: which they are, and how each is read.
+
+Reading is done in a process of its own (:mod:`ifonly.models.adding.reader`): parsers written for
+files of friends may end it, and a pickle runs code of the file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import io
+import re
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ifonly.models.adding.table import Columns, number_of
-from ifonly.models.conversion import Converted, convert
+from ifonly.models.conversion import convert
 from ifonly.models.errors import DataError, GraphError
-from ifonly.models.native import names_read_by, native
+from ifonly.models.native import is_estimator, names_read_by, native
+from ifonly.models.onnx.parity import ParityReport
 from ifonly.models.sample import read_sample
+
+PICKLED = "scikit-learn (pickle)"
+"""Reading it runs code of the file."""
+SKOPS = "scikit-learn (skops)"
+_BY_SUFFIX = {
+    ".json": "XGBoost", ".ubj": "XGBoost", ".xgb": "XGBoost", ".txt": "LightGBM",
+    ".lgb": "LightGBM", ".cbm": "CatBoost", ".cb": "CatBoost", ".skops": SKOPS,
+    ".pkl": PICKLED, ".pickle": PICKLED, ".joblib": PICKLED, ".sav": PICKLED, ".dill": PICKLED,
+}  # fmt: skip
+_HARMLESS = (
+    "collections.OrderedDict", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+)  # fmt: skip
+"""Types beyond those that skops trusts, which are read from a text of the model."""
+_PICKLE = re.compile(rb"\A\x80[\x02-\x05]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,36 +43,56 @@ class NativeModel:
     kind: str
     columns: tuple[str, ...]
     """Those of the sample that it reads, in its order."""
-    converted: Converted
+    content: bytes
+    """Of its ``model.onnx``."""
+    report: ParityReport
+    warned: tuple[str, ...] = ()
+    """What its library said of the file."""
 
     @property
-    def told(self) -> str:
-        found = self.converted.report
+    def told(self) -> tuple[str, ...]:
+        found = self.report
+        by = ", as the process measured that ran the file's code" if self.kind == PICKLED else ""
         return (
             f"{self.kind} was converted to ONNX: {found.rows:,} rows, "
             f"{found.threshold_neighbours:,} of them beside split thresholds, are decided alike, "
-            f"and scored within {found.max_difference:.1g}"
+            f"and scored within {found.max_difference:.1g}{by}",
+            *self.warned,
         )
 
 
-def is_native(file: Path) -> bool:
-    """Whether the name is one by which these libraries call their files."""
-    return file.suffix.lower() in _READERS
+def kind_of(suffix: str, head: bytes) -> str | None:
+    """The library whose file it is by its suffix or first bytes; None: it is ONNX, or unknown."""
+    return _BY_SUFFIX.get(suffix.lower()) or (PICKLED if _PICKLE.match(head) else None)
 
 
-def read_native(
-    file: Path, columns: Columns, *, label: str | None = None, read: Sequence[str] | None = None
+def read_here(
+    kind: str,
+    name: str,
+    content: bytes,
+    columns: Columns,
+    *,
+    label: str | None = None,
+    read: Sequence[str] | None = None,
+    texts: Collection[str] = (),
+    trust: bool = False,
 ) -> NativeModel:
-    """The model in ``file``, converted to a graph that decides alike.
+    """The model in ``content``, converted to a graph that decides alike, by this very process.
 
     Parameters
     ----------
+    name : str
+        What errors call the file.
     columns : mapping of str to list
         A sample of its rows.
     label : str, optional
         Column of ``columns`` that is no input.
     read : sequence of str, optional
         Columns that it reads, in its order; by default those whose names it knows, else all.
+    texts : collection of str
+        Those that hold texts, whatever they look like.
+    trust : bool
+        Whether code of the file may run.
 
     Raises
     ------
@@ -61,70 +103,111 @@ def read_native(
     DataError
         If the sample does not fit it.
     """
-    kind, load = _READERS[file.suffix.lower()]
-    try:
-        model = load(file)
-    except ImportError as error:
-        raise GraphError(f"{file.name} is of {kind}, which is not installed: {error}") from error
-    # Libraries raise whatever they please of a file that is none of theirs.
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise GraphError(f"{file.name} is no model of {kind}: {reason}") from error
+    model, warned = _loaded(kind, name, content, trust)
+    if not is_estimator(model):
+        raise GraphError(f"{name} holds a {type(model).__name__}, which is no fitted estimator")
     names, width = names_read_by(model)
     wanted = read or names or [name for name in columns if name != label]
     absent = [name for name in wanted if name not in columns]
     if absent:
         raise DataError("data", f"has no column {', '.join(absent)}, which the model reads")
-    cells: Any = {name: [number_of(cell) for cell in columns[name]] for name in wanted}
-    if kind == _SKLEARN and names is not None:
+    cells: Any = {name: _cells(columns[name], name in texts) for name in wanted}
+    takes_texts = kind in (SKOPS, PICKLED)
+    if takes_texts and names is not None:
         # Fitted on a table, so it is asked as it was fitted.
         import pandas
 
         cells = pandas.DataFrame(cells)
     sample = read_sample(cells, list(wanted), width)
     texts = [f.name for f in sample.schema.features if f.kind.is_categorical]
-    if texts and kind != _SKLEARN:
+    if texts and not takes_texts:
         raise DataError("data", f"{', '.join(texts)} holds texts: categories of {kind} are numbers")
-    return NativeModel(kind, tuple(wanted), convert(model, native(model, sample)))
+    made = convert(model, native(model, sample))
+    return NativeModel(kind, tuple(wanted), made.content, made.report, warned)
 
 
-def _xgboost(file: Path) -> Any:
+def _cells(column: Sequence[Any], are_texts: bool) -> list[Any]:
+    if not are_texts:
+        return [number_of(cell) for cell in column]
+    return [None if cell is None else str(cell) for cell in column]
+
+
+def _loaded(kind: str, name: str, content: bytes, trust: bool) -> tuple[Any, tuple[str, ...]]:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            model = (_trusting if trust and kind == SKOPS else _READERS[kind])(content)
+        except ImportError as error:
+            raise GraphError(
+                f"{name} is of {kind} and needs what is not installed: {error}"
+            ) from error
+        except MemoryError:
+            raise
+        # Libraries raise whatever they please of a file that is none of theirs.
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [""])[0]
+            said = f"{type(error).__name__}: {reason}{_walled(error)}"
+            raise GraphError(f"{name} is no model of {kind}: {said}") from error
+    # A model of another version of its library may be read wrongly, and say so here alone.
+    named = [w for w in heard if type(w.message).__name__ == "InconsistentVersionWarning"]
+    return model, tuple(dict.fromkeys(str(w.message).split(". ")[0] for w in named))
+
+
+def _walled(error: Exception) -> str:
+    if not isinstance(error, PermissionError):
+        return ""
+    return " (it may reach no network, start no process, write nowhere: a model needs none of it)"
+
+
+def _xgboost(content: bytes) -> Any:
     import xgboost
 
     booster = xgboost.Booster()
-    booster.load_model(str(file))
+    booster.load_model(bytearray(content))
     return booster
 
 
-def _lightgbm(file: Path) -> Any:
+def _lightgbm(content: bytes) -> Any:
     import lightgbm
 
-    return lightgbm.Booster(model_file=str(file))
+    return lightgbm.Booster(model_str=content.decode())
 
 
-def _catboost(file: Path) -> Any:
+def _catboost(content: bytes) -> Any:
     import catboost
 
     model = catboost.CatBoost()
-    model.load_model(str(file))
+    model.load_model(blob=content)
     # The class decides which scores it gives; the file knows whether it has classes.
     is_classifier = len(getattr(model, "classes_", ())) > 0
     found = catboost.CatBoostClassifier() if is_classifier else catboost.CatBoostRegressor()
-    return found.load_model(str(file))
+    return found.load_model(blob=content)
 
 
-def _skops(file: Path) -> Any:
-    from skops.io import load
+def _skops(content: bytes) -> Any:
+    from skops.io import loads
 
-    # Nothing but what skops knows to run no code of the file; others are an error that names them.
-    return load(file, trusted=[])
+    # Nothing but what is known to run no code of the file; others are an error that names them.
+    return loads(content, trusted=list(_HARMLESS))
 
 
-_SKLEARN = "scikit-learn (skops)"
-_READERS: Mapping[str, tuple[str, Callable[[Path], Any]]] = {
-    ".json": ("XGBoost", _xgboost),
-    ".ubj": ("XGBoost", _xgboost),
-    ".txt": ("LightGBM", _lightgbm),
-    ".cbm": ("CatBoost", _catboost),
-    ".skops": (_SKLEARN, _skops),
+def _trusting(content: bytes) -> Any:
+    from skops.io import get_untrusted_types, loads
+
+    return loads(content, trusted=get_untrusted_types(data=content))
+
+
+def _pickled(content: bytes) -> Any:
+    import joblib
+
+    # Reads what `pickle` writes as well, and what is compressed.
+    return joblib.load(io.BytesIO(content))
+
+
+_READERS: Mapping[str, Callable[[bytes], Any]] = {
+    "XGBoost": _xgboost,
+    "LightGBM": _lightgbm,
+    "CatBoost": _catboost,
+    SKOPS: _skops,
+    PICKLED: _pickled,
 }

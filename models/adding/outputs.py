@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,14 @@ import onnx
 from onnx import ModelProto
 
 from ifonly.models.adding.questions import Asker, Question
-from ifonly.models.encoding import BoundEncoding
+from ifonly.models.encoding import Encoding, Form
 from ifonly.models.errors import DataError, GraphError
+from ifonly.models.graph import feature_thresholds
 from ifonly.models.onnx.guard import Guard
 from ifonly.models.onnx.outputs import as_matrix, is_label, score_candidates
+from ifonly.models.onnx.parity import threshold_neighbours
 from ifonly.models.onnx.predictor import fixed_batch
+from ifonly.models.onnx.reading import tensor_inputs
 from ifonly.models.onnx.sessions import open_session
 from ifonly.models.onnx.surgery import class_labels, remove_zipmaps
 from ifonly.models.predictor import Rows, Scores, finite
@@ -30,6 +33,8 @@ _TOLD = ("prob", "softmax", "sigmoid")
 _GOOD = frozenset(
     "normal ok okay good pass passed healthy inlier no false 0 approved accept accepted".split()
 )
+MOST_THRESHOLDS = 2_000
+"""Thresholds whose neighbours are tried; of more, these many, evenly spread."""
 _SUM = 1e-3
 """How far the sum of probabilities may be from 1."""
 
@@ -50,14 +55,15 @@ class Outputs:
 class Runs:
     """The outputs of a graph for rows of the sample."""
 
-    def __init__(self, model: ModelProto, encoding: BoundEncoding) -> None:
+    def __init__(self, model: ModelProto, encoding: Encoding) -> None:
         self.model = onnx.ModelProto()
         self.model.CopyFrom(model)
         self.classes = class_labels(model)
         remove_zipmaps(self.model)
-        self._encoding = encoding
+        self._features = encoding.features
+        self._encoding = encoding.bind(tensor_inputs(model))
         self._session = open_session(self.model, Guard())
-        self._batch = fixed_batch(encoding)
+        self._batch = fixed_batch(self._encoding)
 
     def output(self, name: str, rows: Rows) -> npt.NDArray[Any]:
         """One output for ``rows``, ``(n, …)``."""
@@ -79,6 +85,18 @@ class Runs:
 
     def scores(self, name: str, rows: Rows) -> Scores:
         return finite(as_matrix(self.output(name, rows), len(rows), name), rows)
+
+    def beside_thresholds(self, rows: Rows) -> Rows:
+        """``rows``, in each of which a number is at the threshold of a tree, or next to it."""
+        found = feature_thresholds(self.model, self._encoding.columns)
+        numbers = {
+            j: values
+            for j, values in found.items()
+            if (e := self._features[j]).form is Form.NUMBER and not e.whole
+        }
+        step = max(-(-sum(map(len, numbers.values())) // MOST_THRESHOLDS), 1)
+        some = {j: np.asarray(v[::step], dtype=np.float32) for j, v in numbers.items()}
+        return threshold_neighbours(rows, some, np.random.default_rng(0))
 
     def label_beside(self, score: str, rows: Rows) -> str | None:
         """The first output that could be the class that the score decides; None: there is none."""
@@ -121,8 +139,8 @@ def read_outputs(
         verdicts = [*(own or []), *runs.labels(label, beside)]
     are_shares = _are_shares(np.concatenate([tried, runs.scores(name, beyond)]))
     decision, column, told, guessed = _decided(
-        runs, name, scores, (tried, verdicts), said, ask,
-        are_shares=are_shares, is_strict=own is not None,
+        runs.classes, name, scores, (tried, verdicts), said, ask,
+        are_shares=are_shares, is_strict=own is not None, is_likely=_is_likely(runs.model, name),
     )  # fmt: skip
     decision, wanted = _desired(decision, scores, column, ask)
     return Outputs(
@@ -132,6 +150,33 @@ def read_outputs(
         (_pair(name, label), told),
         frozenset((*guessed, *wanted)),
     )
+
+
+def read_scores(
+    scores: Scores, names: Sequence[str] | None, ask: Asker
+) -> tuple[Decision, int | None, str]:
+    """What scores decide of which nothing else is known, which column of them counts (None: all),
+    and how that is said.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_columns)
+    names : sequence of str, optional
+        Of the classes.
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer names than classes.
+    """
+    n = max(scores.shape[1], 2)
+    if names is not None and len(names) != n:
+        raise DataError("classes", f"are {', '.join(names)}, but there are {n} scores")
+    decision, column, told, _ = _decided(
+        lambda _: None if names is None else tuple(names), "the score", scores, (scores, None),
+        None, ask, are_shares=_are_shares(scores), is_strict=False, is_likely=True,
+    )  # fmt: skip
+    return decision, column, told
 
 
 def _pair(name: str, label: str | None) -> str:
@@ -155,7 +200,7 @@ _Found = tuple[Decision, "int | None", str, tuple[str, ...]]
 
 
 def _decided(
-    runs: Runs,
+    declared: Callable[[int], tuple[str, ...] | None],
     name: str,
     scores: Scores,
     tried: tuple[Scores, list[str] | None],
@@ -164,11 +209,12 @@ def _decided(
     *,
     are_shares: bool,
     is_strict: bool,
+    is_likely: bool,
 ) -> _Found:
     width = scores.shape[1]
-    classes = _classes(runs, width, said)
+    classes = _classes(declared(max(width, 2)), width, said)
     if classes is None and width == 1 and are_shares:
-        classes = _two_or_none(runs.model, name, ask)
+        classes = _two_or_none(name, ask, is_likely=is_likely)
     if classes is None and width > 1:
         if are_shares:
             classes = tuple(str(k) for k in range(width))
@@ -195,10 +241,11 @@ def _are_shares(scores: Scores) -> bool:
     return inside and (scores.shape[1] == 1 or bool((abs(scores.sum(axis=1) - 1) <= _SUM).all()))
 
 
-def _classes(runs: Runs, width: int, said: list[str] | None) -> tuple[str, ...] | None:
+def _classes(
+    declared: tuple[str, ...] | None, width: int, said: list[str] | None
+) -> tuple[str, ...] | None:
     """Names of the classes; None where nothing says that there are any."""
     n = max(width, 2)
-    declared = runs.classes(n)
     if declared is not None:
         return declared
     if said is None:
@@ -218,9 +265,13 @@ def _number_first(name: str) -> tuple[float, str]:
         return math.inf, name
 
 
-def _two_or_none(model: ModelProto, name: str, ask: Asker) -> tuple[str, ...] | None:
+def _is_likely(model: ModelProto, name: str) -> bool:
+    """Whether the output looks like a probability."""
     last = next((n.op_type for n in reversed(model.graph.node) if name in n.output), "")
-    is_likely = last in ("Sigmoid", "Softmax") or any(part in name.lower() for part in _TOLD)
+    return last in ("Sigmoid", "Softmax") or any(part in name.lower() for part in _TOLD)
+
+
+def _two_or_none(name: str, ask: Asker, *, is_likely: bool) -> tuple[str, ...] | None:
     answer = ask(
         Question(
             "score",

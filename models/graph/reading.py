@@ -16,6 +16,7 @@ from ifonly.models.graph.cores import Found, find_core
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand, Finish
 from ifonly.models.graph.forms import Core, GraphForm
+from ifonly.models.graph.idle_casts import without_idle_casts
 from ifonly.models.graph.parts import Part, part
 from ifonly.models.graph.reduction import Reduced, fold, mirrored, reduce
 from ifonly.models.graph.refusal import UnreadableGraph, refuse
@@ -33,7 +34,7 @@ def read_graph(
         If there is no such form, or none that is known; the message names node and operator.
     """
     try:
-        return _read(GraphSource(model), encoding, columns)
+        return _read(GraphSource(without_idle_casts(model)), encoding, columns)
     except UnreadableGraph:
         raise
     except Exception as error:  # a node may be malformed in any way, and served all the same

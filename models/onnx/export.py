@@ -7,7 +7,9 @@ and networks are exported with float64 inputs. The ``train`` extra installs what
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,6 +34,7 @@ _LONGEST_REASON = 300
 _CAST = "ifonly_cast"
 _SINGLE = ("SimpleImputer",)
 """Steps whose operator ONNX Runtime has in float32 alone."""
+_HISTOGRAM = "HistGradientBoosting"
 _TREE_MODULES = ("sklearn.tree", "sklearn.ensemble", "xgboost", "lightgbm")
 
 Columns = int | Mapping[str, bool]
@@ -88,6 +91,11 @@ def _convert(estimator: Any, columns: Columns) -> ModelProto:
 
 
 def _convert_catboost(estimator: Any) -> ModelProto:
+    if hasattr(os, "memfd_create"):
+        # Without a name on disk: also where nothing may be written.
+        with os.fdopen(os.memfd_create("model.onnx"), "rb") as held:
+            estimator.save_model(f"/proc/self/fd/{held.fileno()}", format="onnx")
+            return onnx.load_model_from_string(held.read())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         estimator.save_model(str(file), format="onnx")
@@ -105,7 +113,38 @@ def _convert_lightgbm(estimator: Any, n_columns: int) -> ModelProto:
         target_opset=TARGET_OPSET[""],
         zipmap=False,
     )
+    _round_down(model, estimator)
     return model
+
+
+def _round_down(model: ModelProto, estimator: Any) -> None:
+    """Thresholds of LightGBM, which are float64, as the float32 below: what a float32 reading is
+    compared with by ``<=`` alike. The converter takes the nearest."""
+    exact = [*_lightgbm_thresholds(estimator)]
+    if not exact:
+        return
+    wanted: dict[np.float32, np.float32] = {}
+    for threshold in exact:
+        near = np.float32(threshold)
+        below = np.nextafter(near, np.float32(-np.inf)) if float(near) > threshold else near
+        # Of two that are one in float32, the converter says no more which it wrote.
+        if wanted.setdefault(near, below) != below:
+            raise ValueError(f"it splits on both sides of {near!r}, which float32 cannot tell")
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type.startswith("TreeEnsemble") and attribute.name == "nodes_values":
+                written = np.array(attribute.floats, dtype=np.float32)
+                attribute.floats[:] = [wanted.get(value, value) for value in written]
+
+
+def _lightgbm_thresholds(estimator: Any) -> Iterator[float]:
+    booster = getattr(estimator, "booster_", estimator)
+    pending = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
+    while pending:
+        node = pending.pop()
+        if "threshold" in node and node["decision_type"] == "<=":
+            yield float(node["threshold"])
+        pending += [node[side] for side in ("left_child", "right_child") if side in node]
 
 
 def _convert_xgboost(estimator: Any, n_columns: int) -> ModelProto:
@@ -165,6 +204,7 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
     from sklearn.base import is_classifier
 
+    estimator = _rounded_down(estimator)
     _teach(estimator)
     trees, several = _has_trees(estimator), not isinstance(columns, int)
     only_single = any(type(step).__name__ in _SINGLE for step in _steps(estimator))
@@ -193,7 +233,61 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
         target_opset=TARGET_OPSET,
         options=options,
     )
+    for step in _steps(estimator):
+        if type(step).__module__.startswith("lightgbm"):
+            _round_down(model, step)
     return model
+
+
+def _rounded_down(estimator: Any) -> Any:
+    """A copy in which thresholds of histogram-based trees are the float32 below: what a float32
+    reading is compared with by ``<=`` alike."""
+    found = [e for e in (estimator, *_steps(estimator)) if type(e).__name__.startswith(_HISTOGRAM)]
+    if not found:
+        return estimator
+    copied = copy.deepcopy(estimator)
+    for each in (e for e in (copied, *_steps(copied)) if type(e).__name__.startswith(_HISTOGRAM)):
+        if each.is_categorical_ is not None and any(each.is_categorical_):
+            raise ValueError("it splits by sets of categories, which the converter cannot write")
+        # scikit-learn shows these trees nowhere else; the converter reads them here as well.
+        for tree in (tree for trees in each._predictors for tree in trees):
+            exact = tree.nodes["num_threshold"]
+            near = exact.astype(np.float32)
+            below = np.nextafter(near, np.float32(-np.inf))
+            tree.nodes["num_threshold"] = np.where(near > exact, below, near)
+    return copied
+
+
+class _Plain:
+    """A container of nodes that takes attributes as the converter of these trees writes them:
+    numbers and truth values of numpy, mixed."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def add_node(self, *arguments: Any, **attributes: Any) -> Any:
+        plain = {
+            name: [int(v) for v in value]
+            if isinstance(value, list) and all(isinstance(v, int | np.integer) for v in value)
+            else value
+            for name, value in attributes.items()
+        }
+        return self._container.add_node(*arguments, **plain)
+
+
+def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.operator_converters import random_forest as forests
+
+    is_classifier = hasattr(operator.raw_operator, "classes_")
+    convert = (
+        forests.convert_sklearn_random_forest_classifier
+        if is_classifier
+        else forests.convert_sklearn_random_forest_regressor_converter
+    )
+    convert(scope, operator, _Plain(container), op_version=3)
 
 
 def _casting(pipeline: Any) -> Any:
@@ -218,9 +312,11 @@ def _teach(estimator: Any) -> None:
         calculate_linear_regressor_output_shapes,
     )
 
-    for step in _steps(estimator):
+    for step in (*_steps(estimator), estimator):
         library, kind = type(step).__module__.partition(".")[0], type(step)
-        if library == "xgboost":
+        if kind.__name__.startswith(_HISTOGRAM):
+            convert = _convert_histogram
+        elif library == "xgboost":
             from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
 
             convert = convert_xgboost
@@ -238,7 +334,12 @@ def _teach(estimator: Any) -> None:
             if is_classifier
             else calculate_linear_regressor_output_shapes,
             convert,
-            options={"nocl": [True, False], "zipmap": [True, False, "columns"]}
+            options={
+                "nocl": [True, False],
+                "zipmap": [True, False, "columns"],
+                "raw_scores": [True, False],
+                "output_class_labels": [True, False],
+            }
             if is_classifier
             else None,
         )

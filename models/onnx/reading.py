@@ -15,8 +15,10 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from ifonly.models.encoding import TensorInput
 from ifonly.models.errors import GraphError
 
-_LFS_POINTER = b"version https://git-lfs"
+LFS_POINTER = b"version https://git-lfs"
 
+_MOST_BYTES = 2**31 - 1
+"""Of a file of tensors: a graph is one message of protobuf, which is no longer."""
 _STANDARD_DOMAINS = ("", "ai.onnx.ml")
 """Domains whose operators the ``onnx`` package knows."""
 _BUILT_IN_DOMAINS = ("com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")
@@ -86,7 +88,7 @@ def node_name(node: NodeProto) -> str:
 
 
 def _parse(model_bytes: bytes) -> ModelProto:
-    if model_bytes.startswith(_LFS_POINTER):
+    if model_bytes.startswith(LFS_POINTER):
         raise GraphError(
             "the file is a Git LFS pointer, not a model: run `git lfs pull` to fetch the model"
         )
@@ -237,6 +239,10 @@ def _data_file(tensor: TensorProto, folder: Path | None) -> bytes:
     if not name or not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise GraphError(
             f"tensor {tensor.name!r} lies in {name!r}, which is no file in the model's folder"
+        )
+    if path.stat().st_size > _MOST_BYTES:
+        raise GraphError(
+            f"tensor {tensor.name!r} lies in {name!r}, which is longer than {_MOST_BYTES:,} bytes"
         )
     return path.read_bytes()
 

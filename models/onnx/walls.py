@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -23,6 +24,23 @@ def wall_in(memory_bytes: int) -> None:
     _at_most(resource.RLIMIT_CORE, 0)
     # No file may grow: a graph that writes finds no room.
     _at_most(resource.RLIMIT_FSIZE, 0)
+
+
+@contextlib.contextmanager
+def room(memory_bytes: int) -> Iterator[None]:
+    """Within the block, the process takes no more address space than it has and so much more; what
+    asks for more fails as where the machine has no more. Not for a process that serves others."""
+    if sys.platform != "linux":  # no other says in a file how much it has
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + memory_bytes
+    _at_most(resource.RLIMIT_AS, most if soft == resource.RLIM_INFINITY else min(most, soft))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def more_processor(seconds: float) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,9 +18,11 @@ import pytest
 import uvicorn
 
 from ifonly.service.doors.app import create_app
+from ifonly.service.doors.cli import main
 from ifonly.service.doors.cli.connections import PatientOnlySoLong
 from ifonly.service.doors.cli.serve import listen, url_of
 from ifonly.service.settings import MAX_DEADLINE_MS, Settings, shipped_models
+from tests.integration.shop import Shop
 from tests.integration.small_models import write_all
 
 
@@ -105,3 +109,19 @@ def alarm(client: httpx.Client) -> dict[str, object]:
     described = client.get("/api/v1/models/milling-machine").json()
     instance: dict[str, object] = described["examples"][0]["instance"]
     return instance
+
+
+@pytest.fixture
+def shop(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shop]:
+    monkeypatch.setenv("IFONLY_DATA", str(tmp_path / "data"))
+
+    def run(*arguments: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["ifonly", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = capfd.readouterr()
+        return SimpleNamespace(code=end.value.code, out=told.out, err=told.err)
+
+    return Shop(tmp_path, run)

@@ -9,10 +9,9 @@ import pty
 import signal
 import subprocess
 import sys
-import tomllib
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -51,7 +50,7 @@ from xgboost import XGBClassifier
 
 from ifonly.models.onnx.export import export_onnx
 from ifonly.models.repository import Repository, load_folder
-from ifonly.service.doors.cli import main
+from tests.integration.shop import added, features
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(0)
@@ -67,64 +66,6 @@ HOT = ((TABLE["oil_temp_c"] > 105) & (TABLE["Torque [Nm]"] > 4)).astype(int)
 FOREST = RandomForestClassifier(10, max_depth=3, random_state=0).fit(TABLE.values, HOT)
 OPSET = {"": 15, "ai.onnx.ml": 3}
 MATRIX = [("X", FloatTensorType([None, 3]))]
-
-
-class Shop:
-    """A folder with a file, a sample, and a repository; and the command line."""
-
-    def __init__(self, path: Path, run: Callable[..., Any]) -> None:
-        self.path, self.models, self.command = path, path / "models", run
-
-    def add(
-        self, graph: onnx.ModelProto | bytes, table: pd.DataFrame, *options: str, yes: bool = True
-    ) -> Any:
-        content = graph if isinstance(graph, bytes) else graph.SerializeToString()
-        (self.path / "m.onnx").write_bytes(content)
-        table.to_csv(self.path / "rows.csv", index=False)
-        return self.run("m.onnx", "rows.csv", *options, *(["--yes"] if yes else []))
-
-    def run(self, file: str, data: str, *options: str) -> Any:
-        return self.command(
-            "models", "add", str(self.path / file), "--data", str(self.path / data),
-            "--models", str(self.models), "--lang", "en", *options,
-        )  # fmt: skip
-
-    def spec(self, version: str = "1") -> dict[str, Any]:
-        return tomllib.loads(self.text(version))
-
-    def text(self, version: str = "1") -> str:
-        return (self.models / "m" / version / "spec.toml").read_text(encoding="utf-8")
-
-    @property
-    def left(self) -> list[str]:
-        return sorted(os.listdir(self.models)) if self.models.exists() else []
-
-
-@pytest.fixture
-def shop(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Shop]:
-    monkeypatch.setenv("IFONLY_DATA", str(tmp_path / "data"))
-
-    def run(*arguments: str) -> Any:
-        monkeypatch.setattr(sys, "argv", ["ifonly", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        told = capfd.readouterr()
-        return SimpleNamespace(code=end.value.code, out=told.out, err=told.err)
-
-    return Shop(tmp_path, run)
-
-
-def features(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {feature["name"]: feature for feature in spec["features"]}
-
-
-def added(found: Any) -> str:
-    assert found.code == 0, found.err
-    assert found.err == ""
-    told: str = found.out
-    return told
 
 
 def of(estimator: Any, tensors: Any = MATRIX, **options: Any) -> onnx.ModelProto:
@@ -638,16 +579,38 @@ def endless_scores() -> onnx.ModelProto:
     )  # fmt: skip
 
 
+def written(body: str, out: str = "float[n,1] y") -> onnx.ModelProto:
+    return onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["": 15]>\ng (float[n,3] x) => ({out}) {{\n'
+        f"  one = Constant<value = float[1] {{1.0}}>()\n  z = ReduceSum<keepdims=1>(x, axes)\n"
+        f"  {body}\n}}".replace("z =", "axes = Constant<value = int64[1] {1}>()\n  z =", 1)
+    )
+
+
+EAGER = """shape = Constant<value = int64[3] {8000, 100000, 2}>()
+  wide = Expand(one, shape)
+  all = ReduceSum<keepdims=0>(wide)
+  y = Add(z, all)"""
+BESIDE = """mean = ReduceMean<axes=[0], keepdims=1>(z)
+  y = Sub(z, mean)"""
+BY_CHANCE = """noise = RandomNormalLike(z)
+  y = Add(z, noise)"""
 REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
     "map": (mapped, "input 'record' is a map_type"),
     "image": (image, "has rank 4: images"),
     "unknown operator": (unknown, "knows no operator 'Frobnicate'"),
     "truncated": (lambda: of(FOREST).SerializeToString()[:-100], "is cut short"),
-    "LFS pointer": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
     "outside": (outside, "which is no file in the model's folder"),
     "empty": (lambda: b"", "is not an ONNX model"),
     "pickled": (lambda: pickle.dumps({"model": 1}), "runs code of the file"),
     "no number": (endless_scores, "a score is a finite number"),
+    "memory": (lambda: written(EAGER), "Failed to allocate memory"),
+    "rows beside": (lambda: written(BESIDE), "depends on the rows beside it"),
+    "chance": (lambda: written(BY_CHANCE), "depends on the rows beside it"),
+    "texts": (lambda: written("y = Cast<to=8>(z)", "string[n,1] y"), "holds scores"),
+    "sequence": (lambda: written("y = SequenceConstruct(z)", "seq(float[n,1]) y"), "holds scores"),
+    "one for all": (lambda: written("y = ReduceMean<keepdims=1>(z)"), "is not one line a row"),
+    "archive": (lambda: b"PK\3\4" + b"\0" * 99, "m.onnx is an archive"),
 }
 
 
@@ -669,6 +632,54 @@ def test_what_would_have_to_be_unpickled_is_refused_unread(shop, suffix):
     found = shop.run(f"m{suffix}", "rows.csv", "--yes")
     assert found.code == 1
     assert "runs code of the file" in found.err
+
+
+@pytest.mark.parametrize("file", ["m.onnx", "m.ubj", "m.joblib"])
+def test_a_file_of_2_gb_is_refused_unread(shop, file):
+    with (shop.path / file).open("wb") as sparse:
+        sparse.truncate(2 << 30)
+    TABLE.to_csv(shop.path / "rows.csv", index=False)
+    found = shop.run(file, "rows.csv", "--yes")
+    assert found.code == 1
+    assert f"{file} is longer than 1,073,741,824 bytes" in found.err
+
+
+def test_weights_beside_the_file_that_are_far_too_long_are_not_read(shop):
+    graph = of(LogisticRegression(max_iter=1000).fit(TABLE.values, HOT))
+    tensor = TensorProto(name="far", dims=[2], data_type=TensorProto.FLOAT)
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="w.bin")
+    graph.graph.initializer.append(tensor)
+    with (shop.path / "w.bin").open("wb") as sparse:
+        sparse.truncate(40 << 30)
+    found = shop.add(graph, TABLE)
+    assert found.code == 1
+    assert "'w.bin', which is longer than" in found.err
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".ubj", ".txt", ".cbm", ".skops", ".joblib"])
+def test_a_pointer_of_git_lfs_is_no_model_of_any_library(shop, suffix):
+    (shop.path / f"m{suffix}").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    TABLE.to_csv(shop.path / "rows.csv", index=False)
+    found = shop.run(f"m{suffix}", "rows.csv", "--yes", "--trust")
+    assert found.code == 1
+    assert f"m{suffix} is a Git LFS pointer" in found.err
+
+
+def test_an_archive_that_is_far_longer_than_it_looks_or_leads_out_of_its_folder(shop):
+    pytest.importorskip("skops.io")
+    TABLE.to_csv(shop.path / "rows.csv", index=False)
+    deflated = zipfile.ZipFile(shop.path / "m.skops", "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with deflated as bomb, bomb.open("schema.json", "w", force_zip64=True) as file:
+        for _ in range(5 << 10):
+            file.write(b" " * (1 << 20))
+    assert "m.skops needs more memory" in shop.run("m.skops", "rows.csv", "--yes").err
+    with zipfile.ZipFile(shop.path / "m.skops", "w") as outside:
+        outside.writestr("../left", "x")
+        outside.writestr("schema.json", "{}")
+    assert "m.skops is no model of" in shop.run("m.skops", "rows.csv", "--yes").err
+    assert sorted(os.listdir(shop.path)) == ["m.skops", "models", "rows.csv"]
+    assert not (shop.path.parent / "left").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,13 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import tqdm.auto
 import xgboost
+from skl2onnx import to_onnx
+from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -28,7 +31,7 @@ from sklearn.svm import LinearSVC
 
 import ifonly
 from ifonly.explainers.errors import InvalidPolicy, InvalidTarget
-from ifonly.models.errors import DataError, InvalidInstance, NotFinite
+from ifonly.models.errors import DataError, GraphError, InvalidInstance, NotFinite
 from ifonly.models.onnx.export import export_onnx, to_bytes
 from ifonly.models.repository import load_folder
 from ifonly.models.sample import read_sample
@@ -354,6 +357,52 @@ def test_an_onnx_file_with_an_input_a_column(tmp_path: Path) -> None:
     (found,) = ifonly.explain(str(tmp_path / "bad.onnx"), TABLE.iloc[0], TABLE[TABLE.columns[::-1]])
     assert found.status == "optimal"
     assert found.instance == TABLE.iloc[0].to_dict()
+
+
+def test_a_graph_whose_label_its_scores_do_not_decide_is_refused() -> None:
+    model = KMeans(3, n_init=1, random_state=0).fit(NUMBERS.to_numpy(np.float32))
+    graph = to_onnx(model, NUMBERS.to_numpy(np.float32)[:1], target_opset={"": 15})
+    with pytest.raises(GraphError, match="label is not its largest score"):
+        ifonly.explain(graph.SerializeToString(), NUMBERS.iloc[0], NUMBERS)
+
+
+def test_a_score_of_exactly_one_half_is_decided_as_the_graph_labels_it() -> None:
+    graph = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 15]>\n'
+        "g (float[n,1] x) => (int64[n] label, float[n,2] scores) {\n"
+        "  all = Constant<value = float {1.0}>()\n  q = Sub(all, x)\n"
+        "  scores = Concat<axis=1>(q, x)\n  label = ArgMax<axis=1, keepdims=0>(scores)\n}"
+    )
+    data = {"x": [0.0, 0.25, 0.5, 0.75, 1.0]}
+    (found,) = ifonly.explain(graph.SerializeToString(), {"x": 0.5}, data)
+    assert found.prediction.decision == "0"
+    assert found.counterfactual == {"x": 0.51}
+
+
+def test_of_two_scores_that_are_no_probabilities_the_larger_decides() -> None:
+    def margins(rows: Any) -> Any:
+        return np.column_stack([rows[:, 0], 20.0 - rows[:, 0]]) - 100.0
+
+    (found,) = ifonly.explain(margins, {"x": 15}, {"x": [0, 9, 15, 20]}, classes=["high", "low"])
+    assert found.prediction.decision == "high"
+    assert found.counterfactual == {"x": 9}
+
+
+def shares(n: int) -> Callable[[Any], Any]:
+    return lambda rows: np.full((len(rows), n), 1.0 / n)
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "told"),
+    [
+        (shares(3), {"threshold": 0.4}, "is for two classes or a value; there are 3"),
+        (shares(3), {"classes": ["a", "b"]}, "are a, b, but there are 3 scores"),
+        (shares(2), {"classes": ["a", "b", "c"]}, "are a, b, c, but there are 2 scores"),
+    ],
+)
+def test_what_is_said_of_scores_must_fit_them(model: Any, said: Any, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        ifonly.explain(model, NUMBERS.iloc[0], NUMBERS, **said)
 
 
 def test_functions_get_rows_as_data_has_them_and_predictors_get_numbers() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,15 +18,19 @@ import typer
 
 from ifonly.explainers.wording import Language
 from ifonly.models.adding import (
+    Columns,
     NativeModel,
     Question,
+    Source,
     SpecDraft,
     draft_of,
-    is_native,
     read_columns,
     read_native,
+    source_of,
 )
 from ifonly.models.errors import ModelError
+from ifonly.models.onnx.guard import GuardLimits
+from ifonly.models.onnx.walls import room
 from ifonly.models.predictor import Row
 from ifonly.models.repository import load_folder
 from ifonly.models.repository.folder import PARITY
@@ -33,36 +38,33 @@ from ifonly.models.repository.naming import natural
 from ifonly.models.schema import Task
 from ifonly.models.spec.checks import is_path_safe
 from ifonly.service.doors.cli import in_process, rendering
-from ifonly.service.doors.cli.console import Failure, Models, content_of, err, out, settings
+from ifonly.service.doors.cli.console import Failure, Models, err, out, settings
 from ifonly.service.doors.cli.languages import Languages, languages_of
 from ifonly.service.served import uploads
 from ifonly.service.served.registry import ServedModel, prepare
 from ifonly.service.settings import Settings, shipped_models
 
-MOST_BYTES = 1 << 30
 MOST_TOLD = 30
 """Lines of what was found; the rest stands in the folder."""
-PICKLED = {
-    ".pkl": "pickle", ".pickle": "pickle", ".joblib": "joblib (pickle)", ".pt": "PyTorch (pickle)",
-    ".pth": "PyTorch (pickle)", ".sav": "pickle", ".dill": "dill (pickle)",
-}  # fmt: skip
-"""Formats that run code of the file when they are read."""
-_PICKLE = re.compile(rb"\A\x80[\x02-\x05]")
 
 File = Annotated[
     Path,
     typer.Argument(
-        help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), skops."
+        help="ONNX (.onnx), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), skops; "
+        "a folder of MLflow's; a pickle (.pkl, .joblib) with --trust."
     ),
 ]
 Data = Annotated[
-    Path, typer.Option("--data", help="Rows that the model was made for: .csv or .parquet.")
+    Path | None,
+    typer.Option(
+        "--data", help="Rows that the model was made for: .csv or .parquet; default: its example."
+    ),
 ]
 
 
 def add(
     file: File,
-    data: Data,
+    data: Data = None,
     label: Annotated[
         str | None, typer.Option("--label", help="Column of the decisions in --data.")
     ] = None,
@@ -80,6 +82,13 @@ def add(
         typer.Option("--answer", help="Answer to a question, as desired=normal; repeatable."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Take every guess.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run what code a pickle holds, in a process without network, writing or others.",
+        ),
+    ] = False,
     lang: Languages = None,
 ) -> None:
     """Register a model with no code: read FILE, look at the rows of --data, write its folder.
@@ -88,43 +97,72 @@ def add(
     """
     chosen = settings(models=models)
     root = _writable(chosen, models)
-    called = name or _safe(file.stem)
+    called = name or _safe(file.stem if file.is_file() else file.resolve().name)
     if not is_path_safe(called) or (version is not None and not is_path_safe(version)):
         raise Failure(f"{called} {version or ''}: letters, digits, '.', '_', '-' make a name")
     numbered = version or _next(root / called)
     if (root / called / numbered).exists():
         raise Failure(f"version {numbered} of {called} is there already: --version names another")
     asker = _Asker(_given(answers), is_quiet=yes, is_live=sys.stdin.isatty())
-    content, table = _content(file), read_columns(data)
-    read = columns.split(",") if columns else None
-    made: NativeModel | None = None
+    source = source_of(file)
+    table, rows_from = _sample(source, data)
+    read = columns.split(",") if columns else source.read
+    # A graph that takes all memory fails; it does not take the machine's.
+    with _enough(source.name):
+        draft, made = _drafted(source, table, asker, label=label, read=read, trust=trust)
+        origin = f"{source.name} and {rows_from}, {len(draft.rows):,} rows"
+        uploads.sweep(root)
+        with_hidden = uploads.hidden(root)
+        try:
+            files = draft.files(called, numbered, origin)
+            if made is not None:
+                files[PARITY] = json.dumps(made.report.as_dict(), indent=1).encode()
+            folder = _write(with_hidden / called / numbered, files)
+            served = prepare(load_folder(folder, with_hidden))
+            found = _explained(served, draft, languages_of(lang), chosen)
+            uploads.put_in_place(folder, root)
+        finally:
+            shutil.rmtree(with_hidden, ignore_errors=True)
+    for line in (*source.told, *(made.told if made is not None else ())):
+        _line(line)
+    _tell(draft, asker, root / called / numbered)
+    _tell_proof(served, found, languages_of(lang))
+
+
+@contextlib.contextmanager
+def _enough(name: str) -> Iterator[None]:
+    limits = GuardLimits()
     try:
-        if is_native(file):
-            made = read_native(file, table, label=label, read=read)
-            content, read = made.converted.content, list(made.columns)
-        draft = draft_of(content, file.resolve().parent, table, asker, label=label, read=read)
+        with room(limits.memory_bytes):
+            yield
+    except MemoryError:
+        raise Failure(f"{name} needs more than {limits.memory}, which is the limit") from None
+
+
+def _drafted(
+    source: Source,
+    table: Columns,
+    asker: _Asker,
+    *,
+    label: str | None,
+    read: Sequence[str] | None,
+    trust: bool,
+) -> tuple[SpecDraft, NativeModel | None]:
+    content, made = source.content, None
+    try:
+        if source.kind is not None:
+            made = read_native(
+                source.kind, source.name, content, table,
+                label=label, read=read, texts=source.texts, trust=trust,
+            )  # fmt: skip
+            content, read = made.content, made.columns
+        draft = draft_of(content, source.folder, table, asker, label=label, read=read)
     except ModelError:
         # What was guessed may be why.
         asker.check()
         raise
     asker.check()
-    origin = f"{file.name} and {data.name}, {len(draft.rows):,} rows"
-    uploads.sweep(root)
-    with_hidden = uploads.hidden(root)
-    try:
-        files = draft.files(called, numbered, origin)
-        if made is not None:
-            files[PARITY] = json.dumps(made.converted.report.as_dict(), indent=1).encode()
-        folder = _write(with_hidden / called / numbered, files)
-        served = prepare(load_folder(folder, with_hidden))
-        found = _explained(served, draft, languages_of(lang), chosen)
-        uploads.put_in_place(folder, root)
-    finally:
-        shutil.rmtree(with_hidden, ignore_errors=True)
-    if made is not None:
-        _line(made.told)
-    _tell(draft, asker, root / called / numbered)
-    _tell_proof(served, found, languages_of(lang))
+    return draft, made
 
 
 def _writable(chosen: Settings, models: Path | None) -> Path:
@@ -138,22 +176,13 @@ def _writable(chosen: Settings, models: Path | None) -> Path:
     return root
 
 
-def _content(file: Path) -> bytes:
-    kind = PICKLED.get(file.suffix.lower())
-    try:
-        with file.open("rb") as opened:
-            if kind is None and _PICKLE.match(opened.read(2)):
-                kind = "pickle"
-        if kind is not None:
-            raise Failure(
-                f"{file.name} is {kind}, which runs code of the file when it is read: export it "
-                f"to ONNX where it was trained"
-            )
-        if file.stat().st_size > MOST_BYTES:
-            raise Failure(f"{file.name} is longer than {MOST_BYTES:,} bytes")
-    except OSError as error:
-        raise Failure(f"{file} cannot be read: {error.strerror}") from None
-    return content_of(file)
+def _sample(source: Source, data: Path | None) -> tuple[Columns, str]:
+    """Rows, and what they are called."""
+    if data is not None:
+        return read_columns(data), data.name
+    if source.sample is None:
+        raise Failure("say which rows it was made for: --data rows.csv; no example came with it")
+    return source.sample, "its example"
 
 
 def _safe(stem: str) -> str:

@@ -1,0 +1,48 @@
+"""Pages of ``docs/how-to/``: their Python and their commands, as they stand, from top to bottom."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.integration.shop import Shop, added
+
+PAGES = Path(__file__).resolve().parents[2] / "docs/how-to"
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NEEDS = {
+    "scikit-learn": ["sklearn"], "xgboost": ["xgboost"], "lightgbm": ["lightgbm"],
+    "catboost": ["catboost"], "pytorch": ["torch", "onnxscript"],
+    "keras": ["torch", "onnxscript", "keras"],
+}  # fmt: skip
+
+
+def test_there_is_a_page_of_each() -> None:
+    assert {page.stem for page in PAGES.glob("*.md")} == {*NEEDS, "add-a-model"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("page", NEEDS)
+def test_a_page_runs_as_it_stands(
+    page: str, shop: Shop, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    for library in NEEDS[page]:
+        pytest.importorskip(library, reason=f"needs {library}")
+    monkeypatch.chdir(shop.path)
+    blocks = BLOCK.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
+    assert {kind for kind, _ in blocks} == {"python", "sh"}
+    names: dict[str, object] = {}
+    for kind, block in blocks:
+        if kind == "python":
+            exec(compile(block, page, "exec"), names)  # our own page, not input
+            continue
+        capfd.readouterr()  # what exporters say
+        (command,) = block.splitlines()
+        program, *arguments = shlex.split(command)
+        assert program == "ifonly"
+        told = added(shop.command(*arguments, "--lang", "en"))
+        assert "translated whole" in told
+        assert "This is proven to be the smallest such change" in " ".join(told.split())
