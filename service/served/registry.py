@@ -25,6 +25,7 @@ from ifonly.models.repository import (
     Repository,
     load_folder,
 )
+from ifonly.models.repository.activation import Activation
 from ifonly.models.schema import Decision, Schema
 from ifonly.service.access import EVERYTHING, Scope
 from ifonly.service.errors import ModelsNotFound
@@ -245,7 +246,7 @@ class Registry:
                 "%s cannot be read (%s); what was loaded stays served", self.root, error.strerror
             )
             return
-        for what in ("loaded", "removed"):
+        for what in ("loaded", "removed", "activated"):
             for identity in getattr(changes, what):
                 logger.info("%s model %s", what, identity)
         self._log_refused(before)
@@ -289,13 +290,18 @@ class Registry:
     def names(self) -> tuple[str, ...]:
         return tuple(n for n in self._repository.names() if self._scope.has_model(n))
 
+    def activation(self, name: str) -> Activation | None:
+        """What was decided last of the versions of a model; None: nothing."""
+        self._check_scope(name)
+        return self._repository.activation(name)
+
     def versions(self, name: str) -> tuple[str, ...]:
         # Asked first: of what is out of scope not even the versions are told.
         self._check_scope(name)
         return self._repository.versions(name)
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
-        """A model that can be asked; its latest version where none is named.
+        """A model that can be asked; where no version is named the one that is active.
 
         Raises
         ------

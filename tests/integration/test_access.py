@@ -55,6 +55,7 @@ TABLE = {
     ("GET", "/api/v1/models"): {O, P, A, ADMIN},
     ("POST", "/api/v1/models"): {ADMIN},
     ("GET", "/api/v1/models/{model}"): {O, P, A, ADMIN},
+    ("POST", "/api/v1/models/{model}/activations"): {ADMIN},
     ("GET", "/api/v1/models/{model}/spec"): {O, P, A, ADMIN},
     ("POST", "/api/v1/models/{model}/predictions"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/what-if"): {O, P, ADMIN},

@@ -50,6 +50,7 @@ ROUTES = {
     ("GET", "/api/v1/models"): LIST,
     ("POST", "/api/v1/models"): SEND,
     ("GET", "/api/v1/models/{model}"): MODEL,
+    ("POST", "/api/v1/models/{model}/activations"): SEND,
     ("GET", "/api/v1/models/{model}/spec"): MODEL,
     ("POST", "/api/v1/models/{model}/predictions"): ASK,
     ("POST", "/api/v1/models/{model}/what-if"): ASK,

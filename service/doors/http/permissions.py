@@ -38,6 +38,7 @@ ALLOWED = {
     ("GET", "/api/v1/models"): _EVERYBODY,
     ("POST", "/api/v1/models"): _KEEPS,
     ("GET", "/api/v1/models/{model}"): _EVERYBODY,
+    ("POST", "/api/v1/models/{model}/activations"): _KEEPS,
     ("GET", "/api/v1/models/{model}/spec"): _EVERYBODY,
     ("POST", "/api/v1/models/{model}/predictions"): _ASKS,
     ("POST", "/api/v1/models/{model}/what-if"): _ASKS,

@@ -1,4 +1,4 @@
-"""The route by which a model arrives."""
+"""The routes by which a model arrives, and by which one of its versions is chosen."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import io
 
 from fastapi import APIRouter, Request, Response
 
+from ifonly.service.audit.activations import activate
 from ifonly.service.audit.uploads import take_in
 from ifonly.service.doors.http.context import Recording
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.problems import UnsupportedMediaType
 from ifonly.service.doors.http.request_path import ApiRoute
+from ifonly.service.doors.http.routes import ModelName
 from ifonly.service.doors.http.written import written
 from ifonly.service.wire import models as wire
+from ifonly.service.wire import staged
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute, tags=["models"])
 
@@ -45,3 +48,16 @@ async def upload_model(request: Request, recording: Recording) -> Response:
     reply = await take_in(io.BytesIO(await request.body()), recording, request.url.path)
     place = f"/api/v1/models/{reply.name}?version={reply.version}"
     return written(reply, 201, {"Location": place})
+
+
+@router.post(
+    "/models/{model}/activations",
+    status_code=201,
+    response_model=staged.ActivationReply,
+    responses=guarded(400, 404, 409, 413, 415, 422),
+)
+async def activate_version(
+    model: ModelName, chosen: staged.ActivationRequest, request: Request, recording: Recording
+) -> Response:
+    """Have a version asked where a request names none: a later one, or an earlier one again."""
+    return written(await activate(recording, model, chosen, request.url.path), 201)
