@@ -66,7 +66,7 @@ def fields_of(text: bytes, languages: Sequence[str]) -> tuple[SpecField, ...]:
         offered = list(_offered(lines.document, languages))
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise SpecError(SPEC, "", f"is no spec: {type(error).__name__}") from error
-    found = {path: choices for path, choices in offered}
+    found = dict(offered)
     shown = [path for path in lines.guesses if path not in {_line_of(p) for p in found}]
     return (
         *(
@@ -130,12 +130,14 @@ def with_values(
 
 def _settled(values: Mapping[str, Any], known: Mapping[str, SpecField]) -> dict[str, Any]:
     """What nobody can set has no range; one that was only guessed goes with the lever."""
-    found = dict(values)
+    # Floats as they are written: 0.1 is 1 / 10 here, as in the file.
+    found = {key: _decimals(value) for key, value in values.items()}
     for key, value in values.items():
         other = known.get(f"{key.removesuffix('.actionable')}.range")
-        if value is False and other is not None and other.guess is not None:
-            if _same(values.get(other.key, other.value), other.value):
-                found[other.key] = None
+        if value is not False or other is None or other.guess is None:
+            continue
+        if _same(values.get(other.key, other.value), other.value):
+            found[other.key] = None
     return found
 
 
@@ -145,6 +147,7 @@ def _settled(values: Mapping[str, Any], known: Mapping[str, SpecField]) -> dict[
 def _offered(
     document: Mapping[str, Any], tags: Sequence[str]
 ) -> Iterator[tuple[_Path, tuple[str, ...]]]:
+    """Paths of fields, each with the only values that it may have, or none."""
     yield from ((("title", tag), ()) for tag in tags)
     table = document.get("decision", {})
     classes = tuple(names_of(table.get("classes", ())))
@@ -264,6 +267,12 @@ class _Lines:
         return _Lines.of("\n".join(lines).encode())
 
 
+def _decimals(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decimals(item) for item in value]
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
 def _header(line: str) -> _Path:
     try:
         found: Any = tomllib.loads(line)
@@ -339,7 +348,13 @@ def _same(one: Any, other: Any) -> bool:
         return all(_same(one.get(key, {}), other.get(key, {})) for key in keys)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_same, one, other))
+    if _is_number(one) and _is_number(other):
+        return bool(one == other)
     return type(one) is type(other) and bool(one == other)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 def _with(document: Any, path: _Path, value: Any) -> Any:
@@ -374,8 +389,6 @@ def _toml(value: Any) -> str:
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
         case Decimal():
             return str(value).lower().replace("infinity", "inf")
-        case float():
-            return repr(value)
         case int():
             return str(value)
         case list():
