@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from ifonly.models.errors import UnknownModel
-from ifonly.models.repository.activation import Activation, activate, following
+from ifonly.models.repository.activation import (
+    Activation,
+    activate,
+    following,
+    last_activation,
+)
 from ifonly.models.repository.naming import natural
-from ifonly.service.errors import CannotActivate
+from ifonly.service.errors import CannotActivate, CannotUpload
 from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.served.staging import StagedVersion, deploy
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +59,14 @@ def step_to(registry: Registry, model: ServedModel, previous: str | None = None)
         )
     if asked == model.version:
         raise CannotActivate(f"version {asked} of {model.name} is active already")
-    return Step(model, asked, registry.activation(model.name))
+    # Of a model that is not here yet, its name may be known from before.
+    before = registry.activation(model.name) if model.name in registry.names() else None
+    return Step(model, asked, before or last_activation(registry.root, model.name))
 
 
-def take(registry: Registry, step: Step, record: str) -> None:
-    """Have its version asked; ``record``: the id of the record of who decided.
+def take(registry: Registry, step: Step, record: str, staged: StagedVersion | None = None) -> None:
+    """Have its version asked; ``record``: the id of the record of who decided; ``staged``: where
+    the version is, if it is not among those that are served.
 
     Raises
     ------
@@ -70,6 +80,21 @@ def take(registry: Registry, step: Step, record: str) -> None:
         is_done = activate(registry.root, name, chosen)
     except OSError as error:
         raise CannotActivate(f"the folder of models cannot be written ({error.strerror})") from None
-    registry.refresh()
     if not is_done:
+        registry.refresh()
         raise CannotActivate(f"somebody has decided about {name} meanwhile: look again")
+    # After the decision: of two who decide about two versions, the one refused stays staged.
+    if staged is not None:
+        try:
+            deploy(registry, staged)
+        except CannotUpload as error:
+            _restore(registry, step, chosen)
+            raise CannotActivate(str(error)) from None
+    registry.refresh()
+
+
+def _restore(registry: Registry, step: Step, chosen: Activation) -> None:
+    """What was decided before counts again: the version never came."""
+    before = step.before or Activation(0, step.previous or chosen.version, (), "")
+    with suppress(OSError):  # nothing more can be done; the folder of models is gone
+        activate(registry.root, step.model.name, replace(before, number=chosen.number + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from copy import copy
@@ -26,6 +27,7 @@ from ifonly.models.repository import (
     load_folder,
 )
 from ifonly.models.repository.activation import Activation
+from ifonly.models.repository.files import Signature, signature_of
 from ifonly.models.schema import Decision, Schema
 from ifonly.service.access import EVERYTHING, Scope
 from ifonly.service.errors import ModelsNotFound
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from ifonly.service.served.predictor_host import PredictorHost
 
 SPEC = "spec.toml"
+MOST_KEPT = 4
+"""Models that are loaded, and not served."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +174,8 @@ class Registry:
         self._scope = EVERYTHING
         self._sandbox = sandbox
         self._predictor = predictor
+        self._kept: dict[tuple[Path, Signature], ServedModel] = {}
+        self._kept_lock = threading.Lock()
         limits, before = (None, None) if sandbox is None else (sandbox.limits, self._try)
         self._repository: Repository[ServedModel] = Repository(
             root, ready, limits=limits, before=before
@@ -212,6 +218,23 @@ class Registry:
         with closing(self._sandbox):
             self._sandbox.check(folder, root)
         return prepare(load_folder(folder, root, limits=self._sandbox.limits))
+
+    @property
+    def limits(self) -> GuardLimits:
+        """What a model may cost."""
+        return GuardLimits() if self._sandbox is None else self._sandbox.limits
+
+    def read_once(self, folder: Path, root: Path) -> ServedModel:
+        """As :meth:`read`; the last ones stay loaded as long as nobody writes to their folders."""
+        key = (folder, signature_of(folder))
+        with self._kept_lock:
+            if key not in self._kept:
+                self._kept[key] = self.read(folder, root)
+            # Last again: the one that was asked longest ago goes first.
+            model = self._kept[key] = self._kept.pop(key)
+            while len(self._kept) > MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return model
 
     def _try(self, folder: Path) -> None:
         assert self._sandbox is not None
@@ -325,6 +348,10 @@ class Registry:
         """
         self._check_scope(name)
         return self._repository.prepared(name, version)
+
+    def may_see(self, name: str) -> bool:
+        """Whether a model of that name is within the scope, here or not."""
+        return self._scope.has_model(name)
 
     def _check_scope(self, name: str) -> None:
         """What is out of scope is not there; nor does the message say what else is."""

@@ -78,7 +78,7 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     ),
     RecordKind.MODEL: KindOfRecord(
         "a version of a model that was sent, or is asked from then on where none is named",
-        _each("uploaded", "refused", "activated", "rolled_back"),
+        _each("uploaded", "staged", "edited", "discarded", "activated", "rolled_back", "refused"),
     ),
     RecordKind.SIGN_IN: KindOfRecord(
         "a sign-in to the pages", _each("signed_in", "sign_in_failed", "signed_out")

@@ -153,7 +153,10 @@ def test_wrong_values_are_told_by_the_reader_of_specs_each_by_its_key() -> None:
     )
     with pytest.raises(SpecError) as caught:
         parse_spec(text.encode(), "spec.toml")
-    assert {"features[0].unit", "features[0].resolution"} <= {p.key for p in caught.value.problems}
+    assert {p.key for p in caught.value.problems} == {
+        "features[0].unit", "features[0].bounds", "features[0].resolution",
+        "policy.features.torque.range", "decision.threshold",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -194,3 +197,15 @@ def test_a_spec_without_guesses_has_fields_all_the_same(text: str) -> None:
 def test_what_is_no_spec_is_refused(text: bytes) -> None:
     with pytest.raises(SpecError):
         fields_of(text, TAGS)
+
+
+def test_what_makes_no_sense_is_told_beside_what_is_not_of_the_right_shape() -> None:
+    text = SPEC.replace('unit = "Nm"', "unit = 5").replace('kind = "nominal"', 'kind = "other"')
+    text = text.replace("[20, 80]", "[20, 800]").replace("threshold = 0.5", "threshold = 5")
+    text = text.replace('desired = "normal"', "desired = 3")
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text.encode(), "spec.toml")
+    assert {p.key for p in caught.value.problems} == {
+        "features[0].unit", "features[1].kind", "policy.features.torque.range",
+        "decision.threshold", "decision.desired",
+    }  # fmt: skip
