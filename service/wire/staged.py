@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -125,3 +125,81 @@ class StagedEdit(Wire):
     answers: Annotated[dict[_Key, str], Field(max_length=MOST_FIELDS)] = Field(
         default={}, description="Answers to questions, by key: file and sample are read again."
     )
+
+
+Only = Literal["alarms", "all"]
+MOST_COMPARED = 5_000
+
+
+class ComparisonRequest(Wire):
+    """Which version, and of how much of what the active one has decided."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"version": "2", "last": 500}]})
+
+    version: _Version = Field(description="A version that is staged, or here already.")
+    last: int = Field(500, ge=1, le=MOST_COMPARED, description="Rows, the newest ones.")
+    only: Only = Field("alarms", description="Alarms, or every row that was decided.")
+
+
+class Change(Wire):
+    """A row that would be decided otherwise."""
+
+    record: str = Field(description="Id of the record.")
+    row: int = Field(description="Of the record's rows, from 0.")
+    time: str
+    was: str | None = Field(description="Class that was decided; null: there are none.")
+    now: str | None = Field(description="Class that would be.")
+    was_alarm: bool
+    is_alarm: bool
+    was_score: float | None = Field(description="In the model's unit, where there is no class.")
+    now_score: float | None
+
+
+class Way(Wire):
+    """How many went the same way."""
+
+    was: str | None
+    now: str | None
+    count: int
+
+
+class RefusedRow(Wire):
+    """A row that the version would not take."""
+
+    record: str
+    row: int
+    problem: str
+
+
+class SpecDifference(Wire):
+    key: str = Field(description="Features by name: `features[torque].unit`.")
+    was: str | None = Field(description="null: it is not there.")
+    now: str | None
+
+
+class DigestDifference(Wire):
+    file: str
+    was: str | None
+    now: str | None
+
+
+class ComparisonReply(Wire):
+    """What a version would decide of the last rows that the active one has decided."""
+
+    name: str
+    version: str
+    active: str
+    only: Only
+    compared: int = Field(description="Rows that were scored anew.")
+    changed: int = Field(description="Of them, that would be decided otherwise.")
+    cleared: int = Field(description="Alarms that would be none.")
+    raised: int = Field(description="Rows that would be an alarm, and were none.")
+    refused: int = Field(description="Rows that the version does not take: other features, bounds.")
+    unreadable: int = Field(description="Records that were erased, or are not what was sealed.")
+    since: str | None = Field(description="Time of the oldest row; null: there is none.")
+    until: str | None
+    ways: list[Way]
+    changes: list[Change] = Field(description="The first 200, the newest first.")
+    refusals: list[RefusedRow] = Field(description="The first 200.")
+    spec: list[SpecDifference]
+    digests: list[DigestDifference]

@@ -56,6 +56,7 @@ TABLE = {
     ("POST", "/api/v1/models"): {ADMIN},
     ("GET", "/api/v1/models/{model}"): {O, P, A, ADMIN},
     ("POST", "/api/v1/models/{model}/activations"): {ADMIN},
+    ("POST", "/api/v1/models/{model}/comparisons"): {ADMIN},
     ("GET", "/api/v1/staged"): {ADMIN},
     ("POST", "/api/v1/staged"): {ADMIN},
     ("GET", "/api/v1/staged/{model}/{version}"): {ADMIN},

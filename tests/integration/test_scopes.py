@@ -51,6 +51,7 @@ ROUTES = {
     ("POST", "/api/v1/models"): SEND,
     ("GET", "/api/v1/models/{model}"): MODEL,
     ("POST", "/api/v1/models/{model}/activations"): SEND,  # these: see test_staging
+    ("POST", "/api/v1/models/{model}/comparisons"): SEND,
     ("GET", "/api/v1/staged"): SEND,
     ("POST", "/api/v1/staged"): SEND,
     ("GET", "/api/v1/staged/{model}/{version}"): SEND,

@@ -31,6 +31,7 @@ LOOKS = {
     ("GET", "/api/v1/audit/queue"): LISTED,
     ("GET", "/api/v1/audit/report"): LISTED,
     ("GET", "/api/v1/audit/export"): EXPORTED,
+    ("POST", "/api/v1/models/{model}/comparisons"): LISTED,
     ("GET", "/records"): LISTED,
     ("GET", "/records/export"): EXPORTED,
     ("GET", "/records/{id}"): READ,

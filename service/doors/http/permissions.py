@@ -39,6 +39,7 @@ ALLOWED = {
     ("POST", "/api/v1/models"): _KEEPS,
     ("GET", "/api/v1/models/{model}"): _EVERYBODY,
     ("POST", "/api/v1/models/{model}/activations"): _KEEPS,
+    ("POST", "/api/v1/models/{model}/comparisons"): _KEEPS,
     ("GET", "/api/v1/staged"): _KEEPS,
     ("POST", "/api/v1/staged"): _KEEPS,
     ("GET", "/api/v1/staged/{model}/{version}"): _KEEPS,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from ifonly.service.audit.activations import activate
+from ifonly.service.audit.activations import activate, check_scope
+from ifonly.service.audit.comparison import compare
 from ifonly.service.audit.uploads import take_in
-from ifonly.service.doors.http.context import Recording
+from ifonly.service.doors.http.context import Recording, Shared
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.problems import UnsupportedMediaType
 from ifonly.service.doors.http.request_path import ApiRoute
@@ -61,3 +63,18 @@ async def activate_version(
 ) -> Response:
     """Have a version asked where a request names none: a later one, or an earlier one again."""
     return written(await activate(recording, model, chosen, request.url.path), 201)
+
+
+@router.post(
+    "/models/{model}/comparisons",
+    response_model=staged.ComparisonReply,
+    responses=guarded(400, 404, 409, 413, 415, 422),
+)
+async def compare_version(
+    model: ModelName, asked: staged.ComparisonRequest, state: Shared, recording: Recording
+) -> Response:
+    """What a version would decide of the last rows that the active one has decided, and what is
+    otherwise in its spec."""
+    check_scope(model, recording.principal)
+    look = partial(compare, state.store.database, state.registry, model, asked)
+    return written(await state.auditors.run(look))
