@@ -5,7 +5,7 @@ Only what can be said without knowing the rule language or the search: names, li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -32,9 +32,19 @@ def _names(document: Document) -> Iterator[SpecProblem]:
 
 
 def _features(document: Document) -> Iterator[SpecProblem]:
+    yield from _each(document, _feature)
+
+
+def _levers(document: Document) -> Iterator[SpecProblem]:
+    yield from _each(document, _actionable)
+
+
+def _each(
+    document: Document, check: Callable[[Document, Document], Iterator[_Problem]]
+) -> Iterator[SpecProblem]:
     entries = _entries(document)
     for name, feature in _by_name(document).items():
-        for below, problem in _feature(entries.get(name, {}), feature):
+        for below, problem in check(entries.get(name, {}), feature):
             yield SpecProblem(f"policy.features.{name}{below}", problem)
 
 
@@ -50,7 +60,6 @@ def _by_name(document: Document) -> dict[str, Document]:
 
 def _feature(entry: Document, feature: Document) -> Iterator[_Problem]:
     yield from _kind(entry, feature)
-    yield from _actionable(entry, feature)
     if entry.get("fillable") and not feature.get("missing", False):
         yield ".fillable", "is true, but the feature is never missing (missing = false)"
     if is_categorical(feature):
@@ -180,5 +189,5 @@ def _probability(document: Document) -> Iterator[SpecProblem]:
 
 POLICY_CHECKS = (_names, _features, _plausibility)
 """Of a document, problems of its policy: each check says its own."""
-OF_WHOLE = (_probability,)
+OF_WHOLE = (_levers, _probability)
 """The same, of a document that lacks nothing: they tell what is not there."""

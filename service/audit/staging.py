@@ -12,7 +12,6 @@ import anyio.to_thread
 import numpy as np
 
 from ifonly.models.adding.fields import SpecField
-from ifonly.models.schema import Task
 from ifonly.service.access import Principal
 from ifonly.service.audit.activations import check_scope, refused
 from ifonly.service.audit.recorder import Recorder
@@ -189,7 +188,7 @@ def first_row(model: ServedModel) -> dict[str, Any] | None:
     if rows is None or not len(rows):
         return None
     decision = model.decision
-    if decision.task is Task.REGRESSION or decision.desired is None:
+    if decision.desired is None:
         return model.schema.write(rows[0])
     decided = decision.decide(model.deployed.predictor.score(rows))
     wrong = np.flatnonzero(decided != decision.desired)

@@ -66,8 +66,9 @@ def main() -> None:
 
 
 def _done(job: dict[str, Any], memory: int) -> dict[str, Any]:
+    asker = _Asker(job["answers"])
     try:
-        return _draft(job)
+        return _draft(job, asker)
     except MemoryError:
         return _fault(
             (FILE,), f"needs more than {memory >> 20:,} MiB of memory, which is the limit"
@@ -76,7 +77,9 @@ def _done(job: dict[str, Any], memory: int) -> dict[str, Any]:
         return _fault((ANSWERS, error.key), str(error))
     except DataError as error:
         line = "" if error.line is None else f"line {error.line}: "
-        return _fault(_place(error.file, job), f"{line}{error.problem}")
+        is_answer = error.file in {question["key"] for question in asker.asked}
+        path = (ANSWERS, error.file) if is_answer else _place(error.file, job)
+        return _fault(path, f"{line}{error.problem}")
     except ModelError as error:
         # What a library says of its own innards is nobody's news.
         return _fault((FILE,), str(error).partition("\nStack trace")[0])
@@ -94,9 +97,9 @@ def _fault(path: tuple[str, ...], problem: str) -> dict[str, Any]:
     return {"faults": [[list(path), problem]]}
 
 
-def _draft(job: dict[str, Any]) -> dict[str, Any]:
+def _draft(job: dict[str, Any], asker: _Asker) -> dict[str, Any]:
     file, label, read = Path(job["file"]), job["label"], job["columns"]
-    table, asker = read_columns(Path(job["sample"])), _Asker(job["answers"])
+    table = read_columns(Path(job["sample"]))
     if label is not None and label not in table:
         raise DataError("label", f"{label!r} is no column of the sample: {', '.join(table)}")
     content, parity, told = file.read_bytes(), None, []

@@ -50,6 +50,10 @@ SHOWS_NOTHING = {
     "/",
     "/models",
     "/models/{model}",
+    "/api/v1/staged",
+    "/api/v1/staged/{model}/{version}",
+    "/models/{model}/staged/{version}",
+    "/models/{model}/staged/{version}/explanation",
     "/alarms/events",
     "/alarms/{id}/plane",
 }

@@ -111,6 +111,12 @@ ROUTES = {
     ("GET", "/models"): LIST,
     ("POST", "/models"): SEND,
     ("GET", "/models/{model}"): MODEL,
+    ("GET", "/models/{model}/staged/{version}"): SEND,
+    ("POST", "/models/{model}/staged/{version}"): SEND,
+    ("POST", "/models/{model}/staged/{version}/discard"): SEND,
+    ("GET", "/models/{model}/staged/{version}/explanation"): SEND,
+    ("GET", "/models/{model}/comparison"): SEND,
+    ("POST", "/models/{model}/activation"): SEND,
     ("GET", "/alarms"): LIST,
     ("GET", "/alarms/events"): OWN,  # a sign that there is something, and of what: see below
     ("GET", "/alarms/{id}"): RECORD,

@@ -40,6 +40,7 @@ LOOKS = {
     ("GET", "/reviews"): LISTED,
     ("GET", "/report"): LISTED,
     ("GET", "/report/table"): EXPORTED,
+    ("GET", "/models/{model}/comparison"): LISTED,
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,
 }
