@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import anyio.to_thread
 
 from ifonly.models.errors import UnknownModel
@@ -11,8 +13,8 @@ from ifonly.service.audit.drafts import Drafting, asked_by, content
 from ifonly.service.audit.recorder import Recorder
 from ifonly.service.errors import CannotActivate, Forbidden, ServiceError
 from ifonly.service.served import activation, staging
-from ifonly.service.served.activation import Step
-from ifonly.service.served.registry import Registry, ServedModel
+from ifonly.service.served.activation import ActivationStep
+from ifonly.service.served.registry import Registry
 from ifonly.service.served.staging import StagedVersion
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
@@ -34,12 +36,10 @@ async def activate(
         If it may not be; that is recorded too.
     """
     registry = recorder.runtime.registry
-    staged, model = await anyio.to_thread.run_sync(_chosen, registry, name, request.version)
     try:
-        check_scope(name, recorder.principal)
-        if staged is not None and staged.guesses and not request.accept_guesses:
-            raise CannotActivate(f"{staged.guesses} guesses are not checked")
-        step = activation.step_to(registry, model, request.previous)
+        if registry.may_see(name):  # else it is not there
+            check_scope(name, recorder.principal)
+        staged, step = await anyio.to_thread.run_sync(chosen_step, registry, name, request)
         draft = drafted(recorder.drafting, step, request)
         # Recorded before it is done: no version may decide anything without a record of why.
         audit = await recorder.record(draft)
@@ -48,22 +48,34 @@ async def activate(
         await refused(error, recorder, path, asked_by(request))
         raise
     return wire.ActivationReply(
-        name=name, version=model.version, previous=step.previous, audit=audit
+        name=name, version=step.model.version, previous=step.previous, audit=audit
     )
 
 
-def _chosen(
-    registry: Registry, name: str, version: str
-) -> tuple[StagedVersion | None, ServedModel]:
-    """The version, and where it is staged; None: it is among those that are served."""
-    try:
-        staged = staging.find(registry, name, version)
-    except UnknownModel:
-        return None, registry.get(name, version)
-    return staged, staging.loaded(registry, staged)
+def chosen_step(
+    registry: Registry, name: str, request: wire.ActivationRequest
+) -> tuple[StagedVersion | None, ActivationStep]:
+    """The step to the version that is asked for, and where that is staged; None: it is among those
+    that are served.
+
+    Raises
+    ------
+    UnknownModel
+        If it is neither.
+    CannotActivate, CannotUpload
+        If it may not be taken, or cannot be loaded.
+    """
+    staged, model = None, None
+    with suppress(UnknownModel):
+        staged = staging.find(registry, name, request.version)
+        model = staging.loaded(registry, staged)
+    if staged is not None and staged.guesses and not request.accept_guesses:
+        raise CannotActivate(f"{staged.guesses} guesses are not checked")
+    found = model or registry.get(name, request.version)
+    return staged, activation.step_to(registry, found, request.previous)
 
 
-def drafted(drafting: Drafting, step: Step, request: wire.ActivationRequest) -> Draft:
+def drafted(drafting: Drafting, step: ActivationStep, request: wire.ActivationRequest) -> Draft:
     """That, and from which version to which; what is said of it is in the content."""
     status = ROLLED_BACK if step.is_back else ACTIVATED
     detail = {} if step.previous is None else {"previous": step.previous}

@@ -36,7 +36,7 @@ MOST_LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class DecidedRow:
     """One row as it was decided."""
 
     record: Record
@@ -86,8 +86,8 @@ def compare(
         raise CannotActivate(f"version {other.version} of {name} is active already")
     found, unreadable = last_decided(database, active, request.last, request.only)
     rows: list[Row] = []
-    read: list[Recorded] = []
-    refused: list[tuple[Recorded, str]] = []
+    read: list[DecidedRow] = []
+    refused: list[tuple[DecidedRow, str]] = []
     for each in found:
         try:
             rows.append(other.schema.read(each.instance))
@@ -122,13 +122,13 @@ def compare(
 
 def last_decided(
     database: Database, model: ServedModel, last: int, only: str
-) -> tuple[list[Recorded], int]:
+) -> tuple[list[DecidedRow], int]:
     """The last rows that this very version has decided, the newest first; and how many records
     of it cannot be read: erased, or not what was sealed."""
-    found: list[Recorded] = []
+    found: list[DecidedRow] = []
     unreadable = 0
     for kind in KINDS:
-        rows: list[Recorded] = []
+        rows: list[DecidedRow] = []
         for record, payload in _records(database, kind, model):
             if payload is None:
                 unreadable += 1
@@ -162,18 +162,18 @@ def _records(
             return
 
 
-def _rows(record: Record, payload: Payload) -> Iterator[Recorded]:
+def _rows(record: Record, payload: Payload) -> Iterator[DecidedRow]:
     kept = json.loads(payload.content)
     asked, answer = kept["request"], kept["answer"]
     if record.facts.kind is RecordKind.EXPLANATION:
-        yield Recorded(record, 0, asked["instance"], answer["prediction"])
+        yield DecidedRow(record, 0, asked["instance"], answer["prediction"])
         return
     instances = asked.get("instances") or [asked["instance"]]
     for k, (instance, said) in enumerate(zip(instances, answer["predictions"], strict=True)):
-        yield Recorded(record, k, instance, said)
+        yield DecidedRow(record, k, instance, said)
 
 
-def _fits(each: Recorded, model: ServedModel, only: str) -> bool:
+def _fits(each: DecidedRow, model: ServedModel, only: str) -> bool:
     return only == "all" or _is_alarm(each.prediction.get("class"), model)
 
 
@@ -184,7 +184,7 @@ def _is_alarm(name: object, model: ServedModel) -> bool:
 
 
 def _changes(
-    found: Sequence[Recorded], rows: Sequence[Row], active: ServedModel, other: ServedModel
+    found: Sequence[DecidedRow], rows: Sequence[Row], active: ServedModel, other: ServedModel
 ) -> Iterator[wire.Change]:
     """Rows that are decided otherwise; of what decides nothing, whose score is another."""
     if not rows:

@@ -14,12 +14,13 @@ import numpy as np
 from ifonly.models.adding.fields import SpecField
 from ifonly.service.access import Principal
 from ifonly.service.audit.activations import check_scope, refused
+from ifonly.service.audit.drafts import Drafting
 from ifonly.service.audit.recorder import Recorder
 from ifonly.service.errors import CannotUpload, ServiceError
 from ifonly.service.served import staging
 from ifonly.service.served.activation import served_now
 from ifonly.service.served.registry import Registry, ServedModel
-from ifonly.service.served.staging import Candidate, Edit, Sent, StagedVersion
+from ifonly.service.served.staging import Edit, Sent, StagedVersion, StagingCandidate
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import staged as wire
@@ -54,7 +55,7 @@ async def edit(
     registry, by = recorder.runtime.registry, recorder.principal.actor
     said = Edit(request.values, request.checked, request.answers)
 
-    def make() -> Candidate:
+    def make() -> StagingCandidate:
         if request.revision not in (None, staged.revision):
             raise CannotUpload(
                 f"somebody has changed {staged.name} {staged.version} meanwhile: load it again"
@@ -65,7 +66,7 @@ async def edit(
 
 
 async def _taken(
-    make: Callable[[], Candidate], status: str, recorder: Recorder, path: str
+    make: Callable[[], StagingCandidate], status: str, recorder: Recorder, path: str
 ) -> wire.StagedReply:
     registry = recorder.runtime.registry
     try:
@@ -76,7 +77,7 @@ async def _taken(
         raise
     try:
         check_scope(found.name, recorder.principal)
-        audit = await _recorded(found.model, status, recorder, found.revision)
+        audit = await recorder.record(drafted(recorder.drafting, found, status))
         put = await anyio.to_thread.run_sync(staging.put, registry, found)
     except ServiceError as error:
         await refused(error, recorder, path)
@@ -106,11 +107,10 @@ async def discard(staged: StagedVersion, recorder: Recorder) -> Audit:
     return audit
 
 
-async def _recorded(model: ServedModel, status: str, recorder: Recorder, revision: int) -> Audit:
-    facts = recorder.drafting.facts(
-        RecordKind.MODEL, model, status=status, detail={"revision": revision}
-    )
-    return await recorder.record(Draft(facts))
+def drafted(drafting: Drafting, found: StagingCandidate, status: str) -> Draft:
+    """That a revision was staged or edited."""
+    detail = {"revision": found.revision}
+    return Draft(drafting.facts(RecordKind.MODEL, found.model, status=status, detail=detail))
 
 
 def found(name: str, version: str, registry: Registry, principal: Principal) -> StagedVersion:

@@ -19,7 +19,7 @@ from ifonly.service.served.staging import StagedVersion, deploy
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ActivationStep:
     """From one version to another, not taken yet."""
 
     model: ServedModel
@@ -43,7 +43,7 @@ def served_now(registry: Registry, name: str) -> str | None:
         return None
 
 
-def step_to(registry: Registry, model: ServedModel, previous: str | None = None) -> Step:
+def step_to(registry: Registry, model: ServedModel, previous: str | None = None) -> ActivationStep:
     """From what is asked now to ``model``; ``previous``: what whoever decides believes is asked.
 
     Raises
@@ -61,10 +61,12 @@ def step_to(registry: Registry, model: ServedModel, previous: str | None = None)
         raise CannotActivate(f"version {asked} of {model.name} is active already")
     # Of a model that is not here yet, its name may be known from before.
     before = registry.activation(model.name) if model.name in registry.names() else None
-    return Step(model, asked, before or last_activation(registry.root, model.name))
+    return ActivationStep(model, asked, before or last_activation(registry.root, model.name))
 
 
-def take(registry: Registry, step: Step, record: str, staged: StagedVersion | None = None) -> None:
+def take(
+    registry: Registry, step: ActivationStep, record: str, staged: StagedVersion | None = None
+) -> None:
     """Have its version asked; ``record``: the id of the record of who decided; ``staged``: where
     the version is, if it is not among those that are served.
 
@@ -93,7 +95,7 @@ def take(registry: Registry, step: Step, record: str, staged: StagedVersion | No
     registry.refresh()
 
 
-def _restore(registry: Registry, step: Step, chosen: Activation) -> None:
+def _restore(registry: Registry, step: ActivationStep, chosen: Activation) -> None:
     """What was decided before counts again: the version never came."""
     before = step.before or Activation(0, step.previous or chosen.version, (), "")
     with suppress(OSError):  # nothing more can be done; the folder of models is gone

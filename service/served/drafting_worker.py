@@ -23,7 +23,7 @@ MOST_WRITTEN = 1 << 30
 MOST_TOLD = 60
 
 
-class _Asker:
+class _GuessTaker:
     """Takes the guess of each question that nobody has answered, and remembers it."""
 
     def __init__(self, given: dict[str, str]) -> None:
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _done(job: dict[str, Any], memory: int) -> dict[str, Any]:
-    asker = _Asker(job["answers"])
+    asker = _GuessTaker(job["answers"])
     try:
         return _draft(job, asker)
     except MemoryError:
@@ -97,7 +97,7 @@ def _fault(path: tuple[str, ...], problem: str) -> dict[str, Any]:
     return {"faults": [[list(path), problem]]}
 
 
-def _draft(job: dict[str, Any], asker: _Asker) -> dict[str, Any]:
+def _draft(job: dict[str, Any], asker: _GuessTaker) -> dict[str, Any]:
     file, label, read = Path(job["file"]), job["label"], job["columns"]
     table = read_columns(Path(job["sample"]))
     if label is not None and label not in table:

@@ -69,7 +69,7 @@ class StagedVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class StagingCandidate:
     """A revision that may be staged, not in its place yet. ``discard`` it in the end."""
 
     root: Path
@@ -145,7 +145,7 @@ def _revisions(place: Path) -> Iterator[int]:
 # --- candidates -----------------------------------------------------------------------------------
 
 
-def of_zip(registry: Registry, archive: IO[bytes], by: str) -> Candidate:
+def of_zip(registry: Registry, archive: IO[bytes], by: str) -> StagingCandidate:
     """The model folder in ``archive``.
 
     Raises
@@ -184,7 +184,7 @@ class Sent:
     answers: Mapping[str, str] | None = None
 
 
-def of_file(registry: Registry, sent: Sent, limits: GuardLimits, by: str) -> Candidate:
+def of_file(registry: Registry, sent: Sent, limits: GuardLimits, by: str) -> StagingCandidate:
     """A folder that is made of a model file and a sample.
 
     Raises
@@ -248,7 +248,7 @@ class Edit:
 
 def edited(
     registry: Registry, staged: StagedVersion, edit: Edit, limits: GuardLimits, by: str
-) -> Candidate:
+) -> StagingCandidate:
     """The next revision.
 
     Raises
@@ -264,7 +264,7 @@ def edited(
 
 def _with_answers(
     registry: Registry, staged: StagedVersion, edit: Edit, limits: GuardLimits, by: str
-) -> Candidate:
+) -> StagingCandidate:
     """Made anew of what was sent; what was set in the spec is set again where it still can be."""
     if SOURCE not in staged.about:
         fault = Fault((ANSWERS,), "nothing was asked: it came as a folder")
@@ -307,7 +307,7 @@ def _set_again(spec: Path, about: Mapping[str, Any], staged: StagedVersion) -> N
 
 def _with_fields(
     registry: Registry, staged: StagedVersion, edit: Edit, limits: GuardLimits, by: str
-) -> Candidate:
+) -> StagingCandidate:
     try:
         text = with_values(staged.spec, edit.values, edit.checked, LANGUAGES)
         parse_spec(text, SPEC)
@@ -363,7 +363,7 @@ def _candidate(
     make: Callable[[Path], tuple[str, str, dict[str, Any]]],
     by: str,
     before: StagedVersion | None = None,
-) -> Candidate:
+) -> StagingCandidate:
     root = uploads.hidden(registry.root)
     try:
         name, version, about = make(root)
@@ -373,7 +373,7 @@ def _candidate(
         model = _read(registry, root, name, version, before)
         uploads.write(root, {ABOUT: json.dumps(about, default=float).encode()})
         revision = 1 if before is None else before.revision + 1
-        return Candidate(root, name, version, revision, model, about)
+        return StagingCandidate(root, name, version, revision, model, about)
     # Also when cancelled: nothing hidden stays.
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
@@ -428,7 +428,7 @@ def _printed(name: str) -> str:
 # --- put, taken out -------------------------------------------------------------------------------
 
 
-def put(registry: Registry, candidate: Candidate) -> StagedVersion:
+def put(registry: Registry, candidate: StagingCandidate) -> StagedVersion:
     """Have it staged.
 
     Raises
@@ -461,7 +461,7 @@ def put(registry: Registry, candidate: Candidate) -> StagedVersion:
     )
 
 
-def discard(candidate: Candidate) -> None:
+def discard(candidate: StagingCandidate) -> None:
     """Leave nothing of it but what was put."""
     shutil.rmtree(candidate.root, ignore_errors=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 from rich.table import Table
@@ -11,7 +11,6 @@ from rich.text import Text
 
 from ifonly.models.repository import load_folder
 from ifonly.service.ask import catalogue
-from ifonly.service.doors.cli import models_add
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
@@ -21,12 +20,58 @@ from ifonly.service.doors.cli.console import (
     registry,
     settings,
 )
+from ifonly.service.doors.cli.lazy import LazyCommand, LazyGroup
 from ifonly.service.served.registry import prepare
 
+
+class ModelCommands(LazyGroup):
+    """The commands of ``ifonly models``."""
+
+    table: ClassVar = {
+        "add": LazyCommand(
+            "models_add",
+            "add",
+            "Register a model with no code: read FILE, look at the rows of --data, write its "
+            "folder.",
+        ),
+        "check": LazyCommand(
+            "models",
+            "check",
+            "Load a model folder as the service would; print every reason if it would be refused.",
+        ),
+        "stage": LazyCommand(
+            "models_versions",
+            "stage",
+            "Make a version and try it, without anybody being answered by it.",
+        ),
+        "staged": LazyCommand("models_versions", "list_staged", "Every version that is staged."),
+        "set": LazyCommand(
+            "models_versions",
+            "set_fields",
+            "Set fields of a staged version, check its guesses, answer its questions.",
+        ),
+        "compare": LazyCommand(
+            "models_versions",
+            "compare",
+            "What a version would change of what the active one has decided, and what is otherwise "
+            "in it.",
+        ),
+        "activate": LazyCommand(
+            "models_versions",
+            "activate",
+            "Have a version asked where none is named. Later ones are taken back.",
+        ),
+        "rollback": LazyCommand(
+            "models_versions", "rollback", "Have an earlier version asked again."
+        ),
+    }
+
+
 app = typer.Typer(
-    help="List the models, check a model folder, or make one.", invoke_without_command=True
+    cls=ModelCommands,
+    help="List the models, check a model folder, or make one.",
+    invoke_without_command=True,
 )
-app.command("add")(models_add.add)
 
 
 @app.callback()
@@ -49,7 +94,6 @@ def list_models(context: typer.Context, models: Models = None, as_json: AsJson =
         out.print(f"refused: {refused['folder']}\n{refused['reason']}", markup=False)
 
 
-@app.command("check")
 def check(
     folder: Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")],
 ) -> None:
