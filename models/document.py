@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -46,14 +46,52 @@ def read_document(
         ``MAX_PROBLEMS``. Or if it is longer or deeper than any that means something.
     """
     document = _parse(text, file)
+    wrong = _shape(document, schema, may_be_infinite)
+    if wrong:
+        raise SpecError.of(file, [problem for _, problem in wrong])
+    return document
+
+
+def well_shaped(
+    text: bytes, file: str, schema: Mapping[str, Any], may_be_infinite: MayBeInfinite = _nowhere
+) -> Document:
+    """What is left of a document that :func:`read_document` refuses, without the values that it
+    names: something to look at for what else is wrong. Keys may be missing from it.
+
+    Raises
+    ------
+    SpecError
+        If it is no TOML.
+    """
+    document = _parse(text, file)
+    for path, _ in _shape(document, schema, may_be_infinite):
+        _drop(document, path)
+    return document
+
+
+def _drop(document: Document, path: Path) -> None:
+    """Take out the value that ``path`` leads to; the whole of a list, whose items it would move."""
+    holder: dict[str, Any] | None = None
+    key, at = "", cast("Any", document)
+    for part in path:
+        if isinstance(at, dict):
+            holder, key = at, str(part)
+            at = at.get(key)
+        elif isinstance(at, list) and isinstance(part, int):
+            at = at[part]
+    if holder is not None:
+        holder.pop(key, None)
+
+
+def _shape(
+    document: Document, schema: Mapping[str, Any], may_be_infinite: MayBeInfinite
+) -> list[tuple[Path, SpecProblem]]:
     problems = [*islice(_not_numbers(document, (), may_be_infinite), MAX_PROBLEMS)]
     # A schema says nothing sensible of numbers that are none.
     if not problems:
         found = islice(_misshapen(document, schema), MAX_PROBLEMS)
         problems = list(dict.fromkeys(found))  # one a missing key
-    if problems:
-        raise SpecError.of(file, problems)
-    return document
+    return problems
 
 
 def dotted(path: Path) -> str:
@@ -87,7 +125,7 @@ def _parse(text: bytes, file: str) -> Document:
 
 def _not_numbers(
     value: object, path: Path, may_be_infinite: MayBeInfinite
-) -> Iterator[SpecProblem]:
+) -> Iterator[tuple[Path, SpecProblem]]:
     """Numbers that no float can hold, and infinities where they have no meaning."""
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -97,7 +135,8 @@ def _not_numbers(
             yield from _not_numbers(item, (*path, i), may_be_infinite)
     elif isinstance(value, int | Decimal) and not _fits_float(value, may_be_infinite(path)):
         shown = str(value) if isinstance(value, Decimal) else "a whole number too large"
-        yield SpecProblem(dotted(path), f"is {shown}: not a finite number of float range")
+        problem = f"is {shown}: not a finite number of float range"
+        yield path, SpecProblem(dotted(path), problem)
 
 
 def _fits_float(value: int | Decimal, may_be_infinite: bool) -> bool:
@@ -112,11 +151,17 @@ def _fits_float(value: int | Decimal, may_be_infinite: bool) -> bool:
     return math.isfinite(number) and (number != 0.0 or value == 0)
 
 
-def _misshapen(document: Document, schema: Mapping[str, Any]) -> Iterator[SpecProblem]:
+def _misshapen(document: Document, schema: Mapping[str, Any]) -> Iterator[tuple[Path, SpecProblem]]:
     for error in Draft202012Validator(schema).iter_errors(document):
-        is_of_keys = error.validator == "additionalProperties"
-        for sentence in _unknown_keys(error) if is_of_keys else [_sentence(error)]:
-            yield SpecProblem(dotted(tuple(error.absolute_path)), sentence)
+        path = tuple(error.absolute_path)
+        if error.validator == "additionalProperties":
+            sentences = [*_unknown_keys(error)]
+        else:
+            sentences = [_sentence(error)]
+        # A table with a key too many or too few is itself in order.
+        is_of_keys = error.validator in ("additionalProperties", "required")
+        for sentence in sentences:
+            yield (() if is_of_keys else path), SpecProblem(dotted(path), sentence)
 
 
 def _sentence(error: ValidationError) -> str:

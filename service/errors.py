@@ -24,6 +24,7 @@ ServiceError
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
 ├── CannotUpload              a model that is sound and cannot be put where models are: why
+├── CannotActivate            a version that cannot be asked in place of the one that is: why
 ├── TooOften                  whoever asks has asked as often as they may
 ├── ShareSpent                whoever asks has as much of the service as one may have
 ├── KeyReused                 an idempotency key was used for another request
@@ -273,6 +274,10 @@ class InvalidCursor(ServiceError):
 
 class CannotUpload(ServiceError):
     """A model cannot be put where models are; the message says why, and what to do."""
+
+
+class CannotActivate(ServiceError):
+    """A version cannot be asked in place of the one that is; the message says why."""
 
 
 class FormatUnavailable(ServiceError):

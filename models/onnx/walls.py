@@ -13,17 +13,17 @@ if sys.platform != "win32":
 _OOM = Path("/proc/self/oom_score_adj")
 
 
-def wall_in(memory_bytes: int) -> None:
-    """No more address space than that, no file written, nothing left where it dies; and where the
-    machine has none left, this process goes first and not the service."""
+def wall_in(memory_bytes: int, file_bytes: int = 0) -> None:
+    """No more address space than that, no longer file written, nothing left where it dies; and
+    where the machine has none left, this process goes first and not the service."""
     if sys.platform == "win32":  # has no such limits; the watchdog's remains
         return
     with contextlib.suppress(OSError):  # only Linux has it
         _OOM.write_text("1000")
     _at_most(resource.RLIMIT_AS, memory_bytes)
     _at_most(resource.RLIMIT_CORE, 0)
-    # No file may grow: a graph that writes finds no room.
-    _at_most(resource.RLIMIT_FSIZE, 0)
+    # By default no file may grow: a graph that writes finds no room.
+    _at_most(resource.RLIMIT_FSIZE, file_bytes)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from ifonly.models.errors import ModelError, UnknownModel
 from ifonly.models.onnx import GuardLimits
+from ifonly.models.repository.activation import Activation, last_activation, served_version
 from ifonly.models.repository.deployed import DeployedModel
 from ifonly.models.repository.files import (
     Id,
@@ -47,6 +48,8 @@ class RefreshChanges:
     loaded: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    activated: tuple[str, ...] = ()
+    """What is asked from now on where no version is named."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,12 @@ class _Snapshot(Generic[T]):
     entries: Mapping[Id, _Entry[T]] = field(default_factory=dict)
     """The folders that are served, by name, then version, oldest first."""
     refused: Mapping[Id, _Refused] = field(default_factory=dict)
+    activations: Mapping[str, Activation] = field(default_factory=dict)
+    """By name; of a name that is not in it nobody has decided."""
+
+    def served(self, name: str) -> str | None:
+        """The version that is asked where none is named; None: each was taken back."""
+        return served_version(self.versions_of(name), self.activations.get(name))
 
     @cached_property
     def versions(self) -> Mapping[str, tuple[str, ...]]:
@@ -159,18 +168,23 @@ class Repository(Generic[T]):
         return tuple(entry.model for entry in self._snapshot.entries.values())
 
     def get(self, name: str, version: str | None = None) -> DeployedModel:
-        """A model; its latest version by natural order where none is named.
+        """A model; where no version is named its latest by natural order that was not taken back.
 
         Raises
         ------
         UnknownModel
-            If no model of that name and version is deployed.
+            If no model of that name and version is deployed, or none is named and each was taken
+            back.
         """
         return self._entry(name, version).model
 
     def prepared(self, name: str, version: str | None = None) -> T:
         """What ``prepare`` made of the model that :meth:`get` returns."""
         return self._entry(name, version).prepared
+
+    def activation(self, name: str) -> Activation | None:
+        """What was decided last of the versions of a model; None: nothing."""
+        return self._snapshot.activations.get(name)
 
     @property
     def refused(self) -> Mapping[str, FolderRefusal]:
@@ -185,7 +199,12 @@ class Repository(Generic[T]):
     def _entry(self, name: str, version: str | None) -> _Entry[T]:
         snapshot = self._snapshot  # one look: a refresh may replace it meanwhile
         versions = snapshot.versions_of(name)
-        entry = snapshot.entries.get((name, versions[-1] if version is None else version))
+        asked = snapshot.served(name) if version is None else version
+        if asked is None:
+            raise UnknownModel(
+                f"each version of model {name!r} that is here was taken back: {', '.join(versions)}"
+            )
+        entry = snapshot.entries.get((name, asked))
         if entry is None:
             raise UnknownModel(
                 f"model {name!r} has no version {version!r}; it has {', '.join(versions)}"
@@ -211,8 +230,11 @@ class Repository(Generic[T]):
             visits = {
                 key: self._visit(key, path, before) for key, path in version_folders(self.root)
             }
+            names = {name for name, version in visits if version}
+            # Read after the folders: of a version that is chosen, the folder is there before.
+            decided = {name: last_activation(self.root, name) for name in sorted(names)}
             # One assignment: a reader sees all of it or nothing.
-            self._snapshot = _merged(before, visits)
+            self._snapshot = _merged(before, visits, {k: a for k, a in decided.items() if a})
             return _changes(before, self._snapshot)
 
     def _visit(self, key: Id, path: Path, before: _Snapshot[T]) -> _Entry[T] | _Refused:
@@ -259,7 +281,11 @@ def _itself(model: DeployedModel) -> DeployedModel:
     return model
 
 
-def _merged(before: _Snapshot[T], visits: Mapping[Id, _Entry[T] | _Refused]) -> _Snapshot[T]:
+def _merged(
+    before: _Snapshot[T],
+    visits: Mapping[Id, _Entry[T] | _Refused],
+    decided: Mapping[str, Activation],
+) -> _Snapshot[T]:
     """What is served after the visits: a refused folder leaves what was."""
     entries = {key: visit for key, visit in visits.items() if isinstance(visit, _Entry)}
     refused = {key: visit for key, visit in visits.items() if isinstance(visit, _Refused)}
@@ -269,7 +295,7 @@ def _merged(before: _Snapshot[T], visits: Mapping[Id, _Entry[T] | _Refused]) -> 
         if refusal is not None and refusal.keeps:
             entries[key] = old
     order = sorted(entries, key=lambda key: (key[0], natural(key[1])))
-    return _Snapshot({key: entries[key] for key in order}, refused)
+    return _Snapshot({key: entries[key] for key in order}, refused, decided)
 
 
 def _changes(before: _Snapshot[T], after: _Snapshot[T]) -> RefreshChanges:
@@ -280,4 +306,11 @@ def _changes(before: _Snapshot[T], after: _Snapshot[T]) -> RefreshChanges:
         ),
         removed=tuple(label_of(k) for k in was if k not in now),
         refused=tuple(label_of(k) for k, r in after.refused.items() if before.refused.get(k) != r),
+        activated=tuple(
+            label_of((name, version))
+            for name, decided in after.activations.items()
+            if before.activations.get(name) != decided
+            and name in after.versions
+            and (version := after.served(name)) is not None
+        ),
     )

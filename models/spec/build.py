@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from ifonly.models.document import Document
 from ifonly.models.encoding import Encoding, FeatureEncoding, Form, Place
-from ifonly.models.errors import SpecError
+from ifonly.models.errors import SpecError, SpecProblem
 from ifonly.models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
-from ifonly.models.spec.checks import contradictions
-from ifonly.models.spec.document import read_spec
-from ifonly.models.spec.policy_checks import policy_contradictions
+from ifonly.models.spec.checks import CHECKS
+from ifonly.models.spec.document import read_spec, rest_of_spec
+from ifonly.models.spec.policy_checks import OF_WHOLE, POLICY_CHECKS
 from ifonly.models.spec.remote import RemoteSpec, remote_contradictions, remote_spec
 
 
@@ -62,13 +63,14 @@ def parse_spec(text: bytes, file: str) -> Spec:
     SpecError
         With every problem found: file, dotted key, value and limit.
     """
-    document = read_spec(text, file)
     # All of them, so that the file is mended once.
-    problems = [
-        *contradictions(document),
-        *policy_contradictions(document),
-        *remote_contradictions(document),
-    ]
+    try:
+        document = read_spec(text, file)
+    except SpecError as error:
+        rest = _despite(rest_of_spec(text, file), error.problems)
+        raise SpecError.of(file, [*error.problems, *rest]) from None
+    checks = (*CHECKS, *POLICY_CHECKS, *OF_WHOLE, remote_contradictions)
+    problems = [p for check in checks for p in check(document)]
     if problems:
         raise SpecError.of(file, problems)
     output = document.get("output", {})
@@ -86,6 +88,21 @@ def parse_spec(text: bytes, file: str) -> Spec:
         sha256=hashlib.sha256(text).hexdigest(),
         remote=remote_spec(document),
     )
+
+
+def _despite(document: Document, known: Sequence[SpecProblem]) -> Iterator[SpecProblem]:
+    """What else is wrong, as far as it can be said without what is ``known`` to be."""
+    for check in (*CHECKS, *POLICY_CHECKS):
+        # A check that needs what is not there says nothing.
+        with suppress(KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
+            for problem in check(document):
+                if not any(_is_of(problem.key, other.key) for other in known):
+                    yield problem
+
+
+def _is_of(key: str, other: str) -> bool:
+    """Whether one is the other, or within it."""
+    return key == other or key.startswith((f"{other}.", f"{other}[")) or other.startswith(f"{key}[")
 
 
 def _feature(table: Document) -> Feature:

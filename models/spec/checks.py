@@ -20,17 +20,6 @@ MOST_DIGITS = 15
 _LEAST_CLASSES = 2
 
 
-def contradictions(document: Document) -> Iterator[SpecProblem]:
-    """Every semantic problem of ``document`` but those of its policy."""
-    yield from _unsafe_names(document)
-    yield from _repeated_features(document["features"])
-    for i, table in enumerate(document["features"]):
-        for key, problem in _feature(table):
-            yield SpecProblem(f"features[{i}]{key}", f"{table['name']} {problem}")
-    yield from _decision(document)
-    yield from _output(document)
-
-
 def _unsafe_names(document: Document) -> Iterator[SpecProblem]:
     # Python's `$` also matches before a final newline, which JSON Schema's does not.
     for key in ("name", "version"):
@@ -43,12 +32,20 @@ def is_path_safe(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name) is not None
 
 
-def _repeated_features(features: Sequence[Document]) -> Iterator[SpecProblem]:
-    names = [table["name"] for table in features]
+def _repeated_features(document: Document) -> Iterator[SpecProblem]:
+    names = [table["name"] for table in document["features"]]
     for i, name in enumerate(names):
         if name in names[:i]:
             first = names.index(name)
             yield SpecProblem(f"features[{i}].name", f"{name!r} is already features[{first}]")
+
+
+def _features(document: Document) -> Iterator[SpecProblem]:
+    for i, table in enumerate(document["features"]):
+        # One that is told to lack its name or its kind says nothing more.
+        if "name" in table and "kind" in table:
+            for key, problem in _feature(table):
+                yield SpecProblem(f"features[{i}]{key}", f"{table['name']} {problem}")
 
 
 # --- one feature --------------------------------------------------------------------------
@@ -221,3 +218,7 @@ def _threshold(task: str, table: Document) -> Iterator[SpecProblem]:
 def _output(document: Document) -> Iterator[SpecProblem]:
     if document["task"] == "multiclass" and "column" in document.get("output", {}):
         yield SpecProblem("output.column", "has no meaning: a multiclass score has every column")
+
+
+CHECKS = (_unsafe_names, _repeated_features, _features, _decision, _output)
+"""Of a document, problems of all but its policy: each check says its own."""

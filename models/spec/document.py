@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ifonly.models.document import Document, Path, read_document
+from ifonly.models.document import Document, Path, read_document, well_shaped
 
 
 @cache
@@ -27,6 +27,17 @@ def read_spec(text: bytes, file: str) -> Document:
         With the line and column of a syntax error, or with every key that is wrong.
     """
     return read_document(text, file, json_schema(), _is_bound)
+
+
+def rest_of_spec(text: bytes, file: str) -> Document:
+    """What :func:`read_spec` finds nothing wrong with, of a file that it refuses.
+
+    Raises
+    ------
+    SpecError
+        If it is no TOML.
+    """
+    return well_shaped(text, file, json_schema(), _is_bound)
 
 
 def _is_bound(path: Path) -> bool:

@@ -5,7 +5,7 @@ Only what can be said without knowing the rule language or the search: names, li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -23,26 +23,43 @@ _SETTINGS = ("direction", "range", "max_change", "only_to", "fixed_cost", "cost_
 """Keys that say how a feature is set: pointless on one that cannot be."""
 
 
-def policy_contradictions(document: Document) -> Iterator[SpecProblem]:
-    """Every semantic problem of the document's policy."""
-    policy = document.get("policy", {})
-    entries = policy.get("features", {})
-    features = {table["name"]: table for table in document["features"]}
-    for name in entries:
-        if name not in features:
-            known = ", ".join(features)
+def _names(document: Document) -> Iterator[SpecProblem]:
+    names = [table["name"] for table in document["features"]]
+    for name in _entries(document):
+        if name not in names:
+            known = ", ".join(names)
             yield SpecProblem(f"policy.features.{name}", f"is not a feature ({known})")
-    for name, feature in features.items():
-        for below, problem in _feature(entries.get(name, {}), feature):
+
+
+def _features(document: Document) -> Iterator[SpecProblem]:
+    yield from _each(document, _feature)
+
+
+def _levers(document: Document) -> Iterator[SpecProblem]:
+    yield from _each(document, _actionable)
+
+
+def _each(
+    document: Document, check: Callable[[Document, Document], Iterator[_Problem]]
+) -> Iterator[SpecProblem]:
+    entries = _entries(document)
+    for name, feature in _by_name(document).items():
+        for below, problem in check(entries.get(name, {}), feature):
             yield SpecProblem(f"policy.features.{name}{below}", problem)
-    yield from _plausibility(policy.get("plausibility"))
-    yield from _probability(policy.get("target", {}), document)
-    yield from _robust(policy, document)
+
+
+def _entries(document: Document) -> Document:
+    found: Document = document.get("policy", {}).get("features", {})
+    return found
+
+
+def _by_name(document: Document) -> dict[str, Document]:
+    """Features that are told apart, and of which it is known what they are."""
+    return {t["name"]: t for t in document["features"] if "name" in t and "kind" in t}
 
 
 def _feature(entry: Document, feature: Document) -> Iterator[_Problem]:
     yield from _kind(entry, feature)
-    yield from _actionable(entry, feature)
     if entry.get("fillable") and not feature.get("missing", False):
         yield ".fillable", "is true, but the feature is never missing (missing = false)"
     if is_categorical(feature):
@@ -144,7 +161,8 @@ def _cost_matrix(entry: Document, names: Sequence[str]) -> Iterator[_Problem]:
             yield f".cost_matrix[{i}][{i}]", f"is {row[i]}, not 0: staying costs nothing"
 
 
-def _plausibility(table: Document | None) -> Iterator[SpecProblem]:
+def _plausibility(document: Document) -> Iterator[SpecProblem]:
+    table = document.get("policy", {}).get("plausibility")
     if table is None:
         return
     method = table["method"]
@@ -159,7 +177,8 @@ def _plausibility(table: Document | None) -> Iterator[SpecProblem]:
             yield SpecProblem(f"policy.plausibility.{key}", f"has no meaning for method {method!r}")
 
 
-def _robust(policy: Document, document: Document) -> Iterator[SpecProblem]:
+def _robust(document: Document) -> Iterator[SpecProblem]:
+    policy = document.get("policy", {})
     if not policy.get("target", {}).get("robust", False):
         return
     key = "policy.target.robust"
@@ -169,11 +188,17 @@ def _robust(policy: Document, document: Document) -> Iterator[SpecProblem]:
         yield SpecProblem(key, "is true, but no feature declares a tolerance")
 
 
-def _probability(target: Document, document: Document) -> Iterator[SpecProblem]:
-    if "probability" not in target:
+def _probability(document: Document) -> Iterator[SpecProblem]:
+    if "probability" not in document.get("policy", {}).get("target", {}):
         return
     key = "policy.target.probability"
     if document["task"] == "regression":
         yield SpecProblem(key, "is given, but a regression gives no probabilities")
     elif "desired" not in document.get("decision", {}):
         yield SpecProblem(key, "is given, but no class is desired (decision.desired)")
+
+
+POLICY_CHECKS = (_names, _features, _plausibility)
+"""Of a document, problems of its policy: each check says its own."""
+OF_WHOLE = (_levers, _probability, _robust)
+"""The same, of a document that lacks nothing: they tell what is not there."""

@@ -50,6 +50,7 @@ CANNOT_REPLAY = _kind(409, "cannot-replay", "The record cannot be asked again")
 NOT_AS_SEALED = _kind(409, "not-as-sealed", "The record is not what was written")
 # 409, not 422: the model is sound, its place is taken.
 CANNOT_UPLOAD = _kind(409, "cannot-upload", "The model cannot be put in its place")
+CANNOT_ACTIVATE = _kind(409, "cannot-activate", "The version cannot be activated")
 # 410, not 404: auditors must see that there was a record.
 ERASED = _kind(410, "erased", "The content was erased")
 # 421 (RFC 9110, 15.5.20): the request was sent to a host that this service does not answer for.

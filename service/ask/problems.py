@@ -174,6 +174,7 @@ PLAIN: Mapping[type[Exception], tuple[ProblemType, int | None]] = {
     errors.ErasedRecord: (kinds.ERASED, None),
     errors.CannotReplay: (kinds.CANNOT_REPLAY, None),
     errors.CannotUpload: (kinds.CANNOT_UPLOAD, None),
+    errors.CannotActivate: (kinds.CANNOT_ACTIVATE, None),
     errors.FormatUnavailable: (kinds.FORMAT_UNAVAILABLE, None),
     UnknownModel: (kinds.UNKNOWN_MODEL, None),
 }

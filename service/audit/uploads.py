@@ -6,9 +6,7 @@ from typing import IO
 
 import anyio.to_thread
 
-from ifonly.service.access import Principal
-from ifonly.service.ask.problems import problem_of
-from ifonly.service.audit.drafts import content
+from ifonly.service.audit.activations import check_scope, refused
 from ifonly.service.audit.recorder import Recorder
 from ifonly.service.errors import CannotUpload, Forbidden, ServiceError
 from ifonly.service.served import uploads
@@ -18,7 +16,7 @@ from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import models as wire
 
-UPLOADED, REFUSED = "uploaded", "refused"
+UPLOADED = "uploaded"
 
 
 async def take_in(archive: IO[bytes], recorder: Recorder, path: str) -> wire.UploadReply:
@@ -34,16 +32,16 @@ async def take_in(archive: IO[bytes], recorder: Recorder, path: str) -> wire.Upl
         # In a thread: unpacking and trying take seconds.
         found = await anyio.to_thread.run_sync(uploads.stage, registry, archive)
     except ServiceError as error:
-        await _refused(error, recorder, path)
+        await refused(error, recorder, path)
         raise
     try:
         # The zip has the model's name, so only now is it known whether they may send it.
-        _check_scope(found, recorder.principal)
+        check_scope(found.model.name, recorder.principal)
         # Recorded before it is served: no model may decide anything without a record of its coming.
         audit = await recorder.record(Draft(_uploaded(found, recorder)))
         await anyio.to_thread.run_sync(uploads.publish, registry, found)
     except (CannotUpload, Forbidden) as error:
-        await _refused(error, recorder, path)
+        await refused(error, recorder, path)
         raise
     finally:
         await anyio.to_thread.run_sync(uploads.discard, found)
@@ -61,27 +59,6 @@ async def take_in(archive: IO[bytes], recorder: Recorder, path: str) -> wire.Upl
     )
 
 
-def _check_scope(found: Staged, principal: Principal) -> None:
-    """Raises
-    ------
-    Forbidden
-        If it is none of their models; or if they are here for some machines only, for a model
-        decides for all of them.
-    """
-    scope = principal.scope
-    if not scope.has_model(found.model.name) or scope.attributes:
-        raise Forbidden(f"{principal.actor} may send models within their scope only")
-
-
 def _uploaded(found: Staged, recorder: Recorder) -> Facts:
     detail = {"zip_sha256": found.sha256, "files": found.parcel.files, "bytes": found.parcel.size}
     return recorder.drafting.facts(RecordKind.MODEL, found.model, status=UPLOADED, detail=detail)
-
-
-async def _refused(error: ServiceError, recorder: Recorder, path: str) -> None:
-    """Whoever sends what is refused is remembered, with the reasons; not the model."""
-    problem = problem_of(error)
-    assert problem is not None
-    said = {"status": REFUSED, "detail": {"why": problem.kind.slug}}
-    facts = recorder.drafting.plain(kind=RecordKind.MODEL, **said)
-    await recorder.record(Draft(facts, content(problem.written(path), b"null")))

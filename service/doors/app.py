@@ -33,6 +33,7 @@ from ifonly.service.doors.http import (
     openapi,
     problems,
     routes,
+    staging,
     uploading,
     witness,
 )
@@ -230,6 +231,7 @@ def create_app(
     app.include_router(events.router)
     app.include_router(events.letters)
     app.include_router(uploading.router)
+    app.include_router(staging.router)
     app.include_router(health.front)
     app.include_router(health.router)
     app.include_router(scraped.router)
@@ -241,7 +243,11 @@ def create_app(
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_body_bytes,
-        longer={"/bulk": settings.max_job_bytes, "/models": settings.max_upload_bytes},
+        longer={
+            "/bulk": settings.max_job_bytes,
+            "/models": settings.max_upload_bytes,
+            "/staged": settings.max_upload_bytes,
+        },
         seconds=settings.body_seconds,
     )
     # Added after the limit, so asked before it: a misdirected request is refused unread.

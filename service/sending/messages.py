@@ -14,6 +14,7 @@ from ifonly.service.store.chain_membership import contradicted
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.outbox import Message
+from ifonly.service.store.terms import State
 from ifonly.service.wire.cloudevents import JSON, CloudEvent
 
 EXPLAINED = "ifonly.inference.explanation"
@@ -77,7 +78,7 @@ def webhook_of(database: Database, message: Message) -> bytes:
     """
     job = jobs.find(database, message.job)
     what: str = job.state
-    if job.state is jobs.State.DONE and job.refused == job.rows:
+    if job.state is State.DONE and job.refused == job.rows:
         what = "failed"  # not one of its rows has an answer
     told = {
         "type": f"job.{what}",

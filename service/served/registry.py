@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext, suppress
 from copy import copy
@@ -25,6 +26,8 @@ from ifonly.models.repository import (
     Repository,
     load_folder,
 )
+from ifonly.models.repository.activation import Activation
+from ifonly.models.repository.files import Signature, signature_of
 from ifonly.models.schema import Decision, Schema
 from ifonly.service.access import EVERYTHING, Scope
 from ifonly.service.errors import ModelsNotFound
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from ifonly.service.served.remote.remotes import Remotes
 
 SPEC = "spec.toml"
+MOST_KEPT = 4
+"""Models that are loaded, and not served."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +220,8 @@ class Registry:
         self._scope = EVERYTHING
         self._sandbox = sandbox
         self._remotes = remotes
+        self._kept: dict[tuple[Path, Signature], ServedModel] = {}
+        self._kept_lock = threading.Lock()
         limits, before = (None, None) if sandbox is None else (sandbox.limits, self._try)
         self._repository: Repository[ServedModel] = Repository(
             root, ready, limits=limits, before=before
@@ -299,6 +306,23 @@ class Registry:
         """The model, with who is asked of it."""
         return model if self._remotes is None else asking(model, self._remotes)
 
+    @property
+    def limits(self) -> GuardLimits:
+        """What a model may cost."""
+        return GuardLimits() if self._sandbox is None else self._sandbox.limits
+
+    def read_once(self, folder: Path, root: Path) -> ServedModel:
+        """As :meth:`read`; the last ones stay loaded as long as nobody writes to their folders."""
+        key = (folder, signature_of(folder))
+        with self._kept_lock:
+            if key not in self._kept:
+                self._kept[key] = self.read(folder, root)
+            # Last again: the one that was asked longest ago goes first.
+            model = self._kept[key] = self._kept.pop(key)
+            while len(self._kept) > MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return model
+
     def _try(self, folder: Path) -> None:
         assert self._sandbox is not None
         self._sandbox.check(folder, self.root)
@@ -332,7 +356,7 @@ class Registry:
                 "%s cannot be read (%s); what was loaded stays served", self.root, error.strerror
             )
             return
-        for what in ("loaded", "removed"):
+        for what in ("loaded", "removed", "activated"):
             for identity in getattr(changes, what):
                 logger.info("%s model %s", what, identity)
         self._log_refused(before)
@@ -376,13 +400,18 @@ class Registry:
     def names(self) -> tuple[str, ...]:
         return tuple(n for n in self._repository.names() if self._scope.has_model(n))
 
+    def activation(self, name: str) -> Activation | None:
+        """What was decided last of the versions of a model; None: nothing."""
+        self._check_scope(name)
+        return self._repository.activation(name)
+
     def versions(self, name: str) -> tuple[str, ...]:
         # Asked first: of what is out of scope not even the versions are told.
         self._check_scope(name)
         return self._repository.versions(name)
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
-        """A model that can be asked; its latest version where none is named.
+        """A model that can be asked; where no version is named the one that is active.
 
         Raises
         ------
@@ -406,6 +435,10 @@ class Registry:
         """
         self._check_scope(name)
         return self._repository.prepared(name, version)
+
+    def may_see(self, name: str) -> bool:
+        """Whether a model of that name is within the scope, here or not."""
+        return self._scope.has_model(name)
 
     def _check_scope(self, name: str) -> None:
         """What is out of scope is not there; nor does the message say what else is."""

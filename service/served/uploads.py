@@ -11,9 +11,11 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -100,11 +102,12 @@ def _tried(registry: Registry, archive: IO[bytes], root: Path) -> Staged:
         _check_new(registry, parcel)
         model = registry.read(parcel.folder, root)
     except ModelError as error:
-        raise InvalidRequest(RequestPart.MODEL, _faults(error)) from None
-    return Staged(root, model, parcel, _sha256(archive))
+        raise InvalidRequest(RequestPart.MODEL, faults_of(error)) from None
+    return Staged(root, model, parcel, sha256_of(archive))
 
 
-def _sha256(archive: IO[bytes]) -> str:
+def sha256_of(archive: IO[bytes]) -> str:
+    """Of all of it, from its beginning."""
     digest = hashlib.sha256()
     archive.seek(0)
     while piece := archive.read(1 << 20):
@@ -116,16 +119,18 @@ def _check_new(registry: Registry, parcel: Parcel) -> None:
     name, version = parcel.folder.parts[-2:]
     # An early answer, before the trial; the rename in `publish` decides.
     if (registry.root / name / version).exists():
-        raise _is_there(name, version)
+        raise is_there(name, version)
 
 
-def _is_there(name: str, version: str) -> CannotUpload:
+def is_there(name: str, version: str) -> CannotUpload:
+    """That a version is, so that no other can come."""
     return CannotUpload(
         f"version {version} of {name} is there already: a version is never replaced, send another"
     )
 
 
-def _faults(error: ModelError) -> list[Fault]:
+def faults_of(error: ModelError) -> list[Fault]:
+    """Everything wrong with a folder: file, key and sentence of each."""
     match error:
         case SpecError():
             file = error.file.rpartition("/")[2]
@@ -166,8 +171,25 @@ def put_in_place(folder: Path, models: Path) -> None:
             os.rename(folder, place)
     except OSError as error:
         if error.errno in _THERE:
-            raise _is_there(name, version) from None
+            raise is_there(name, version) from None
         raise CannotUpload(f"the folder of models cannot be written ({error.strerror})") from None
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Have ``folder`` hold ``files``, none of which it has, by their names; on the disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        with (folder / name).open("xb") as file:
+            file.write(content)
+            file.flush()
+            # What is announced as there must still be there after a power cut.
+            os.fsync(file.fileno())
+    return folder
+
+
+def safe_name(stem: str) -> str:
+    """A name of a model that is made of a file's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "model"
 
 
 def _renamed(folder: Path, place: Path) -> bool:

@@ -76,7 +76,10 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.JOB: KindOfRecord(
         "the beginning of a job, or its end", _each("queued", "done", "cancelled")
     ),
-    RecordKind.MODEL: KindOfRecord("a model that was sent", _each("uploaded", "refused")),
+    RecordKind.MODEL: KindOfRecord(
+        "a version of a model that was sent, or is asked from then on where none is named",
+        _each("uploaded", "staged", "edited", "discarded", "activated", "rolled_back", "refused"),
+    ),
     RecordKind.SIGN_IN: KindOfRecord(
         "a sign-in to the pages", _each("signed_in", "sign_in_failed", "signed_out")
     ),

@@ -13,7 +13,7 @@ from ifonly.service.wire.replies import Audit, Constraint, ModelReference
 
 class ModelSummary(Wire):
     name: str
-    version: str = Field(description="The latest; asked unless a request pins another.")
+    version: str = Field(description="The active one; asked unless a request pins another.")
     versions: list[str]
     title: Text
     description: Text

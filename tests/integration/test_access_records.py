@@ -51,11 +51,15 @@ SHOWS_NOTHING = {
     "/",
     "/models",
     "/models/{model}",
+    "/api/v1/staged",
+    "/api/v1/staged/{model}/{version}",
+    "/models/{model}/staged/{version}",
+    "/models/{model}/staged/{version}/explanation",
     "/alarms/events",
     "/alarms/{id}/plane",
 }
-"""Routes that show models, how far something is, ids and reasons without readings, the log's size and
-hashes, or what was looked at already."""
+"""Routes that show models, how far something is, ids and reasons without readings, the log's size
+and hashes, or what was looked at already."""
 
 
 def test_every_route_that_shows_what_was_recorded_is_recorded() -> None:

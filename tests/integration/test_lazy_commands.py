@@ -168,8 +168,8 @@ def groups() -> list[tuple[str, LazyGroup]]:
     return [(called, group) for called, group in found if isinstance(group, LazyGroup)]
 
 
-def test_there_are_two_lazy_groups() -> None:
-    assert [called for called, _ in groups()] == ["ifonly", "ifonly causal"]
+def test_there_are_three_lazy_groups() -> None:
+    assert [called for called, _ in groups()] == ["ifonly", "ifonly models", "ifonly causal"]
 
 
 LISTED = [(group, name) for _, group in groups() for name in group.table]

@@ -147,8 +147,9 @@ def test_a_zip_is_sent_by_a_plain_form(pages: httpx.Client, root: Path) -> None:
 
     broken = send(zipped("7").replace(b"PK", b"KP"))
     assert (broken.status_code, "cannot be unpacked" in broken.text) == (422, True)
-    assert send(zipped("7")).status_code == 200
-    assert (root / "press" / "7").is_dir()
+    sent = send(zipped("7"))
+    assert (sent.status_code, sent.headers["location"]) == (303, "/models/press/staged/7")
+    assert not (root / "press" / "7").exists()
     assert send(zipped("7")).status_code == 409
     assert pages.post("/models", data=csrf).status_code == 422
 

@@ -486,7 +486,7 @@ def test_a_command_compares(
     monkeypatch.setenv("IFONLY_PREDICTOR_ROWS", "encoded")
     with kiln(change) as url:
         monkeypatch.setenv("IFONLY_PREDICTOR_HOST", url)
-        compared = here("models", "compare", str(folder))
+        compared = here("models", "drift", str(folder))
     assert compared.returncode == code, compared.stderr
     assert ("reference rows differ" in compared.stdout) is (code < 2)
     assert ("first: {" in compared.stdout) is (code == 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 from rich.table import Table
@@ -13,7 +13,6 @@ from rich.text import Text
 
 from ifonly.models.repository import load_folder
 from ifonly.service.ask import catalogue
-from ifonly.service.doors.cli import models_add
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
@@ -24,12 +23,64 @@ from ifonly.service.doors.cli.console import (
     registry,
     settings,
 )
+from ifonly.service.doors.cli.lazy import LazyCommand, LazyGroup
 from ifonly.service.served.registry import asking, prepare, remotes_of
 
+
+class ModelCommands(LazyGroup):
+    """The commands of ``ifonly models``."""
+
+    table: ClassVar = {
+        "add": LazyCommand(
+            "models_add",
+            "add",
+            "Register a model with no code: read FILE, look at the rows of --data, write its "
+            "folder.",
+        ),
+        "check": LazyCommand(
+            "models",
+            "check",
+            "Load a model folder as the service would; print every reason if it would be refused.",
+        ),
+        "drift": LazyCommand(
+            "models",
+            "drift",
+            "Ask the deployed model about reference rows, and compare what it says with the copy "
+            "here.",
+        ),
+        "stage": LazyCommand(
+            "models_versions",
+            "stage",
+            "Make a version and try it, without anybody being answered by it.",
+        ),
+        "staged": LazyCommand("models_versions", "list_staged", "Every version that is staged."),
+        "set": LazyCommand(
+            "models_versions",
+            "set_fields",
+            "Set fields of a staged version, check its guesses, answer its questions.",
+        ),
+        "compare": LazyCommand(
+            "models_versions",
+            "compare",
+            "What a version would change of what the active one has decided, and what is otherwise "
+            "in it.",
+        ),
+        "activate": LazyCommand(
+            "models_versions",
+            "activate",
+            "Have a version asked where none is named. Later ones are taken back.",
+        ),
+        "rollback": LazyCommand(
+            "models_versions", "rollback", "Have an earlier version asked again."
+        ),
+    }
+
+
 app = typer.Typer(
-    help="List the models, check a model folder, or make one.", invoke_without_command=True
+    cls=ModelCommands,
+    help="List the models, check a model folder, or make one.",
+    invoke_without_command=True,
 )
-app.command("add")(models_add.add)
 
 
 @app.callback()
@@ -52,8 +103,7 @@ def list_models(context: typer.Context, models: Models = None, as_json: AsJson =
         out.print(f"refused: {refused['folder']}\n{refused['reason']}", markup=False)
 
 
-@app.command("compare")
-def compare(
+def drift(
     folder: Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")],
 ) -> None:
     """Ask the deployed model about reference rows, and compare what it says with the copy here.
@@ -61,7 +111,7 @@ def compare(
     Exit codes: 0 they are alike; 1 they differ; 2 it did not answer, or not in a form that can be
     read.
     """
-    from ifonly.service.served.remote.comparing import compare as compared
+    from ifonly.service.served.remote.comparing import compare
 
     model = prepare(load_folder(folder.resolve()))
     if not model.deployed.has_copy:
@@ -70,7 +120,7 @@ def compare(
         predictor = asking(model, remotes).predictor
         if predictor is None:
             raise Failure(f"{folder} has no [predictor], and IFONLY_PREDICTOR_HOST names none")
-        found = compared(model.deployed, predictor)
+        found = compare(model.deployed, predictor)
     if found.why:
         err.print(f"ifonly: {found.why}", markup=False)
         raise typer.Exit(2)
@@ -82,7 +132,6 @@ def compare(
         raise typer.Exit(1)
 
 
-@app.command("check")
 def check(
     folder: Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")],
 ) -> None:

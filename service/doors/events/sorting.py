@@ -25,6 +25,7 @@ from ifonly.service.store import inbox, jobs, outbox
 from ifonly.service.store.inbox import Pair
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.terms import State
 
 POLL_SECONDS = 0.5
 """How soon a process sees what came."""
@@ -209,9 +210,7 @@ class Sorter:
         detail = {"rows": len(found)} | ({} if scope is None else {"scope": scope})
         drafting = Drafting(principal, time.perf_counter())
         with logs.of_request(found[0].pair.request_id or "-"):
-            facts = drafting.facts(
-                RecordKind.JOB, model, status=jobs.State.QUEUED.value, detail=detail
-            )
+            facts = drafting.facts(RecordKind.JOB, model, status=State.QUEUED.value, detail=detail)
         requests = [each.question for each in found]
         job, work = jobs.submit(facts, requests, self._settings.max_waiting_rows)
         keys = [*dict.fromkeys(each.pair.key for each in found)]

@@ -31,6 +31,7 @@ LOOKS = {
     ("GET", "/api/v1/audit/queue"): LISTED,
     ("GET", "/api/v1/audit/report"): LISTED,
     ("GET", "/api/v1/audit/export"): EXPORTED,
+    ("POST", "/api/v1/models/{model}/comparisons"): LISTED,
     ("GET", "/records"): LISTED,
     ("GET", "/records/export"): EXPORTED,
     ("GET", "/records/{id}"): READ,
@@ -39,6 +40,7 @@ LOOKS = {
     ("GET", "/reviews"): LISTED,
     ("GET", "/report"): LISTED,
     ("GET", "/report/table"): EXPORTED,
+    ("GET", "/models/{model}/comparison"): LISTED,
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,
 }

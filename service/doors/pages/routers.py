@@ -6,6 +6,7 @@ from ifonly.service.doors.pages import entrance, static_files
 from ifonly.service.doors.pages.auditor import routes as auditor
 from ifonly.service.doors.pages.operator import alarm, alarms
 from ifonly.service.doors.pages.steward import routes as steward
+from ifonly.service.doors.pages.steward import staged
 
 ROUTERS = (
     static_files.router,
@@ -14,4 +15,5 @@ ROUTERS = (
     alarm.router,
     auditor.router,
     steward.router,
+    staged.router,
 )

@@ -170,7 +170,8 @@ def from_anywhere(patch: pytest.MonkeyPatch) -> None:
 def test_how_sure_it_is_and_what_leads_where_are_the_checkers_word(
     monkeypatch: pytest.MonkeyPatch, plant: Plant, semantics: str
 ) -> None:
-    limits = {"robust": False, "freeze": ["air_temperature", "process_temperature", "quality", "tool_wear"],
+    limits = {"robust": False,
+              "freeze": ["air_temperature", "process_temperature", "quality", "tool_wear"],
               "max_change": {"torque": 12, "rotational_speed": 20}}  # fmt: skip
     body = {"instance": example("two-failures"), "semantics": semantics, "constraints": limits}
     truth = published(body, by_blackbox=True)["counterfactuals"]

@@ -5,24 +5,27 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from starlette.datastructures import UploadFile
 
 from ifonly.service.access import Role
 from ifonly.service.ask import catalogue
-from ifonly.service.audit.uploads import take_in
+from ifonly.service.audit import staging
 from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.http.staging import take_form
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.steward.description import cards, shown
 from ifonly.service.doors.pages.steward.reasons import reason
+from ifonly.service.doors.pages.steward.staged import gone_to
 from ifonly.service.doors.pages.visit import visit_of
-from ifonly.service.errors import CannotUpload, Fault, InvalidRequest
+from ifonly.service.errors import CannotUpload, InvalidRequest
+from ifonly.service.served.activation import served_now
+from ifonly.service.served.staging import listing
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 Name = Annotated[str, Path(max_length=128)]
 Version = Annotated[str | None, Query(max_length=128)]
-NOTHING_SENT: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
+NOTHING_SENT: dict[str, Any] = {"faults": (), "problem": "", "reason": reason}
 """What templates read of an upload, where none was tried."""
 
 
@@ -34,6 +37,7 @@ async def list_models(request: Request, state: Shared) -> Response:
 
 def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any) -> Response:
     visit = visit_of(request)
+    may_send = Role.ADMIN in visit.roles
     return page(
         request,
         "steward/models.html",
@@ -41,7 +45,10 @@ def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any
         models=list(cards(state.registry, visit.language)),
         refused=catalogue.listing(state.registry).refused,
         # Only hides the form: the table of permissions refuses.
-        may_send=Role.ADMIN in visit.roles,
+        may_send=may_send,
+        staged=[staging.summary(each, state.registry) for each in listing(state.registry)]
+        if may_send
+        else [],
         limit=state.settings.max_upload_bytes,
         **(NOTHING_SENT | outcome),
     )
@@ -58,25 +65,23 @@ async def read_model(
         request,
         "steward/model.html",
         shown=shown(served, state.registry, visit.language),
+        active=served_now(state.registry, model),
+        may_decide=Role.ADMIN in visit.roles,
     )
 
 
 @router.post("/models")
 async def send_model(request: Request, state: Shared, recording: Recording) -> Response:
-    """Another version, as a zip of its folder."""
-    file = (await request.form()).get("folder")
-    # A form without a chosen file sends an empty one.
-    if not isinstance(file, UploadFile) or not file.size:
-        fault = Fault(("zip",), "no file was chosen")
-        return _answered(request, state, 422, faults=(fault,))
+    """Another version, as a model file and a sample or as a zip of its folder: staged."""
     try:
-        taken = await take_in(file.file, recording, request.url.path)
+        taken = await take_form(await request.form(), recording, request.url.path)
     except InvalidRequest as error:
         return _answered(request, state, 422, faults=error.faults)
     # 409 as the API has it: the model is sound and cannot be put in its place.
     except CannotUpload as error:
         return _answered(request, state, 409, problem=str(error))
-    return _answered(request, state, 200, taken=taken)
+    # To where it is checked; the list is then read anew.
+    return gone_to(request, f"/models/{taken.name}/staged/{taken.version}")
 
 
 def _answered(request: Request, state: AppState, status: int, **outcome: Any) -> Response:
