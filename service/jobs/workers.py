@@ -17,7 +17,7 @@ from ifonly.service.ask.problem_types import ROW_ABANDONED
 from ifonly.service.ask.problems import Refusal, failed, problem_of
 from ifonly.service.audit.drafts import Drafting
 from ifonly.service.errors import LostLease, NotAsSealed, ServiceError
-from ifonly.service.scheduling.time_slices import OVER, Turn, Turns
+from ifonly.service.scheduling.time_slices import Turn, Turns
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.settings import Settings
 from ifonly.service.store import jobs
@@ -53,6 +53,7 @@ class JobWorkers:
         # Three beats a lease: one that is missed gives nothing away.
         self._beat_seconds = min(BEAT_SECONDS, settings.job_lease_seconds / 3)
         self._patience = settings.shutdown_seconds
+        self._turns = turns
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._cancelled: frozenset[str] = frozenset()
@@ -96,11 +97,12 @@ class JobWorkers:
 
     @property
     def is_stopping(self) -> bool:
-        return self._stopping.is_set()
+        # Searches end before the application does: what they still find is no answer.
+        return self._stopping.is_set() or self._turns.stopped
 
     def is_over(self, job: str) -> bool:
         """Whether nobody wants to know any more."""
-        return self._stopping.is_set() or job in self._cancelled
+        return self.is_stopping or job in self._cancelled
 
     def pause(self, seconds: float) -> None:
         """Until there may be something to do."""
@@ -195,13 +197,11 @@ class _Worker:
         due = time.monotonic() + WRITE_SECONDS
         checked = self._checked(claim.job)
         for row in claim.rows:
-            turn = self._turns.search(claim.job.actor, background=True)
-            clock = self._clock_of(claim.job, turn)
-            draft = answer(
-                claim.job, row, self._registry, self._settings, clock, checked, scope, turn
-            )
-            # Asked after the search, which the jump of its clock has cut short.
-            if self._pool.is_over(claim.job.id):
+            is_over = partial(self._pool.is_over, claim.job.id)
+            turn = self._turns.search(claim.job.actor, background=True, is_over=is_over)
+            draft = answer(claim.job, row, self._registry, self._settings, checked, scope, turn)
+            # Asked after the search, whose deadline that has passed.
+            if is_over():
                 break  # what was cut short is no answer
             found.append(Answered(row.number, draft))
             # Whoever comes next has a turn; the rest goes back below.
@@ -223,10 +223,6 @@ class _Worker:
                 return partial(_refuse, error)
         return partial(jobs.check, job, digests=self._asked[1])
 
-    def _clock_of(self, job: StoredJob, turn: Turn) -> Callable[[], float]:
-        """By which every deadline has passed once nobody wants to know any more."""
-        return lambda: turn.clock() + (OVER if self._pool.is_over(job.id) else 0.0)
-
     def _write(self, job: StoredJob, found: list[Answered]) -> None:
         if found:
             self._store.journal.append(jobs.finish(job, self.name, found)).result()
@@ -241,7 +237,6 @@ def answer(
     row: JobRow,
     registry: Registry,
     settings: Settings,
-    clock: Callable[[], float],
     check: Callable[[JobRow], None],
     scope: Scope = EVERYTHING,
     turn: Turn | None = None,
@@ -255,7 +250,7 @@ def answer(
         try:
             check(row)
             seen = registry.within(scope)
-            return _explained(drafting, job, row, seen, settings, clock, scope, turn)
+            return _explained(drafting, job, row, seen, settings, scope, turn)
         # Any failure is the row's answer: a row that raised here would be tried for ever.
         except Exception as error:
             return _failed(drafting, job, row, _served(job, registry), error)
@@ -267,7 +262,6 @@ def _explained(
     row: JobRow,
     registry: Registry,
     settings: Settings,
-    clock: Callable[[], float],
     scope: Scope,
     turn: Turn | None,
 ) -> Draft:
@@ -279,7 +273,7 @@ def _explained(
     request = validation.read(ExplanationRequest, read_json(row.request))
     scope.check(request.attributes)
     # What a job's row waited, its job says.
-    budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None, clock=clock)
+    budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None)
     reply = answering.explanation(model, request, budget)
     return drafting.answered(RecordKind.EXPLANATION, model, request, reply)[1]
 
