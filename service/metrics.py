@@ -13,6 +13,7 @@ import gc
 import os
 import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -248,7 +249,7 @@ class _Processes(Collector):
     def collect(self) -> Iterable[Metric]:
         families: dict[str, Metric] = {}
         for process in self._processes:
-            of_one = ProcessCollector(pid=lambda process=process: process, registry=None)
+            of_one = ProcessCollector(pid=partial(int, process), registry=None)
             for told in of_one.collect():  # nothing, if it has ended meanwhile
                 blank = Metric(told.name, told.documentation, told.type)
                 family = families.setdefault(told.name, blank)

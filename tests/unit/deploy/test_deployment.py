@@ -192,6 +192,39 @@ def test_the_volumes_of_compose_are_declared() -> None:
     assert json.dumps(compose["services"]["ifonly"]["ports"]) == f'["127.0.0.1:8080:{PORT}"]'
 
 
+def test_panels_lie_side_by_side_and_have_numbers_of_their_own() -> None:
+    panels = json.loads((DEPLOY / "grafana/ifonly.json").read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len({*cells}) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+def test_what_watches_is_given_the_files_that_there_are() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    given = {c["source"] for s in compose["services"].values() for c in s.get("configs", [])}
+    assert given == {*compose["configs"]}
+    assert all((DEPLOY / config["file"]).is_file() for config in compose["configs"].values())
+    targets = {c["source"]: c["target"] for c in compose["services"]["grafana"]["configs"]}
+    provided = yaml.safe_load((DEPLOY / "grafana/dashboards.yaml").read_text())["providers"]
+    assert Path(targets["dashboard"]).parent == Path(provided[0]["options"]["path"])
+    watching = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())
+    scraped = watching["scrape_configs"][0]
+    assert f'{{job="{scraped["job_name"]}"' in (DEPLOY / "grafana/ifonly.json").read_text().replace(
+        "\\", ""
+    )
+    assert scraped["static_configs"] == [{"targets": [f"ifonly:{PORT}"]}]
+    (secret,) = compose["services"]["prometheus"]["secrets"]
+    assert scraped["authorization"]["credentials_file"] == f"/run/secrets/{secret}"
+    kept_out = (ROOT / ".gitignore").read_text().splitlines()
+    assert f"/deploy/{compose['secrets'][secret]['file']}" in kept_out
+
+
 def test_whom_the_pods_may_call_is_named_and_nobody_else() -> None:
     policy = yaml.safe_load((DEPLOY / "kubernetes/networkpolicy.yaml").read_text())
     cosigns = witness()["spec"]["template"]["metadata"]["labels"]
