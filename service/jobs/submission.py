@@ -25,6 +25,8 @@ async def submit(lines: Sequence[bytes], model: ServedModel, recorder: Recorder)
     """
     runtime, scope = recorder.runtime, recorder.principal.scope.in_words
     detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
+    if (traceparent := runtime.tracing.traceparent) is not None:
+        detail |= {"traceparent": traceparent}
     facts = recorder.drafting.facts(
         RecordKind.JOB, model, status=jobs.State.QUEUED.value, detail=detail
     )

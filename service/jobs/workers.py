@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from ifonly.explainers.watch import Watch, unwatched
 from ifonly.models.errors import UnknownModel
 from ifonly.service import logs
 from ifonly.service.access import EVERYTHING, Principal, Scope
@@ -25,6 +26,7 @@ from ifonly.service.store.jobs import MAX_ATTEMPTS, Answered, Claim, JobRow, Sto
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.opened import Store
+from ifonly.service.tracing import Tracing
 from ifonly.service.wire import validation
 from ifonly.service.wire.requests import ExplanationRequest
 from ifonly.service.wire.strict_json import read_json
@@ -47,7 +49,14 @@ AFTER_FAILURE_SECONDS = 1.0
 class JobWorkers:
     """A pool of threads: ``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
 
-    def __init__(self, store: Store, registry: Registry, settings: Settings, turns: Turns) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        settings: Settings,
+        turns: Turns,
+        tracing: Tracing,
+    ) -> None:
         self._store = store
         self._lease_us = round(settings.job_lease_seconds * 1e6)
         # Three beats a lease: one that is missed gives nothing away.
@@ -66,6 +75,7 @@ class JobWorkers:
                 registry,
                 settings,
                 turns,
+                tracing,
                 is_kept=k >= settings.job_threads,
             )
             # Without threads for jobs, none is kept either: another process does the work.
@@ -141,6 +151,7 @@ class _Worker:
         registry: Registry,
         settings: Settings,
         turns: Turns,
+        tracing: Tracing,
         *,
         is_kept: bool,
     ) -> None:
@@ -155,6 +166,7 @@ class _Worker:
         self._registry = registry
         self._settings = settings
         self._turns = turns
+        self._tracing = tracing
         self._lease_us = round(settings.job_lease_seconds * 1e6)
         self._asked: tuple[str, Sequence[str | None]] = ("", ())
         """A job, and the digests of what it asks."""
@@ -178,13 +190,18 @@ class _Worker:
         # A reader is asked first: a claim is a write, and idle workers look twice a second.
         if not jobs.is_any_free(self._store.database, newcomers=self._is_kept):
             return False
+        began = time.time_ns()
         change = jobs.claim(self.name, self._most, self._lease_us, newcomers=self._is_kept)
         claim = self._store.journal.change(change).result()
         if claim is None:
             return False
         self.job = claim.job.id
         try:
-            self._answer_all(claim)
+            # Read only where it is wanted: it is one query a lease.
+            is_on, store = self._tracing.is_on, self._store.database
+            traceparent = jobs.traceparent_of(store, claim.job.id) if is_on else None
+            with self._tracing.lease(claim.job.id, traceparent, began):
+                self._answer_all(claim)
         finally:
             self.job = None
             # Also after a failure: rows not answered are free at once, not when the lease ends.
@@ -199,7 +216,11 @@ class _Worker:
         for row in claim.rows:
             is_over = partial(self._pool.is_over, claim.job.id)
             turn = self._turns.search(claim.job.actor, background=True, is_over=is_over)
-            draft = answer(claim.job, row, self._registry, self._settings, checked, scope, turn)
+            with self._tracing.row(row.number, claim.job.model):
+                watch = self._tracing.span
+                draft = answer(
+                    claim.job, row, self._registry, self._settings, checked, scope, turn, watch
+                )
             # Asked after the search, whose deadline that has passed.
             if is_over():
                 break  # what was cut short is no answer
@@ -224,7 +245,9 @@ class _Worker:
         return partial(jobs.check, job, digests=self._asked[1])
 
     def _write(self, job: StoredJob, found: list[Answered]) -> None:
-        if found:
+        if not found:
+            return
+        with self._tracing.span("write"):
             self._store.journal.append(jobs.finish(job, self.name, found)).result()
 
 
@@ -240,6 +263,7 @@ def answer(
     check: Callable[[JobRow], None],
     scope: Scope = EVERYTHING,
     turn: Turn | None = None,
+    watch: Watch = unwatched,
 ) -> Draft:
     """What the row's record says: an explanation, or why there is none; ``check`` raises if the
     row is not what was asked."""
@@ -250,7 +274,7 @@ def answer(
         try:
             check(row)
             seen = registry.within(scope)
-            return _explained(drafting, job, row, seen, settings, scope, turn)
+            return _explained(drafting, job, row, seen, settings, scope, turn, watch)
         # Any failure is the row's answer: a row that raised here would be tried for ever.
         except Exception as error:
             return _failed(drafting, job, row, _served(job, registry), error)
@@ -264,6 +288,7 @@ def _explained(
     settings: Settings,
     scope: Scope,
     turn: Turn | None,
+    watch: Watch,
 ) -> Draft:
     # Checked here and not in the claim: the row is answered, by a record that says why.
     if row.attempts > MAX_ATTEMPTS:
@@ -274,7 +299,7 @@ def _explained(
     scope.check(request.attributes)
     # What a job's row waited, its job says.
     budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None)
-    reply = answering.explanation(model, request, budget)
+    reply = answering.explanation(model, request, budget, watch)
     return drafting.answered(RecordKind.EXPLANATION, model, request, reply)[1]
 
 

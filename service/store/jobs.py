@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
-from ifonly.service.access import EVERYTHING, Scope
+from ifonly.service.access import Scope
 from ifonly.service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
 from ifonly.service.store.archive import whole
 from ifonly.service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Payload, Record, now_us
@@ -253,10 +253,27 @@ def scope_of(database: Database, identity: str) -> Scope:
         return _scope(connection, identity)
 
 
+def traceparent_of(database: Database, identity: str) -> str | None:
+    """The span of the request that submitted it, as its record has it; None if it had none.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        said = _detail(connection, identity).get("traceparent")
+    return said if isinstance(said, str) else None
+
+
 def _scope(connection: sa.Connection, identity: str) -> Scope:
+    return Scope.of(_detail(connection, identity).get("scope"))
+
+
+def _detail(connection: sa.Connection, identity: str) -> Mapping[str, Any]:
+    """Of the record of the job's beginning."""
     row = connection.execute(sa.select(records).where(records.c.id == identity)).one_or_none()
-    detail = None if row is None else record_of(row).facts.detail
-    return EVERYTHING if detail is None else Scope.of(detail.get("scope"))
+    return {} if row is None else record_of(row).facts.detail or {}
 
 
 def _find(connection: sa.Connection, identity: str) -> StoredJob:

@@ -22,6 +22,7 @@ from ifonly.service.store.chain import Facts
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.opened import Store, opened_by
 from ifonly.service.store.tables import job_rows
+from ifonly.service.tracing import Tracing
 from tests.integration.test_faults import until
 from tests.support import hard_network
 
@@ -60,7 +61,7 @@ def work(tmp_path: Path) -> Iterator[Work]:
         submitted = jobs.submit(facts, [json.dumps(HARD).encode()] * ROWS, 100)[1]
         store.journal.append(submitted).result(30)
         turns = Turns()
-        workers = JobWorkers(store, registry, settings, turns)
+        workers = JobWorkers(store, registry, settings, turns, Tracing())
         stack.callback(workers.stop)
         yield Work(store, turns, workers)
 
