@@ -23,6 +23,7 @@ ServiceError
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
+├── CannotPull                models that cannot be fetched from where they are kept: why
 ├── CannotUpload              a model that is sound and cannot be put where models are: why
 ├── TooOften                  whoever asks has asked as often as they may
 ├── ShareSpent                whoever asks has as much of the service as one may have
@@ -272,6 +273,10 @@ class InvalidCursor(ServiceError):
 
 class CannotUpload(ServiceError):
     """A model cannot be put where models are; the message says why, and what to do."""
+
+
+class CannotPull(ServiceError):
+    """Models cannot be fetched from where they are kept; the message says why."""
 
 
 class FormatUnavailable(ServiceError):

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ifonly.models.repository import load_folder
 from ifonly.service.ask import catalogue
-from ifonly.service.doors.cli import models_add
+from ifonly.service.doors.cli import models_add, models_pull
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
@@ -27,6 +27,7 @@ app = typer.Typer(
     help="List the models, check a model folder, or make one.", invoke_without_command=True
 )
 app.command("add")(models_add.add)
+app.command("pull")(models_pull.models_pull)
 
 
 @app.callback()
