@@ -81,6 +81,7 @@ Pull = Callable[..., Ended]
 def pull(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Pull]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    monkeypatch.setenv("NO_PROXY", "*")
 
     def run(source: object, models: Path | None, *options: str) -> Ended:
         where = [] if models is None else ["--models", str(models)]

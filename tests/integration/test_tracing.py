@@ -115,6 +115,7 @@ def test_rows_of_a_job_are_traces_linked_to_the_request_that_submitted_them(
         job = client.post(f"{PRESS}/bulk", content=body, headers=headers).raise_for_status().json()
         here = job["links"]["self"]
         until(lambda: client.get(here).json()["state"] == "done")
+        assert client.get("/api/v1/audit/verify").json()["holds"]  # with what its record now has
     spans = collector.spans
     (submitted,) = [s for s in spans if s.trace_id.hex() == CALLER]
     leases = [s for s in spans if s.name == "job rows"]

@@ -35,6 +35,8 @@ EVERYTHING = {
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "t", "annotations": {"a": "b"}},
     "autoscaling": {"enabled": True},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+    "dashboard": {"enabled": True},
     "service": {"annotations": {"a": "b"}},
     "networkPolicy": {"egress": [{"to": OUTSIDE, "ports": [{"port": 5432, "protocol": "TCP"}]}]},
     "podAnnotations": {"a": "b"},
@@ -42,6 +44,8 @@ EVERYTHING = {
     "tolerations": [{"key": "a", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
 }  # fmt: skip
+OPERATORS = {"PrometheusRule", "ServiceMonitor"}
+"""Kinds of Prometheus' operator, of which Kubernetes knows nothing."""
 NOTHING = {
     name: {"enabled": False} for name in ("migration", "networkPolicy", "podDisruptionBudget")
 } | {"models": {"from": "claim", "claim": {"name": "theirs", "readOnly": True}}}
@@ -97,11 +101,11 @@ def test_what_is_rendered_is_what_kubernetes_takes(charts: Charts) -> None:
     kinds = set()
     for (kind, _), one in (pair for chart in charts for pair in chart.items()):
         kinds.add(kind)
-        if kind != "ServiceMonitor":  # of Prometheus' operator
+        if kind not in OPERATORS:
             kubernetes_validate.validate(one, "1.33", strict=True)
     assert kinds == {
         "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job", "NetworkPolicy",
-        "PersistentVolumeClaim", "PodDisruptionBudget", "Service", "ServiceMonitor",
+        "PersistentVolumeClaim", "PodDisruptionBudget", "Service", *OPERATORS,
     }  # fmt: skip
 
 
@@ -178,6 +182,16 @@ def test_models_are_pinned_or_mounted(charts: Charts) -> None:
         "name": "models", "mountPath": "/models", "readOnly": True,
     }  # fmt: skip
     assert ("PersistentVolumeClaim", "ifonly-models") not in charts[-2]
+
+
+def test_alerts_and_dashboard_are_the_ones_that_there_are(charts: Charts) -> None:
+    chart = charts[len(SAME)]
+    rule = chart["PrometheusRule", "ifonly"]
+    assert rule["spec"] == yaml.safe_load((DEPLOY / "alerts.yaml").read_text())
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    dashboard = chart["ConfigMap", "ifonly-dashboard"]
+    assert dashboard["data"]["ifonly.json"] == (DEPLOY / "grafana/ifonly.json").read_text()
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_no_secret_is_rendered(charts: Charts) -> None:
