@@ -29,12 +29,12 @@ def settings() -> dict[str, Any]:
 
 
 def _plain(field: dict[str, Any]) -> dict[str, Any] | None:
-    """Without null, which is not to be said at all; None: a secret."""
-    options = [o for o in field.get("anyOf", [field]) if o.get("type") != "null"]
-    (option,) = options
-    if option.get("writeOnly"):
+    """Without null, which is not to be said at all; None: a secret, or one with secrets in it."""
+    if '"writeOnly": true' in json.dumps(field):
         return None
-    return {key: option[key] for key in _KEPT if key in option}
+    options = [o for o in field.get("anyOf", [field]) if o.get("type") != "null"]
+    plain = [{key: option[key] for key in _KEPT if key in option} for option in options]
+    return plain[0] if len(plain) == 1 else {"anyOf": plain}
 
 
 def written(text: str) -> str:
