@@ -56,6 +56,8 @@ class Pulled:
     """They were there before, with the same files."""
     refused: dict[str, str] = field(default_factory=dict)
     """With the reason."""
+    unfetched: set[str] = field(default_factory=set)
+    """Of these, those that were not there as named: they may come."""
 
 
 def listing(read: Read, sha256: str | None = None) -> Listing:
@@ -99,25 +101,22 @@ def _versions(content: bytes) -> Mapping[tuple[str, str], Files]:
 
 def pull(read: Read, listed: Listing, registry: Registry) -> Pulled:
     """Put every version that is not there yet into the registry's folder; one that is refused
-    keeps none of the others from it.
-
-    Raises
-    ------
-    CannotUpload
-        If the folder of models cannot be written.
-    """
+    keeps none of the others from it."""
     pulled = Pulled()
     for (name, version), files in sorted(listed.versions.items()):
         identity, place = f"{name}/{version}", registry.root / name / version
         if not place.exists():
-            reason = _place(read, files, identity, registry)
-            if reason is None:
+            try:
+                _place(read, files, identity, registry)
                 pulled.placed.append(identity)
                 continue
-            # Else another process may have been faster.
-            if not place.exists():
-                pulled.refused[identity] = reason
-                continue
+            except (ModelError, CannotPull, CannotUpload) as error:
+                # Another process may have been faster.
+                if not place.exists():
+                    pulled.refused[identity] = str(error)
+                    if isinstance(error, CannotPull):
+                        pulled.unfetched.add(identity)
+                    continue
         if _is_same(place, files):
             pulled.there.append(identity)
         else:
@@ -127,8 +126,7 @@ def pull(read: Read, listed: Listing, registry: Registry) -> Pulled:
     return pulled
 
 
-def _place(read: Read, files: Files, identity: str, registry: Registry) -> str | None:
-    """Why it was not; None: it is there."""
+def _place(read: Read, files: Files, identity: str, registry: Registry) -> None:
     root = hidden(registry.root)
     try:
         folder = root / identity
@@ -137,13 +135,10 @@ def _place(read: Read, files: Files, identity: str, registry: Registry) -> str |
             size += _fetch(read, f"{identity}/{path}", digest, root, MAX_UNPACKED - size)
         registry.read(folder, root)
         put_in_place(folder, registry.root)
-    except (ModelError, CannotPull, CannotUpload) as error:
-        return str(error)
     except OSError as error:  # a full disk; or a file where another one has a folder
-        return f"cannot be written: {error.strerror}"
+        raise CannotUpload(f"cannot be written: {error.strerror}") from None
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    return None
 
 
 def _fetch(read: Read, path: str, sha256: str, root: Path, most: int) -> int:

@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -55,6 +57,7 @@ def kept(repository: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def address(kept: Path) -> Iterator[str]:
     handler = partial(_Quiet, directory=str(kept))
+    _Quiet.asked.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -62,8 +65,11 @@ def address(kept: Path) -> Iterator[str]:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    asked: ClassVar[Counter[str]] = Counter()
+    """How often for which path, since the fixture was made."""
+
     def log_message(self, *_: object) -> None:
-        return None
+        self.asked[self.path] += 1
 
 
 @dataclass(frozen=True)
@@ -243,6 +249,29 @@ def test_one_that_looks_again_finds_what_comes_and_stops_when_told(
             until(lambda: known().status_code == 200)
             again.send_signal(signal.SIGTERM)
             assert again.wait(60) == 0
+        finally:
+            again.kill()
+
+
+def test_what_cannot_be_served_is_not_fetched_again_and_what_may_come_is(
+    kept: Path, address: str, tmp_path: Path
+) -> None:
+    (kept / "sorter/1/spec.toml").write_text("no = 'spec'")
+    write_sums(kept)
+    (kept / "press/1/model.onnx").rename(tmp_path / "late")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
+    environment |= {"IFONLY_MODELS": str(tmp_path / "models"), "NO_PROXY": "*"}
+    command = [sys.executable, "-m", "ifonly", "models", "pull", address, "--every", "1"]
+    with subprocess.Popen(command, env=environment) as again:
+        try:
+            until(lambda: _Quiet.asked["/press/1/model.onnx"] >= 3)
+            (tmp_path / "late").rename(kept / "press/1/model.onnx")
+            until((tmp_path / "models/press/1").exists)
+            # Once more at the most, in the round that found the other missing.
+            looks = _Quiet.asked["/SHA256SUMS"]
+            fetched = _Quiet.asked["/sorter/1/spec.toml"]
+            until(lambda: _Quiet.asked["/SHA256SUMS"] >= looks + 3)
+            assert _Quiet.asked["/sorter/1/spec.toml"] <= fetched + 1
         finally:
             again.kill()
 

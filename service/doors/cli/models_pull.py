@@ -58,8 +58,8 @@ def _again_and_again(url: str, registry: Registry, seconds: float) -> None:
     while True:
         try:
             known, pulled = _once(url, registry, None, known)
-            if pulled.refused:
-                known = None  # looked at again: what is missing there may come
+            if pulled.unfetched:
+                known = None  # looked at again; what cannot be served stays so
         except ServiceError as error:
             logs.logger.warning("no models were fetched: %s", error)
         if over.wait(seconds):
