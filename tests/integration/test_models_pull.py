@@ -226,6 +226,7 @@ def test_what_cannot_be_read_is_said(source: str, tmp_path: Path, pull: Pull) ->
     assert said.output.startswith("ifonly: ")
 
 
+@pytest.mark.slow
 def test_one_that_looks_again_finds_what_comes_and_stops_when_told(
     kept: Path, address: str, tmp_path: Path, pull: Pull
 ) -> None:
@@ -253,6 +254,7 @@ def test_one_that_looks_again_finds_what_comes_and_stops_when_told(
             again.kill()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_served_is_not_fetched_again_and_what_may_come_is(
     kept: Path, address: str, tmp_path: Path
 ) -> None:
