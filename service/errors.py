@@ -23,6 +23,7 @@ ServiceError
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
+├── CannotPull                models that cannot be fetched from where they are kept: why
 ├── CannotUpload              a model that is sound and cannot be put where models are: why
 ├── CannotActivate            a version that cannot be asked in place of the one that is: why
 ├── TooOften                  whoever asks has asked as often as they may
@@ -278,6 +279,10 @@ class CannotUpload(ServiceError):
 
 class CannotActivate(ServiceError):
     """A version cannot be asked in place of the one that is; the message says why."""
+
+
+class CannotPull(ServiceError):
+    """Models cannot be fetched from where they are kept; the message says why."""
 
 
 class FormatUnavailable(ServiceError):

@@ -31,6 +31,11 @@ def of_request(identity: str) -> AbstractContextManager[None]:
     return bound_contextvars(request_id=identity)
 
 
+def of_span(trace_id: str, span_id: str) -> AbstractContextManager[None]:
+    """Until the block ends lines are of this span (hexadecimal, as OpenTelemetry has it)."""
+    return bound_contextvars(trace_id=trace_id, span_id=span_id)
+
+
 def request_id() -> str:
     """Of the request under way."""
     return str(get_contextvars().get("request_id", "-"))
@@ -50,6 +55,8 @@ def _plain(_: WrappedLogger, __: str, event: EventDict) -> str:
     begins a line."""
     record: logging.LogRecord = event["_record"]
     time, identity = _TIMES.formatTime(record), event.get("request_id", "-")
+    if "trace_id" in event:
+        identity = f"{identity} {event['trace_id']}-{event['span_id']}"
     text = f"{time} {record.levelname} {record.name} [{identity}] {event['event']}"
     below = [event["exception"]] if "exception" in event else []
     first, *others = "\n".join([text, *below]).split("\n")
@@ -66,6 +73,8 @@ def _fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         "request_id": event.get("request_id", "-"),
         "message": event["event"],
     }
+    # Named as OpenTelemetry's: a line leads to its trace, and back.
+    line |= {name: event[name] for name in ("trace_id", "span_id") if name in event}
     # Only known fields: what else a library attaches may be a reading.
     line |= {name: event[name] for name in FIELDS if name in event}
     return line | ({"traceback": event["exception"]} if "exception" in event else {})
@@ -98,10 +107,11 @@ def configure(log_format: Literal["plain", "json"], level: str) -> None:
     # Replaced, not added to: a second call would write each line twice.
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # uvicorn brings handlers of its own; its access lines are ours (doors.http.request_log).
+    # uvicorn brings handlers of its own.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
+        # Its access lines are ours (doors.http.request_log): its own would tell each query.
+        logging.getLogger(name).propagate = name != "uvicorn.access"
     # httpx logs each URL, alembic each step.
     for name in ("httpx", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -3,13 +3,17 @@
 Whatever is recorded is counted where it is committed, so that questions and rows of jobs count
 alike, and nothing counts that was not answered. With several processes on one machine set
 ``PROMETHEUS_MULTIPROC_DIR`` to a folder that is emptied at the start: they add up there, and
-whichever is asked tells the sum. Processes on several machines are asked one by one.
+whichever is asked tells the sum, and ``process_*`` of each that lives (label ``pid``). Processes on
+several machines are asked one by one.
 """
 
 from __future__ import annotations
 
+import gc
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -18,9 +22,13 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    PlatformCollector,
+    ProcessCollector,
     generate_latest,
     multiprocess,
 )
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from ifonly.service.store.chain import Record
 from ifonly.service.store.kinds import RecordKind
@@ -158,6 +166,7 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self._collections = _Collections(registry)
 
     def compared(self, name: str, differing: float) -> None:
         """Of so many reference rows the predictor said something else than the copy of the model
@@ -177,6 +186,7 @@ class Metrics:
         self._batch.observe(len(records))
         self._commit.observe(seconds)
         self._records.set(waiting)
+        self._collections.told()
         # Counted after the commit: what was rolled back was never answered.
         for record in records:
             self._count(record)
@@ -230,13 +240,18 @@ class Metrics:
         self._questions.set(questions)
         self._records.set(records)
         self._job_rows.set(rows)
+        self._collections.told()
+        # Beside the counts, and new each time: which processes there are is known only now.
+        beside = CollectorRegistry()
+        PlatformCollector(beside)
         if FOLDER not in os.environ:
-            return generate_latest(self._registry)
+            ProcessCollector(registry=beside)
+            return generate_latest(self._registry) + generate_latest(beside)
         # Otherwise a killed process would be counted as waiting for ever.
-        _forget_the_dead(Path(os.environ[FOLDER]))
-        everybody = CollectorRegistry()
-        multiprocess.MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
-        return generate_latest(everybody)
+        living = _living(Path(os.environ[FOLDER]))
+        multiprocess.MultiProcessCollector(beside)  # type: ignore[no-untyped-call]
+        beside.register(_Processes(living))
+        return generate_latest(beside)
 
     def close(self) -> None:
         """What waits in this process waits no more."""
@@ -244,14 +259,67 @@ class Metrics:
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """What waits in a process that was killed waits no more: it could not say so itself."""
-    of = {int(name.stem.rpartition("_")[2]) for name in folder.glob("gauge_live*_*.db")}
-    for process in of:
+class _Collections:
+    """What the garbage collector has done, by the names of ``prometheus_client``'s own collector,
+    which tells of the process that is asked alone: these add up."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        named = {
+            "collected": ("objects_collected", "Objects collected during gc"),
+            "uncollectable": ("objects_uncollectable", "Uncollectable objects found during GC"),
+            "collections": ("collections", "Number of times this generation was collected"),
+        }
+        self._counters = {
+            key: Counter(f"python_gc_{name}", text, ["generation"], registry=registry)
+            for key, (name, text) in named.items()
+        }
+        self._before = [dict.fromkeys(named, 0) for _ in gc.get_stats()]
+        self._lock = threading.Lock()
+
+    def told(self) -> None:
+        """Count what was done since."""
+        with self._lock:  # what two threads see at once counts once
+            before, self._before = self._before, gc.get_stats()
+            self._count(before, self._before)
+
+    def _count(self, before: Sequence[dict[str, int]], now: Sequence[dict[str, int]]) -> None:
+        for generation, (old, new) in enumerate(zip(before, now, strict=True)):
+            for key, counter in self._counters.items():
+                if new[key] != old[key]:  # seldom: looking a counter up costs more than all else
+                    counter.labels(str(generation)).inc(new[key] - old[key])
+
+
+class _Processes(Collector):
+    """``process_*`` of several processes of this machine: not their sum, which would fall whenever
+    one ends, but each with its ``pid``."""
+
+    def __init__(self, processes: Iterable[int]) -> None:
+        self._processes = processes
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, Metric] = {}
+        for process in self._processes:
+            of_one = ProcessCollector(pid=partial(int, process), registry=None)
+            for told in of_one.collect():  # nothing, if it has ended meanwhile
+                blank = Metric(told.name, told.documentation, told.type)
+                family = families.setdefault(told.name, blank)
+                for sample in told.samples:
+                    family.add_sample(sample.name, {"pid": str(process)}, sample.value)
+        return families.values()
+
+
+def _living(folder: Path) -> list[int]:
+    """Who has counted there, and lives. What waits in a process that was killed waits no more: it
+    could not say so itself."""
+    living = []
+    for process in sorted({int(f.stem.rpartition("_")[2]) for f in folder.glob("gauge_live*.db")}):
         try:
             # Signal 0 only asks whether the process is there.
             os.kill(process, 0)
         except ProcessLookupError:
             multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
+            continue
         except PermissionError:  # it is there, and somebody else's
             pass
+        living.append(process)
+    return living

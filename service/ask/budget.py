@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from ifonly.explainers.deadline import Deadline, stay
+from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.watch import Watch, unwatched
 from ifonly.service.scheduling.time_slices import Turn
 from ifonly.service.settings import Settings
@@ -26,7 +26,6 @@ class Budget:
     ms: int
     asked: float | None = None
     """By ``time.perf_counter``, when it began to wait; None if nothing was waited for."""
-    clock: Callable[[], float] = time.monotonic
     really_ms: int | None = None
     """What the search gets, where that is not what its answer says: asked again by a replay."""
     turn: Turn | None = None
@@ -36,8 +35,7 @@ class Budget:
     def of(cls, asked: int | None, settings: Settings, turn: Turn | None = None) -> Budget:
         """What a request that was read just now gets of what it asks for."""
         ms = min(asked or settings.default_deadline_ms, settings.max_deadline_ms)
-        clock = time.monotonic if turn is None else turn.clock
-        return cls(ms, time.perf_counter(), clock, turn=turn)
+        return cls(ms, time.perf_counter(), turn=turn)
 
     @property
     def patience(self) -> float:
@@ -46,8 +44,8 @@ class Budget:
 
     def deadline(self) -> Deadline:
         """Of a search that begins now."""
-        give_way = stay if self.turn is None else self.turn.give_way
-        return Deadline.after((self.really_ms or self.ms) / 1_000, self.clock, give_way)
+        seconds = (self.really_ms or self.ms) / 1_000
+        return Deadline.after(seconds) if self.turn is None else self.turn.deadline(seconds)
 
     def begun(self) -> AbstractContextManager[object]:
         """Open while anything is done for the question."""

@@ -17,6 +17,7 @@ from ifonly.service.settings import Settings
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.opened import Store
 from ifonly.service.store.sequencer import Sequencer
+from ifonly.service.tracing import Tracing
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class Runtime:
     metrics: Metrics
     watch: Watch
     """Measures the stages of a request."""
+    tracing: Tracing
+    """Makes its spans."""
     turns: Turns
     """Whose hard search runs."""
     shares: Shares

@@ -137,7 +137,7 @@ def create_app(
             shares = Shares(store.database, store.journal, share_of(settings))
             turns = Turns(settings.hard_searches, shares.charge)
             stack.callback(turns.stop)
-            job_workers = JobWorkers(store, models, settings, turns)
+            job_workers = JobWorkers(store, models, settings, turns, traces)
             app.state.ifonly = AppState(
                 settings=settings,
                 registry=models,
@@ -154,6 +154,7 @@ def create_app(
                 outside=Workers(DOORKEEPERS, settings.max_waiting),
                 metrics=metrics,
                 watch=watch,
+                tracing=traces,
                 rates=Rates(store.journal, rate_of(settings)),
                 admission=AdmissionQueue(presence),
                 turns=turns,

@@ -32,6 +32,8 @@ async def submit(
     """
     runtime, scope = recorder.runtime, recorder.principal.scope.in_words
     detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
+    if (traceparent := runtime.tracing.traceparent) is not None:
+        detail |= {"traceparent": traceparent}
     facts = recorder.drafting.facts(RecordKind.JOB, model, status=State.QUEUED.value, detail=detail)
     job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows)
     # Durable before the reply: the job's record is all that its client has.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from ifonly.explainers.watch import Watch, unwatched
 from ifonly.models.errors import UnknownModel
 from ifonly.service import logs
 from ifonly.service.access import EVERYTHING, Principal, Scope
@@ -17,7 +18,7 @@ from ifonly.service.ask.problem_types import ROW_ABANDONED
 from ifonly.service.ask.problems import Refusal, failed, problem_of
 from ifonly.service.audit.drafts import Drafting
 from ifonly.service.errors import LostLease, NotAsSealed, ServiceError
-from ifonly.service.scheduling.time_slices import OVER, Turn, Turns
+from ifonly.service.scheduling.time_slices import Turn, Turns
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.settings import Settings
 from ifonly.service.store import jobs
@@ -25,6 +26,7 @@ from ifonly.service.store.jobs import MAX_ATTEMPTS, Answered, Claim, JobRow, Sto
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.opened import Store
+from ifonly.service.tracing import Tracing
 from ifonly.service.wire import validation
 from ifonly.service.wire.requests import ExplanationRequest
 from ifonly.service.wire.strict_json import read_json
@@ -47,12 +49,20 @@ AFTER_FAILURE_SECONDS = 1.0
 class JobWorkers:
     """A pool of threads: ``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
 
-    def __init__(self, store: Store, registry: Registry, settings: Settings, turns: Turns) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        settings: Settings,
+        turns: Turns,
+        tracing: Tracing,
+    ) -> None:
         self._store = store
         self._lease_us = round(settings.job_lease_seconds * 1e6)
         # Three beats a lease: one that is missed gives nothing away.
         self._beat_seconds = min(BEAT_SECONDS, settings.job_lease_seconds / 3)
         self._patience = settings.shutdown_seconds
+        self._turns = turns
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._cancelled: frozenset[str] = frozenset()
@@ -65,6 +75,7 @@ class JobWorkers:
                 registry,
                 settings,
                 turns,
+                tracing,
                 is_kept=k >= settings.job_threads,
             )
             # Without threads for jobs, none is kept either: another process does the work.
@@ -96,11 +107,12 @@ class JobWorkers:
 
     @property
     def is_stopping(self) -> bool:
-        return self._stopping.is_set()
+        # Searches end before the application does: what they still find is no answer.
+        return self._stopping.is_set() or self._turns.stopped
 
     def is_over(self, job: str) -> bool:
         """Whether nobody wants to know any more."""
-        return self._stopping.is_set() or job in self._cancelled
+        return self.is_stopping or job in self._cancelled
 
     def pause(self, seconds: float) -> None:
         """Until there may be something to do."""
@@ -139,6 +151,7 @@ class _Worker:
         registry: Registry,
         settings: Settings,
         turns: Turns,
+        tracing: Tracing,
         *,
         is_kept: bool,
     ) -> None:
@@ -153,6 +166,7 @@ class _Worker:
         self._registry = registry
         self._settings = settings
         self._turns = turns
+        self._tracing = tracing
         self._lease_us = round(settings.job_lease_seconds * 1e6)
         self._asked: tuple[str, Sequence[str | None]] = ("", ())
         """A job, and the digests of what it asks."""
@@ -176,13 +190,18 @@ class _Worker:
         # A reader is asked first: a claim is a write, and idle workers look twice a second.
         if not jobs.is_any_free(self._store.database, newcomers=self._is_kept):
             return False
+        began = time.time_ns()
         change = jobs.claim(self.name, self._most, self._lease_us, newcomers=self._is_kept)
         claim = self._store.journal.change(change).result()
         if claim is None:
             return False
         self.job = claim.job.id
         try:
-            self._answer_all(claim)
+            # Read only where it is wanted: it is one query a lease.
+            is_on, store = self._tracing.is_on, self._store.database
+            traceparent = jobs.traceparent_of(store, claim.job.id) if is_on else None
+            with self._tracing.lease(claim.job.id, traceparent, began):
+                self._answer_all(claim)
         finally:
             self.job = None
             # Also after a failure: rows not answered are free at once, not when the lease ends.
@@ -195,13 +214,15 @@ class _Worker:
         due = time.monotonic() + WRITE_SECONDS
         checked = self._checked(claim.job)
         for row in claim.rows:
-            turn = self._turns.search(claim.job.actor, background=True)
-            clock = self._clock_of(claim.job, turn)
-            draft = answer(
-                claim.job, row, self._registry, self._settings, clock, checked, scope, turn
-            )
-            # Asked after the search, which the jump of its clock has cut short.
-            if self._pool.is_over(claim.job.id):
+            is_over = partial(self._pool.is_over, claim.job.id)
+            turn = self._turns.search(claim.job.actor, background=True, is_over=is_over)
+            with self._tracing.row(row.number, claim.job.model):
+                watch = self._tracing.span
+                draft = answer(
+                    claim.job, row, self._registry, self._settings, checked, scope, turn, watch
+                )
+            # Asked after the search, whose deadline that has passed.
+            if is_over():
                 break  # what was cut short is no answer
             found.append(Answered(row.number, draft))
             # Whoever comes next has a turn; the rest goes back below.
@@ -223,12 +244,10 @@ class _Worker:
                 return partial(_refuse, error)
         return partial(jobs.check, job, digests=self._asked[1])
 
-    def _clock_of(self, job: StoredJob, turn: Turn) -> Callable[[], float]:
-        """By which every deadline has passed once nobody wants to know any more."""
-        return lambda: turn.clock() + (OVER if self._pool.is_over(job.id) else 0.0)
-
     def _write(self, job: StoredJob, found: list[Answered]) -> None:
-        if found:
+        if not found:
+            return
+        with self._tracing.span("write"):
             self._store.journal.append(jobs.finish(job, self.name, found)).result()
 
 
@@ -241,10 +260,10 @@ def answer(
     row: JobRow,
     registry: Registry,
     settings: Settings,
-    clock: Callable[[], float],
     check: Callable[[JobRow], None],
     scope: Scope = EVERYTHING,
     turn: Turn | None = None,
+    watch: Watch = unwatched,
 ) -> Draft:
     """What the row's record says: an explanation, or why there is none; ``check`` raises if the
     row is not what was asked."""
@@ -255,7 +274,7 @@ def answer(
         try:
             check(row)
             seen = registry.within(scope)
-            return _explained(drafting, job, row, seen, settings, clock, scope, turn)
+            return _explained(drafting, job, row, seen, settings, scope, turn, watch)
         # Any failure is the row's answer: a row that raised here would be tried for ever.
         except Exception as error:
             return _failed(drafting, job, row, _served(job, registry), error)
@@ -267,9 +286,9 @@ def _explained(
     row: JobRow,
     registry: Registry,
     settings: Settings,
-    clock: Callable[[], float],
     scope: Scope,
     turn: Turn | None,
+    watch: Watch,
 ) -> Draft:
     # Checked here and not in the claim: the row is answered, by a record that says why.
     if row.attempts > MAX_ATTEMPTS:
@@ -279,8 +298,8 @@ def _explained(
     request = validation.read(ExplanationRequest, read_json(row.request))
     scope.check(request.attributes)
     # What a job's row waited, its job says.
-    budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None, clock=clock)
-    reply = answering.explanation(model, request, budget)
+    budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None)
+    reply = answering.explanation(model, request, budget, watch)
     return drafting.answered(RecordKind.EXPLANATION, model, request, reply)[1]
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from ifonly.explainers.deadline import Deadline
 from ifonly.service.scheduling.round_robin import Rotation
 
 HARD_SECONDS = 0.05
@@ -39,6 +40,10 @@ Charge = Callable[[str, float], None]
 
 def _free(actor: str, seconds: float) -> None:
     return
+
+
+def _wanted() -> bool:
+    return False
 
 
 class Turns:
@@ -80,14 +85,16 @@ class Turns:
             self._short_until = time.monotonic() + QUIET_SECONDS
             self._grant()
 
-    def search(self, actor: str, *, background: bool = False) -> Turn:
-        """For one search; ``background``: it is a hard one from its beginning, and free."""
-        return Turn(
-            self, actor, background=background, charge=_free if background else self._charge
-        )
+    def search(
+        self, actor: str, *, background: bool = False, is_over: Callable[[], bool] = _wanted
+    ) -> Turn:
+        """For one search; ``background``: it is a hard one from its beginning, and free;
+        ``is_over``: whether nobody wants to know any more, besides that all searches end."""
+        charge = _free if background else self._charge
+        return Turn(self, actor, background=background, charge=charge, is_over=is_over)
 
     def stop(self) -> None:
-        """All searches end, by their clock; none waits any more."""
+        """All searches end, by their deadline, those that begin later too; none waits any more."""
         with self._lock:
             self.stopped = True
             self._grant()
@@ -159,8 +166,17 @@ class Turn:
     Used by one thread, as a context manager around all that is done for the question.
     """
 
-    def __init__(self, turns: Turns, actor: str, *, background: bool, charge: Charge) -> None:
+    def __init__(
+        self,
+        turns: Turns,
+        actor: str,
+        *,
+        background: bool,
+        charge: Charge,
+        is_over: Callable[[], bool],
+    ) -> None:
         self._turns = turns
+        self._is_over = is_over
         self._actor = actor
         self._charge = charge
         self._background = background
@@ -217,7 +233,16 @@ class Turn:
     def clock(self) -> float:
         """Seconds that only its own search takes."""
         # Waiting is taken off: a search has the time it asked for, whoever else asks (0077).
-        return time.monotonic() - self.waited + (OVER if self._turns.stopped else 0.0)
+        return time.monotonic() - self.waited
+
+    def deadline(self, seconds: float) -> Deadline:
+        """After so much of its own time from now; or as soon as nobody wants to know any more,
+        be that already so."""
+        # Set by the clock without the jump: one that is set after it must be passed, too.
+        return Deadline(self.clock() + seconds, self._jumping_clock, self.give_way)
+
+    def _jumping_clock(self) -> float:
+        return self.clock() + (OVER if self._turns.stopped or self._is_over() else 0.0)
 
     def give_way(self) -> None:
         """Wait, if it is another's turn."""

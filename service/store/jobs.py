@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from ifonly.service.access import EVERYTHING, Scope
+from ifonly.service.access import Scope
 from ifonly.service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
 from ifonly.service.store import outbox
 from ifonly.service.store.archive import whole
@@ -58,6 +58,8 @@ the clock. No actor's name begins so."""
 MOST_JOBS = 100
 """Of an actor's open jobs, the oldest so many are looked at for rows."""
 _NOBODY = ""
+_SUBMITTING = 0x69666A6F6273  # "ifjobs"
+"""The lock of whoever submits: the next one counts what the one before has committed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +151,8 @@ def submit(
     )
 
     def work(connection: sa.Connection) -> Draft:
-        _check_room(connection, facts.actor, len(requests), most_waiting)
+        # What is refused costs no rows.
+        _check_room(connection, job, most_waiting)
         connection.execute(sa.insert(jobs).values(_row_of(job)))
         connection.execute(
             sa.insert(job_rows),
@@ -169,6 +172,11 @@ def submit(
                 )
             ],
         )
+        # SQLite has one writer. Elsewhere another process may have submitted meanwhile; locked
+        # only now, nobody waits while so many rows are written.
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SUBMITTING)))
+            _check_room(connection, job, most_waiting)
         return Draft(facts)
 
     return job, work
@@ -179,14 +187,14 @@ def _root(digests: Iterable[str | None]) -> str:
     return hashlib.sha256("".join(str(digest) for digest in digests).encode()).hexdigest()
 
 
-def _check_room(connection: sa.Connection, actor: str, rows: int, most: int) -> None:
-    # On PostgreSQL two at once may both pass: the bound guards the store's size, nobody's right.
-    waiting = _waiting(connection, jobs.c.actor == actor)
-    if waiting + rows > most:
-        raise QueueFull(waiting, most)
-    together = _waiting(connection)
-    if together + rows > MOST_QUEUES * most:
-        raise QueueFull(together, MOST_QUEUES * most)
+def _check_room(connection: sa.Connection, job: StoredJob, most: int) -> None:
+    others = jobs.c.id != job.id
+    for waiting, bound in (
+        (_waiting(connection, others, jobs.c.actor == job.actor), most),
+        (_waiting(connection, others), MOST_QUEUES * most),
+    ):
+        if waiting + job.rows > bound:
+            raise QueueFull(waiting, bound)
 
 
 def _row_of(job: StoredJob) -> dict[str, Any]:
@@ -233,10 +241,27 @@ def scope_of(database: Database, identity: str) -> Scope:
         return _scope(connection, identity)
 
 
+def traceparent_of(database: Database, identity: str) -> str | None:
+    """The span of the request that submitted it, as its record has it; None if it had none.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        said = _detail(connection, identity).get("traceparent")
+    return said if isinstance(said, str) else None
+
+
 def _scope(connection: sa.Connection, identity: str) -> Scope:
+    return Scope.of(_detail(connection, identity).get("scope"))
+
+
+def _detail(connection: sa.Connection, identity: str) -> Mapping[str, Any]:
+    """Of the record of the job's beginning."""
     row = connection.execute(sa.select(records).where(records.c.id == identity)).one_or_none()
-    detail = None if row is None else record_of(row).facts.detail
-    return EVERYTHING if detail is None else Scope.of(detail.get("scope"))
+    return {} if row is None else record_of(row).facts.detail or {}
 
 
 def _find(connection: sa.Connection, identity: str) -> StoredJob:

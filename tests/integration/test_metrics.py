@@ -23,6 +23,21 @@ def told(base: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     }
 
 
+OF_A_PROCESS = (
+    "process_resident_memory_bytes",
+    "process_virtual_memory_bytes",
+    "process_cpu_seconds_total",
+    "process_start_time_seconds",
+    "process_open_fds",
+    "process_max_fds",
+)
+
+
+def processes(base: str, name: str) -> set[str]:
+    """Of which a metric is told."""
+    return {dict(labels)["pid"] for n, labels in told(base) if n == name and "pid" in dict(labels)}
+
+
 def value(base: str, name: str, **labels: str) -> float:
     """Of all samples of that name with those labels."""
     wanted = labels.items()
@@ -53,6 +68,11 @@ def test_answers_and_refusals_are_counted_by_what_they_are(
             assert value(base, "ifonly_http_request_seconds_count", route=route, status=status) == 1
         assert value(base, "ifonly_commit_records_sum") >= 5
         assert value(base, "ifonly_waiting_rows") == 0
+        for name in OF_A_PROCESS:
+            assert value(base, name) > 0, name
+            assert processes(base, name) == set()  # there is but one
+        assert value(base, "python_info") == 1
+        assert value(base, "python_gc_collections_total", generation="0") > 0
         text = httpx.get(f"{base}/metrics", timeout=300, trust_env=False).text
     for secret in ("secret-name", reply["id"], str(alarm["torque"])):
         assert secret not in text
@@ -65,7 +85,7 @@ def test_processes_that_share_a_folder_tell_their_sum(
     (tmp_path / "metrics").mkdir()
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "metrics"))
     url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
-    with process(press, url) as (_, one), process(press, url) as (_, other):
+    with process(press, url) as (first, one), process(press, url) as (second, other):
         for base in (one, other, other):
             assert (
                 httpx.post(f"{base}{ASK}", json=BODY, timeout=300, trust_env=False).status_code
@@ -73,6 +93,17 @@ def test_processes_that_share_a_folder_tell_their_sum(
             )
         for base in (one, other):
             assert value(base, "request_predict_seconds_count", model_name="press") == 3
+            # Each for itself, whoever is asked.
+            for name in OF_A_PROCESS:
+                assert processes(base, name) == {str(first.pid), str(second.pid)}, name
+                assert value(base, name, pid=str(first.pid)) > 0
+            assert value(base, "python_info") == 1
+        collected = value(one, "python_gc_collections_total", generation="0")
+        second.kill()
+        second.wait()
+        assert processes(one, OF_A_PROCESS[0]) == {str(first.pid)}
+        # What it had done stays done: a counter does not fall.
+        assert value(one, "python_gc_collections_total", generation="0") >= collected > 0
 
 
 def test_methods_that_strangers_think_of_make_no_series_each(press: Path) -> None:

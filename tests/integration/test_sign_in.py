@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from ifonly.service.access import Role
 from ifonly.service.doors.http.permissions import PAGES
@@ -15,6 +17,7 @@ from ifonly.service.doors.pages.cookies import SESSION
 from ifonly.service.doors.pages.failures import PAUSE_SECONDS, Failures
 from ifonly.service.settings import Settings
 from ifonly.service.store import archive, keys
+from ifonly.service.store.database import connect
 from ifonly.service.store.journal import JournalOptions
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.opened import opened
@@ -245,6 +248,29 @@ def test_a_page_that_is_not_there_is_a_page_and_an_address_of_the_api_is_not(
     assert "<script>alert" not in page.text
     assert browser.get("/api/v1/no", headers=html).headers["content-type"].endswith("problem+json")
     assert browser.get("/no").headers["content-type"].endswith("problem+json")
+
+
+def test_a_store_that_is_away_is_told_in_a_page(press: Path, tmp_path: Path) -> None:
+    """Also that nobody is known then: the session itself cannot be read."""
+    store = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    settings = Settings.model_validate({"models": press, "database_url": store})
+    with (
+        serving(settings, no_auth=False) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as browser,
+    ):
+        sign_in(browser, new_key(store, Role.AUDITOR))
+        with closing(connect(store)) as other, other.writer.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE sessions RENAME TO away"))
+        asked = HTML | {"Accept-Language": "en"}
+        away = browser.get("/records", headers=asked)
+        nowhere = browser.get("/nowhere", headers=asked)
+        part = browser.get("/records", headers=asked | {"HX-Request": "true"})
+    assert [r.status_code for r in (away, nowhere, part)] == [503, 404, 503]
+    for reply in (away, nowhere, part):
+        assert reply.headers["content-type"].startswith("text/html")
+    assert away.headers["retry-after"] == "5"
+    assert "<html" in away.text
+    assert "<html" not in part.text
 
 
 def test_files_are_named_by_their_content_and_not_sent_twice(browser: httpx.Client) -> None:

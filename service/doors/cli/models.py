@@ -73,6 +73,12 @@ class ModelCommands(LazyGroup):
         "rollback": LazyCommand(
             "models_versions", "rollback", "Have an earlier version asked again."
         ),
+        "pull": LazyCommand(
+            "models_pull",
+            "models_pull",
+            "Fetch the versions that SHA256SUMS names, check, try and place those that are not "
+            "there yet.",
+        ),
     }
 
 

@@ -62,28 +62,26 @@ class RequestLog:
                 MutableHeaders(scope=message)[HEADER] = identity
             await send(message)
 
-        try:
-            with self._tracing.request(scope["method"], headers) as said:
-                # Said at the end: only then is the route's template known.
-                try:
-                    await self._app(scope, receive, send_with_id)
-                finally:
-                    said(_route(scope), status or 500)
-        except ClientDisconnect:
-            logs.logger.info("the client went away")
-        except Exception as error:
-            kind = type(error).__name__
-            # Type and place only: a message may quote readings.
-            logs.logger.error("failed: %s", logs.where(error), extra={"error": kind})
-            logs.logger.debug("the failure's message", exc_info=error)
-            if status:  # half of an answer is sent already: break it off, visibly
-                raise
-            await internal_error(scope["path"])(scope, receive, send_with_id)
-        finally:
-            seconds = time.perf_counter() - started
-            _log(scope, status, seconds)
-            if self._replied is not None:
-                self._replied(scope["method"], _route(scope), status, seconds)
+        with self._tracing.request(scope["method"], headers) as said:
+            try:
+                await self._app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                logs.logger.info("the client went away")
+            except Exception as error:
+                kind = type(error).__name__
+                # Type and place only: a message may quote readings.
+                logs.logger.error("failed: %s", logs.where(error), extra={"error": kind})
+                logs.logger.debug("the failure's message", exc_info=error)
+                if status:  # half of an answer is sent already: break it off, visibly
+                    raise
+                await internal_error(scope["path"])(scope, receive, send_with_id)
+            finally:
+                seconds = time.perf_counter() - started
+                # At the end: only then is the route's template known.
+                said(_route(scope), status or 500)
+                _log(scope, status, seconds)
+                if self._replied is not None:
+                    self._replied(scope["method"], _route(scope), status, seconds)
 
 
 # A path in a label or span would be a series for each id that was ever asked.

@@ -25,7 +25,7 @@ from ifonly.service.doors.http.health import asks_for_html
 from ifonly.service.doors.http.problems import headers_of, problem_in
 from ifonly.service.doors.pages.rendering import is_part, page, title_of
 from ifonly.service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
-from ifonly.service.errors import Forbidden, Unauthenticated
+from ifonly.service.errors import Forbidden, ServiceError, Unauthenticated
 from ifonly.service.scheduling import worker_pools
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -65,8 +65,8 @@ async def handle(rules: PageRules, endpoint: Endpoint, request: Request) -> Resp
     """Who is it? Whoever is not signed in, in turn. May they, and not too often? Did a page of
     ours send them? Then the page, and a record of who looked; or what went wrong, in HTML."""
     context = Context.begun(request)
-    visit = await read_visit(request)
     try:
+        visit = await read_visit(request)
         async with await _strangers_in_turn(request, visit):
             return await _shown(rules, endpoint, request, context, visit)
     except ClientDisconnect:
@@ -166,7 +166,8 @@ def install(app: FastAPI) -> None:
         is_page = asks_for_html(request.headers)
         if not is_page or request.url.path.startswith("/api/"):
             return await otherwise(request, error)  # type: ignore[misc, no-any-return]
-        await read_visit(request)
+        with suppress(ServiceError):  # that there is no such page is known all the same
+            await read_visit(request)
         return refusal(request, error)
 
     app.add_exception_handler(HTTPException, handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -85,7 +85,8 @@ def visit_of(request: Request) -> Visit:
 
 
 async def read_visit(request: Request) -> Visit:
-    """Who it is, in which language and in which light; :func:`visit_of` has it from now on.
+    """Who it is, in which language and in which light; :func:`visit_of` has it from now on, also
+    if who it is cannot be known: what went wrong is then told to nobody in particular.
 
     Raises
     ------
@@ -96,7 +97,7 @@ async def read_visit(request: Request) -> Visit:
     given = cookies.token(request)
     token = given or new_token()
     request.state.visit = visit = Visit(
-        await _principal(state, given),
+        None,
         token,
         given is None,
         cookies.form_token(token),
@@ -105,6 +106,7 @@ async def read_visit(request: Request) -> Visit:
         _path(request),
         not state.settings.no_auth,
     )
+    request.state.visit = visit = replace(visit, principal=await _principal(state, given))
     return visit
 
 

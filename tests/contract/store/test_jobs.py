@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from ifonly.service.errors import LostLease, QueueFull, UnknownRecord
 from ifonly.service.store import archive, erasure, jobs
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database, connect
 from ifonly.service.store.jobs import Answered, Claim, JobRow, StoredJob
-from ifonly.service.store.journal import Draft, Journal
+from ifonly.service.store.journal import Draft, Journal, RecordedWrite
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.tables import job_rows
 from ifonly.service.store.terms import State
@@ -27,12 +29,15 @@ OVER = -1
 """A lease that has run out when it is given."""
 
 
+def submission(actor: str, rows: int, most: int = 10) -> tuple[StoredJob, RecordedWrite]:
+    facts = Facts(kind=RecordKind.JOB, actor=actor, role="pipeline", model="press", version="1")
+    return jobs.submit(facts, [b'{"instance":{"pressure":%d}}' % k for k in range(rows)], most)
+
+
 def submitted(
     journal: Journal, rows: int = 3, most: int = 1_000, actor: str = "key:1"
 ) -> StoredJob:
-    facts = Facts(kind=RecordKind.JOB, actor=actor, role="pipeline", model="press", version="1")
-    requests = [b'{"instance":{"pressure":%d}}' % k for k in range(rows)]
-    job, work = jobs.submit(facts, requests, most)
+    job, work = submission(actor, rows, most)
     journal.append(work).result(30)
     return job
 
@@ -257,6 +262,34 @@ def test_more_rows_than_may_wait_are_refused_and_leave_nothing(
         submitted(journal, rows=3, most=10)
     assert jobs.waiting(database) == 8
     submitted(journal, rows=2, most=10)
+
+
+@pytest.mark.parametrize(("other", "match"), [("key:1", "6 rows"), ("key:2", "36 rows")])
+def test_of_two_that_submit_at_once_the_second_counts_the_first(
+    database: Database, journal: Journal, url: str, other: str, match: str
+) -> None:
+    for k in range(3):  # all together then have room for 10
+        submitted(journal, rows=10, most=10, actor=f"key:other-{k}")
+    with closing(connect(url)) as two, ThreadPoolExecutor(1) as pool:
+        with database.writer.begin() as connection:
+            submission("key:1", 6)[1](connection)
+            late = pool.submit(_committed, two, submission(other, 5)[1])
+            while not late.done() and not _is_somebody_waiting(connection):
+                time.sleep(0.01)
+        with pytest.raises(QueueFull, match=match):
+            late.result(30)
+    assert jobs.waiting(database) == 36
+
+
+def _committed(database: Database, work: RecordedWrite) -> None:
+    with database.writer.begin() as connection:
+        work(connection)
+
+
+def _is_somebody_waiting(connection: sa.Connection) -> bool:
+    if connection.dialect.name == "sqlite":  # whose one writer is here
+        return True
+    return bool(connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_a_job_that_is_not_there_is_said(database: Database, journal: Journal) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,18 @@ import pytest
 import typer
 import yaml
 
+from bench import chart_schema
 from ifonly.service.doors.cli.commands import app as command_line
 from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.hosts import Hosts
 from ifonly.service.metrics import Metrics
 from ifonly.service.settings import Settings
+from tests.support.kustomized import built, by_name
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+OVERLAYS = sorted((DEPLOY / "overlays").iterdir())
 OF_KUBERNETES = [
     m for m in MANIFESTS if m.stem not in ("kustomization", "inferenceservice")
 ]  # whose schemas Kubernetes itself has
@@ -69,6 +74,52 @@ def test_a_manifest_that_kubernetes_does_not_take_is_found() -> None:
     document["spec"]["prots"] = []
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(document, "1.33", strict=True)
+
+
+@pytest.mark.parametrize("folder", [DEPLOY / "kubernetes", *OVERLAYS], ids=lambda f: f.name)
+def test_what_is_built_is_what_kubernetes_takes_and_kustomize_builds(folder: Path) -> None:
+    objects = built(folder)
+    for one in objects.values():
+        kubernetes_validate.validate(one, "1.33", strict=True)
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not here: what it builds is not compared")
+    command = ["kubectl", "kustomize", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert by_name(done.stdout) == objects
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=lambda f: f.name)
+def test_models_are_where_the_service_looks_for_them(folder: Path) -> None:
+    pod = built(folder)["Deployment", "ifonly"]["spec"]["template"]["spec"]
+    (service,) = pod["containers"]
+    where = {e["name"]: e["value"] for e in service["env"]}["IFONLY_MODELS"]
+    (mount,) = [m for m in service["volumeMounts"] if m["mountPath"] == where]
+    assert mount["name"] in {volume["name"] for volume in pod["volumes"]}
+    group = typer.main.get_group(command_line)
+    for first in pod.get("initContainers", []):
+        assert (where, mount["name"]) in {
+            (m["mountPath"], m["name"]) for m in first["volumeMounts"]
+        }
+        assert first["image"] == service["image"]
+        program, *command = first["command"]
+        assert program == "ifonly"
+        context = typer.Context(group)
+        models: Any = group.get_command(context, command[0])
+        pull = models.get_command(context, command[1])
+        given = pull.make_context(command[1], command[2:]).params  # fails on what is no option
+        assert str(given["models"]) == where
+
+
+def test_the_chart_knows_every_setting() -> None:
+    """Else: ``python -m bench.chart_schema``."""
+    text = chart_schema.SCHEMA.read_text(encoding="utf-8")
+    assert chart_schema.written(text) == text
+    fields = Settings.model_fields.items()
+    secrets = {name for name, field in fields if "SecretStr" in str(field.annotation)}
+    assert secrets >= {"database_url", "audit_log_key", "oidc_client_secret"}
+    assert {*chart_schema.settings()} == (
+        {*Settings.model_fields} - chart_schema.OF_THE_CHART - secrets
+    )
 
 
 def test_every_manifest_is_applied_or_says_why_not() -> None:
@@ -126,6 +177,11 @@ def test_the_image_has_the_projects_version() -> None:
     version = re.search(r'^version = "(.+)"', project, re.M).group(1)  # type: ignore[union-attr]
     images = {i for i in under("image") if isinstance(i, str) and i.startswith("ifonly")}
     assert images == {"ifonly", f"ifonly:{version}"}
+    for overlay in OVERLAYS:  # kustomize sets the version of what the manifests have, not of these
+        text = (overlay / "kustomization.yaml").read_text()
+        assert {*re.findall(r"image: (\S+)", text)} <= {f"ifonly:{version}"}
+    chart = yaml.safe_load((DEPLOY / "helm/ifonly/Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (version, version)
     assert {*under("newTag")} == {version}
 
 
@@ -191,6 +247,39 @@ def test_the_volumes_of_compose_are_declared() -> None:
     }
     assert mounted == {*compose["volumes"]}
     assert json.dumps(compose["services"]["ifonly"]["ports"]) == f'["127.0.0.1:8080:{PORT}"]'
+
+
+def test_panels_lie_side_by_side_and_have_numbers_of_their_own() -> None:
+    panels = json.loads((DEPLOY / "grafana/ifonly.json").read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len({*cells}) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+def test_what_watches_is_given_the_files_that_there_are() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    given = {c["source"] for s in compose["services"].values() for c in s.get("configs", [])}
+    assert given == {*compose["configs"]}
+    assert all((DEPLOY / config["file"]).is_file() for config in compose["configs"].values())
+    targets = {c["source"]: c["target"] for c in compose["services"]["grafana"]["configs"]}
+    provided = yaml.safe_load((DEPLOY / "grafana/dashboards.yaml").read_text())["providers"]
+    assert Path(targets["dashboard"]).parent == Path(provided[0]["options"]["path"])
+    watching = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())
+    scraped = watching["scrape_configs"][0]
+    assert f'{{job="{scraped["job_name"]}"' in (DEPLOY / "grafana/ifonly.json").read_text().replace(
+        "\\", ""
+    )
+    assert scraped["static_configs"] == [{"targets": [f"ifonly:{PORT}"]}]
+    (secret,) = compose["services"]["prometheus"]["secrets"]
+    assert scraped["authorization"]["credentials_file"] == f"/run/secrets/{secret}"
+    kept_out = (ROOT / ".gitignore").read_text().splitlines()
+    assert f"/deploy/{compose['secrets'][secret]['file']}" in kept_out
 
 
 def test_whom_the_pods_may_call_is_named_and_nobody_else() -> None:

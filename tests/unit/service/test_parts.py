@@ -159,6 +159,28 @@ def test_a_json_log_line_carries_a_traceback_only_when_asked_to() -> None:
     assert "traceback" in logs.formatter("json").format(record)
 
 
+def test_a_line_carries_the_ids_of_its_span() -> None:
+    record = logging.LogRecord("ifonly", logging.INFO, __file__, 1, "hello", (), None)
+    with logs.of_request("ours"), logs.of_span("a" * 32, "b" * 16):
+        told = json.loads(logs.formatter("json").format(record))
+        plain = logs.formatter("plain").format(record)
+    assert (told["trace_id"], told["span_id"]) == ("a" * 32, "b" * 16)
+    assert f"[ours {'a' * 32}-{'b' * 16}] hello" in plain
+    assert "trace_id" not in logs.formatter("json").format(record)
+
+
+def test_the_servers_own_lines_which_have_the_query_are_not_written() -> None:
+    """Also in a process that configures its lines after the server has."""
+    access, root = logging.getLogger("uvicorn.access"), logging.getLogger()
+    before = (root.handlers[:], root.level, access.propagate)
+    try:
+        logs.configure("plain", "INFO")
+        assert not access.hasHandlers()  # what uvicorn asks
+        assert logging.getLogger("uvicorn.error").hasHandlers()
+    finally:
+        root.handlers[:], root.level, access.propagate = before
+
+
 @pytest.mark.parametrize(
     "sign", ["\n", "\r", "\x1b[2J", "\x9b2J", "\u2028", "\u202e", "\x00", "\x7f"]
 )

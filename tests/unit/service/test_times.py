@@ -5,13 +5,19 @@ from __future__ import annotations
 import time
 from itertools import count
 
+import pytest
+
 from ifonly.service.ask.budget import LEAST_PATIENCE_SECONDS, Budget, Stopwatch
+from ifonly.service.scheduling.time_slices import Turns
 from ifonly.service.settings import Settings
 
 
-def test_a_deadline_begins_with_the_search_and_not_when_it_was_asked_for() -> None:
-    ticks = count(100.0, 10.0)
-    budget = Budget(2_000, asked=0.0, clock=lambda: next(ticks))
+def test_a_deadline_begins_with_the_search_and_not_when_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks, turn = count(100.0, 10.0), Turns().search("")
+    monkeypatch.setattr(turn, "clock", lambda: next(ticks))
+    budget = Budget(2_000, asked=0.0, turn=turn)
     assert budget.deadline().at == 102.0
     assert budget.deadline().at == 112.0  # begun later, it ends later
 

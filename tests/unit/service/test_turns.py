@@ -9,10 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from ifonly.explainers.deadline import Deadline
 from ifonly.service.scheduling import time_slices as module
 from ifonly.service.scheduling.round_robin import Rotation
-from ifonly.service.scheduling.time_slices import OVER, Turn, Turns
+from ifonly.service.scheduling.time_slices import Turn, Turns
 
 LONG = 600.0
 
@@ -47,7 +46,7 @@ class Search:
         self._thread.start()
 
     def _run(self) -> None:
-        deadline = Deadline.after(LONG, self.turn.clock, self.turn.give_way)
+        deadline = self.turn.deadline(LONG)
         with self.turn:
             while not self._over.is_set() and not deadline.expired():
                 self.looks += 1
@@ -160,7 +159,17 @@ def test_when_the_service_stops_all_searches_end() -> None:
         turns.stop()
         for search in searches:
             search.join()
-    assert turns.search("late").clock() > OVER
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_search_that_begins_when_nobody_wants_to_know_any_more_ends_at_once(
+    stopped: bool,
+) -> None:
+    turns = Turns()
+    if stopped:
+        turns.stop()
+    with turns.search("late", is_over=lambda: not stopped) as late:
+        assert late.deadline(LONG).expired()
 
 
 def test_hard_searches_are_paid_for_and_short_ones_and_jobs_are_not() -> None:
