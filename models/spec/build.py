@@ -13,6 +13,12 @@ from ifonly.models.document import Document
 from ifonly.models.encoding import Encoding, FeatureEncoding, Form, Place
 from ifonly.models.errors import SpecError
 from ifonly.models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
+from ifonly.models.spec.attributes import (
+    UNDECLARED,
+    Attributes,
+    attribute_contradictions,
+    read_attributes,
+)
 from ifonly.models.spec.checks import contradictions
 from ifonly.models.spec.document import read_spec
 from ifonly.models.spec.policy_checks import policy_contradictions
@@ -41,9 +47,11 @@ class Spec:
     policy: Mapping[str, Any]
     """The ``[policy]`` table as plain dicts, lists, floats, ints and strings."""
     alarm: Mapping[str, Any]
-    """The ``[alarm]`` table: labels of ``cause``, ``consequence``, ``response``."""
+    """The ``[alarm]`` table: what an operator is told, who owns it, when it is raised."""
     sha256: str
     """SHA-256 of the file's bytes."""
+    attributes: Attributes = UNDECLARED
+    """What requests may say of the equipment."""
 
 
 def parse_spec(text: bytes, file: str) -> Spec:
@@ -61,7 +69,11 @@ def parse_spec(text: bytes, file: str) -> Spec:
     """
     document = read_spec(text, file)
     # All of them, so that the file is mended once.
-    problems = [*contradictions(document), *policy_contradictions(document)]
+    problems = [
+        *contradictions(document),
+        *attribute_contradictions(document),
+        *policy_contradictions(document),
+    ]
     if problems:
         raise SpecError.of(file, problems)
     output = document.get("output", {})
@@ -77,6 +89,7 @@ def parse_spec(text: bytes, file: str) -> Spec:
         policy=_plain(document.get("policy", {})),
         alarm=_plain(document.get("alarm", {})),
         sha256=hashlib.sha256(text).hexdigest(),
+        attributes=read_attributes(document.get("attributes", {})),
     )
 
 
