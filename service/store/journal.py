@@ -30,6 +30,7 @@ from ifonly.service.promises import promised
 from ifonly.service.store import anchors
 from ifonly.service.store.chain import Facts, Head, Payload, Record, seal
 from ifonly.service.store.database import Database, failure, is_passing
+from ifonly.service.store.episodes import Observation, take
 from ifonly.service.store.rows import insert, row_of
 from ifonly.service.store.tables import payloads, records, writers
 
@@ -57,6 +58,8 @@ class Draft:
 
     facts: Facts
     payload: bytes | None = None
+    observation: Observation | None = None
+    """Kept up to date with it; no part of what is sealed."""
 
 
 class RecordedWrite(Protocol):
@@ -420,6 +423,7 @@ class _Attempt:
         self._works = works
         self._prepared: Head | None = None
         self._payloads: list[Payload | None] = []
+        self._seen: list[tuple[Facts, Observation]] = []
         self.sealed: list[Record] = []
 
     def prepare(self, head: Head) -> None:
@@ -438,6 +442,7 @@ class _Attempt:
         insert(connection, records, [row_of(r) for r in self.sealed])
         pairs = zip(self.sealed, self._payloads, strict=True)
         insert(connection, payloads, [_payload(r, p) for r, p in pairs if p is not None])
+        take(connection, self._seen)
         at = self.sealed[-1].head
         place = {"own": self._writer, "before": head.sequence}
         place |= {"sequence": at.sequence, "hash": at.hash}
@@ -447,6 +452,7 @@ class _Attempt:
 
     def _seal(self, drafts: Sequence[Draft], head: Head) -> None:
         self._payloads = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
+        self._seen = [(d.facts, d.observation) for d in drafts if d.observation is not None]
         self.sealed, at = [], head
         for draft, payload in zip(drafts, self._payloads, strict=True):
             digest = None if payload is None else payload.digest

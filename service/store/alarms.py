@@ -1,0 +1,296 @@
+"""What people do about alarms, and the lists that they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from ifonly.service.errors import AlarmMoved, AlarmOver, ServiceError, UnknownRecord
+from ifonly.service.lifecycle import Action, Phase, State, act
+from ifonly.service.store.chain import Facts, timestamp
+from ifonly.service.store.database import Database
+from ifonly.service.store.episodes import Episode, current, episode_of, rewrite
+from ifonly.service.store.journal import Draft, RecordedWrite
+from ifonly.service.store.tables import episodes
+from ifonly.service.store.visibility import episodes_within
+
+HOUR_US = 3_600_000_000
+HISTORY_US = 7 * 24 * HOUR_US
+"""How far back those that are over are listed."""
+
+
+# --- people -------------------------------------------------------------------------------
+
+
+class NothingChanged(ServiceError):
+    """It already was as somebody wants it; nothing was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody does about an episode."""
+
+    action: Action
+    until_us: int | None = None
+    """With :attr:`Action.SHELVE`."""
+    returns: int | None = None
+    """How often it had returned when they looked; None: they do not say."""
+
+
+def done(
+    database: Database, identity: str, asked: Asked, facts: Facts, content: bytes | None
+) -> RecordedWrite:
+    """Do it, and record ``facts`` with what it is about.
+
+    Raises, when it is done:
+
+    UnknownRecord
+        If there is no such episode within the database's scope.
+    NothingChanged
+        If it already is so.
+    AlarmMoved
+        If it has returned since they looked.
+    AlarmOver
+        If another episode has followed it, and there is nothing but to comment on it.
+    """
+
+    def work(connection: sa.Connection) -> Draft:
+        before = find(database, connection, identity)
+        # Again under the lock: what was read before it may have changed.
+        newest = current(connection, [before.condition]).get(before.condition)
+        before = find(database, connection, identity)
+        is_newest = newest is not None and newest.id == identity
+        _check(before, is_newest, asked)
+        life = act(before.life, asked.action, asked.until_us)
+        is_said = asked.action is Action.COMMENT or (
+            asked.action in (Action.DONE_AS_SUGGESTED, Action.DONE_OTHERWISE)
+            and (before.action, before.actor) != (asked.action.value, facts.actor)
+        )
+        if life == before.life and not is_said:
+            raise NothingChanged(f"the alarm {identity} already is so")
+        last = {"actor": facts.actor, "action": asked.action.value, "acted_us": facts.time_us}
+        if asked.action is not Action.COMMENT:
+            rewrite(connection, [replace(before, life=life, **last)])
+        detail: dict[str, Any] = {"returns": before.life.returns}
+        if asked.until_us is not None:
+            detail["until"] = timestamp(asked.until_us)
+        told = replace(
+            facts, about=identity, model=before.model, version=before.version, detail=detail
+        )
+        return Draft(told, content)
+
+    return work
+
+
+def _check(before: Episode, is_newest: bool, asked: Asked) -> None:
+    if asked.returns is not None and asked.returns != before.life.returns:
+        raise AlarmMoved(before.id, before.life.returns)
+    if not is_newest and asked.action is not Action.COMMENT:
+        raise AlarmOver(before.id)
+
+
+def find(database: Database, connection: sa.Connection, identity: str) -> Episode:
+    """Raises
+    ------
+    UnknownRecord
+        If there is none within the scope, or it was never raised.
+    """
+    chosen = sa.select(episodes).where(episodes.c.id == identity, episodes.c.raised_us.is_not(None))
+    row = connection.execute(episodes_within(database, chosen)).mappings().one_or_none()
+    if row is None:
+        raise UnknownRecord(identity, "alarm")
+    return episode_of(row)
+
+
+# --- lists --------------------------------------------------------------------------------
+
+SORTS = ("urgency", "raised", "equipment", "probability", "count")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which episodes; every condition that is given holds."""
+
+    state: State | None = None
+    """:attr:`State.NORMAL`: those that are over, of the last days; None: all that are open."""
+    model: str | None = None
+    search: str = ""
+    """Part of what the equipment is called, or of another attribute."""
+    sort: str = "urgency"
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodePage:
+    """Some of them, and how many there are."""
+
+    episodes: tuple[Episode, ...]
+    total: int
+    """That are wanted."""
+    counts: Mapping[State, int]
+    """Of all open ones, by state."""
+
+
+def page(
+    database: Database, wanted: Wanted, ranks: Mapping[str, int], now_us: int, number: int, size: int
+) -> EpisodePage:
+    """``ranks``: of models' priorities, the most urgent highest; ``number``: from 1.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.snapshot() as connection:
+        counts = {
+            State(state): count
+            for state, count in connection.execute(counts_query(database, now_us))
+        }
+        total = connection.scalar(total_query(database, wanted, now_us)) or 0
+        chosen = list_query(database, wanted, ranks, now_us).limit(size).offset(size * (number - 1))
+        found = connection.execute(chosen).mappings().all()
+    return EpisodePage(tuple(episode_of(row) for row in found), total, counts)
+
+
+def counts_query(database: Database, now_us: int) -> sa.Select[Any]:
+    """Open episodes by state."""
+    state = _state(now_us).label("state")
+    return episodes_within(
+        database, sa.select(state, sa.func.count()).where(sa.text("is_open"))
+    ).group_by(state)
+
+
+def total_query(database: Database, wanted: Wanted, now_us: int) -> sa.Select[Any]:
+    """How many there are."""
+    count = sa.select(sa.func.count()).select_from(episodes)
+    return episodes_within(database, count.where(*_conditions(wanted, now_us)))
+
+
+def list_query(
+    database: Database, wanted: Wanted, ranks: Mapping[str, int], now_us: int
+) -> sa.Select[Any]:
+    """All of them, in order."""
+    chosen = sa.select(episodes).where(*_conditions(wanted, now_us))
+    newest = (episodes.c.raised_us.desc(), episodes.c.id)
+    if wanted.state is State.NORMAL and wanted.sort in ("urgency", "raised"):
+        return episodes_within(database, chosen).order_by(*newest)
+    rank: sa.ColumnElement[Any] = sa.literal(0)
+    if ranks:
+        rank = sa.case(*((episodes.c.model == m, r) for m, r in ranks.items()), else_=0)
+    order = {
+        "urgency": (_urgency(now_us), rank.desc()),
+        "raised": (),
+        "equipment": (episodes.c.equipment,),
+        "probability": (sa.func.coalesce(episodes.c.share, -1).desc(),),
+        "count": (episodes.c.count.desc(),),
+    }[wanted.sort]
+    return episodes_within(database, chosen).order_by(*order, *newest)
+
+
+def _conditions(wanted: Wanted, now_us: int) -> list[sa.ColumnElement[bool] | sa.TextClause]:
+    # Word for word as the indexes have it, or none is used.
+    found: list[sa.ColumnElement[bool] | sa.TextClause]
+    if wanted.state is State.NORMAL:
+        since = sa.literal(now_us - HISTORY_US, sa.BigInteger)
+        found = [sa.text("raised_us IS NOT NULL"), episodes.c.raised_us >= since]
+        found.append(sa.not_(episodes.c.is_open))
+    else:
+        found = [sa.text("is_open")]
+        if wanted.state is not None:
+            found.append(_state(now_us) == wanted.state.value)
+    if wanted.model is not None:
+        found.append(episodes.c.model == wanted.model)
+    if wanted.search:
+        # Attributes are JSON: their text has a letter as itself, and quotes escaped.
+        has = episodes.c.attributes.icontains(wanted.search, autoescape=True)
+        found.append(sa.or_(episodes.c.equipment.icontains(wanted.search, autoescape=True), has))
+    return found
+
+
+def _state(now_us: int) -> sa.ColumnElement[str]:
+    """As ``Life.state`` of an open episode."""
+    now = sa.literal(now_us, sa.BigInteger)
+    is_active = episodes.c.phase == Phase.ACTIVE.value
+    return sa.case(
+        (episodes.c.out_of_service, State.OUT_OF_SERVICE.value),
+        (episodes.c.shelved_until_us > now, State.SHELVED.value),
+        (~is_active, State.CLEARED_UNACKNOWLEDGED.value),
+        (episodes.c.acknowledged, State.ACTIVE_ACKNOWLEDGED.value),
+        else_=State.ACTIVE_UNACKNOWLEDGED.value,
+    )
+
+
+def _urgency(now_us: int) -> sa.ColumnElement[int]:
+    """Unacknowledged first, shelved and out of service last."""
+    order = (
+        State.ACTIVE_UNACKNOWLEDGED,
+        State.CLEARED_UNACKNOWLEDGED,
+        State.ACTIVE_ACKNOWLEDGED,
+        State.SHELVED,
+    )
+    state = _state(now_us)
+    return sa.case(*((state == each.value, k) for k, each in enumerate(order)), else_=len(order))
+
+
+def get(database: Database, identity: str) -> Episode:
+    """Raises
+    ------
+    UnknownRecord
+        If there is none.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        return find(database, connection, identity)
+
+
+def per_hour(database: Database, until_us: int, hours: int) -> list[tuple[int, int]]:
+    """Of each of the last ``hours``, the oldest first: how many episodes were raised in it last,
+    and how many of those are open.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    since = until_us - hours * HOUR_US
+    found = [(0, 0)] * hours
+    with database.reading() as connection:
+        for hour, raised, still in connection.execute(hours_query(database, since, until_us)):
+            found[hour] = (raised, still)
+    return found
+
+
+def hours_query(database: Database, since_us: int, until_us: int) -> sa.Select[Any]:
+    """Episodes by the hour, counted from ``since_us``, in which they were raised last."""
+    since, until = (sa.literal(t, sa.BigInteger) for t in (since_us, until_us))
+    hour = ((episodes.c.raised_us - since) // sa.literal(HOUR_US, sa.BigInteger)).label("hour")
+    still = sa.func.sum(sa.case((episodes.c.is_open, 1), else_=0))
+    chosen = sa.select(hour, sa.func.count(), still).where(
+        sa.text("raised_us IS NOT NULL"),
+        episodes.c.raised_us >= since,
+        episodes.c.raised_us < until,
+    )
+    return episodes_within(database, chosen).group_by(hour)
+
+
+def newest(database: Database) -> tuple[int, ...]:
+    """Something that changes whenever an open episode is raised, cleared or acted on.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        row = connection.execute(newest_query(database)).one()
+    return tuple(value or 0 for value in row)
+
+
+def newest_query(database: Database) -> sa.Select[Any]:
+    """How many are open; the newest raise, clearance and action of them; how often they did."""
+    moved = (episodes.c.raised_us, episodes.c.cleared_us, episodes.c.acted_us)
+    chosen = sa.select(sa.func.count(), *(sa.func.max(column) for column in moved))
+    return episodes_within(database, chosen.where(sa.text("is_open")))
