@@ -27,7 +27,7 @@ class Phase(StrEnum):
     CLEARED = "cleared"
 
 
-class State(StrEnum):
+class AlarmState(StrEnum):
     """What people call where it is."""
 
     NORMAL = "normal"
@@ -39,7 +39,7 @@ class State(StrEnum):
     OUT_OF_SERVICE = "out_of_service"
 
 
-class Action(StrEnum):
+class AlarmDeed(StrEnum):
     """What somebody does about one."""
 
     ACKNOWLEDGE = "acknowledge"
@@ -53,7 +53,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class AlarmRules:
     """When an alarm is raised and cleared, in microseconds; from a spec's ``[alarm]``."""
 
     on_delay_us: int = 0
@@ -80,7 +80,7 @@ class Life:
     seen_us: int
     """The newest reading."""
     count: int = 0
-    """Readings that called for an alarm while it was one."""
+    """EpisodeBook that called for an alarm while it was one."""
     returns: int = 0
     """How often it was raised again."""
     chattering: bool = False
@@ -91,7 +91,7 @@ class Life:
     turned_us: int | None = None
     """Since when readings have called for another phase; None: they do not."""
     waiting: int = 0
-    """Readings that called for an alarm since then, and raised none yet."""
+    """EpisodeBook that called for an alarm since then, and raised none yet."""
     shelved_until_us: int | None = None
     out_of_service: bool = False
 
@@ -101,20 +101,26 @@ class Life:
         is_cleared = self.phase is Phase.CLEARED and not self.acknowledged
         return self.phase is Phase.ACTIVE or is_cleared
 
-    def state(self, now_us: int) -> State:
+    def state(self, now_us: int) -> AlarmState:
         """What is shown of it."""
         if self.out_of_service:
-            return State.OUT_OF_SERVICE
+            return AlarmState.OUT_OF_SERVICE
         if self.shelved_until_us is not None and self.shelved_until_us > now_us:
-            return State.SHELVED
+            return AlarmState.SHELVED
         if not self.is_open:
-            return State.NORMAL
+            return AlarmState.NORMAL
         if self.phase is Phase.CLEARED:
-            return State.CLEARED_UNACKNOWLEDGED
-        return State.ACTIVE_ACKNOWLEDGED if self.acknowledged else State.ACTIVE_UNACKNOWLEDGED
+            return AlarmState.CLEARED_UNACKNOWLEDGED
+        return (
+            AlarmState.ACTIVE_ACKNOWLEDGED
+            if self.acknowledged
+            else AlarmState.ACTIVE_UNACKNOWLEDGED
+        )
 
 
-def observe(life: Life | None, time_us: int, is_alarm: bool, rules: Rules) -> tuple[Life, bool]:
+def observe(
+    life: Life | None, time_us: int, is_alarm: bool, rules: AlarmRules
+) -> tuple[Life, bool]:
     """What a reading makes of an equipment's newest episode (None: there was none), and whether
     that is another episode.
 
@@ -141,7 +147,7 @@ def observe(life: Life | None, time_us: int, is_alarm: bool, rules: Rules) -> tu
 
 
 def _raised(
-    life: Life, since: int, time_us: int, count: int, rules: Rules
+    life: Life, since: int, time_us: int, count: int, rules: AlarmRules
 ) -> tuple[Life, bool]:
     """It is an alarm from now on, with ``count`` readings since ``since``."""
     is_soon = life.cleared_us is not None and since - life.cleared_us <= rules.chattering_us
@@ -157,10 +163,10 @@ def _raised(
     return replace(raised, began_us=since, count=count, returns=0, chattering=False), True
 
 
-def act(life: Life, action: Action, until_us: int | None = None) -> Life:
+def act(life: Life, action: AlarmDeed, until_us: int | None = None) -> Life:
     """What ``action`` makes of an episode; the same life: it changes nothing.
 
-    ``until_us``: with :attr:`Action.SHELVE`, until when.
+    ``until_us``: with :attr:`AlarmDeed.SHELVE`, until when.
 
     Raises
     ------
@@ -170,15 +176,15 @@ def act(life: Life, action: Action, until_us: int | None = None) -> Life:
     if life.phase is Phase.NORMAL:
         raise ValueError("it was never raised")
     match action:
-        case Action.ACKNOWLEDGE | Action.DONE_AS_SUGGESTED | Action.DONE_OTHERWISE:
+        case AlarmDeed.ACKNOWLEDGE | AlarmDeed.DONE_AS_SUGGESTED | AlarmDeed.DONE_OTHERWISE:
             return replace(life, acknowledged=True)
-        case Action.SHELVE:
+        case AlarmDeed.SHELVE:
             return replace(life, shelved_until_us=until_us)
-        case Action.UNSHELVE:
+        case AlarmDeed.UNSHELVE:
             return replace(life, shelved_until_us=None)
-        case Action.TAKE_OUT:
+        case AlarmDeed.TAKE_OUT:
             return replace(life, out_of_service=True)
-        case Action.PUT_BACK:
+        case AlarmDeed.PUT_BACK:
             return replace(life, out_of_service=False)
-        case Action.COMMENT:
+        case AlarmDeed.COMMENT:
             return life

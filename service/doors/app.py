@@ -21,6 +21,7 @@ from ifonly.service.audit.recent_accesses import RecentAccesses
 from ifonly.service.audit.trust_root import sequencing, witness_of
 from ifonly.service.doors import kserve, mlflow
 from ifonly.service.doors.http import (
+    alarms,
     audit,
     health,
     jobs,
@@ -195,6 +196,7 @@ def create_app(
     app.include_router(jobs.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
+    app.include_router(alarms.router)
     app.include_router(log.router)
     app.include_router(witness.router)
     app.include_router(kserve.router)

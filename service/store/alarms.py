@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ifonly.service.errors import AlarmMoved, AlarmOver, ServiceError, UnknownRecord
-from ifonly.service.lifecycle import Action, Phase, State, act
+from ifonly.service.lifecycle import AlarmDeed, AlarmState, Phase, act
 from ifonly.service.store.chain import Facts, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode, current, episode_of, rewrite
@@ -30,18 +30,18 @@ class NothingChanged(ServiceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedAction:
     """What somebody does about an episode."""
 
-    action: Action
+    action: AlarmDeed
     until_us: int | None = None
-    """With :attr:`Action.SHELVE`."""
+    """With :attr:`AlarmDeed.SHELVE`."""
     returns: int | None = None
     """How often it had returned when they looked; None: they do not say."""
 
 
 def done(
-    database: Database, identity: str, asked: Asked, facts: Facts, content: bytes | None
+    database: Database, identity: str, asked: AskedAction, facts: Facts, content: bytes | None
 ) -> RecordedWrite:
     """Do it, and record ``facts`` with what it is about.
 
@@ -65,15 +65,16 @@ def done(
         is_newest = newest is not None and newest.id == identity
         _check(before, is_newest, asked)
         life = act(before.life, asked.action, asked.until_us)
-        is_said = asked.action is Action.COMMENT or (
-            asked.action in (Action.DONE_AS_SUGGESTED, Action.DONE_OTHERWISE)
+        is_said = asked.action is AlarmDeed.COMMENT or (
+            asked.action in (AlarmDeed.DONE_AS_SUGGESTED, AlarmDeed.DONE_OTHERWISE)
             and (before.action, before.actor) != (asked.action.value, facts.actor)
         )
         if life == before.life and not is_said:
             raise NothingChanged(f"the alarm {identity} already is so")
-        last = {"actor": facts.actor, "action": asked.action.value, "acted_us": facts.time_us}
-        if asked.action is not Action.COMMENT:
-            rewrite(connection, [replace(before, life=life, **last)])
+        if asked.action is not AlarmDeed.COMMENT:
+            by, what, when = facts.actor, asked.action.value, facts.time_us
+            after = replace(before, life=life, actor=by, action=what, acted_us=when)
+            rewrite(connection, [after])
         detail: dict[str, Any] = {"returns": before.life.returns}
         if asked.until_us is not None:
             detail["until"] = timestamp(asked.until_us)
@@ -85,10 +86,10 @@ def done(
     return work
 
 
-def _check(before: Episode, is_newest: bool, asked: Asked) -> None:
+def _check(before: Episode, is_newest: bool, asked: AskedAction) -> None:
     if asked.returns is not None and asked.returns != before.life.returns:
         raise AlarmMoved(before.id, before.life.returns)
-    if not is_newest and asked.action is not Action.COMMENT:
+    if not is_newest and asked.action is not AlarmDeed.COMMENT:
         raise AlarmOver(before.id)
 
 
@@ -102,7 +103,7 @@ def find(database: Database, connection: sa.Connection, identity: str) -> Episod
     row = connection.execute(episodes_within(database, chosen)).mappings().one_or_none()
     if row is None:
         raise UnknownRecord(identity, "alarm")
-    return episode_of(row)
+    return episode_of({**row})
 
 
 # --- lists --------------------------------------------------------------------------------
@@ -114,8 +115,8 @@ SORTS = ("urgency", "raised", "equipment", "probability", "count")
 class Wanted:
     """Which episodes; every condition that is given holds."""
 
-    state: State | None = None
-    """:attr:`State.NORMAL`: those that are over, of the last days; None: all that are open."""
+    state: AlarmState | None = None
+    """:attr:`AlarmState.NORMAL`: those that are over, of the last days; None: all that are open."""
     model: str | None = None
     search: str = ""
     """Part of what the equipment is called, or of another attribute."""
@@ -129,12 +130,17 @@ class EpisodePage:
     episodes: tuple[Episode, ...]
     total: int
     """That are wanted."""
-    counts: Mapping[State, int]
+    counts: Mapping[AlarmState, int]
     """Of all open ones, by state."""
 
 
 def page(
-    database: Database, wanted: Wanted, ranks: Mapping[str, int], now_us: int, number: int, size: int
+    database: Database,
+    wanted: Wanted,
+    ranks: Mapping[str, int],
+    now_us: int,
+    number: int,
+    size: int,
 ) -> EpisodePage:
     """``ranks``: of models' priorities, the most urgent highest; ``number``: from 1.
 
@@ -145,21 +151,21 @@ def page(
     """
     with database.snapshot() as connection:
         counts = {
-            State(state): count
+            AlarmState(state): count
             for state, count in connection.execute(counts_query(database, now_us))
         }
         total = connection.scalar(total_query(database, wanted, now_us)) or 0
         chosen = list_query(database, wanted, ranks, now_us).limit(size).offset(size * (number - 1))
         found = connection.execute(chosen).mappings().all()
-    return EpisodePage(tuple(episode_of(row) for row in found), total, counts)
+    return EpisodePage(tuple(episode_of({**row}) for row in found), total, counts)
 
 
 def counts_query(database: Database, now_us: int) -> sa.Select[Any]:
     """Open episodes by state."""
     state = _state(now_us).label("state")
-    return episodes_within(
-        database, sa.select(state, sa.func.count()).where(sa.text("is_open"))
-    ).group_by(state)
+    counted: list[sa.ColumnElement[Any]] = [state, sa.func.count()]
+    chosen = sa.select(*counted).where(sa.text("is_open"))
+    return episodes_within(database, chosen).group_by(state)
 
 
 def total_query(database: Database, wanted: Wanted, now_us: int) -> sa.Select[Any]:
@@ -174,7 +180,7 @@ def list_query(
     """All of them, in order."""
     chosen = sa.select(episodes).where(*_conditions(wanted, now_us))
     newest = (episodes.c.raised_us.desc(), episodes.c.id)
-    if wanted.state is State.NORMAL and wanted.sort in ("urgency", "raised"):
+    if wanted.state is AlarmState.NORMAL and wanted.sort in ("urgency", "raised"):
         return episodes_within(database, chosen).order_by(*newest)
     rank: sa.ColumnElement[Any] = sa.literal(0)
     if ranks:
@@ -192,7 +198,7 @@ def list_query(
 def _conditions(wanted: Wanted, now_us: int) -> list[sa.ColumnElement[bool] | sa.TextClause]:
     # Word for word as the indexes have it, or none is used.
     found: list[sa.ColumnElement[bool] | sa.TextClause]
-    if wanted.state is State.NORMAL:
+    if wanted.state is AlarmState.NORMAL:
         since = sa.literal(now_us - HISTORY_US, sa.BigInteger)
         found = [sa.text("raised_us IS NOT NULL"), episodes.c.raised_us >= since]
         found.append(sa.not_(episodes.c.is_open))
@@ -214,21 +220,21 @@ def _state(now_us: int) -> sa.ColumnElement[str]:
     now = sa.literal(now_us, sa.BigInteger)
     is_active = episodes.c.phase == Phase.ACTIVE.value
     return sa.case(
-        (episodes.c.out_of_service, State.OUT_OF_SERVICE.value),
-        (episodes.c.shelved_until_us > now, State.SHELVED.value),
-        (~is_active, State.CLEARED_UNACKNOWLEDGED.value),
-        (episodes.c.acknowledged, State.ACTIVE_ACKNOWLEDGED.value),
-        else_=State.ACTIVE_UNACKNOWLEDGED.value,
+        (episodes.c.out_of_service, AlarmState.OUT_OF_SERVICE.value),
+        (episodes.c.shelved_until_us > now, AlarmState.SHELVED.value),
+        (~is_active, AlarmState.CLEARED_UNACKNOWLEDGED.value),
+        (episodes.c.acknowledged, AlarmState.ACTIVE_ACKNOWLEDGED.value),
+        else_=AlarmState.ACTIVE_UNACKNOWLEDGED.value,
     )
 
 
 def _urgency(now_us: int) -> sa.ColumnElement[int]:
     """Unacknowledged first, shelved and out of service last."""
     order = (
-        State.ACTIVE_UNACKNOWLEDGED,
-        State.CLEARED_UNACKNOWLEDGED,
-        State.ACTIVE_ACKNOWLEDGED,
-        State.SHELVED,
+        AlarmState.ACTIVE_UNACKNOWLEDGED,
+        AlarmState.CLEARED_UNACKNOWLEDGED,
+        AlarmState.ACTIVE_ACKNOWLEDGED,
+        AlarmState.SHELVED,
     )
     state = _state(now_us)
     return sa.case(*((state == each.value, k) for k, each in enumerate(order)), else_=len(order))
@@ -268,7 +274,7 @@ def hours_query(database: Database, since_us: int, until_us: int) -> sa.Select[A
     since, until = (sa.literal(t, sa.BigInteger) for t in (since_us, until_us))
     hour = ((episodes.c.raised_us - since) // sa.literal(HOUR_US, sa.BigInteger)).label("hour")
     still = sa.func.sum(sa.case((episodes.c.is_open, 1), else_=0))
-    chosen = sa.select(hour, sa.func.count(), still).where(
+    chosen: sa.Select[Any] = sa.select(hour, sa.func.count(), still).where(
         sa.text("raised_us IS NOT NULL"),
         episodes.c.raised_us >= since,
         episodes.c.raised_us < until,
@@ -292,5 +298,5 @@ def newest(database: Database) -> tuple[int, ...]:
 def newest_query(database: Database) -> sa.Select[Any]:
     """How many are open; the newest raise, clearance and action of them; how often they did."""
     moved = (episodes.c.raised_us, episodes.c.cleared_us, episodes.c.acted_us)
-    chosen = sa.select(sa.func.count(), *(sa.func.max(column) for column in moved))
+    chosen = sa.select(*(sa.func.count(), *(sa.func.max(column) for column in moved)))
     return episodes_within(database, chosen.where(sa.text("is_open")))

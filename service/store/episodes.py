@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ifonly.service.lifecycle import Life, Phase, Rules, observe
+from ifonly.service.lifecycle import AlarmRules, Life, Phase, observe
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import insert
@@ -21,6 +21,7 @@ from ifonly.service.store.tables import episodes
 
 BOTH = "both"
 """Who told of a reading that was predicted and explained."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -34,7 +35,7 @@ class Observation:
     attributes: str
     """What tells it from all other, as JSON."""
     is_alarm: bool
-    rules: Rules
+    rules: AlarmRules
     row: int = 0
     """Of the record's rows the one that is most likely an alarm."""
     share: float | None = None
@@ -100,10 +101,11 @@ _LOCK = (
 )
 
 
-def episode_of(row: Mapping[str, Any]) -> Episode:
+def episode_of(row: Mapping[Any, Any]) -> Episode:
     """Of a row's columns by name."""
-    said = {n: bool(row[n]) if n in _FLAGS else row[n] for n in _COLUMNS}
-    life = Life(**{n: said[n] for n in _LIFE} | {"phase": Phase(said["phase"])})
+    said: dict[str, Any] = {n: bool(row[n]) if n in _FLAGS else row[n] for n in _COLUMNS}
+    said["phase"] = Phase(said["phase"])
+    life = Life(**{n: said[n] for n in _LIFE})
     return Episode(life=life, **{n: said[n] for n in _OWN})
 
 
@@ -117,7 +119,7 @@ def _values(episode: Episode) -> dict[str, Any]:
 # --- readings -----------------------------------------------------------------------------
 
 
-class Readings:
+class EpisodeBook:
     """What the readings of one transaction make of the episodes that they are of."""
 
     def __init__(self, current: Mapping[str, Episode]) -> None:
@@ -146,7 +148,7 @@ class Readings:
         if before is None and not seen.is_alarm:
             return  # nothing is kept of equipment that was never in alarm
         is_newest = life is None or facts.time_us >= life.seen_us
-        told = {"record": facts.id, "row": seen.row, "share": seen.share} | {
+        told: dict[str, Any] = {"record": facts.id, "row": seen.row, "share": seen.share} | {
             "reading": seen.reading, "told_by": facts.kind.value, "version": seen.version,
         }  # fmt: skip
         told |= {"explained": facts.id} if facts.kind is RecordKind.EXPLANATION else {}
@@ -209,7 +211,7 @@ def take(connection: sa.Connection, seen: Sequence[tuple[Facts, Observation]]) -
     if not seen:
         return
     conditions = sorted({observation.condition for _, observation in seen})
-    readings = Readings(current(connection, conditions))
+    readings = EpisodeBook(current(connection, conditions))
     for facts, observation in seen:
         readings.take(facts, observation)
     readings.write(connection)

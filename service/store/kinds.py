@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ifonly.service.lifecycle import Action
+from ifonly.service.lifecycle import AlarmDeed
 
 Called = Mapping[str, str]
 """By language tag; empty: the languages' folders have it (``kind.`` and ``status.`` there)."""
@@ -88,7 +88,7 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     ),
     RecordKind.HOLD: KindOfRecord("a legal hold", _each("put", "lifted")),
     RecordKind.ALARM: KindOfRecord(
-        "what somebody did about an alarm; its status is what", _each(*Action)
+        "what somebody did about an alarm; its status is what", _each(*AlarmDeed)
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

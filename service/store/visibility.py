@@ -32,8 +32,8 @@ def within(database: Database, chosen: sa.Select[Any]) -> sa.Select[Any]:
 
 
 def episodes_within(database: Database, chosen: sa.Select[Any]) -> sa.Select[Any]:
-    """``chosen``, which reads ``episodes``, without what is out of the database's scope. What
-    varies from one reading to the next is not said of an episode: a scope that names it has none."""
+    """``chosen``, which reads ``episodes``, without what is out of the database's scope. Of what
+    varies from one reading to the next an episode says nothing: a scope that names it has none."""
     scope = database.scope
     if scope.is_everything:
         return chosen
@@ -100,9 +100,7 @@ def _attribute(database: Database, table: sa.FromClause, name: str) -> sa.Scalar
     return sa.select(value).where(*same).scalar_subquery()
 
 
-def _member(
-    database: Database, text: sa.ColumnElement[Any], *path: str
-) -> sa.ColumnElement[Any]:
+def _member(database: Database, text: sa.ColumnElement[Any], *path: str) -> sa.ColumnElement[Any]:
     """A member of the object that ``text`` is, in JSON; NULL if it has none."""
     # Scope has checked the names: they have no character that a path or a literal reads as its own.
     if database.is_sqlite:

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 
 from ifonly.service.access import Scope
 from ifonly.service.errors import AlarmMoved, AlarmOver, UnknownRecord
-from ifonly.service.lifecycle import Action, Phase, Rules, State
+from ifonly.service.lifecycle import AlarmDeed, AlarmRules, AlarmState, Phase
 from ifonly.service.store import alarms, archive
-from ifonly.service.store.alarms import Asked, NothingChanged, Wanted
+from ifonly.service.store.alarms import AskedAction, NothingChanged, Wanted
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database
-from ifonly.service.store.episodes import Episode, Observation
+from ifonly.service.store.episodes import Episode, Observation, episode_of
 from ifonly.service.store.journal import Draft, Journal
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.tables import episodes
@@ -28,11 +28,11 @@ from tests.contract.store.test_archive import plan
 
 T = 10**15
 SECOND, MINUTE = 10**6, 60 * 10**6
-AT_ONCE = Rules(0, 0, 0)
+AT_ONCE = AlarmRules(0, 0, 0)
 
 
 def seen(
-    equipment: str, second: float, alarm: bool = True, rules: Rules = AT_ONCE, **said: Any
+    equipment: str, second: float, alarm: bool = True, rules: AlarmRules = AT_ONCE, **said: Any
 ) -> Draft:
     facts = {k: said.pop(k) for k in ("kind", "about") if k in said}
     attributes = {"equipment": equipment} | said.pop("attributes", {})
@@ -58,15 +58,17 @@ def written(journal: Journal, *drafts: Draft) -> list[str]:
 def stored(database: Database) -> list[Episode]:
     with database.reading() as connection:
         rows = connection.execute(sa.select(episodes).order_by(episodes.c.began_us)).mappings()
-        return [alarms.episode_of(row) for row in rows]
+        return [episode_of({**row}) for row in rows]
 
 
-def do(database: Database, journal: Journal, identity: str, asked: Asked, by: str = "key:x") -> str:
+def do(
+    database: Database, journal: Journal, identity: str, asked: AskedAction, by: str = "key:x"
+) -> str:
     facts = Facts(kind=RecordKind.ALARM, actor=by, status=asked.action.value, time_us=T + 10**9)
     return journal.append(alarms.done(database, identity, asked, facts, None)).result(30).id
 
 
-ACK = Asked(Action.ACKNOWLEDGE)
+ACK = AskedAction(AlarmDeed.ACKNOWLEDGE)
 FIRST = Wanted()
 
 
@@ -120,11 +122,11 @@ def test_an_alarm_that_was_acknowledged_and_comes_again_later_is_another_episode
     assert (old.id, old.is_current, old.life.is_open) == (first, False, False)
     assert (new.id, new.is_current, new.life.is_open) == (second, True, True)
     with pytest.raises(AlarmOver):
-        do(database, journal, first, Asked(Action.SHELVE, T + MINUTE))
-    do(database, journal, first, Asked(Action.COMMENT))
-    assert [e.id for e in alarms.page(database, Wanted(State.NORMAL), {}, T, 1, 9).episodes] == [
-        first
-    ]
+        do(database, journal, first, AskedAction(AlarmDeed.SHELVE, T + MINUTE))
+    do(database, journal, first, AskedAction(AlarmDeed.COMMENT))
+    assert [
+        e.id for e in alarms.page(database, Wanted(AlarmState.NORMAL), {}, T, 1, 9).episodes
+    ] == [first]
 
 
 def test_a_prediction_and_the_explanation_of_its_reading_are_one(
@@ -163,7 +165,7 @@ def test_whoever_asks_why_raises_nothing(database: Database, journal: Journal) -
 def test_an_on_delay_keeps_what_is_short_out_of_the_list(
     database: Database, journal: Journal
 ) -> None:
-    rules = Rules(5 * SECOND, 0, 0)
+    rules = AlarmRules(5 * SECOND, 0, 0)
     written(journal, seen("Mill 7", 0, rules=rules), seen("Mill 7", 1, False, rules))
     assert listed(database) == []
     assert len(stored(database)) == 1, "what shelves it would be kept"
@@ -184,23 +186,23 @@ def test_what_people_do_is_recorded_once_and_in_the_chain(
     database: Database, journal: Journal
 ) -> None:
     (first,) = written(journal, seen("Mill 7", 0))
-    record = do(database, journal, first, Asked(Action.ACKNOWLEDGE, returns=0))
+    record = do(database, journal, first, AskedAction(AlarmDeed.ACKNOWLEDGE, returns=0))
     kept, _ = archive.get(database, record)
     assert (kept.facts.kind, kept.facts.status) == (RecordKind.ALARM, "acknowledge")
     assert (kept.facts.about, kept.facts.model) == (first, "milling-machine")
     with pytest.raises(NothingChanged):
         do(database, journal, first, ACK, by="key:other")
-    until = Asked(Action.SHELVE, T + MINUTE)
+    until = AskedAction(AlarmDeed.SHELVE, T + MINUTE)
     do(database, journal, first, until)
     with pytest.raises(NothingChanged):
         do(database, journal, first, until)
-    kept, _ = archive.get(database, do(database, journal, first, Asked(Action.UNSHELVE)))
-    do(database, journal, first, Asked(Action.DONE_AS_SUGGESTED))
+    kept, _ = archive.get(database, do(database, journal, first, AskedAction(AlarmDeed.UNSHELVE)))
+    do(database, journal, first, AskedAction(AlarmDeed.DONE_AS_SUGGESTED))
     with pytest.raises(NothingChanged):
-        do(database, journal, first, Asked(Action.DONE_AS_SUGGESTED))
-    do(database, journal, first, Asked(Action.DONE_AS_SUGGESTED), by="key:other")
-    do(database, journal, first, Asked(Action.COMMENT))
-    do(database, journal, first, Asked(Action.COMMENT))
+        do(database, journal, first, AskedAction(AlarmDeed.DONE_AS_SUGGESTED))
+    do(database, journal, first, AskedAction(AlarmDeed.DONE_AS_SUGGESTED), by="key:other")
+    do(database, journal, first, AskedAction(AlarmDeed.COMMENT))
+    do(database, journal, first, AskedAction(AlarmDeed.COMMENT))
     told = archive.about(database, first, RecordKind.ALARM)
     assert [r.facts.status for r, _ in told] == [
         "acknowledge", "shelve", "unshelve", "done_as_suggested", "done_as_suggested",
@@ -214,8 +216,8 @@ def test_what_has_returned_since_somebody_looked_is_not_acknowledged(
 ) -> None:
     (first, *_) = written(journal, *(seen("Mill 7", k, k != 1) for k in range(3)))
     with pytest.raises(AlarmMoved, match="1 times by now"):
-        do(database, journal, first, Asked(Action.ACKNOWLEDGE, returns=0))
-    do(database, journal, first, Asked(Action.ACKNOWLEDGE, returns=1))
+        do(database, journal, first, AskedAction(AlarmDeed.ACKNOWLEDGE, returns=0))
+    do(database, journal, first, AskedAction(AlarmDeed.ACKNOWLEDGE, returns=1))
 
 
 @pytest.mark.parametrize("identity", ["nothing", ""])
@@ -224,7 +226,7 @@ def test_what_is_not_there_or_was_never_raised_is_not_acted_on(
 ) -> None:
     with pytest.raises(UnknownRecord):
         do(database, journal, identity, ACK)
-    (pending,) = written(journal, seen("Mill 7", 0, rules=Rules(MINUTE, 0, 0)))
+    (pending,) = written(journal, seen("Mill 7", 0, rules=AlarmRules(MINUTE, 0, 0)))
     with pytest.raises(UnknownRecord):
         do(database, journal, pending, ACK)
 
@@ -269,8 +271,8 @@ def test_the_list_is_filtered_counted_and_in_order(database: Database, journal: 
         seen("Mill 4", 6, alarm=False),
     )
     do(database, journal, made[1], ACK)
-    do(database, journal, made[2], Asked(Action.SHELVE, T + MINUTE))
-    do(database, journal, made[4], Asked(Action.TAKE_OUT))
+    do(database, journal, made[2], AskedAction(AlarmDeed.SHELVE, T + MINUTE))
+    do(database, journal, made[4], AskedAction(AlarmDeed.TAKE_OUT))
     assert listed(database) == ["Mill 1", "Mill 4", "Mill 2", "밀링 3호기", "Press 5"]
     assert listed(database, now=T + MINUTE)[0] == "밀링 3호기"
     assert listed(database, Wanted(sort="probability"))[:2] == ["Mill 2", "Mill 1"]
@@ -282,15 +284,15 @@ def test_the_list_is_filtered_counted_and_in_order(database: Database, journal: 
     assert listed(database, Wanted(search="%")) == ["밀링 3호기"]
     assert listed(database, Wanted(search="MILL")) == ["Mill 1", "Mill 4", "Mill 2"]
     assert listed(database, Wanted(model="press")) == ["Press 5"]
-    assert listed(database, Wanted(State.CLEARED_UNACKNOWLEDGED)) == ["Mill 4"]
+    assert listed(database, Wanted(AlarmState.CLEARED_UNACKNOWLEDGED)) == ["Mill 4"]
     counts = alarms.page(database, FIRST, {}, T, 1, 2).counts
-    assert counts == dict.fromkeys([s for s in State if s is not State.NORMAL], 1)
+    assert counts == dict.fromkeys([s for s in AlarmState if s is not AlarmState.NORMAL], 1)
     for state in counts:
         assert [e.life.state(T) for e in alarms.page(
             database, Wanted(state), {}, T, 1, 9).episodes] == [state]  # fmt: skip
     second = alarms.page(database, FIRST, {}, T, 2, 2)
     assert ([e.equipment for e in second.episodes], second.total) == (["Mill 2", "밀링 3호기"], 5)
-    do(database, journal, made[4], Asked(Action.PUT_BACK))
+    do(database, journal, made[4], AskedAction(AlarmDeed.PUT_BACK))
     assert listed(database, ranks={"press": 3})[0] == "Press 5"
 
 
@@ -336,14 +338,14 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
     now = T + 10**10
     open_ones = [
         alarms.list_query(database, FIRST, {"press": 1}, now).limit(25),
-        alarms.total_query(database, Wanted(State.SHELVED, "press", "mill"), now),
+        alarms.total_query(database, Wanted(AlarmState.SHELVED, "press", "mill"), now),
         alarms.counts_query(database, now),
         alarms.newest_query(database),
     ]
     for query in open_ones:
         assert "ix_episodes_open" in plan(database, query)
     of_the_past = [
-        alarms.list_query(database, Wanted(State.NORMAL), {}, now).limit(25),
+        alarms.list_query(database, Wanted(AlarmState.NORMAL), {}, now).limit(25),
         alarms.hours_query(database, T + 390 * SECOND, T + 400 * SECOND),
     ]
     for query in of_the_past:

@@ -100,6 +100,7 @@ def request_of(about: Subject) -> requests.ExplanationRequest:
     return requests.ExplanationRequest(
         instance=dict(about.instance),
         alternatives=ALTERNATIVES,
+        attributes=dict(about.attributes),
         languages=list(LANGUAGES),
         semantics=None,
     )
