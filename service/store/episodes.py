@@ -7,6 +7,8 @@ written and found. Derived from records: they are the evidence, this table is ho
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -19,6 +21,10 @@ from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import insert
 from ifonly.service.store.tables import episodes
 
+MOST_WAITING = 5_000
+"""Readings: they are written at once."""
+MOST_SETTLED = 20_000
+"""Conditions that are remembered: then they are looked up again."""
 BOTH = "both"
 """Who told of a reading that was predicted and explained."""
 
@@ -124,13 +130,14 @@ class EpisodeBook:
 
     def __init__(self, current: Mapping[str, Episode]) -> None:
         self._stored = {e.id: e for e in current.values()}
-        self._current = dict(current)
+        self.current = dict(current)
+        """The newest of each condition that has one."""
         self._rows: dict[str, Episode] = {}
         """Those that differ from what is stored, by id; in the order of their change."""
 
     def take(self, facts: Facts, seen: Observation) -> None:
         """One reading."""
-        before = self._current.get(seen.condition)
+        before = self.current.get(seen.condition)
         is_told = facts.kind is RecordKind.EXPLANATION
         if before is not None and _is_same(before, facts, seen):
             explained = facts.id if is_told else before.explained
@@ -168,7 +175,7 @@ class EpisodeBook:
     def _put(self, episode: Episode) -> None:
         self._rows[episode.id] = episode
         if episode.is_current:
-            self._current[episode.condition] = episode
+            self.current[episode.condition] = episode
 
     def write(self, connection: sa.Connection) -> None:
         """What changed."""
@@ -206,15 +213,86 @@ def _is_about(before: Episode, facts: Facts, seen: Observation) -> bool:
     )
 
 
-def take(connection: sa.Connection, seen: Sequence[tuple[Facts, Observation]]) -> None:
-    """Write what readings, in their order, make of their episodes."""
-    if not seen:
-        return
+Seen = tuple[Facts, Observation]
+
+
+def take(connection: sa.Connection, seen: Sequence[Seen]) -> Mapping[str, Episode]:
+    """Write what readings, in their order, make of their episodes: the newest of each condition,
+    where there is one."""
     conditions = sorted({observation.condition for _, observation in seen})
-    readings = EpisodeBook(current(connection, conditions))
+    book = EpisodeBook(current(connection, conditions))
     for facts, observation in seen:
-        readings.take(facts, observation)
-    readings.write(connection)
+        book.take(facts, observation)
+    book.write(connection)
+    return book.current
+
+
+class Backlog:
+    """Readings that say what was known: they wait for others, and are written with them.
+
+    What raises or clears an alarm is written with its record. That an alarm stands is said again
+    and again: written each time it would cost a fifth of a prediction. A process that is killed
+    loses counts of some seconds, and no alarm.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: list[Seen] = []
+        self._since = 0.0
+        # Of each condition, whether its newest reading here was an alarm, and settled as one. A
+        # hint: another process may know better, and is heard when what waits is written.
+        self._settled: dict[str, bool | None] = {}
+        self._next: tuple[list[Seen], dict[str, bool | None]] | None = None
+
+    @property
+    def due(self) -> float:
+        """When what waits must be written, by ``time.monotonic``."""
+        return self._since + self._seconds if self._waiting else math.inf
+
+    def write(self, connection: sa.Connection, seen: Sequence[Seen]) -> None:
+        """Write ``seen`` and what waits, if one of them cannot wait; valid once :meth:`keep` is
+        called."""
+        waiting = [*self._waiting, *seen]
+        can_wait = all(self._can_wait(*each) for each in seen) and len(waiting) <= MOST_WAITING
+        if can_wait and (not waiting or self._seconds > 0 and time.monotonic() < self.due):
+            self._next = waiting, {}
+        else:
+            self._next = [], self._taken(connection, waiting)
+
+    def flush(self, connection: sa.Connection) -> None:
+        """As :meth:`write`: all that waits."""
+        self._next = [], self._taken(connection, self._waiting)
+
+    def keep(self) -> None:
+        """The transaction of the last :meth:`write` is durable."""
+        if self._next is None:
+            return
+        if not self._waiting:
+            self.postpone()
+        self._waiting, found = self._next
+        if len(self._settled) > MOST_SETTLED:
+            self._settled = {}
+        self._settled |= found
+        self._next = None
+
+    def postpone(self) -> None:
+        """What waits is due as long from now as if it had come just now."""
+        self._since = time.monotonic()
+
+    def _taken(self, connection: sa.Connection, seen: Sequence[Seen]) -> dict[str, bool | None]:
+        newest = take(connection, seen)
+        return {c: _settled(newest.get(c)) for c in {each.condition for _, each in seen}}
+
+    def _can_wait(self, facts: Facts, seen: Observation) -> bool:
+        is_prediction = facts.kind is RecordKind.PREDICTION
+        return is_prediction and self._settled.get(seen.condition) is seen.is_alarm
+
+
+def _settled(newest: Episode | None) -> bool | None:
+    """Whether readings of it are alarms; None: they are about to turn."""
+    if newest is None:
+        return False
+    return newest.life.phase is Phase.ACTIVE if newest.life.turned_us is None else None
 
 
 def current(connection: sa.Connection, conditions: Sequence[str]) -> dict[str, Episode]:
