@@ -254,7 +254,7 @@ class Backlog:
         called."""
         waiting = [*self._waiting, *seen]
         can_wait = all(self._can_wait(*each) for each in seen) and len(waiting) <= MOST_WAITING
-        if can_wait and (not waiting or self._seconds > 0 and time.monotonic() < self.due):
+        if can_wait and (not waiting or (self._seconds > 0 and time.monotonic() < self.due)):
             self._next = waiting, {}
         else:
             self._next = [], self._taken(connection, waiting)

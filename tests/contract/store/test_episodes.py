@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from ifonly.service.access import Scope
 from ifonly.service.errors import AlarmMoved, AlarmOver, UnknownRecord
 from ifonly.service.lifecycle import AlarmDeed, AlarmRules, AlarmState, Phase
-from ifonly.service.store import alarms, archive
+from ifonly.service.store import alarms, archive, erasure
 from ifonly.service.store.alarms import AskedAction, NothingChanged, Wanted
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database
@@ -352,3 +353,105 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
         assert "ix_episodes_raised" in plan(database, query)
     asked = sa.select(episodes.c.id).where(sa.text("is_current"), episodes.c.condition.in_(["x"]))
     assert "ix_episodes_current" in plan(database, asked)
+
+
+def test_an_episode_goes_with_the_record_that_raised_it(
+    database: Database, journal: Journal
+) -> None:
+    ids = written(journal, *(seen(f"Mill {k}", k) for k in range(3)))
+    written(journal, seen("Mill 1", 3, alarm=False))
+    do(database, journal, ids[1], ACK)
+    journal.append(erasure.erase(ids[0], "cli:x", "asked for")).result(30)
+    assert [e.equipment for e in stored(database)] == ["Mill 1", "Mill 2"]
+    list(erasure.prune(journal, T + MINUTE, "cli:x"))
+    assert [e.equipment for e in stored(database)] == ["Mill 2"], "what is open stays"
+    assert verify(database).holds
+
+
+# --- what can wait ------------------------------------------------------------------------
+
+
+def statements(database: Database) -> list[str]:
+    """Of the writer about episodes, from now on."""
+    found: list[str] = []
+
+    @sa.event.listens_for(database.writer, "before_cursor_execute")
+    def note(_1: Any, _2: Any, statement: str, *_: Any) -> None:
+        if "episodes" in statement and "INTO audit" not in statement:
+            found.append(statement.split()[0])
+
+    return found
+
+
+def test_readings_that_say_what_was_known_are_written_together_at_the_end(
+    database: Database,
+) -> None:
+    """A hundred standing readings of ten machines: two statements, besides those that raised."""
+    with journal_of(database, standing_seconds=3_600) as journal:
+        written(journal, *(seen(f"Mill {m}", 0) for m in range(10)))
+        done = statements(database)
+        for k in range(1, 11):
+            written(journal, *(seen(f"Mill {m}", k) for m in range(10)))
+        assert done == []
+        assert [e.life.count for e in stored(database)] == [1] * 10
+    assert sorted(done) == ["SELECT", "UPDATE"]
+    assert [e.life.count for e in stored(database)] == [11] * 10
+
+
+def test_what_turns_an_alarm_never_waits(database: Database) -> None:
+    with journal_of(database, standing_seconds=3_600) as journal:
+        ids = written(journal, seen("Mill 7", 0), seen("Mill 7", 1), seen("Mill 7", 2))
+        written(journal, seen("Mill 7", 3, alarm=False))
+        (found,) = stored(database)
+        assert (found.life.phase, found.life.count, found.record) == (Phase.CLEARED, 3, ids[2])
+        written(journal, seen("Mill 7", 4, alarm=False), seen("Mill 7", 5))
+        assert stored(database)[0].life.phase is Phase.ACTIVE
+
+
+def test_a_delay_that_runs_keeps_nothing_waiting(database: Database) -> None:
+    rules = AlarmRules(2 * SECOND, 0, 0)
+    with journal_of(database, standing_seconds=3_600) as journal:
+        for k in range(3):
+            written(journal, seen("Mill 7", k, rules=rules))
+        assert [e.life.phase for e in stored(database)] == [Phase.ACTIVE]
+
+
+def test_what_another_process_made_of_it_is_found_when_what_waits_is_written(
+    database: Database,
+) -> None:
+    with ExitStack() as stack:
+        one, other = (
+            stack.enter_context(journal_of(database, standing_seconds=s)) for s in (3_600, 0)
+        )
+        (first,) = written(one, seen("Mill 7", 0))
+        written(other, seen("Mill 7", 1, alarm=False))
+        written(one, seen("Mill 7", 2))  # an alarm, as far as it knows
+        assert stored(database)[0].life.phase is Phase.CLEARED
+        do(database, one, first, ACK)
+        one.close()
+        assert [e.life.phase for e in stored(database)] == [Phase.CLEARED, Phase.ACTIVE]
+
+
+def test_what_waits_is_written_after_its_seconds_though_nothing_else_comes(
+    database: Database,
+) -> None:
+    with journal_of(database, standing_seconds=0.05) as journal:
+        written(journal, seen("Mill 7", 0), seen("Mill 7", 1))
+        written(journal, seen("Mill 7", 2))
+        until = time.monotonic() + 30
+        while stored(database)[0].life.count < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert stored(database)[0].life.count == 3
+
+
+def test_a_transaction_that_fails_counts_nothing_and_loses_nothing(database: Database) -> None:
+    with journal_of(database, standing_seconds=3_600) as journal:
+        written(journal, seen("Mill 7", 0))
+        written(journal, seen("Mill 7", 1))  # waits
+        doubled = seen("Mill 7", 2, alarm=False)
+        written(journal, replace(doubled, observation=None))
+        with pytest.raises(sa.exc.IntegrityError):
+            journal.append(doubled).result(30)  # the id is taken
+        assert stored(database)[0].life.phase is Phase.ACTIVE
+    (found,) = stored(database)
+    assert (found.life.phase, found.life.count) == (Phase.ACTIVE, 2)
