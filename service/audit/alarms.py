@@ -16,7 +16,7 @@ from ifonly.service.audit.records import audit
 from ifonly.service.lifecycle import MINUTE_US, AlarmDeed
 from ifonly.service.served.registry import Registry
 from ifonly.service.store import alarms, archive
-from ifonly.service.store.alarms import AskedAction, NothingChanged, Wanted
+from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
 from ifonly.service.store.chain import Facts, Payload, Record, microseconds, now_us, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode
@@ -37,7 +37,7 @@ def listing(database: Database, registry: Registry, query: wire.AlarmsQuery) -> 
         If the store cannot be read.
     """
     now = now_us()
-    wanted = Wanted(query.state, query.model, query.search or "", query.sort)
+    wanted = AlarmFilter(query.state, query.model, query.search or "", query.sort)
     page = alarms.page(database, wanted, ranks(registry), now, query.page, query.limit)
     return wire.AlarmsReply(
         alarms=[told(episode, registry, now) for episode in page.episodes],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +10,15 @@ import sqlalchemy as sa
 
 from ifonly.service.errors import AlarmMoved, AlarmOver, ServiceError, UnknownRecord
 from ifonly.service.lifecycle import AlarmDeed, AlarmState, Phase, act
-from ifonly.service.store.chain import Facts, timestamp
+from ifonly.service.store import archive
+from ifonly.service.store.chain import Facts, Payload, Record, timestamp
+from ifonly.service.store.chain_membership import holds
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode, current, episode_of, rewrite
 from ifonly.service.store.journal import Draft, RecordedWrite
-from ifonly.service.store.tables import episodes
-from ifonly.service.store.visibility import episodes_within
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import episodes, records
+from ifonly.service.store.visibility import episodes_within, within
 
 HOUR_US = 3_600_000_000
 HISTORY_US = 7 * 24 * HOUR_US
@@ -112,7 +115,7 @@ SORTS = ("urgency", "raised", "equipment", "probability", "count")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AlarmFilter:
     """Which episodes; every condition that is given holds."""
 
     state: AlarmState | None = None
@@ -136,7 +139,7 @@ class EpisodePage:
 
 def page(
     database: Database,
-    wanted: Wanted,
+    wanted: AlarmFilter,
     ranks: Mapping[str, int],
     now_us: int,
     number: int,
@@ -168,14 +171,14 @@ def counts_query(database: Database, now_us: int) -> sa.Select[Any]:
     return episodes_within(database, chosen).group_by(state)
 
 
-def total_query(database: Database, wanted: Wanted, now_us: int) -> sa.Select[Any]:
+def total_query(database: Database, wanted: AlarmFilter, now_us: int) -> sa.Select[Any]:
     """How many there are."""
     count = sa.select(sa.func.count()).select_from(episodes)
     return episodes_within(database, count.where(*_conditions(wanted, now_us)))
 
 
 def list_query(
-    database: Database, wanted: Wanted, ranks: Mapping[str, int], now_us: int
+    database: Database, wanted: AlarmFilter, ranks: Mapping[str, int], now_us: int
 ) -> sa.Select[Any]:
     """All of them, in order."""
     chosen = sa.select(episodes).where(*_conditions(wanted, now_us))
@@ -195,7 +198,7 @@ def list_query(
     return episodes_within(database, chosen).order_by(*order, *newest)
 
 
-def _conditions(wanted: Wanted, now_us: int) -> list[sa.ColumnElement[bool] | sa.TextClause]:
+def _conditions(wanted: AlarmFilter, now_us: int) -> list[sa.ColumnElement[bool] | sa.TextClause]:
     # Word for word as the indexes have it, or none is used.
     found: list[sa.ColumnElement[bool] | sa.TextClause]
     if wanted.state is AlarmState.NORMAL:
@@ -250,6 +253,23 @@ def get(database: Database, identity: str) -> Episode:
     """
     with database.reading() as connection:
         return find(database, connection, identity)
+
+
+RecordsById = Mapping[str, tuple[Record, Payload | None]]
+
+
+def records_of(database: Database, identities: Collection[str]) -> RecordsById:
+    """Some records by id, with their payloads; without those that are not what was recorded.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = archive.whole().where(records.c.id.in_(identities))
+    with database.reading() as connection:
+        found = connection.execute(within(database, chosen)).all() if identities else ()
+    return {row.id: (record_of(row), payload_of(row)) for row in found if holds(row)}
 
 
 def per_hour(database: Database, until_us: int, hours: int) -> list[tuple[int, int]]:

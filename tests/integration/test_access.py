@@ -123,6 +123,7 @@ PAGE_TABLE = {
     ("POST", "/alarms/{id}/what-if/record"): {O, P, ADMIN},
     ("GET", "/alarms/{id}/plane"): {O, P, ADMIN},
     ("POST", "/alarms/{id}/reviews"): {O, ADMIN},
+    ("POST", "/alarms/{id}/actions"): {O, ADMIN},
 }
 """The same of the pages."""
 

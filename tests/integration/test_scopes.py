@@ -114,6 +114,7 @@ ROUTES = {
     ("POST", "/alarms/{id}/what-if/record"): RECORD,
     ("GET", "/alarms/{id}/plane"): RECORD,
     ("POST", "/alarms/{id}/reviews"): RECORD,
+    ("POST", "/alarms/{id}/actions"): RECORD,
 }
 """By hand, what each route tells of. A route without an entry here fails the first test."""
 

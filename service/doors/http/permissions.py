@@ -117,6 +117,7 @@ PAGES = {
     ("POST", "/alarms/{id}/what-if/record"): _ASKS,
     ("GET", "/alarms/{id}/plane"): _ASKS,
     ("POST", "/alarms/{id}/reviews"): _ACTS,
+    ("POST", "/alarms/{id}/actions"): _ACTS,
 }
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
 

@@ -16,7 +16,7 @@ from ifonly.service.access import Scope
 from ifonly.service.errors import AlarmMoved, AlarmOver, UnknownRecord
 from ifonly.service.lifecycle import AlarmDeed, AlarmRules, AlarmState, Phase
 from ifonly.service.store import alarms, archive, erasure
-from ifonly.service.store.alarms import AskedAction, NothingChanged, Wanted
+from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode, Observation, episode_of
@@ -70,10 +70,10 @@ def do(
 
 
 ACK = AskedAction(AlarmDeed.ACKNOWLEDGE)
-FIRST = Wanted()
+FIRST = AlarmFilter()
 
 
-def listed(database: Database, wanted: Wanted = FIRST, now: int = T, **said: Any) -> list[str]:
+def listed(database: Database, wanted: AlarmFilter = FIRST, now: int = T, **said: Any) -> list[str]:
     found = alarms.page(database, wanted, said.pop("ranks", {}), now, 1, 50)
     assert found.total == len(found.episodes)
     return [e.equipment for e in found.episodes]
@@ -126,7 +126,7 @@ def test_an_alarm_that_was_acknowledged_and_comes_again_later_is_another_episode
         do(database, journal, first, AskedAction(AlarmDeed.SHELVE, T + MINUTE))
     do(database, journal, first, AskedAction(AlarmDeed.COMMENT))
     assert [
-        e.id for e in alarms.page(database, Wanted(AlarmState.NORMAL), {}, T, 1, 9).episodes
+        e.id for e in alarms.page(database, AlarmFilter(AlarmState.NORMAL), {}, T, 1, 9).episodes
     ] == [first]
 
 
@@ -276,21 +276,21 @@ def test_the_list_is_filtered_counted_and_in_order(database: Database, journal: 
     do(database, journal, made[4], AskedAction(AlarmDeed.TAKE_OUT))
     assert listed(database) == ["Mill 1", "Mill 4", "Mill 2", "밀링 3호기", "Press 5"]
     assert listed(database, now=T + MINUTE)[0] == "밀링 3호기"
-    assert listed(database, Wanted(sort="probability"))[:2] == ["Mill 2", "Mill 1"]
-    assert listed(database, Wanted(sort="raised"))[0] == "Press 5"
-    assert listed(database, Wanted(sort="equipment"))[0] == "Mill 1"
-    assert listed(database, Wanted(sort="count"))[0] == "Press 5"
-    assert listed(database, Wanted(search="3호")) == ["밀링 3호기"]
-    assert listed(database, Wanted(search="100%")) == ["밀링 3호기"]
-    assert listed(database, Wanted(search="%")) == ["밀링 3호기"]
-    assert listed(database, Wanted(search="MILL")) == ["Mill 1", "Mill 4", "Mill 2"]
-    assert listed(database, Wanted(model="press")) == ["Press 5"]
-    assert listed(database, Wanted(AlarmState.CLEARED_UNACKNOWLEDGED)) == ["Mill 4"]
+    assert listed(database, AlarmFilter(sort="probability"))[:2] == ["Mill 2", "Mill 1"]
+    assert listed(database, AlarmFilter(sort="raised"))[0] == "Press 5"
+    assert listed(database, AlarmFilter(sort="equipment"))[0] == "Mill 1"
+    assert listed(database, AlarmFilter(sort="count"))[0] == "Press 5"
+    assert listed(database, AlarmFilter(search="3호")) == ["밀링 3호기"]
+    assert listed(database, AlarmFilter(search="100%")) == ["밀링 3호기"]
+    assert listed(database, AlarmFilter(search="%")) == ["밀링 3호기"]
+    assert listed(database, AlarmFilter(search="MILL")) == ["Mill 1", "Mill 4", "Mill 2"]
+    assert listed(database, AlarmFilter(model="press")) == ["Press 5"]
+    assert listed(database, AlarmFilter(AlarmState.CLEARED_UNACKNOWLEDGED)) == ["Mill 4"]
     counts = alarms.page(database, FIRST, {}, T, 1, 2).counts
     assert counts == dict.fromkeys([s for s in AlarmState if s is not AlarmState.NORMAL], 1)
     for state in counts:
         assert [e.life.state(T) for e in alarms.page(
-            database, Wanted(state), {}, T, 1, 9).episodes] == [state]  # fmt: skip
+            database, AlarmFilter(state), {}, T, 1, 9).episodes] == [state]  # fmt: skip
     second = alarms.page(database, FIRST, {}, T, 2, 2)
     assert ([e.equipment for e in second.episodes], second.total) == (["Mill 2", "밀링 3호기"], 5)
     do(database, journal, made[4], AskedAction(AlarmDeed.PUT_BACK))
@@ -339,14 +339,14 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
     now = T + 10**10
     open_ones = [
         alarms.list_query(database, FIRST, {"press": 1}, now).limit(25),
-        alarms.total_query(database, Wanted(AlarmState.SHELVED, "press", "mill"), now),
+        alarms.total_query(database, AlarmFilter(AlarmState.SHELVED, "press", "mill"), now),
         alarms.counts_query(database, now),
         alarms.newest_query(database),
     ]
     for query in open_ones:
         assert "ix_episodes_open" in plan(database, query)
     of_the_past = [
-        alarms.list_query(database, Wanted(AlarmState.NORMAL), {}, now).limit(25),
+        alarms.list_query(database, AlarmFilter(AlarmState.NORMAL), {}, now).limit(25),
         alarms.hours_query(database, T + 390 * SECOND, T + 400 * SECOND),
     ]
     for query in of_the_past:
