@@ -205,7 +205,8 @@ def _is_past(before: Episode | None, facts: Facts, seen: Observation) -> bool:
 
 
 def _is_about(before: Episode, facts: Facts, seen: Observation) -> bool:
-    if facts.kind is not RecordKind.EXPLANATION or before.life.phase is Phase.NORMAL:
+    is_of_alarm = facts.kind is RecordKind.EXPLANATION and seen.is_alarm
+    if not is_of_alarm or before.life.phase is Phase.NORMAL:
         return False
     asked_us = facts.time_us if seen.is_reading else seen.about_us
     return seen.reading == before.reading or (

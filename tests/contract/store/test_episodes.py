@@ -153,7 +153,8 @@ def test_whoever_asks_why_raises_nothing(database: Database, journal: Journal) -
     asked = seen("Mill 7", 3, kind=E, is_reading=False, about_us=T)
     before = seen("Mill 7", 4, kind=E, is_reading=False, about_us=T - 1)
     job = seen("Mill 7", 5, kind=E, is_reading=False, reading="r")
-    for each, is_it in ((late, True), (asked, True), (before, False), (job, True)):
+    normal = seen("Mill 7", 2, alarm=False, kind=E)
+    for each, is_it in ((normal, False), (late, True), (asked, True), (before, False), (job, True)):
         (identity,) = written(journal, each)
         (found,) = stored(database)
         assert found.life.phase is Phase.CLEARED

@@ -15,14 +15,14 @@ from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.models.errors import InvalidInstance
 from ifonly.service.audit.alarms import ranks, told
-from ifonly.service.doors.pages.operator.listing import MOST_READINGS, title_of
+from ifonly.service.doors.pages.operator.listing import title_of
 from ifonly.service.doors.pages.operator.subject import Subject, model_of, path_of, subjects
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from ifonly.service.lifecycle import AlarmState
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store import alarms
 from ifonly.service.store.alarms import AlarmFilter, RecordsById
-from ifonly.service.store.chain import now_us
+from ifonly.service.store.chain import now_us, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode
 from ifonly.service.wire.alarms import Alarm
@@ -31,6 +31,7 @@ from ifonly.service.words.labels import label, label_or
 
 SIZE = 25
 """Entries of a page: each costs some of the time to the first paint."""
+MOST_READINGS = 4
 HOURS = 24
 USUAL = (0.05, 0.95)
 """Quantiles of the reference rows between which a reading is usual."""
@@ -66,6 +67,8 @@ class EpisodeEntry:
     """Of its newest alarm's page."""
     change: str
     """What would have cleared it: the best suggestion; empty: none was asked for, or found."""
+    changed_at: str | None
+    """When that reading was explained, if newer ones have come since."""
     claim: str | None
     """What the newest explanation says, where it suggests nothing."""
     place: str
@@ -191,6 +194,7 @@ def _entry(
         sign,
         path_of(episode.record, episode.row),
         change,
+        _earlier(kept, episode) if change else None,
         claim,
         _place(episode, model, tag),
         None if row is None else verdict_of(row.prediction, True, model, tag),
@@ -242,6 +246,14 @@ def _suggested(
         was = gauge.bare(before, tag) if is_plain else gauge.value(before, tag)
         moves.append(f"{gauge.label(tag)} {was} → {gauge.value(after, tag)}")
     return ", ".join(moves), None
+
+
+def _earlier(kept: RecordsById, episode: Episode) -> str | None:
+    explained, _ = kept.get(episode.explained or "", (None, None))
+    newest, _ = kept.get(episode.record, (None, None))
+    if explained is None or newest is None or newest.facts.time_us <= explained.facts.time_us:
+        return None
+    return timestamp(explained.facts.time_us)
 
 
 def _readings(

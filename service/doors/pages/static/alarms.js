@@ -6,7 +6,6 @@ const REST_MS = 2000; // between two refreshes: a list that never rests cannot b
 const live = document.getElementById("live");
 const stale = document.getElementById("stale");
 const events = new EventSource(live.dataset.events);
-const title = document.title;
 let fresh = Date.now(); // when the page was known to be up to date
 let lost = null;
 let next = null;
@@ -46,10 +45,7 @@ function newest() {
 }
 
 function tell() {
-  const section = document.querySelector("[data-unacknowledged]");
-  const count = Number(section?.dataset.unacknowledged ?? 0);
-  document.title = count > 0 ? `(${count}) ${title}` : title;
-  if (newest() !== known && newest() !== "") document.getElementById("news").textContent = section.dataset.news;
+  if (newest() !== known && newest() !== "") document.getElementById("news").textContent = document.querySelector("[data-news]").dataset.news;
   known = newest();
   for (const age of document.querySelectorAll("[data-age]")) {
     const minutes = Math.floor((Date.now() - Date.parse(age.dataset.age)) / 60000);
@@ -69,6 +65,11 @@ events.addEventListener("error", () => {
   say(false);
   lost ??= setTimeout(warn, PATIENCE_MS);
 });
+window.addEventListener("offline", () => {
+  say(false);
+  warn();
+});
+window.addEventListener("online", refresh);
 events.addEventListener("changed", refresh);
 document.addEventListener("htmx:after:swap", () => {
   fresh = Date.now();
