@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,6 +26,8 @@ from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import alarms as wire
 from ifonly.service.wire.replies import Audit
 
+OTHER = "other"
+"""Equipment of which the spec lists no names, to Prometheus."""
 RANKS: Mapping[wire.Priority, int] = {"low": 1, "medium": 2, "high": 3, "urgent": 4}
 """The most urgent highest; without a priority: 0."""
 
@@ -112,6 +116,31 @@ def told(episode: Episode, registry: Registry, now: int) -> wire.Alarm:
         explanation=episode.explained,
         last_action=last,
     )
+
+
+def standing(database: Database, registry: Registry) -> Mapping[tuple[str, str, str], int]:
+    """How many are open, by model, equipment and state. Equipment by name only where the spec
+    lists the names (``values``): else everybody's inventions would become series.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    known = {name: _names(registry, name) for name in registry.names()}
+    found: Counter[tuple[str, str, str]] = Counter()
+    for model, equipment, state, count in alarms.standing(database, now_us()):
+        if model in known:
+            name = equipment if equipment in known[model] else OTHER
+            found[model, name, state] += count
+    return found
+
+
+def _names(registry: Registry, model: str) -> frozenset[str]:
+    with suppress(UnknownModel):
+        identity = registry.find(model).deployed.spec.attributes.identity
+        return frozenset(() if identity is None else identity.values)
+    return frozenset()
 
 
 def _time(time_us: int | None) -> str | None:

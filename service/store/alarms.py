@@ -171,6 +171,28 @@ def counts_query(database: Database, now_us: int) -> sa.Select[Any]:
     return episodes_within(database, chosen).group_by(state)
 
 
+def standing(database: Database, now_us: int) -> list[tuple[str, str, str, int]]:
+    """Model, equipment, state, and how many episodes of it are open.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        rows = connection.execute(standing_query(database, now_us))
+        return [(model, equipment, state, count) for model, equipment, state, count in rows]
+
+
+def standing_query(database: Database, now_us: int) -> sa.Select[Any]:
+    """Open episodes by model, equipment and state."""
+    of: list[sa.ColumnElement[Any]] = [
+        episodes.c.model, episodes.c.equipment, _state(now_us).label("state")
+    ]  # fmt: skip
+    chosen = sa.select(*of, sa.func.count()).where(sa.text("is_open"))
+    return episodes_within(database, chosen).group_by(*of)
+
+
 def total_query(database: Database, wanted: AlarmFilter, now_us: int) -> sa.Select[Any]:
     """How many there are."""
     count = sa.select(sa.func.count()).select_from(episodes)

@@ -35,12 +35,18 @@ priority = "high"
 chattering_minutes = 0
 """
 
+LISTED = """
+[attributes.machine]
+identity = true
+values = ["Mill 7"]
+"""
+
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     root: Path = tmp_path_factory.mktemp("alarms")
     graph = linear([[-2.0, 0.0, 2.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.1]], [0, 0.4, 0], softmax=True)
-    for name, more in ((NAME, DECLARED), ("plain", "")):
+    for name, more in ((NAME, DECLARED), ("plain", ""), ("listed", LISTED)):
         folder = root / name / "1"
         folder.mkdir(parents=True)
         spec = SORTER.replace('"sorter"', f'"{name}"') + more
@@ -247,6 +253,21 @@ def test_an_action_that_makes_no_sense_is_refused(
     assert reply.status_code == 422
     assert pointer in reply.text
     assert acted(api, {"id": "nothing"}, action="acknowledge").status_code == 404
+
+
+def test_metrics_name_only_what_a_spec_lists(api: httpx.Client) -> None:
+    """Of the equipment: here the model lists no names of machines."""
+    predicted(api, "Secret mill")
+    text = api.get("/metrics").text
+    assert "Secret" not in text
+    key = 'ifonly_alarms_open{equipment="other",model_name="sorter",state="active_unacknowledged"}'
+    assert float(text.split(key)[1].split()[0]) >= 1
+    listed = api.post(
+        "/api/v1/models/listed/predictions",
+        json={"instance": BAD, "attributes": {"machine": "Mill 7"}},
+    )
+    assert listed.status_code == 200
+    assert 'equipment="Mill 7",model_name="listed"' in api.get("/metrics").text
 
 
 def test_pages_of_the_list_follow_one_another(api: httpx.Client) -> None:

@@ -342,6 +342,7 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
         alarms.list_query(database, FIRST, {"press": 1}, now).limit(25),
         alarms.total_query(database, AlarmFilter(AlarmState.SHELVED, "press", "mill"), now),
         alarms.counts_query(database, now),
+        alarms.standing_query(database, now),
         alarms.newest_query(database),
     ]
     for query in open_ones:
