@@ -65,7 +65,7 @@ VERSION = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa
 
 WHY = {
     ("rate_buckets", "*"): "decides how soon somebody may ask again, and no answer",
-    ("episodes", "*"): "how alarms are grouped: readings and what was done about them are records",
+    ("episodes", "*"): "how readings are grouped and counted; they are records, as are deeds",
     ("job_rows", "worker"): "who works at an open row",
     ("job_rows", "leased_until_us"): "until when",
     ("job_rows", "attempts"): "how often it was tried; too often is answered by a recorded failure",

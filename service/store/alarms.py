@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +11,22 @@ import sqlalchemy as sa
 from ifonly.service.errors import AlarmMoved, AlarmOver, ServiceError, UnknownRecord
 from ifonly.service.lifecycle import AlarmDeed, AlarmState, Phase, act
 from ifonly.service.store import archive
-from ifonly.service.store.chain import Facts, Payload, Record, timestamp
-from ifonly.service.store.chain_membership import holds
+from ifonly.service.store.chain import (
+    Facts,
+    IntegrityFinding,
+    Payload,
+    Record,
+    stated_time,
+    timestamp,
+)
+from ifonly.service.store.chain_membership import contradicted, holds, standing_only, stands
+from ifonly.service.store.chain_membership import standing as standing_column
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode, current, episode_of, rewrite
 from ifonly.service.store.journal import Draft, RecordedWrite
+from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import payload_of, record_of
-from ifonly.service.store.tables import episodes, records
+from ifonly.service.store.tables import PAGE_ORDER, episodes, records
 from ifonly.service.store.visibility import episodes_within, within
 
 HOUR_US = 3_600_000_000
@@ -342,3 +351,63 @@ def newest_query(database: Database) -> sa.Select[Any]:
     moved = (episodes.c.raised_us, episodes.c.cleared_us, episodes.c.acted_us)
     chosen = sa.select(*(sa.func.count(), *(sa.func.max(column) for column in moved)))
     return episodes_within(database, chosen.where(sa.text("is_open")))
+
+
+# --- what records vouch for ---------------------------------------------------------------
+
+_ACKNOWLEDGES = frozenset(
+    {AlarmDeed.ACKNOWLEDGE, AlarmDeed.DONE_AS_SUGGESTED, AlarmDeed.DONE_OTHERWISE}
+)
+
+
+def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
+    """Episodes that no reading raised, and states that nobody's deed has made: whoever writes to
+    the table could hide an alarm. (How often it was read, and when last, is derived anew with each
+    reading; the readings are records.)"""
+    chosen = sa.select(records, standing_column()).where(
+        records.c.kind == RecordKind.ALARM.value, records.c.status != AlarmDeed.COMMENT.value
+    )
+    deeds: dict[str | None, list[Record]] = {}
+    for record in standing_only(connection.execute(chosen.order_by(*PAGE_ORDER))):
+        deeds.setdefault(record.facts.about, []).append(record)
+    raised = episodes.join(records, records.c.id == episodes.c.id, isouter=True)
+    columns = [column.label(f"e_{column.name}") for column in episodes.c]
+    asked = sa.select(records, standing_column(), *columns).select_from(raised)
+    asked = asked.where(episodes.c.raised_us.is_not(None)).order_by(episodes.c.began_us)
+    # Of each condition: what was done about its episodes, the earlier ones too.
+    of: dict[str, list[Record]] = {}
+    for row in connection.execute(asked):
+        said = row._mapping
+        episode = episode_of({c.name: said[f"e_{c.name}"] for c in episodes.c})
+        done = deeds.get(episode.id, [])
+        of.setdefault(episode.condition, []).extend(done)
+        record = record_of(row) if said[records.c.id] is not None and stands(row) else None
+        for column, text in _unvouched(episode, record, done, of[episode.condition]):
+            yield contradicted(record, "episodes", column, f"{text} the alarm {episode.id}")
+
+
+def _unvouched(
+    episode: Episode, raised: Record | None, done: Sequence[Record], ever: Sequence[Record]
+) -> Iterator[tuple[str, str]]:
+    """Columns of an episode that say what no record does, and what is wrong."""
+    if raised is None or raised.facts.model != episode.model:
+        yield "id", "no record has raised"
+    last = (episode.actor, episode.action, episode.acted_us)
+    facts = done[-1].facts if done else None
+    if last != ((facts.actor, facts.status, facts.time_us) if facts else (None, None, None)):
+        yield "action", "records tell of another last action on"
+    life = episode.life
+    if life.acknowledged and not any(
+        each.facts.status in _ACKNOWLEDGES
+        and (each.facts.detail or {}).get("returns") == life.returns
+        for each in done
+    ):
+        yield "acknowledged", "nobody has acknowledged"
+    until = life.shelved_until_us
+    told = {(each.facts.detail or {}).get("until") for each in ever}
+    if until is not None and stated_time(until) not in told:
+        yield "shelved_until_us", "nobody has so shelved"
+    taken = [each for each in ever if each.facts.status in (AlarmDeed.TAKE_OUT, AlarmDeed.PUT_BACK)]
+    is_out = bool(taken) and taken[-1].facts.status == AlarmDeed.TAKE_OUT
+    if episode.is_current and life.out_of_service is not is_out:
+        yield "out_of_service", "records tell of another service of"

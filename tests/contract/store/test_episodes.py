@@ -357,6 +357,51 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
     assert "ix_episodes_current" in plan(database, asked)
 
 
+FORGED = {
+    "acknowledged": ({"acknowledged": True}, {"acknowledged"}),
+    "shelved": ({"shelved_until_us": T + 10**12}, {"shelved_until_us"}),
+    "out of service": ({"out_of_service": True}, {"out_of_service"}),
+    "by somebody": ({"actor": "key:y", "action": "acknowledge"}, {"action"}),
+    "of nothing": ({"id": "nothing"}, {"id"}),
+    "of another model": ({"model": "press"}, {"id"}),
+}
+
+
+@pytest.mark.parametrize("case", FORGED)
+def test_what_nobody_did_is_found(database: Database, journal: Journal, case: str) -> None:
+    written(journal, seen("Mill 7", 0))
+    assert verify(database).holds
+    values, columns = FORGED[case]
+    with database.writer.begin() as connection:
+        connection.execute(sa.update(episodes).values(**values))
+    found = {finding.where for finding in verify(database).findings}
+    assert found == {f"episodes.{column}" for column in columns}
+
+
+def test_whatever_people_do_records_vouch_for(database: Database, journal: Journal) -> None:
+    """Also over a return and into the next episode; an old acknowledgement is none of a return."""
+    (first, _) = written(journal, seen("Mill 7", 0), seen("Mill 7", 1))
+    for asked in (
+        AskedAction(AlarmDeed.SHELVE, T + MINUTE),
+        AskedAction(AlarmDeed.TAKE_OUT),
+        ACK,
+        AskedAction(AlarmDeed.COMMENT),
+    ):
+        do(database, journal, first, asked)
+        assert verify(database).holds, asked
+    written(journal, seen("Mill 7", 2, alarm=False), seen("Mill 7", 3), seen("Mill 7", 4, False))
+    assert verify(database).holds
+    second = stored(database)[1]
+    assert second.life.out_of_service
+    do(database, journal, second.id, AskedAction(AlarmDeed.PUT_BACK))
+    assert verify(database).holds
+    written(journal, seen("Mill 7", 5))
+    with database.writer.begin() as connection:
+        forged = sa.update(episodes).where(episodes.c.id == second.id)
+        connection.execute(forged.values(acknowledged=True))
+    assert {f.where for f in verify(database).findings} == {"episodes.acknowledged"}
+
+
 def test_an_episode_goes_with_the_record_that_raised_it(
     database: Database, journal: Journal
 ) -> None:
