@@ -381,9 +381,9 @@ def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
         episode = episode_of({c.name: said[f"e_{c.name}"] for c in episodes.c})
         done = deeds.get(episode.id, [])
         of.setdefault(episode.condition, []).extend(done)
-        record = record_of(row) if said[records.c.id] is not None and stands(row) else None
-        for column, text in _unvouched(episode, record, done, of[episode.condition]):
-            yield contradicted(record, "episodes", column, f"{text} the alarm {episode.id}")
+        raised_by = record_of(row) if said[records.c.id] is not None and stands(row) else None
+        for column, text in _unvouched(episode, raised_by, done, of[episode.condition]):
+            yield contradicted(raised_by, "episodes", column, f"{text} the alarm {episode.id}")
 
 
 def _unvouched(

@@ -357,7 +357,7 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
     assert "ix_episodes_current" in plan(database, asked)
 
 
-FORGED = {
+FORGED: dict[str, tuple[dict[str, Any], set[str]]] = {
     "acknowledged": ({"acknowledged": True}, {"acknowledged"}),
     "shelved": ({"shelved_until_us": T + 10**12}, {"shelved_until_us"}),
     "out of service": ({"out_of_service": True}, {"out_of_service"}),
