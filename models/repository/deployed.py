@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ class Example:
     """As a request would write it."""
     row: Row
     note: Labels = field(default_factory=dict)
+
+
+USUAL = (0.05, 0.95)
+"""Quantiles of the reference rows between which a reading is usual."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +68,17 @@ class DeployedModel:
     thresholds: Mapping[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
     """Position of a feature to the values at which trees of the graph split it, ascending, as
     the graph compares them; empty where the graph is no tree ensemble on raw features."""
+
+    @cached_property
+    def usual(self) -> tuple[tuple[float, float], ...] | None:
+        """Of each column the readings between which all but a twentieth of the reference rows lie
+        at either end; open where none is known. None: there are no such rows."""
+        if self.reference is None:
+            return None
+        columns = (column[~np.isnan(column)] for column in self.reference.T)
+        return tuple(_ends(column) if column.size else (-np.inf, np.inf) for column in columns)
+
+
+def _ends(readings: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
+    low, high = np.quantile(readings, USUAL)
+    return float(low), float(high)

@@ -270,6 +270,17 @@ def test_reference_rows_and_examples_are_loaded(tmp_path):
     assert model.examples[0].row.tolist() == [1.5, 2.0, 3.0]
 
 
+def test_what_is_usual_is_between_quantiles_of_the_reference_rows(tmp_path):
+    folder = deploy(tmp_path)
+    assert loaded(tmp_path).get("m").usual is None
+    rows = "".join(f"{k},{-k},7\n" for k in range(101))
+    (folder / "reference.csv").write_text(f"a,b,c\n{rows}")
+    model = loaded(tmp_path).get("m")
+    assert model.usual == ((5.0, 95.0), (-95.0, -5.0), (7.0, 7.0))
+    empty = np.full((3, 3), np.nan)
+    assert replace(model, reference=empty).usual == ((-np.inf, np.inf),) * 3
+
+
 def test_plausibility_is_loaded_and_refused_by_its_own_name(tmp_path):
     folder = deploy(tmp_path)
     (folder / "plausibility.onnx").write_bytes(times_graph(5.0))

@@ -6,10 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
-
-import numpy as np
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.gauges import Gauge
@@ -33,8 +30,6 @@ SIZE = 25
 """Entries of a page: each costs some of the time to the first paint."""
 MOST_READINGS = 4
 HOURS = 24
-USUAL = (0.05, 0.95)
-"""Quantiles of the reference rows between which a reading is usual."""
 MINUTES = (15, 30, 60, 480)
 """For which an alarm can be shelved with one click."""
 TONES: Mapping[AlarmState, tuple[str, str]] = {
@@ -136,8 +131,7 @@ def listed(
         database,
         {i for e in page.episodes for i in (e.record, e.explained) if i is not None},
     )
-    usual: dict[str, Any] = {}
-    entries = [_entry(episode, registry, kept, usual, now, tag) for episode in page.episodes]
+    entries = [_entry(episode, registry, kept, now, tag) for episode in page.episodes]
     hours = alarms.per_hour(database, now, HOURS)
     last = -(-page.total // SIZE)
     shown = sum(page.counts.values())
@@ -179,7 +173,6 @@ def _entry(
     episode: Episode,
     registry: Registry,
     kept: RecordsById,
-    usual: dict[str, Any],
     now: int,
     tag: Language,
 ) -> EpisodeEntry:
@@ -198,7 +191,7 @@ def _entry(
         claim,
         _place(episode, model, tag),
         None if row is None else verdict_of(row.prediction, True, model, tag),
-        () if row is None or model is None else tuple(_readings(row, model, usual, tag)),
+        () if row is None or model is None else tuple(_readings(row, model, tag)),
     )
 
 
@@ -256,11 +249,9 @@ def _earlier(kept: RecordsById, episode: Episode) -> str | None:
     return timestamp(explained.facts.time_us)
 
 
-def _readings(
-    row: Subject, model: ServedModel, usual: dict[str, Any], tag: Language
-) -> Iterator[ShownReading]:
+def _readings(row: Subject, model: ServedModel, tag: Language) -> Iterator[ShownReading]:
     """The first readings, those that are unusual first."""
-    limits = usual.setdefault(model.deployed.spec_sha256, _usual(model))
+    limits = model.deployed.usual
     found = []
     for column, feature in enumerate(model.schema.features):
         try:
@@ -270,17 +261,11 @@ def _readings(
         is_unusual = limits is not None and not (
             feature.kind.is_categorical
             or math.isnan(value)
-            or limits[0][column] <= value <= limits[1][column]
+            or limits[column][0] <= value <= limits[column][1]
         )
         text = f"{label(feature, tag)} {model.wording.value(column, value, tag)}"
         found.append(ShownReading(text, is_unusual))
     yield from sorted(found, key=lambda each: not each.is_unusual)[:MOST_READINGS]
-
-
-def _usual(model: ServedModel) -> Any:
-    """Lowest and highest usual reading of each column, ``(2, n_features)``; None: nobody knows."""
-    rows = model.deployed.reference
-    return None if rows is None else np.nanquantile(rows, USUAL, axis=0)
 
 
 def deeds(alarm: Alarm, tag: Language) -> list[tuple[str, str]]:
