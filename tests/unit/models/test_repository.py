@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -273,10 +274,10 @@ def test_reference_rows_and_examples_are_loaded(tmp_path):
 def test_what_is_usual_is_between_quantiles_of_the_reference_rows(tmp_path):
     folder = deploy(tmp_path)
     assert loaded(tmp_path).get("m").usual is None
-    rows = "".join(f"{k},{-k},7\n" for k in range(101))
+    rows = "".join(f"{k / 10},{-k / 10},7\n" for k in range(101))
     (folder / "reference.csv").write_text(f"a,b,c\n{rows}")
     model = loaded(tmp_path).get("m")
-    assert model.usual == ((5.0, 95.0), (-95.0, -5.0), (7.0, 7.0))
+    assert model.usual == ((0.5, 9.5), (-9.5, -0.5), (7.0, 7.0))
     empty = np.full((3, 3), np.nan)
     assert replace(model, reference=empty).usual == ((-np.inf, np.inf),) * 3
 
