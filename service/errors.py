@@ -17,6 +17,8 @@ ServiceError
 ├── NotInLog                  no signed head has the record yet
 ├── NoLogKey                  the key that signs the log's heads cannot be used: why
 ├── UnknownRecord             there is no such record
+├── AlarmMoved                the alarm has returned since somebody looked at it
+├── AlarmOver                 another episode has followed: nothing can be done about this one
 ├── NotAsSealed               a record, or a row beside it, is not what was written: what and where
 ├── OnHold                    what is to be erased is under a legal hold
 ├── KeptByLaw                 what is to be erased by its age must be kept for longer
@@ -235,6 +237,21 @@ class FindingLike(Protocol):
     def text(self) -> str: ...
     @property
     def where(self) -> str: ...
+
+
+class AlarmMoved(ServiceError):
+    """An alarm has returned since somebody looked: what they acknowledge is not what it is now."""
+
+    def __init__(self, identity: str, returns: int) -> None:
+        self.returns = returns
+        super().__init__(f"the alarm {identity} has returned since: {returns} times by now")
+
+
+class AlarmOver(ServiceError):
+    """Another episode of the same alarm has followed it."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"another episode has followed the alarm {identity}; act on that one")
 
 
 class NotAsSealed(ServiceError):

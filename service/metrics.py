@@ -159,6 +159,15 @@ class Metrics:
             multiprocess_mode="livemostrecent",
             registry=registry,
         )
+        # Only what the specs list: see `ifonly.service.audit.alarms.standing`.
+        self._alarms = Gauge(
+            "ifonly_alarms_open",
+            "Alarms of equipment that somebody has to look at.",
+            [*model, "equipment", "state"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._known_alarms: set[tuple[str, str, str]] = set()
         self._out_of_service = Gauge(
             "ifonly_models_out_of_service",
             "Models that took more time or memory than they may.",
@@ -180,6 +189,13 @@ class Metrics:
             self._out_of_service.clear()
         for name in names:
             self._out_of_service.labels(name).set(1)
+
+    def alarms(self, standing: Mapping[tuple[str, str, str], int]) -> None:
+        """How many are open, by model, equipment and state."""
+        self._known_alarms |= standing.keys()
+        # Set to 0 and not dropped: with several processes labels cannot be cleared.
+        for labels in self._known_alarms:
+            self._alarms.labels(*labels).set(standing.get(labels, 0))
 
     def committed(self, records: Sequence[Record], seconds: float, waiting: int) -> None:
         """These records became durable, together; ``waiting``: how many others were not yet."""

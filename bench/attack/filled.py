@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from ifonly.service.access import Principal, Role
+from ifonly.service.lifecycle import AlarmRules
 from ifonly.service.store import (
     erasure,
     holds,
@@ -27,6 +29,7 @@ from ifonly.service.store import (
 )
 from ifonly.service.store.chain import Facts, now_us
 from ifonly.service.store.database import Database, connect
+from ifonly.service.store.episodes import Observation
 from ifonly.service.store.idempotency import Named, once
 from ifonly.service.store.inbox import Arrived, Half
 from ifonly.service.store.jobs import Answered
@@ -157,13 +160,20 @@ def _draft(kind: RecordKind, number: int, **said: object) -> Draft:
     return Draft(facts, b'{"answer":{"text":{}},"request":{"instance":{"pressure":%d}}}' % number)
 
 
+def _seen(equipment: str) -> Observation:
+    said = json.dumps({"equipment": equipment})
+    name, version = MODEL["model"], MODEL["version"]
+    return Observation(equipment, name, version, equipment, said, is_alarm=True, rules=AlarmRules())
+
+
 def _append(journal: Journal, draft: Draft) -> str:
     return journal.append(draft).result().id
 
 
 def _ask_and_judge(journal: Journal) -> None:
     for k in range(2):
-        _append(journal, _draft(RecordKind.PREDICTION, k, status="alarm"))
+        draft = _draft(RecordKind.PREDICTION, k, status="alarm")
+        _append(journal, replace(draft, observation=_seen(f"Mill {k}")))
     explained = [_append(journal, _draft(RecordKind.EXPLANATION, k)) for k in range(4)]
     for verdict, about in zip(("approve", "reject", "comment"), explained, strict=False):
         _append(journal, _draft(RecordKind.REVIEW, 9, status=verdict, about=about))

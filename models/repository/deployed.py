@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ class Elsewhere:
             Always: whoever loads a folder asks nobody.
         """
         raise GraphError(f"the folder has no model.onnx: only {self.url} can score its rows")
+
+
+USUAL = (0.05, 0.95)
+"""Quantiles of the reference rows between which a reading is usual."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,3 +88,17 @@ class DeployedModel:
     thresholds: Mapping[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
     """Position of a feature to the values at which trees of the graph split it, ascending, as
     the graph compares them; empty where the graph is no tree ensemble on raw features."""
+
+    @cached_property
+    def usual(self) -> tuple[tuple[float, float], ...] | None:
+        """Of each column the readings between which all but a twentieth of the reference rows lie
+        at either end; open where none is known. None: there are no such rows."""
+        if self.reference is None:
+            return None
+        columns = (column[~np.isnan(column)] for column in self.reference.T)
+        return tuple(_ends(column) if column.size else (-np.inf, np.inf) for column in columns)
+
+
+def _ends(readings: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
+    low, high = np.quantile(readings, USUAL)
+    return float(low), float(high)

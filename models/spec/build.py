@@ -14,6 +14,12 @@ from ifonly.models.document import Document
 from ifonly.models.encoding import Encoding, FeatureEncoding, Form, Place
 from ifonly.models.errors import SpecError, SpecProblem
 from ifonly.models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
+from ifonly.models.spec.attributes import (
+    UNDECLARED,
+    Attributes,
+    attribute_contradictions,
+    read_attributes,
+)
 from ifonly.models.spec.checks import CHECKS
 from ifonly.models.spec.document import read_spec, rest_of_spec
 from ifonly.models.spec.policy_checks import OF_WHOLE, POLICY_CHECKS
@@ -43,11 +49,13 @@ class Spec:
     policy: Mapping[str, Any]
     """The ``[policy]`` table as plain dicts, lists, floats, ints and strings."""
     alarm: Mapping[str, Any]
-    """The ``[alarm]`` table: labels of ``cause``, ``consequence``, ``response``."""
+    """The ``[alarm]`` table: what an operator is told, who owns it, when it is raised."""
     sha256: str
     """SHA-256 of the file's bytes."""
     remote: RemoteSpec | None = None
     """Where the model is deployed, if that is another process."""
+    attributes: Attributes = UNDECLARED
+    """What requests may say of the equipment."""
 
 
 def parse_spec(text: bytes, file: str) -> Spec:
@@ -69,8 +77,8 @@ def parse_spec(text: bytes, file: str) -> Spec:
     except SpecError as error:
         rest = _despite(rest_of_spec(text, file), error.problems)
         raise SpecError.of(file, [*error.problems, *rest]) from None
-    checks = (*CHECKS, *POLICY_CHECKS, *OF_WHOLE, remote_contradictions)
-    problems = [p for check in checks for p in check(document)]
+    own = (*CHECKS, *POLICY_CHECKS, *OF_WHOLE, attribute_contradictions, remote_contradictions)
+    problems = [p for check in own for p in check(document)]
     if problems:
         raise SpecError.of(file, problems)
     output = document.get("output", {})
@@ -87,6 +95,7 @@ def parse_spec(text: bytes, file: str) -> Spec:
         alarm=_plain(document.get("alarm", {})),
         sha256=hashlib.sha256(text).hexdigest(),
         remote=remote_spec(document),
+        attributes=read_attributes(document.get("attributes", {})),
     )
 
 

@@ -37,11 +37,13 @@ from ifonly.service.wire import replies, requests
 def predictions(
     model: ServedModel, request: requests.PredictionsRequest
 ) -> replies.PredictionsReply:
+    read_request.check_attributes(request.attributes, model)
     rows = read_request.rows(request, model)
     return ReplyWriter(model).predictions(predict(model, rows))
 
 
 def what_if_reply(model: ServedModel, request: requests.WhatIfRequest) -> replies.WhatIfReply:
+    read_request.check_attributes(request.attributes, model)
     factual = read_request.instance(request.instance, model)
     settings = read_request.settings(request.set_, model)
     rung = read_request.rung(request.rung, model)
@@ -75,6 +77,7 @@ def explanation(
         If it does not say what is needed, and the policy or ``confirming`` demands it.
     """
     refuse_another_model(model, confirming)
+    read_request.check_attributes(request.attributes, model)
     with budget.begun():
         reply = _explained(model, request, budget, watch, confirming)
     # Before the record is made: an answer that the predictor denies is recorded as refused.

@@ -65,6 +65,16 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
             for e in model.deployed.examples
         ],
         alarm=dict(spec.alarm),
+        attributes=[
+            wire.Attribute(
+                name=each.name,
+                label=_labels(each.labels),
+                identity=each.identity,
+                varies=each.varies,
+                values=list(each.values),
+            )
+            for each in spec.attributes.declared
+        ],
         causal=None
         if model.graph is None
         else write_causal.summary(model.graph, used=model.causal is not None),

@@ -48,6 +48,8 @@ JOB_NOT_FINISHED = _kind(409, "job-not-finished", "The job has not ended yet")
 CANNOT_REPLAY = _kind(409, "cannot-replay", "The record cannot be asked again")
 # Not 500: nothing failed, and trying again does not help.
 NOT_AS_SEALED = _kind(409, "not-as-sealed", "The record is not what was written")
+# 409: what somebody acknowledged is not what is there now; they look again.
+ALARM_MOVED = _kind(409, "alarm-moved", "The alarm is not as it was looked at")
 # 409, not 422: the model is sound, its place is taken.
 CANNOT_UPLOAD = _kind(409, "cannot-upload", "The model cannot be put in its place")
 CANNOT_ACTIVATE = _kind(409, "cannot-activate", "The version cannot be activated")

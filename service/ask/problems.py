@@ -171,6 +171,8 @@ PLAIN: Mapping[type[Exception], tuple[ProblemType, int | None]] = {
     errors.Unauthenticated: (kinds.UNAUTHENTICATED, None),
     errors.Forbidden: (kinds.FORBIDDEN, None),
     errors.UnknownRecord: (kinds.UNKNOWN_RECORD, None),
+    errors.AlarmMoved: (kinds.ALARM_MOVED, None),
+    errors.AlarmOver: (kinds.ALARM_MOVED, None),
     errors.ErasedRecord: (kinds.ERASED, None),
     errors.CannotReplay: (kinds.CANNOT_REPLAY, None),
     errors.CannotUpload: (kinds.CANNOT_UPLOAD, None),

@@ -26,6 +26,21 @@ from ifonly.service.wire.constraints import Constraints
 from ifonly.service.wire.validation import called
 
 
+def check_attributes(said: Mapping[str, str], model: ServedModel) -> None:
+    """Raises
+    ------
+    InvalidRequest
+        With one fault for each attribute that the model's spec does not know, or whose value it
+        does not take.
+    """
+    faults = [
+        Fault(("attributes", name), problem, said[name], limit=limit)
+        for name, problem, limit in model.deployed.spec.attributes.problems(said)
+    ]
+    if faults:
+        raise InvalidRequest(RequestPart.REQUEST, faults)
+
+
 def rows(request: wire.PredictionsRequest, model: ServedModel) -> Rows:
     """All instances as rows, ``(n, n_features)``.
 

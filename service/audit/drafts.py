@@ -10,6 +10,7 @@ from typing import Any
 from ifonly.service import logs
 from ifonly.service.access import Principal
 from ifonly.service.ask.problems import RequestProblem, failed
+from ifonly.service.audit.observations import observed
 from ifonly.service.errors import ServiceError
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import ifonly_version
@@ -35,7 +36,9 @@ class Drafting:
     started: float
     """By ``time.perf_counter``."""
     about: str | None = None
-    """Id of the job's record, for one of its rows."""
+    """Id of the record that it is asked about; of the job's, for one of its rows."""
+    about_us: int | None = None
+    """When that record was made, if it tells of a reading."""
 
     def answered(
         self, kind: RecordKind, model: ServedModel, request: Wire, reply: Wire
@@ -54,7 +57,10 @@ class Drafting:
         if hasattr(reply, "id"):
             said["id"] = reply.id
         facts = self.facts(kind, model, **said)
-        return body, Draft(facts, content(body, asked_by(request)))
+        # A row of a job may be of last year: whoever sends files raises no alarms.
+        is_reading = self.about is None
+        seen = observed(model, request, reply, is_reading=is_reading, about_us=self.about_us)
+        return body, Draft(facts, content(body, asked_by(request)), seen)
 
     def refused(
         self,

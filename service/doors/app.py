@@ -25,6 +25,7 @@ from ifonly.service.doors import kserve, mlflow
 from ifonly.service.doors.events import routes as events
 from ifonly.service.doors.events.sorting import Sorter
 from ifonly.service.doors.http import (
+    alarms,
     audit,
     document,
     health,
@@ -219,6 +220,7 @@ def create_app(
     app.include_router(jobs.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
+    app.include_router(alarms.router)
     app.include_router(log.router)
     app.include_router(witness.router)
     app.include_router(kserve.router)

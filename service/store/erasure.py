@@ -25,7 +25,7 @@ from ifonly.service.store.database import Database
 from ifonly.service.store.journal import Draft, Journal, RecordedWrite
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import record_of
-from ifonly.service.store.tables import payloads, records
+from ifonly.service.store.tables import episodes, payloads, records
 
 AT_ONCE = 5_000
 """Payloads erased in one transaction: while it runs, no answer is recorded."""
@@ -57,6 +57,8 @@ def erase(identity: str, actor: str, reason: str) -> RecordedWrite:
         gone = connection.execute(
             sa.delete(payloads).where(payloads.c.writer == writer, payloads.c.sequence == sequence)
         )
+        # The episode that it raised says what its request said of the equipment.
+        connection.execute(sa.delete(episodes).where(episodes.c.id == identity))
         detail = {"count": gone.rowcount, "reason": reason}
         return Draft(Facts(kind=RecordKind.ERASURE, actor=actor, about=identity, detail=detail))
 
@@ -108,6 +110,8 @@ def _by_age(older_than_us: int, actor: str, erased: list[int]) -> RecordedWrite:
         gone = sa.delete(payloads).where(here).returning(payloads.c.writer, payloads.c.sequence)
         places = [(writer, sequence) for writer, sequence in connection.execute(gone)]
         erased.append(len(places))
+        over = (sa.text("raised_us IS NOT NULL"), sa.not_(episodes.c.is_open))
+        connection.execute(sa.delete(episodes).where(*over, episodes.c.raised_us < older_than_us))
         detail = {
             "before": timestamp(older_than_us),
             "count": len(places),

@@ -12,6 +12,7 @@ it had been committed.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import secrets
 import threading
@@ -30,6 +31,7 @@ from ifonly.service.promises import promised
 from ifonly.service.store import anchors
 from ifonly.service.store.chain import Facts, Head, Payload, Record, seal
 from ifonly.service.store.database import Database, failure, is_passing
+from ifonly.service.store.episodes import Backlog, Observation, Seen
 from ifonly.service.store.rows import insert, row_of
 from ifonly.service.store.tables import payloads, records, writers
 
@@ -57,6 +59,8 @@ class Draft:
 
     facts: Facts
     payload: bytes | None = None
+    observation: Observation | None = None
+    """Kept up to date with it; no part of what is sealed."""
 
 
 class RecordedWrite(Protocol):
@@ -109,6 +113,8 @@ class JournalOptions:
     anchor_file: Path | None = None
     """Where anchors are written down a second time, out of the database's reach."""
     observer: Observer | None = None
+    standing_seconds: float = 5.0
+    """How long readings that change no alarm wait for others of theirs, until they are counted."""
     retry_seconds: float = 5.0
     """How long a transaction is tried again while the database is away."""
 
@@ -144,6 +150,7 @@ class Journal:
         self._expected: dict[object, float] = {}
         # None: not known; it is read in the next transaction.
         self._head: Head | None = Head()
+        self._backlog = Backlog(options.standing_seconds)
         self._anchor_due = 0.0
         self._last_anchor = 0
         self._is_well = True
@@ -256,6 +263,9 @@ class Journal:
             self._write_all([w for w in batch if w is not None])
             if not batch and not self._is_well:
                 self._probe()
+            due = self._backlog.due
+            if time.monotonic() >= due or (not is_open and due < math.inf):
+                self._count()
             # At the end too: no later anchor comes from this process.
             if not is_open or time.monotonic() >= self._anchor_due:
                 self._anchor()
@@ -263,7 +273,7 @@ class Journal:
     def _next_batch(self) -> list[_PendingAppend | _PendingWrite[Any] | None]:
         """What waits, in order; none if something else is due before any comes."""
         batch: list[_PendingAppend | _PendingWrite[Any] | None] = []
-        seconds = max(0.0, self._anchor_due - time.monotonic())
+        seconds = max(0.0, min(self._anchor_due, self._backlog.due) - time.monotonic())
         if not self._is_well:
             seconds = min(seconds, PROBE_SECONDS)
         try:
@@ -329,7 +339,7 @@ class Journal:
 
     def _commit(self, works: Sequence[Draft | RecordedWrite]) -> list[Record]:
         """``works`` as one durable transaction."""
-        attempt = _Attempt(self.writer, works)
+        attempt = _Attempt(self.writer, works, self._backlog)
         if self._head is not None:
             attempt.prepare(self._head)
 
@@ -338,6 +348,7 @@ class Journal:
 
         began = time.perf_counter()
         self._transaction(write)
+        self._backlog.keep()
         # After the commit: metrics count what is durable, once, however often it was tried.
         if self._options.observer is not None:
             self._options.observer(attempt.sealed, time.perf_counter() - began, self.waiting)
@@ -368,6 +379,16 @@ class Journal:
                 self._head = None
                 raise
             time.sleep(PAUSE_SECONDS)
+
+    def _count(self) -> None:
+        """Write the readings that wait: nothing else came for so long."""
+        try:
+            self._transaction(self._backlog.flush)
+            self._backlog.keep()
+        # They wait on: their records are written.
+        except Exception as error:
+            self._backlog.postpone()
+            logger.error("readings could not be counted: %s", type(error).__name__)
 
     def _probe(self) -> None:
         """See whether the store can be written again: a service that is not ready gets no requests
@@ -415,11 +436,15 @@ class Journal:
 class _Attempt:
     """One batch, sealed at the first try and written as it is at every later one."""
 
-    def __init__(self, writer: str, works: Sequence[Draft | RecordedWrite]) -> None:
+    def __init__(
+        self, writer: str, works: Sequence[Draft | RecordedWrite], backlog: Backlog
+    ) -> None:
         self._writer = writer
         self._works = works
         self._prepared: Head | None = None
         self._payloads: list[Payload | None] = []
+        self._backlog = backlog
+        self._seen: list[Seen] = []
         self.sealed: list[Record] = []
 
     def prepare(self, head: Head) -> None:
@@ -438,6 +463,7 @@ class _Attempt:
         insert(connection, records, [row_of(r) for r in self.sealed])
         pairs = zip(self.sealed, self._payloads, strict=True)
         insert(connection, payloads, [_payload(r, p) for r, p in pairs if p is not None])
+        self._backlog.write(connection, self._seen)
         at = self.sealed[-1].head
         place = {"own": self._writer, "before": head.sequence}
         place |= {"sequence": at.sequence, "hash": at.hash}
@@ -447,6 +473,7 @@ class _Attempt:
 
     def _seal(self, drafts: Sequence[Draft], head: Head) -> None:
         self._payloads = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
+        self._seen = [(d.facts, d.observation) for d in drafts if d.observation is not None]
         self.sealed, at = [], head
         for draft, payload in zip(drafts, self._payloads, strict=True):
             digest = None if payload is None else payload.digest

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ifonly.service.lifecycle import AlarmDeed
+
 Called = Mapping[str, str]
 """By language tag; empty: the languages' folders have it (``kind.`` and ``status.`` there)."""
 
@@ -32,6 +34,7 @@ class RecordKind(StrEnum):
     SIGN_IN = "sign_in"
     ACCESS = "access"
     HOLD = "hold"
+    ALARM = "alarm"
 
 
 def _each(*statuses: str) -> Mapping[str, Called]:
@@ -87,6 +90,9 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
         "a look at what others asked", _each("read", "listed", "exported")
     ),
     RecordKind.HOLD: KindOfRecord("a legal hold", _each("put", "lifted")),
+    RecordKind.ALARM: KindOfRecord(
+        "what somebody did about an alarm; its status is what", _each(*AlarmDeed)
+    ),
 }
 # Without repeats, in the order of the table: pages show them so.
 STATUSES = tuple(dict.fromkeys(status for each in KINDS.values() for status in each.statuses))

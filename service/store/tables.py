@@ -276,6 +276,71 @@ outbox = sa.Table(
 )
 sa.Index("ix_outbox_state", outbox.c.state, outbox.c.due_us)
 sa.Index("ix_outbox_job", outbox.c.job, outbox.c.number)
+# What alarms are grouped by: derived from records, and no evidence. One row an episode; of each
+# condition (a model and a piece of equipment) the newest is current.
+episodes = sa.Table(
+    "episodes",
+    metadata,
+    # Of the record that raised it, which what people do about it is about.
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("condition", sa.String(64), nullable=False),
+    sa.Column("is_current", sa.Boolean, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("equipment", sa.Text, nullable=False),
+    # What tells the equipment from all other, as JSON.
+    sa.Column("attributes", sa.Text, nullable=False),
+    # As ifonly.service.lifecycle.Life has them.
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("acknowledged", sa.Boolean, nullable=False),
+    sa.Column("began_us", sa.BigInteger, nullable=False),
+    sa.Column("seen_us", sa.BigInteger, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("returns", sa.BigInteger, nullable=False),
+    sa.Column("chattering", sa.Boolean, nullable=False),
+    sa.Column("raised_us", sa.BigInteger),
+    sa.Column("cleared_us", sa.BigInteger),
+    sa.Column("turned_us", sa.BigInteger),
+    sa.Column("waiting", sa.BigInteger, nullable=False),
+    sa.Column("shelved_until_us", sa.BigInteger),
+    sa.Column("out_of_service", sa.Boolean, nullable=False),
+    # Its newest alarm: the record, which of its rows, how likely, and a digest of the reading.
+    sa.Column("record", sa.String(36), nullable=False),
+    sa.Column("row", sa.Integer, nullable=False),
+    sa.Column("share", sa.Double),
+    sa.Column("reading", sa.String(64)),
+    sa.Column("told_by", sa.Text, nullable=False),
+    # The record of the newest explanation of one of its readings.
+    sa.Column("explained", sa.String(36)),
+    # Who did something about it last, and what.
+    sa.Column("actor", sa.Text),
+    sa.Column("action", sa.Text),
+    sa.Column("acted_us", sa.BigInteger),
+)
+IS_CURRENT = sa.text("is_current")
+IS_EPISODE = sa.text("raised_us IS NOT NULL")
+IS_OPEN_EPISODE = sa.text("is_open")
+sa.Index(
+    "ix_episodes_current",
+    episodes.c.condition,
+    unique=True,
+    sqlite_where=IS_CURRENT,
+    postgresql_where=IS_CURRENT,
+)
+sa.Index(
+    "ix_episodes_open",
+    episodes.c.id,
+    sqlite_where=IS_OPEN_EPISODE,
+    postgresql_where=IS_OPEN_EPISODE,
+)
+sa.Index(
+    "ix_episodes_raised",
+    episodes.c.raised_us,
+    episodes.c.id,
+    sqlite_where=IS_EPISODE,
+    postgresql_where=IS_EPISODE,
+)
 
 # --- the log: ifonly.service.store.translog -------------------------------------------------------
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from ifonly.service.access import Scope
 from ifonly.service.store.database import Database
-from ifonly.service.store.tables import payloads, records
+from ifonly.service.store.tables import episodes, payloads, records
 
 T = TypeVar("T")
 PIECE = 500
@@ -29,6 +29,20 @@ def within(database: Database, chosen: sa.Select[Any]) -> sa.Select[Any]:
     of = records.alias("of")
     told_of = sa.exists().where(of.c.id == records.c.about, *_conditions(database, scope, of))
     return chosen.where(sa.or_(sa.and_(*_conditions(database, scope, records)), told_of))
+
+
+def episodes_within(database: Database, chosen: sa.Select[Any]) -> sa.Select[Any]:
+    """``chosen``, which reads ``episodes``, without what is out of the database's scope. Of what
+    varies from one reading to the next an episode says nothing: a scope that names it has none."""
+    scope = database.scope
+    if scope.is_everything:
+        return chosen
+    named = [_like(database, episodes.c.model, pattern) for pattern in scope.models]
+    said = [
+        _member(database, episodes.c.attributes, name).in_(values)
+        for name, values in scope.attributes
+    ]
+    return chosen.where(sa.or_(sa.false(), *named), *said)
 
 
 def only(database: Database, entries: Iterable[T], identity: Callable[[T], str]) -> Iterator[T]:
@@ -77,16 +91,21 @@ def _attribute(database: Database, table: sa.FromClause, name: str) -> sa.Scalar
     """What the request of a record said of an attribute; NULL if nothing."""
     payload = payloads.alias()
     same = (payload.c.writer == table.c.writer, payload.c.sequence == table.c.sequence)
-    value: sa.ColumnElement[Any]
     text: sa.ColumnElement[Any]
     if database.is_sqlite:
         text = sa.cast(payload.c.content, sa.Text)
-        # Scope has checked the name: it has no character that a path or a literal reads as its own.
-        path = f"$.request.attributes.{name}"
-        # json_extract raises on what is no JSON: one such payload would fail the whole query.
-        value = sa.case((sa.func.json_valid(text) == 1, sa.func.json_extract(text, path)))
     else:
         text = sa.func.convert_from(payload.c.content, "UTF8")
-        place: sa.ColumnElement[Any] = sa.literal_column(f"'{{request,attributes,{name}}}'")
-        value = sa.cast(text, JSONB).op("#>>")(place)
+    value = _member(database, text, "request", "attributes", name)
     return sa.select(value).where(*same).scalar_subquery()
+
+
+def _member(database: Database, text: sa.ColumnElement[Any], *path: str) -> sa.ColumnElement[Any]:
+    """A member of the object that ``text`` is, in JSON; NULL if it has none."""
+    # Scope has checked the names: they have no character that a path or a literal reads as its own.
+    if database.is_sqlite:
+        # json_extract raises on what is no JSON: one such payload would fail the whole query.
+        found = sa.func.json_extract(text, ".".join(("$", *path)))
+        return sa.case((sa.func.json_valid(text) == 1, found))
+    place: sa.ColumnElement[Any] = sa.literal_column(f"'{{{','.join(path)}}}'")
+    return sa.cast(text, JSONB).op("#>>")(place)

@@ -52,6 +52,16 @@ class Feature(Wire):
     description: Text
 
 
+class Attribute(Wire):
+    """What a request may say of the equipment, in `attributes`."""
+
+    name: str
+    label: Text
+    identity: bool = Field(description="Whether it says which piece of equipment it is.")
+    varies: bool = Field(description="Whether it may change between readings of one piece.")
+    values: list[str] = Field(description="All that may be said; empty: any text.")
+
+
 class Example(Wire):
     id: str
     note: Text
@@ -87,7 +97,13 @@ class ModelReply(Wire):
     features: list[Feature]
     constraints: list[Constraint] = Field(description="The plant's policy, in words.")
     examples: list[Example] = Field(description="Instances to try.")
-    alarm: dict[str, Any] = Field(description="What an operator is told beside the explanation.")
+    alarm: dict[str, Any] = Field(
+        description="What an operator is told beside the explanation; owner, class and priority; "
+        "delays in seconds."
+    )
+    attributes: list[Attribute] = Field(
+        description="What requests may say in `attributes`; a model that declares none takes any."
+    )
     causal: CausalSummary | None = Field(
         None, exclude_if=is_none, description="What lies beside the model as `causal.toml`."
     )

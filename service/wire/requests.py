@@ -73,8 +73,9 @@ Attributes = Annotated[
     dict[AttributeName, AttributeValue],
     Field(
         max_length=MAX_ATTRIBUTES,
-        description="Said of the machine, the shift or the person concerned: for reports by "
-        "group, and for who may see it. Neither the model nor the search sees them.",
+        description="Said of the equipment, the shift or the person concerned: for the list of "
+        "alarms, reports by group, and who may see it; `attributes` of the model says which. "
+        "Neither the model nor the search sees them.",
     ),
 ]
 

@@ -96,6 +96,9 @@ TABLE = {
     ("GET", "/api/v1/explanations/{id}"): {O, P, A, ADMIN},
     ("GET", "/api/v1/explanations/{id}/reviews"): {O, A, ADMIN},
     ("POST", "/api/v1/explanations/{id}/reviews"): {O, A, ADMIN},
+    ("GET", "/api/v1/alarms"): {O, P, A, ADMIN},
+    ("GET", "/api/v1/alarms/{id}"): {O, P, A, ADMIN},
+    ("POST", "/api/v1/alarms/{id}/actions"): {O, ADMIN},
     ("GET", "/api/v1/audit/events"): {A, ADMIN},
     ("GET", "/api/v1/audit/events/{id}"): {A, ADMIN},
     ("GET", "/api/v1/audit/events/{id}/verify"): {A, ADMIN},
@@ -140,6 +143,7 @@ PAGE_TABLE = {
     ("POST", "/alarms/{id}/what-if/record"): {O, P, ADMIN},
     ("GET", "/alarms/{id}/plane"): {O, P, ADMIN},
     ("POST", "/alarms/{id}/reviews"): {O, ADMIN},
+    ("POST", "/alarms/{id}/actions"): {O, ADMIN},
 }
 """The same of the pages."""
 

@@ -42,7 +42,7 @@ def origin(
     folder = tmp_path_factory.mktemp("origin")
     settings = Settings(models=repository, data=folder, audit_anchor_file=folder / "anchors.jsonl")
     bodies: dict[str, dict[str, Any]] = {
-        "predictions": {"instance": alarm},
+        "predictions": {"instance": alarm, "attributes": {"equipment": "Mill 7"}},
         "what-if": {"instance": alarm, "set": {"torque": 40.0}},
         "explanations": {"instance": alarm, "alternatives": 2, "deadline_ms": 30_000},
     }
@@ -101,6 +101,18 @@ def change(data: Path, statement: Any) -> None:
     url = f"sqlite:///{data / 'ifonly.sqlite3'}"
     with closing(connect(url)) as database, database.writer.begin() as connection:
         connection.execute(statement)
+
+
+# --- alarms -------------------------------------------------------------------------------
+
+
+def test_equipment_in_alarm_is_listed(ifonly: Any) -> None:
+    (row,) = json.loads(ifonly("alarms", "--json").out)
+    assert (row["equipment"], row["state"]) == ("Mill 7", "active_unacknowledged")
+    assert "Mill 7" in ifonly("alarms").out
+    assert json.loads(ifonly("alarms", "--search", "mill 8", "--json").out) == []
+    assert json.loads(ifonly("alarms", "--state", "shelved", "--json").out) == []
+    assert ifonly("alarms", "--state", "nonsense").code == 2
 
 
 # --- the log ------------------------------------------------------------------------------

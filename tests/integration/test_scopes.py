@@ -88,6 +88,9 @@ ROUTES = {
     ("GET", "/api/v1/jobs/{id}/events"): JOB,
     ("GET", "/api/v1/jobs/{id}/result"): JOB,
     ("DELETE", "/api/v1/jobs/{id}"): JOB,
+    ("GET", "/api/v1/alarms"): LIST,
+    ("GET", "/api/v1/alarms/{id}"): RECORD,
+    ("POST", "/api/v1/alarms/{id}/actions"): RECORD,
     ("GET", "/api/v1/explanations/{id}"): RECORD,
     ("GET", "/api/v1/explanations/{id}/reviews"): RECORD,
     ("POST", "/api/v1/explanations/{id}/reviews"): RECORD,
@@ -131,6 +134,7 @@ ROUTES = {
     ("POST", "/alarms/{id}/what-if/record"): RECORD,
     ("GET", "/alarms/{id}/plane"): RECORD,
     ("POST", "/alarms/{id}/reviews"): RECORD,
+    ("POST", "/alarms/{id}/actions"): RECORD,
 }
 """By hand, what each route tells of. A route without an entry here fails the first test."""
 
@@ -219,7 +223,8 @@ def api(service: str) -> Iterator[httpx.Client]:
 def world(api: httpx.Client, tokens: dict[Role, str], whole: str) -> World:
     found = World({}, {})
     for place, model in MODEL_OF.items():
-        body = {"instance": ROW, "attributes": {"line": LINE_OF[place]}}
+        # It raises an alarm, whose id is the record's.
+        body = {"instance": ROW, "attributes": {"line": LINE_OF[place], "equipment": "M1"}}
         path = f"/api/v1/models/{model}/explanations"
         reply = api.post(path, json=body, headers=bearer(whole))
         assert reply.status_code == 200, reply.text
@@ -289,6 +294,9 @@ def _body(path: str, line: str, role: Role, *, is_page: bool) -> dict[str, Any]:
         return {"json": QUESTIONS[last] | {"parameters": {"attribute.line": line}}}
     if last in QUESTIONS and "{model}" in path:
         return {"json": QUESTIONS[last] | {"attributes": {"line": line}}}
+    if last == "actions":
+        done = {"action": "comment", "comment": "seen"}
+        return {"data": done} if is_page else {"json": done}
     if last == "reviews":
         verdict = "not_acted" if path.startswith("/alarms") else "comment"
         said = {"verdict": verdict, "comment": "seen"}

@@ -66,6 +66,9 @@ class Commands(LazyGroup):
             "app",
             "What acts on what: fit and test the causal model beside a model.",
         ),
+        "alarms": LazyCommand(
+            "alarms", "alarms", "List the equipment in alarm, the most urgent first."
+        ),
         "db": LazyCommand("store", "tables", "The store's tables."),
         "keys": LazyCommand("store", "keys", "Make, list and revoke API keys."),
         "events": LazyCommand("events", "app", "Dead letters of events and webhooks."),

@@ -81,10 +81,10 @@ class Context:
         # Narrowed once for the whole request, so that no route can forget a scope.
         self.state = self.state.within(principal.scope)
 
-    def recorder(self, about: str | None = None) -> Recorder:
-        """Records for it; ``about``: the record that they are about."""
+    def recorder(self, about: str | None = None, about_us: int | None = None) -> Recorder:
+        """Records for it; ``about``: the record that they are about, of ``about_us``."""
         assert self.principal is not None  # what is public is not recorded here
-        drafting = Drafting(self.principal, self.started, about)
+        drafting = Drafting(self.principal, self.started, about, about_us)
         return Recorder(self.state, drafting, self.named)
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 
-from ifonly.service.audit import records
+from ifonly.service.audit import alarms, records
 from ifonly.service.doors.http.context import AppState, Context
 from ifonly.service.doors.http.written import JSON, prefers_async, written
 from ifonly.service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, RequestPart
@@ -128,6 +128,9 @@ def _replay(state: AppState, named: Named, identity: str) -> Response:
         return written(told, 202, {"Location": told.links.self_, **REPLAYED})
     if record.facts.kind is RecordKind.REVIEW:
         return written(records.review(record, payload), 201, REPLAYED)
+    if record.facts.kind is RecordKind.ALARM:
+        acted = alarms.given_before(state.store.database, state.registry, record, payload)
+        return written(acted, 200, REPLAYED)
     # Read from the record, not from a copy: what was erased there cannot be had by its name.
     return Response(_answer(record, payload), 200, REPLAYED, JSON)
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from fastapi import APIRouter, Response
 
+from ifonly.service.audit import alarms
 from ifonly.service.doors.http.context import Shared
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.request_path import ApiRoute
@@ -28,6 +29,8 @@ async def metrics(state: Shared) -> Response:
     state.metrics.letters(*await state.readers.run(partial(_letters, state.store.database)))
     broken = (r.name for r in state.registry.refused.values() if r.is_out_of_service)
     state.metrics.out_of_service(broken)
+    standing = partial(alarms.standing, state.store.database, state.registry)
+    state.metrics.alarms(await state.readers.run(standing))
     text = state.metrics.told(state.workers.waiting, state.store.journal.waiting, rows)
     return Response(text, media_type=MEDIA_TYPE)
 

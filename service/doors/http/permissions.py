@@ -76,6 +76,9 @@ ALLOWED = {
     ("DELETE", "/api/v1/jobs/{id}"): _ASKS,
     ("GET", "/api/v1/jobs/{id}/events"): _EVERYBODY,
     ("GET", "/api/v1/jobs/{id}/result"): _EVERYBODY,
+    ("GET", "/api/v1/alarms"): _EVERYBODY,
+    ("GET", "/api/v1/alarms/{id}"): _EVERYBODY,
+    ("POST", "/api/v1/alarms/{id}/actions"): _ACTS,
     ("GET", "/api/v1/explanations/{id}"): _EVERYBODY,
     ("GET", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
     ("POST", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
@@ -134,6 +137,7 @@ PAGES = {
     ("POST", "/alarms/{id}/what-if/record"): _ASKS,
     ("GET", "/alarms/{id}/plane"): _ASKS,
     ("POST", "/alarms/{id}/reviews"): _ACTS,
+    ("POST", "/alarms/{id}/actions"): _ACTS,
 }
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
 

@@ -68,7 +68,11 @@ def database(request: pytest.FixtureRequest, url: str) -> Iterator[Database]:
         yield database
 
 
-OPTIONS: dict[str, Any] = {"engine_version": "test", "anchor_seconds": 3_600}
+OPTIONS: dict[str, Any] = {
+    "engine_version": "test",
+    "anchor_seconds": 3_600,
+    "standing_seconds": 0,
+}
 
 
 @contextmanager

@@ -113,4 +113,19 @@ cause = {en = "worn tool"}
 consequence = {en = "scrap"}
 response = {en = "replace the tool"}
 time_to_respond = "30 min"
+owner = {en = "shift leader"}
+class = "quality"
+priority = "high"
+on_delay_seconds = 5
+off_delay_seconds = 10.5
+chattering_minutes = 10
+
+[attributes.machine]
+label = {en = "machine", ko = "기계"}
+identity = true
+values = ["Mill 7", "Mill 8"]
+max_length = 12
+
+[attributes.shift]
+varies = true
 """

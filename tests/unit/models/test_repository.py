@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -268,6 +269,17 @@ def test_reference_rows_and_examples_are_loaded(tmp_path):
     assert model.reference is not None
     assert model.reference.tolist() == [[1, 2, 3]]
     assert model.examples[0].row.tolist() == [1.5, 2.0, 3.0]
+
+
+def test_what_is_usual_is_between_quantiles_of_the_reference_rows(tmp_path):
+    folder = deploy(tmp_path)
+    assert loaded(tmp_path).get("m").usual is None
+    rows = "".join(f"{k / 10},{-k / 10},7\n" for k in range(101))
+    (folder / "reference.csv").write_text(f"a,b,c\n{rows}")
+    model = loaded(tmp_path).get("m")
+    assert model.usual == ((0.5, 9.5), (-9.5, -0.5), (7.0, 7.0))
+    empty = np.full((3, 3), np.nan)
+    assert replace(model, reference=empty).usual == ((-np.inf, np.inf),) * 3
 
 
 def test_plausibility_is_loaded_and_refused_by_its_own_name(tmp_path):

@@ -126,7 +126,10 @@ async def explain(
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)
     work = partial(answering.explanation, model, question, budget, state.watch)
-    answer = await ask(request, RecordKind.EXPLANATION, model, question, work, id, budget.patience)
+    about = case.subject.record
+    answer = await ask(
+        request, RecordKind.EXPLANATION, model, question, work, about, budget.patience
+    )
     return page(
         request,
         "operator/answer.html",
@@ -202,7 +205,7 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
     work = partial(answering.what_if_reply, on.model, question)
-    answer = await ask(request, RecordKind.WHAT_IF, on.model, question, work, id)
+    answer = await ask(request, RecordKind.WHAT_IF, on.model, question, work, on.subject.record)
     shown = outcome_of(answer.reply.as_mapping(), on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=answer.audit.id)
 

@@ -4,36 +4,96 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from fastapi.sse import format_sse_event
 
+from ifonly.service.audit.alarms import given
+from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.authentication import Admitted
-from ifonly.service.doors.http.context import AppState, Shared
+from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
+from ifonly.service.doors.pages.operator import episodes
 from ifonly.service.doors.pages.operator.listing import listed
 from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
-from ifonly.service.doors.pages.visit import is_still, visit_of
+from ifonly.service.doors.pages.visit import form_value, is_still, local, visit_of, whole
+from ifonly.service.errors import AlarmMoved, AlarmOver
+from ifonly.service.lifecycle import AlarmDeed, AlarmState
+from ifonly.service.store import alarms as store_alarms
 from ifonly.service.store import recent
+from ifonly.service.store.alarms import SORTS
+from ifonly.service.wire import validation
+from ifonly.service.wire.alarms import ActionRequest
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
+Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
 LOOK_SECONDS = 1.0
 """Between two looks whether there is something new, for who listens."""
 Cursor = Annotated[str | None, Query(max_length=512)]
+# No NUL: PostgreSQL refuses it in text.
+Filter = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
 
 
 @router.get("/alarms")
 async def list_alarms(
-    request: Request, state: Shared, alarms: Cursor = None, others: Cursor = None
+    request: Request,
+    state: Shared,
+    alarms: Cursor = None,
+    others: Cursor = None,
+    wanted: Annotated[str, Query(alias="state", max_length=128)] = "",
+    search: Filter = "",
+    sort: Filter = "",
+    number: Annotated[str, Query(alias="page", max_length=4)] = "",
+    moved: bool = False,
 ) -> Response:
-    """Alarms first, then whatever else was predicted; the newest of each."""
+    """Equipment in alarm; then predictions one by one, alarms first, the newest of each."""
     visit = visit_of(request)
-    read = partial(listed, state.store.database, state.registry, tag=visit.language)
-    found = await state.readers.run(lambda: (read("alarms", alarms), read("others", others)))
-    return page(request, "operator/alarms.html", alarms=found[0], others=found[1])
+    filters = {"state": wanted, "search": search, "sort": sort, "page": number}
+    database, registry, tag = state.store.database, state.registry, visit.language
+    read = partial(listed, database, registry, tag=tag)
+    equipment, *found = await state.readers.run(
+        lambda: (
+            episodes.listed(database, registry, filters, tag),
+            read("alarms", alarms),
+            read("others", others),
+        )
+    )
+    return page(
+        request,
+        "operator/alarms.html",
+        alarms=found[0],
+        others=found[1],
+        equipment=equipment,
+        states=AlarmState,
+        sorts=SORTS,
+        minutes=episodes.MINUTES,
+        deeds=partial(episodes.deeds, tag=tag),
+        may_act=bool(visit.roles & permissions.PAGES["POST", "/alarms/{id}/actions"]),
+        moved=moved,
+    )
+
+
+@router.post("/alarms/{id}/actions")
+async def act(id: Identity, request: Request, recording: Recording) -> Response:
+    """Acknowledge, shelve, comment, say what was done: as the API has it done."""
+    names = ("action", "comment", "minutes", "returns")
+    body: dict[str, Any] = {n: v for n in names if (v := (await form_value(request, n)).strip())}
+    # The form sends its number of minutes whatever is chosen.
+    if body.get("action") != AlarmDeed.SHELVE:
+        body.pop("minutes", None)
+    body |= {n: whole(body[n]) for n in ("minutes", "returns") if n in body}
+    back = local(await form_value(request, "back"))
+    try:
+        await given(id, validation.read(ActionRequest, body), recording)
+    except (AlarmMoved, AlarmOver):
+        # The list again, which says so: it is not as they looked at it.
+        back += ("&" if urlsplit(back).query else "?") + "moved=true"
+    return RedirectResponse(back, 303)
 
 
 @router.get("/alarms/events")
@@ -44,10 +104,15 @@ async def follow_alarms(request: Request, state: Shared) -> Response:
 
 
 async def _signs(state: AppState, admitted: Admitted) -> AsyncIterator[bytes]:
-    look = partial(state.readers.run, partial(recent.newest, state.store.database))
+    database = state.store.database
+
+    def newest() -> object:
+        return recent.newest(database), store_alarms.newest(database)
+
+    look = partial(state.readers.run, newest)
     # Looked at before the first event, so that nothing new in between is missed.
-    newest = await look()
+    seen = await look()
     # Browsers then come back two seconds after the stream breaks.
     yield format_sse_event(retry=2_000)
-    async for sign in changes(look, newest, LOOK_SECONDS, state.closing, admitted):
+    async for sign in changes(look, seen, LOOK_SECONDS, state.closing, admitted):
         yield STILL_THERE if sign is None else format_sse_event(event="changed", data_str="")

@@ -13,6 +13,7 @@ from ifonly.service.audit.recorder import Recorded
 from ifonly.service.doors.http.context import context_of
 from ifonly.service.doors.http.problems import problem_in
 from ifonly.service.served.registry import ServedModel
+from ifonly.service.store.chain import Record
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.base import Wire
 
@@ -25,17 +26,17 @@ async def ask(
     model: ServedModel,
     question: Wire,
     work: Callable[[], R],
-    about: str,
+    about: Record,
     patience: float = math.inf,
 ) -> Recorded[R]:
-    """The reply, and a record of it about the record ``about``; of what failed there is one too.
+    """The reply, and a record of it about ``about``; of what failed there is one too.
 
     Raises
     ------
     ServiceError, Refusal, GraphError
         As the API's route of this question.
     """
-    recorder = context_of(request).recorder(about)
+    recorder = context_of(request).recorder(about.facts.id, about.facts.time_us)
     try:
         return await recorder.answer(kind, model, question, work, patience)
     # A page's question that fails leaves a record too, as the API's does.

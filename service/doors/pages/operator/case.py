@@ -14,7 +14,7 @@ from ifonly.service.ask.question import Question, Rung, problem_of
 from ifonly.service.doors.http.context import AppState
 from ifonly.service.doors.pages.operator import subject
 from ifonly.service.doors.pages.operator.levers import LeverControl, levers_of
-from ifonly.service.doors.pages.operator.listing import title_of
+from ifonly.service.doors.pages.operator.listing import entitled
 from ifonly.service.doors.pages.operator.subject import Subject
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from ifonly.service.errors import InvalidRequest, UnknownRecord
@@ -81,7 +81,7 @@ def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
         problem = problem_of(model, question)
     return CasePage(
         about,
-        str(about.record.facts.model) if model is None else title_of(model, tag),
+        str(about.record.facts.model) if model is None else entitled((about,), model, tag),
         verdict_of(about.prediction, subject.is_alarm(about, model), model, tag),
         model,
         request,
@@ -100,6 +100,7 @@ def request_of(about: Subject) -> requests.ExplanationRequest:
     return requests.ExplanationRequest(
         instance=dict(about.instance),
         alternatives=ALTERNATIVES,
+        attributes=dict(about.attributes),
         languages=list(LANGUAGES),
         semantics=None,
     )

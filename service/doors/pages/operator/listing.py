@@ -88,13 +88,20 @@ def _entry(
     return PredictionEntry(
         timestamp(facts.time_us),
         path_of(facts.id, 0),
-        str(facts.model) if model is None else title_of(model, tag),
+        str(facts.model) if model is None else entitled(rows, model, tag),
         None if worst is None else verdicts[worst],
         "" if worst is None else readings(rows[worst].instance, model, tag),
         len(rows),
         sum(alarm for alarm, _ in shown),
         _claim(facts),
     )
+
+
+def entitled(rows: tuple[Subject, ...], model: ServedModel, tag: Language) -> str:
+    """The equipment, if that was said, and the model."""
+    equipment = model.deployed.spec.attributes.equipment(rows[0].attributes) if rows else None
+    title = title_of(model, tag)
+    return title if equipment is None else f"{equipment} · {title}"
 
 
 def _claim(facts: Facts) -> str | None:

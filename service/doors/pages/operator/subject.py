@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ifonly.service.audit import recheck, records
@@ -33,6 +33,8 @@ class Subject:
     """The explanation, if the record is one."""
     request: Mapping[str, Any] | None = None
     """What was asked for it."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What was said of the equipment."""
 
     @property
     def path(self) -> str:
@@ -48,11 +50,13 @@ def subjects(record: Record, payload: Payload) -> tuple[Subject, ...]:
     """Every row that the record tells of."""
     kept = json.loads(payload.content)
     asked, answer = kept["request"], kept["answer"]
+    attributes = asked.get("attributes", {})
     if record.facts.kind is RecordKind.EXPLANATION:
-        return (Subject(record, 0, asked["instance"], answer["prediction"], answer, asked),)
+        row, said = asked["instance"], answer["prediction"]
+        return (Subject(record, 0, row, said, answer, asked, attributes),)
     rows = asked.get("instances") or [asked["instance"]]
     return tuple(
-        Subject(record, k, row, said)
+        Subject(record, k, row, said, attributes=attributes)
         for k, (row, said) in enumerate(zip(rows, answer["predictions"], strict=True))
     )
 

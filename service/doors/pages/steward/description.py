@@ -284,9 +284,11 @@ def _counted(value: Any) -> str:
 
 
 def _alarm(alarm: Mapping[str, Any], tag: Language) -> Iterator[tuple[str, str]]:
-    for part in ("cause", "consequence", "response", "time_to_respond"):
+    for part in ("cause", "consequence", "response", "time_to_respond", "owner", "class"):
         if part in alarm:
             yield part, _in(alarm[part], tag)
+    if "priority" in alarm:
+        yield "priority", say(f"priority.{alarm['priority']}", tag)
 
 
 def _features(model: ServedModel, tag: Language) -> Iterator[FeatureLine]:

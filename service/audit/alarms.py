@@ -1,0 +1,217 @@
+"""Alarms as they are told, and what people do about them, from wherever they do it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ifonly.explainers.languages import LANGUAGES
+from ifonly.models.errors import UnknownModel
+from ifonly.service.audit.recorder import Recorder, durable
+from ifonly.service.audit.records import audit
+from ifonly.service.lifecycle import MINUTE_US, AlarmDeed
+from ifonly.service.served.registry import Registry
+from ifonly.service.store import alarms, archive
+from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
+from ifonly.service.store.chain import Facts, Payload, Record, microseconds, now_us, timestamp
+from ifonly.service.store.database import Database
+from ifonly.service.store.episodes import Episode
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import alarms as wire
+from ifonly.service.wire.replies import Audit
+
+OTHER = "other"
+"""Equipment of which the spec lists no names, to Prometheus."""
+RANKS: Mapping[wire.Priority, int] = {"low": 1, "medium": 2, "high": 3, "urgent": 4}
+"""The most urgent highest; without a priority: 0."""
+
+
+def listing(database: Database, registry: Registry, query: wire.AlarmsQuery) -> wire.AlarmsReply:
+    """One page.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    now = now_us()
+    wanted = AlarmFilter(query.state, query.model, query.search or "", query.sort)
+    page = alarms.page(database, wanted, ranks(registry), now, query.page, query.limit)
+    return wire.AlarmsReply(
+        alarms=[told(episode, registry, now) for episode in page.episodes],
+        total=page.total,
+        counts={state.value: count for state, count in page.counts.items()},
+        page=query.page,
+        pages=max(1, -(-page.total // query.limit)),
+    )
+
+
+def ranks(registry: Registry) -> dict[str, int]:
+    """Of the models whose spec declares a priority, by its latest version."""
+    found = {name: RANKS.get(_declared(registry, name, None).get("priority"), 0)  # type: ignore[arg-type]
+             for name in registry.names()}  # fmt: skip
+    return {name: rank for name, rank in found.items() if rank}
+
+
+def one(database: Database, registry: Registry, identity: str) -> wire.AlarmReply:
+    """Raises
+    ------
+    UnknownRecord
+        If there is no such alarm.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    episode = alarms.get(database, identity)
+    return wire.AlarmReply(
+        alarm=told(episode, registry, now_us()),
+        actions=[
+            action(record, payload)
+            for record, payload in archive.about(database, identity, RecordKind.ALARM)
+        ],
+    )
+
+
+def told(episode: Episode, registry: Registry, now: int) -> wire.Alarm:
+    """As replies tell it."""
+    life = episode.life
+    alarm = _declared(registry, episode.model, episode.version)
+    is_shelved = life.shelved_until_us is not None and life.shelved_until_us > now
+    last = None
+    if episode.actor is not None and episode.action is not None and episode.acted_us is not None:
+        last = wire.LastAction(
+            by=episode.actor,
+            action=AlarmDeed(episode.action),
+            time=timestamp(episode.acted_us),
+        )
+    return wire.Alarm(
+        id=episode.id,
+        model=episode.model,
+        version=episode.version,
+        equipment=episode.equipment,
+        attributes=dict(episode.said),
+        state=life.state(now),
+        active=life.cleared_us is None,
+        acknowledged=life.acknowledged,
+        chattering=life.chattering,
+        shelved_until=_time(life.shelved_until_us) if is_shelved else None,
+        out_of_service=life.out_of_service,
+        priority=alarm.get("priority"),
+        owner=_texts(alarm.get("owner")),
+        class_=_texts(alarm.get("class")),
+        first_seen=timestamp(life.began_us),
+        raised=timestamp(life.raised_us or 0),
+        cleared=_time(life.cleared_us),
+        last_seen=timestamp(life.seen_us),
+        count=life.count,
+        returns=life.returns,
+        probability=episode.share,
+        record=episode.record,
+        row=episode.row,
+        explanation=episode.explained,
+        last_action=last,
+    )
+
+
+def standing(database: Database, registry: Registry) -> Mapping[tuple[str, str, str], int]:
+    """How many are open, by model, equipment and state. Equipment by name only where the spec
+    lists the names (``values``): else everybody's inventions would become series.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    known = {name: _names(registry, name) for name in registry.names()}
+    found: Counter[tuple[str, str, str]] = Counter()
+    for model, equipment, state, count in alarms.standing(database, now_us()):
+        if model in known:
+            name = equipment if equipment in known[model] else OTHER
+            found[model, name, state] += count
+    return found
+
+
+def _names(registry: Registry, model: str) -> frozenset[str]:
+    with suppress(UnknownModel):
+        identity = registry.find(model).deployed.spec.attributes.identity
+        return frozenset(() if identity is None else identity.values)
+    return frozenset()
+
+
+def _time(time_us: int | None) -> str | None:
+    return None if time_us is None else timestamp(time_us)
+
+
+def _declared(registry: Registry, model: str, version: str | None) -> Mapping[str, Any]:
+    """The ``[alarm]`` table of a model that may not be served any more."""
+    try:
+        return registry.find(model, version).deployed.spec.alarm
+    except UnknownModel:
+        return {}
+
+
+def _texts(said: str | Mapping[str, str] | None) -> dict[str, str]:
+    if isinstance(said, str):
+        return dict.fromkeys(LANGUAGES, said)
+    return dict(said or {})
+
+
+async def given(identity: str, request: wire.ActionRequest, recorder: Recorder) -> wire.ActedReply:
+    """Do it, and record it, unless it already is so.
+
+    Raises
+    ------
+    UnknownRecord, AlarmMoved, AlarmOver
+        If there is no such alarm, or it is not as it was looked at.
+    JournalFull, StoreUnavailable
+        If it cannot be recorded.
+    """
+    runtime = recorder.runtime
+    database, registry = runtime.store.database, runtime.registry
+    facts = recorder.drafting.plain(kind=RecordKind.ALARM, status=request.action.value)
+    until = None if request.minutes is None else facts.time_us + request.minutes * MINUTE_US
+    asked = AskedAction(request.action, until, request.returns)
+    content = b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()
+    work = alarms.done(database, identity, asked, facts, content)
+    try:
+        receipt = await asyncio.wrap_future(recorder.append(work))
+    except NothingChanged:
+        made = None
+    else:
+        detail = {} if until is None else {"until": timestamp(until)}
+        made = _made(replace(facts, detail=detail), durable(receipt), request.comment)
+    find = partial(alarms.get, database, identity)
+    episode = await runtime.readers.run(find)
+    return wire.ActedReply(alarm=told(episode, registry, now_us()), action=made)
+
+
+def given_before(
+    database: Database, registry: Registry, record: Record, payload: Payload | None
+) -> wire.ActedReply:
+    """What :func:`given` replied, with the alarm as it is now."""
+    episode = alarms.get(database, str(record.facts.about))
+    return wire.ActedReply(alarm=told(episode, registry, now_us()), action=action(record, payload))
+
+
+def action(record: Record, payload: Payload | None) -> wire.AlarmAction:
+    """Of its record."""
+    kept = {} if payload is None else json.loads(payload.content)["request"]
+    return _made(record.facts, audit(record), kept.get("comment"))
+
+
+def _made(facts: Facts, where: Audit, comment: str | None) -> wire.AlarmAction:
+    until = (facts.detail or {}).get("until")
+    return wire.AlarmAction(
+        id=facts.id,
+        time=timestamp(facts.time_us),
+        by=facts.actor,
+        action=AlarmDeed(facts.status or ""),
+        until=None if until is None else timestamp(microseconds(until)),
+        comment=comment,
+        audit=where,
+    )

@@ -1,0 +1,413 @@
+"""What people do about alarms, and the lists that they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from ifonly.service.errors import AlarmMoved, AlarmOver, ServiceError, UnknownRecord
+from ifonly.service.lifecycle import AlarmDeed, AlarmState, Phase, act
+from ifonly.service.store import archive
+from ifonly.service.store.chain import (
+    Facts,
+    IntegrityFinding,
+    Payload,
+    Record,
+    stated_time,
+    timestamp,
+)
+from ifonly.service.store.chain_membership import contradicted, holds, standing_only, stands
+from ifonly.service.store.chain_membership import standing as standing_column
+from ifonly.service.store.database import Database
+from ifonly.service.store.episodes import Episode, current, episode_of, rewrite
+from ifonly.service.store.journal import Draft, RecordedWrite
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import PAGE_ORDER, episodes, records
+from ifonly.service.store.visibility import episodes_within, within
+
+HOUR_US = 3_600_000_000
+HISTORY_US = 7 * 24 * HOUR_US
+"""How far back those that are over are listed."""
+
+
+# --- people -------------------------------------------------------------------------------
+
+
+class NothingChanged(ServiceError):
+    """It already was as somebody wants it; nothing was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAction:
+    """What somebody does about an episode."""
+
+    action: AlarmDeed
+    until_us: int | None = None
+    """With :attr:`AlarmDeed.SHELVE`."""
+    returns: int | None = None
+    """How often it had returned when they looked; None: they do not say."""
+
+
+def done(
+    database: Database, identity: str, asked: AskedAction, facts: Facts, content: bytes | None
+) -> RecordedWrite:
+    """Do it, and record ``facts`` with what it is about.
+
+    Raises, when it is done:
+
+    UnknownRecord
+        If there is no such episode within the database's scope.
+    NothingChanged
+        If it already is so.
+    AlarmMoved
+        If it has returned since they looked.
+    AlarmOver
+        If another episode has followed it, and there is nothing but to comment on it.
+    """
+
+    def work(connection: sa.Connection) -> Draft:
+        before = find(database, connection, identity)
+        # Again under the lock: what was read before it may have changed.
+        newest = current(connection, [before.condition]).get(before.condition)
+        before = find(database, connection, identity)
+        is_newest = newest is not None and newest.id == identity
+        _check(before, is_newest, asked)
+        life = act(before.life, asked.action, asked.until_us)
+        is_said = asked.action is AlarmDeed.COMMENT or (
+            asked.action in (AlarmDeed.DONE_AS_SUGGESTED, AlarmDeed.DONE_OTHERWISE)
+            and (before.action, before.actor) != (asked.action.value, facts.actor)
+        )
+        if life == before.life and not is_said:
+            raise NothingChanged(f"the alarm {identity} already is so")
+        if asked.action is not AlarmDeed.COMMENT:
+            by, what, when = facts.actor, asked.action.value, facts.time_us
+            after = replace(before, life=life, actor=by, action=what, acted_us=when)
+            rewrite(connection, [after])
+        detail: dict[str, Any] = {"returns": before.life.returns}
+        if asked.until_us is not None:
+            detail["until"] = timestamp(asked.until_us)
+        told = replace(
+            facts, about=identity, model=before.model, version=before.version, detail=detail
+        )
+        return Draft(told, content)
+
+    return work
+
+
+def _check(before: Episode, is_newest: bool, asked: AskedAction) -> None:
+    if asked.returns is not None and asked.returns != before.life.returns:
+        raise AlarmMoved(before.id, before.life.returns)
+    if not is_newest and asked.action is not AlarmDeed.COMMENT:
+        raise AlarmOver(before.id)
+
+
+def find(database: Database, connection: sa.Connection, identity: str) -> Episode:
+    """Raises
+    ------
+    UnknownRecord
+        If there is none within the scope, or it was never raised.
+    """
+    chosen = sa.select(episodes).where(episodes.c.id == identity, episodes.c.raised_us.is_not(None))
+    row = connection.execute(episodes_within(database, chosen)).mappings().one_or_none()
+    if row is None:
+        raise UnknownRecord(identity, "alarm")
+    return episode_of({**row})
+
+
+# --- lists --------------------------------------------------------------------------------
+
+SORTS = ("urgency", "raised", "equipment", "probability", "count")
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFilter:
+    """Which episodes; every condition that is given holds."""
+
+    state: AlarmState | None = None
+    """:attr:`AlarmState.NORMAL`: those that are over, of the last days; None: all that are open."""
+    model: str | None = None
+    search: str = ""
+    """Part of what the equipment is called, or of another attribute."""
+    sort: str = "urgency"
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodePage:
+    """Some of them, and how many there are."""
+
+    episodes: tuple[Episode, ...]
+    total: int
+    """That are wanted."""
+    counts: Mapping[AlarmState, int]
+    """Of all open ones, by state."""
+
+
+def page(
+    database: Database,
+    wanted: AlarmFilter,
+    ranks: Mapping[str, int],
+    now_us: int,
+    number: int,
+    size: int,
+) -> EpisodePage:
+    """``ranks``: of models' priorities, the most urgent highest; ``number``: from 1.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.snapshot() as connection:
+        counts = {
+            AlarmState(state): count
+            for state, count in connection.execute(counts_query(database, now_us))
+        }
+        total = connection.scalar(total_query(database, wanted, now_us)) or 0
+        chosen = list_query(database, wanted, ranks, now_us).limit(size).offset(size * (number - 1))
+        found = connection.execute(chosen).mappings().all()
+    return EpisodePage(tuple(episode_of({**row}) for row in found), total, counts)
+
+
+def counts_query(database: Database, now_us: int) -> sa.Select[Any]:
+    """Open episodes by state."""
+    state = _state(now_us).label("state")
+    counted: list[sa.ColumnElement[Any]] = [state, sa.func.count()]
+    chosen = sa.select(*counted).where(sa.text("is_open"))
+    return episodes_within(database, chosen).group_by(state)
+
+
+def standing(database: Database, now_us: int) -> list[tuple[str, str, str, int]]:
+    """Model, equipment, state, and how many episodes of it are open.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        rows = connection.execute(standing_query(database, now_us))
+        return [(model, equipment, state, count) for model, equipment, state, count in rows]
+
+
+def standing_query(database: Database, now_us: int) -> sa.Select[Any]:
+    """Open episodes by model, equipment and state."""
+    of: list[sa.ColumnElement[Any]] = [
+        episodes.c.model, episodes.c.equipment, _state(now_us).label("state")
+    ]  # fmt: skip
+    chosen = sa.select(*of, sa.func.count()).where(sa.text("is_open"))
+    return episodes_within(database, chosen).group_by(*of)
+
+
+def total_query(database: Database, wanted: AlarmFilter, now_us: int) -> sa.Select[Any]:
+    """How many there are."""
+    count = sa.select(sa.func.count()).select_from(episodes)
+    return episodes_within(database, count.where(*_conditions(wanted, now_us)))
+
+
+def list_query(
+    database: Database, wanted: AlarmFilter, ranks: Mapping[str, int], now_us: int
+) -> sa.Select[Any]:
+    """All of them, in order."""
+    chosen = sa.select(episodes).where(*_conditions(wanted, now_us))
+    newest = (episodes.c.raised_us.desc(), episodes.c.id)
+    if wanted.state is AlarmState.NORMAL and wanted.sort in ("urgency", "raised"):
+        return episodes_within(database, chosen).order_by(*newest)
+    rank: sa.ColumnElement[Any] = sa.literal(0)
+    if ranks:
+        rank = sa.case(*((episodes.c.model == m, r) for m, r in ranks.items()), else_=0)
+    order = {
+        "urgency": (_urgency(now_us), rank.desc()),
+        "raised": (),
+        "equipment": (episodes.c.equipment,),
+        "probability": (sa.func.coalesce(episodes.c.share, -1).desc(),),
+        "count": (episodes.c.count.desc(),),
+    }[wanted.sort]
+    return episodes_within(database, chosen).order_by(*order, *newest)
+
+
+def _conditions(wanted: AlarmFilter, now_us: int) -> list[sa.ColumnElement[bool] | sa.TextClause]:
+    # Word for word as the indexes have it, or none is used.
+    found: list[sa.ColumnElement[bool] | sa.TextClause]
+    if wanted.state is AlarmState.NORMAL:
+        since = sa.literal(now_us - HISTORY_US, sa.BigInteger)
+        found = [sa.text("raised_us IS NOT NULL"), episodes.c.raised_us >= since]
+        found.append(sa.not_(episodes.c.is_open))
+    else:
+        found = [sa.text("is_open")]
+        if wanted.state is not None:
+            found.append(_state(now_us) == wanted.state.value)
+    if wanted.model is not None:
+        found.append(episodes.c.model == wanted.model)
+    if wanted.search:
+        # Attributes are JSON: their text has a letter as itself, and quotes escaped.
+        has = episodes.c.attributes.icontains(wanted.search, autoescape=True)
+        found.append(sa.or_(episodes.c.equipment.icontains(wanted.search, autoescape=True), has))
+    return found
+
+
+def _state(now_us: int) -> sa.ColumnElement[str]:
+    """As ``Life.state`` of an open episode."""
+    now = sa.literal(now_us, sa.BigInteger)
+    is_active = episodes.c.phase == Phase.ACTIVE.value
+    return sa.case(
+        (episodes.c.out_of_service, AlarmState.OUT_OF_SERVICE.value),
+        (episodes.c.shelved_until_us > now, AlarmState.SHELVED.value),
+        (~is_active, AlarmState.CLEARED_UNACKNOWLEDGED.value),
+        (episodes.c.acknowledged, AlarmState.ACTIVE_ACKNOWLEDGED.value),
+        else_=AlarmState.ACTIVE_UNACKNOWLEDGED.value,
+    )
+
+
+def _urgency(now_us: int) -> sa.ColumnElement[int]:
+    """Unacknowledged first, shelved and out of service last."""
+    order = (
+        AlarmState.ACTIVE_UNACKNOWLEDGED,
+        AlarmState.CLEARED_UNACKNOWLEDGED,
+        AlarmState.ACTIVE_ACKNOWLEDGED,
+        AlarmState.SHELVED,
+    )
+    state = _state(now_us)
+    return sa.case(*((state == each.value, k) for k, each in enumerate(order)), else_=len(order))
+
+
+def get(database: Database, identity: str) -> Episode:
+    """Raises
+    ------
+    UnknownRecord
+        If there is none.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        return find(database, connection, identity)
+
+
+RecordsById = Mapping[str, tuple[Record, Payload | None]]
+
+
+def records_of(database: Database, identities: Collection[str]) -> RecordsById:
+    """Some records by id, with their payloads; without those that are not what was recorded.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = archive.whole().where(records.c.id.in_(identities))
+    with database.reading() as connection:
+        found = connection.execute(within(database, chosen)).all() if identities else ()
+    return {row.id: (record_of(row), payload_of(row)) for row in found if holds(row)}
+
+
+def per_hour(database: Database, until_us: int, hours: int) -> list[tuple[int, int]]:
+    """Of each of the last ``hours``, the oldest first: how many episodes were raised in it last,
+    and how many of those are open.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    since = until_us - hours * HOUR_US
+    found = [(0, 0)] * hours
+    with database.reading() as connection:
+        for hour, raised, still in connection.execute(hours_query(database, since, until_us)):
+            found[hour] = (raised, still)
+    return found
+
+
+def hours_query(database: Database, since_us: int, until_us: int) -> sa.Select[Any]:
+    """Episodes by the hour, counted from ``since_us``, in which they were raised last."""
+    since, until = (sa.literal(t, sa.BigInteger) for t in (since_us, until_us))
+    hour = ((episodes.c.raised_us - since) // sa.literal(HOUR_US, sa.BigInteger)).label("hour")
+    still = sa.func.sum(sa.case((episodes.c.is_open, 1), else_=0))
+    chosen: sa.Select[Any] = sa.select(hour, sa.func.count(), still).where(
+        sa.text("raised_us IS NOT NULL"),
+        episodes.c.raised_us >= since,
+        episodes.c.raised_us < until,
+    )
+    return episodes_within(database, chosen).group_by(hour)
+
+
+def newest(database: Database) -> tuple[int, ...]:
+    """Something that changes whenever an open episode is raised, cleared or acted on.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        row = connection.execute(newest_query(database)).one()
+    return tuple(value or 0 for value in row)
+
+
+def newest_query(database: Database) -> sa.Select[Any]:
+    """How many are open; the newest raise, clearance and action of them; how often they did."""
+    moved = (episodes.c.raised_us, episodes.c.cleared_us, episodes.c.acted_us)
+    chosen = sa.select(*(sa.func.count(), *(sa.func.max(column) for column in moved)))
+    return episodes_within(database, chosen.where(sa.text("is_open")))
+
+
+# --- what records vouch for ---------------------------------------------------------------
+
+_ACKNOWLEDGES = frozenset(
+    {AlarmDeed.ACKNOWLEDGE, AlarmDeed.DONE_AS_SUGGESTED, AlarmDeed.DONE_OTHERWISE}
+)
+
+
+def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
+    """Episodes that no reading raised, and states that nobody's deed has made: whoever writes to
+    the table could hide an alarm. (How often it was read, and when last, is derived anew with each
+    reading; the readings are records.)"""
+    chosen = sa.select(records, standing_column()).where(
+        records.c.kind == RecordKind.ALARM.value, records.c.status != AlarmDeed.COMMENT.value
+    )
+    deeds: dict[str | None, list[Record]] = {}
+    for record in standing_only(connection.execute(chosen.order_by(*PAGE_ORDER))):
+        deeds.setdefault(record.facts.about, []).append(record)
+    raised = episodes.join(records, records.c.id == episodes.c.id, isouter=True)
+    columns = [column.label(f"e_{column.name}") for column in episodes.c]
+    asked = sa.select(records, standing_column(), *columns).select_from(raised)
+    asked = asked.where(episodes.c.raised_us.is_not(None)).order_by(episodes.c.began_us)
+    # Of each condition: what was done about its episodes, the earlier ones too.
+    of: dict[str, list[Record]] = {}
+    for row in connection.execute(asked):
+        said = row._mapping
+        episode = episode_of({c.name: said[f"e_{c.name}"] for c in episodes.c})
+        done = deeds.get(episode.id, [])
+        of.setdefault(episode.condition, []).extend(done)
+        raised_by = record_of(row) if said[records.c.id] is not None and stands(row) else None
+        for column, text in _unvouched(episode, raised_by, done, of[episode.condition]):
+            yield contradicted(raised_by, "episodes", column, f"{text} the alarm {episode.id}")
+
+
+def _unvouched(
+    episode: Episode, raised: Record | None, done: Sequence[Record], ever: Sequence[Record]
+) -> Iterator[tuple[str, str]]:
+    """Columns of an episode that say what no record does, and what is wrong."""
+    if raised is None or raised.facts.model != episode.model:
+        yield "id", "no record has raised"
+    last = (episode.actor, episode.action, episode.acted_us)
+    facts = done[-1].facts if done else None
+    if last != ((facts.actor, facts.status, facts.time_us) if facts else (None, None, None)):
+        yield "action", "records tell of another last action on"
+    life = episode.life
+    if life.acknowledged and not any(
+        each.facts.status in _ACKNOWLEDGES
+        and (each.facts.detail or {}).get("returns") == life.returns
+        for each in done
+    ):
+        yield "acknowledged", "nobody has acknowledged"
+    until = life.shelved_until_us
+    told = {(each.facts.detail or {}).get("until") for each in ever}
+    if until is not None and stated_time(until) not in told:
+        yield "shelved_until_us", "nobody has so shelved"
+    taken = [each for each in ever if each.facts.status in (AlarmDeed.TAKE_OUT, AlarmDeed.PUT_BACK)]
+    is_out = bool(taken) and taken[-1].facts.status == AlarmDeed.TAKE_OUT
+    if episode.is_current and life.out_of_service is not is_out:
+        yield "out_of_service", "records tell of another service of"
