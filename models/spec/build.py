@@ -41,7 +41,8 @@ class Spec:
     policy: Mapping[str, Any]
     """The ``[policy]`` table as plain dicts, lists, floats, ints and strings."""
     alarm: Mapping[str, Any]
-    """The ``[alarm]`` table: labels of ``cause``, ``consequence``, ``response``."""
+    """The ``[alarm]`` table: labels of ``cause``, ``consequence``, ``response``,
+    ``response_without_change``."""
     sha256: str
     """SHA-256 of the file's bytes."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ifonly.explainers.wording import LANGUAGES
+from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.service.access import Role
 from ifonly.service.words.catalogue import say
 from tests.browser.conftest import MODEL, Visit
@@ -227,6 +227,116 @@ def test_an_explanation_that_a_pipeline_asked_for_is_shown_as_it_was_given(
     page = visit(f"/alarms/{reply['id']}")
     assert page.locator(SENTENCE).inner_text() == reply["text"]["ko"]
     page.click("#answer form button")
+    page.wait_for_selector(".ways .way")
+
+
+@pytest.fixture(scope="module")
+def frozen(api: httpx.Client, instance: dict[str, Any]) -> str:
+    """Id of an explanation of an alarm of which nothing may be set: nothing clears it."""
+    names = ["torque", "rotational_speed", "process_temperature", "tool_wear"]
+    body = {"instance": instance, "constraints": {"freeze": names}}
+    reply = api.post(f"/api/v1/models/{MODEL}/explanations", json=body).json()
+    assert reply["status"] == "infeasible"
+    identity: str = reply["id"]
+    return identity
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_another_past_is_told_as_one_and_offers_nothing_to_set(
+    visit: Visit, api: httpx.Client, instance: dict[str, Any], language: Language
+) -> None:
+    body = {"instance": instance, "semantics": "backtracking"}
+    reply = api.post(f"/api/v1/models/{MODEL}/explanations", json=body).json()
+    page = visit(f"/alarms/{reply['id']}", language=language)
+    answer = page.locator("#answer").inner_text()
+    assert say("answer.no_advice", language) in answer
+    assert say("answer.otherwise", language) in answer
+    heads = page.locator("#answer thead th").all_inner_texts()
+    assert say("answer.to", language) not in heads
+    assert say("answer.lever", language) not in heads
+    document = page.locator("#document").inner_text()
+    assert say("document.no_change", language) in document
+    assert spoken(language).NOTHING_CLEARS not in document
+    for offer in ("#answer [data-settings]", "#to-suggestion", "#acted", "#answer .lever-bar"):
+        assert page.locator(offer).count() == 0, offer
+    # What can be set is what could be set of any alarm: the air's temperature is not.
+    assert page.locator(".locked li").count() >= 2
+    assert page.locator("[data-feature=air_temperature] input").count() == 0
+    move(page, "torque", 40.0)
+    assert page.locator("#outcome [data-follows=rotational_speed]").count() == 1
+    page.wait_for_selector(".plane svg .now")
+    assert page.locator(".plane svg .there").count() == 0
+    record = visit(f"/records/{reply['id']}", Role.AUDITOR, language=language)
+    said = record.locator(".recorded tbody").inner_text()
+    assert say("record.otherwise", language) in said
+    assert say("record.set", language) not in record.locator(".recorded th .hint").all_inner_texts()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_nothing_clears_it_nothing_is_said_of_changes(
+    visit: Visit, frozen: str, language: Language
+) -> None:
+    page = visit(f"/alarms/{frozen}", language=language)
+    response = page.locator("#document").inner_text()
+    assert spoken(language).NOTHING_CLEARS in response
+    assert spoken(language).CHANGES not in response
+    outcome = page.locator("#outcome").inner_text()
+    assert say("what_if.nothing", language) in outcome
+    assert say("what_if.move", language) not in outcome
+    assert page.locator("#what-if button").count() == 0
+
+
+def test_a_response_waits_for_whether_there_is_a_change_to_carry_out(
+    visit: Visit, alarm: str
+) -> None:
+    page = visit(f"/alarms/{alarm}")
+    answered(page)
+    assert "one of the changes shown" in page.locator("#document").inner_text()
+    assert page.locator("#document").count() == 1, "it came with the answer, in place of the first"
+
+
+def test_what_is_kept_is_something_that_was_set(visit: Visit, alarm: str) -> None:
+    page = visit(f"/alarms/{alarm}")
+    answered(page)
+    assert page.locator("#keep").is_disabled()
+    move(page, "torque", 40.0)
+    assert page.locator("#keep").is_enabled()
+    page.click("#reset")
+    assert page.locator("#keep").is_disabled()
+
+
+def test_a_comment_grows_and_is_sent_without_an_inline_style(visit: Visit, alarm: str) -> None:
+    """A field that a hand has made larger has a style of its own, and htmx carries it over to the
+    field that takes its place: the policy forbids that, and the fixture would say so."""
+    page = visit(f"/alarms/{alarm}")
+    answered(page)
+    page.click("#acted summary")
+    field = page.locator("#acted-comment")
+    small = field.bounding_box()
+    page.mouse.move(small["x"] + small["width"] - 4, small["y"] + small["height"] - 4)
+    page.mouse.down()
+    page.mouse.move(small["x"] + small["width"] - 4, small["y"] + small["height"] + 90)
+    page.mouse.up()
+    field.fill("\n".join("abcdefgh"))
+    assert field.bounding_box()["height"] > small["height"]
+    page.check("#acted [value=not_acted]")
+    said = page.locator("#acted li").count()
+    page.click("#acted button")
+    page.wait_for_function("n => document.querySelectorAll('#acted li').length > n", arg=said)
+
+
+def test_looking_for_other_options_says_that_it_looks(
+    visit: Visit, api: httpx.Client, instance: dict[str, Any]
+) -> None:
+    body = {"instance": instance}
+    reply = api.post(f"/api/v1/models/{MODEL}/explanations", json=body).json()
+    page = visit(f"/alarms/{reply['id']}")
+    held: list[Any] = []
+    page.route("**/explanation?*", lambda route: held.append(route))
+    page.click("#answer form button")
+    page.wait_for_selector("#more-wait", state="visible")
+    assert page.locator("#answer > form button").is_disabled()
+    held[0].continue_()
     page.wait_for_selector(".ways .way")
 
 

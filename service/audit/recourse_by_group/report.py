@@ -133,10 +133,38 @@ def _use(feature: str, unit: str, deltas: Sequence[float | None], answers: int) 
 def _blockers(cases: Sequence[RecourseCase]) -> tuple[BlockerStatistics, ...]:
     # What an erased case was blocked by is gone with its payload.
     blocked = [case for case in cases if case.status == Status.INFEASIBLE and not case.erased]
-    count: Counter[str] = Counter(key for case in blocked for key, _ in case.blocked_by)
-    words = {key: text for case in blocked for key, text in case.blocked_by}
-    ordered = sorted(count.items(), key=lambda found: (-found[1], found[0]))
-    return tuple(BlockerStatistics(key, words[key], share(n, len(blocked))) for key, n in ordered)
+    rules = _Rules()
+    # A set: an explanation that names a rule twice is blocked by it once.
+    count = Counter(
+        rule for case in blocked for rule in {rules.of(*found) for found in case.blocked_by}
+    )
+    ordered = sorted(count.items(), key=lambda found: (-found[1], rules.keys[found[0]]))
+    return tuple(
+        BlockerStatistics(rules.keys[rule], rules.words[rule], share(n, len(blocked)))
+        for rule, n in ordered
+    )
+
+
+class _Rules:
+    """Rules by what they say. By key they would be told apart wrongly: in a request's list one rule
+    has another place, and so another key, than in the next request's, and two have the same."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        """Of each rule: the first that it was met by."""
+        self.words: list[dict[str, str]] = []
+        self._known: dict[tuple[str, str], int] = {}
+
+    def of(self, key: str, text: Mapping[str, str]) -> int:
+        """Its number. Not every request asks for the same languages: one in common is enough."""
+        names = list(text.items()) or [("", key)]
+        number = next((self._known[n] for n in names if n in self._known), len(self.keys))
+        if number == len(self.keys):
+            self.keys.append(key)
+            self.words.append({})
+        self.words[number] |= text
+        self._known |= dict.fromkeys(names, number)
+        return number
 
 
 def _judged(cases: Sequence[RecourseCase], verdicts: Iterable[ReviewVerdict]) -> VerdictCounts:

@@ -75,6 +75,24 @@ def test_levers_and_rules_are_counted_by_answer() -> None:
     assert (other.blocks.count, made.erased) == (1, 1)
 
 
+def test_a_rule_is_counted_by_what_it_says_wherever_requests_have_it() -> None:
+    """In a list of a request the same rule has one key in the first place and another later."""
+    torque = {"en": "the torque cannot be changed", "ko": "토크는 변경할 수 없음"}
+    speed = {"en": "the speed cannot be changed"}
+    made = report(
+        [
+            case(1, "infeasible", blocked_by=(("freeze.0", torque), ("freeze.1", speed))),
+            case(2, "infeasible", blocked_by=(("freeze.0", speed), ("freeze.1", torque))),
+            case(3, "infeasible", blocked_by=(("freeze.0", {"ko": torque["ko"]}),)),
+            case(4, "infeasible", blocked_by=(("freeze.0", torque), ("policy.0", torque))),
+        ],
+        (),
+        (),
+    )
+    found = [(dict(b.text), b.blocks.count, b.blocks.of) for b in made.blockers]
+    assert found == [(torque, 4, 4), (speed, 2, 4)]
+
+
 def test_the_last_word_of_each_kind_counts() -> None:
     said = [
         ReviewVerdict("id-1", "approve"),

@@ -26,6 +26,7 @@ from ifonly.service.store.chain import Facts
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.inspection import EventReply, ReplayReply
 from ifonly.service.wire.trail import Finding, Review
+from ifonly.service.words.claims import is_past
 
 Said = Mapping[str, Any]
 
@@ -97,6 +98,8 @@ class RecordPage:
     assumptions: tuple[Text, ...]
     reviews: tuple[Comment, ...]
     is_explanation: bool
+    is_past: bool
+    """Whether it tells of another past, in which nothing was set."""
     can_replay: bool
     before: str | None
     after: str | None
@@ -135,6 +138,7 @@ def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
         assumptions=tuple(_text(text, tag) for text in answer.get("assumptions", ())),
         reviews=tuple(_comment(review, tag) for review in found.reviews),
         is_explanation=event.kind == RecordKind.EXPLANATION,
+        is_past=is_past(answer),
         can_replay=event.kind in REPLAYS and found.answer is not None,
         before=found.before,
         after=found.after,

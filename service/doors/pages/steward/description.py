@@ -252,7 +252,7 @@ def _counted(value: Any) -> str:
 
 
 def _alarm(alarm: Mapping[str, Any], tag: Language) -> Iterator[tuple[str, str]]:
-    for part in ("cause", "consequence", "response", "time_to_respond"):
+    for part in ("cause", "consequence", "response", "response_without_change", "time_to_respond"):
         if part in alarm:
             yield part, _in(alarm[part], tag)
 
