@@ -11,6 +11,7 @@ import pytest
 
 from ifonly.explainers.wording.numerals import percentage
 from ifonly.service.access import Role
+from ifonly.service.words.catalogue import say
 from tests.browser.conftest import MODEL, Visit, send
 from tests.browser.test_every_page import FOCUSABLE, MISSED, NARROW, REACHED, SCRIPT, WIDE
 
@@ -129,6 +130,12 @@ def test_a_report_by_group_says_what_the_api_says(
         row = rows.filter(has=page.get_by_role("rowheader", name=group["label"]["en"], exact=True))
         share = percentage(group["success"]["share"])
         assert share in row.inner_text()
+    compared = told["comparison"]
+    said = page.locator("section:has(#groups) .notice").inner_text()
+    differ = any(pair["shown"] for pair in compared["pairs"])
+    key = "report.differ" if differ else "report.not_shown"
+    assert say(key, "en", tests=compared["tests"]) in said
+    assert f"{100 * compared['pairs'][0]['difference']:+.3g} percentage points" in said
     assert page.locator("main img").count() == 0
     assert page.is_visible("[data-print]")
     with page.expect_download() as download:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ifonly.explainers.answer import Status
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.audit.recourse_by_group.compare import Comparison, compared
 from ifonly.service.audit.recourse_by_group.groups import CaseGroup
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
 from ifonly.service.audit.recourse_by_group.statistics import ShareEstimate, share
@@ -65,17 +66,8 @@ class RecourseReport:
     policies: int
     """Versions of the spec in the period: costs are compared only within one."""
     erased: int
-
-    @property
-    def gap(self) -> tuple[GroupOutcomes, GroupOutcomes] | None:
-        """The groups with the least and the greatest success whose intervals do not meet."""
-        counted = [g for g in self.groups if g.success.of]
-        if len(counted) < 2:
-            return None
-        low = min(counted, key=lambda g: g.success.high)
-        high = max(counted, key=lambda g: g.success.low)
-        # Only where intervals do not meet: a difference that may be chance is not pointed out.
-        return (low, high) if low.success.high < high.success.low else None
+    comparison: Comparison
+    """Of the groups' success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +86,16 @@ def report(
     cases: Sequence[RecourseCase], groups: Iterable[CaseGroup], verdicts: Iterable[ReviewVerdict]
 ) -> RecourseReport:
     """``verdicts``: in the order in which they were given."""
+    came = tuple(outcomes(group) for group in groups)
     return RecourseReport(
         total=outcomes(CaseGroup("", TOTAL, tuple(cases))),
-        groups=tuple(outcomes(group) for group in groups),
+        groups=came,
         levers=_levers(cases),
         blockers=_blockers(cases),
         verdicts=_judged(cases, verdicts),
         policies=len({case.policy for case in cases}),
         erased=sum(case.erased for case in cases),
+        comparison=compared(came),
     )
 
 
