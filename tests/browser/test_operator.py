@@ -10,6 +10,7 @@ import pytest
 from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.service.access import Role
 from ifonly.service.words.catalogue import say
+from ifonly.service.words.typography import percents
 from tests.browser.conftest import MODEL, Visit
 from tests.support.spoken import spoken
 
@@ -70,12 +71,12 @@ def test_an_alarm_is_opened_from_the_list_and_explained_in_every_language(
     answered(page)
     kept = api.get("/api/v1/audit/events", params={"about": alarm, "kind": "explanation"}).json()
     record = api.get(f"/api/v1/explanations/{kept['events'][0]['id']}").json()["explanation"]
-    assert page.locator(SENTENCE).inner_text() == record["text"]["en"]
+    assert page.locator(SENTENCE).inner_text() == percents(record["text"]["en"], "en")
     for language in LANGUAGES:
         page.click(f"button[value={language}]")
         page.wait_for_selector(f"html[lang={language}]")
         answered(page)
-        assert page.locator(SENTENCE).inner_text() == record["text"][language]
+        assert page.locator(SENTENCE).inner_text() == percents(record["text"][language], language)
         assert say("answer.never_done", language) in page.locator("#answer").inner_text()
     again = api.get("/api/v1/audit/events", params={"about": alarm, "kind": "explanation"}).json()
     assert len(again["events"]) == len(kept["events"]), "read again, it is not asked again"
@@ -225,7 +226,7 @@ def test_an_explanation_that_a_pipeline_asked_for_is_shown_as_it_was_given(
     body = {"instance": instance, "languages": ["ko"]}
     reply = api.post(f"/api/v1/models/{MODEL}/explanations", json=body).json()
     page = visit(f"/alarms/{reply['id']}")
-    assert page.locator(SENTENCE).inner_text() == reply["text"]["ko"]
+    assert page.locator(SENTENCE).inner_text() == percents(reply["text"]["ko"], "en")
     page.click("#answer form button")
     page.wait_for_selector(".ways .way")
 
@@ -342,4 +343,5 @@ def test_looking_for_other_options_says_that_it_looks(
 
 def test_whoever_may_not_is_told_so_on_a_page(visit: Visit, alarm: str) -> None:
     page = visit(f"/alarms/{alarm}", Role.AUDITOR)
-    assert "Not for you" in page.locator("h1").inner_text()
+    assert "No access" in page.locator("h1").inner_text()
+    assert "Needs the role: administrator, operator" in page.locator("main").inner_text()

@@ -44,7 +44,7 @@ UNCONFIRMED = BY_SCORE | {"by": "copy", "says": None, "rows": 0, "why": "away"}
         (answer("feasible", BARE), ["not known"], ["Every allowed change"]),
         (
             answer("optimal", PROVEN, PROVEN),
-            ["Answer 1. Proven", "Answer 2. Proven", "other features than"],
+            ["Option 1. Proven", "Option 2. Proven", "other features than"],
             [],
         ),
         (

@@ -11,7 +11,7 @@ import pytest
 
 from ifonly.models.errors import SpecError
 from ifonly.models.repository.parcel import unpack
-from ifonly.service.doors.pages.steward.reasons import SECTION, fixed_parts, reason
+from ifonly.service.doors.pages.reasons import SECTION, fixed_parts, reason
 from ifonly.service.words.catalogue import texts
 from tests.integration.small_models import PRESS
 

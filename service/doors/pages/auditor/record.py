@@ -198,16 +198,19 @@ def _way(way: Said, names: Names) -> RecordedCounterfactual:
 
 def _change(said: Said, names: Names, *, is_effect: bool) -> FeatureChange:
     name, ends = said["feature"], said.get("sufficient_range")
-    after = said["to"]
-    if is_effect and isinstance(after, float):
-        after = float(f"{after:.6g}")  # computed: no sensor reads more digits
     return FeatureChange(
         said_in(said.get("label") or {}, names.tag)[0] or names.label(name),
         names.value(name, said["from"]),
-        names.value(name, after),
-        " – ".join(dict.fromkeys(map(number, ends))) if ends else "",
+        names.value(name, said["to"], computed=is_effect),
+        _range(name, ends, names) if ends else "",
         is_effect,
     )
+
+
+def _range(name: str, ends: Sequence[Any], names: Names) -> str:
+    low, high = ends
+    last = names.value(name, high)
+    return last if low == high else f"{names.value(name, low, bare=True)} – {last}"
 
 
 def _comment(review: Review, tag: Language) -> Comment:
@@ -224,7 +227,12 @@ def _comment(review: Review, tag: Language) -> Comment:
 
 def _present(event: Any, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     said = ((name, getattr(event, name, None)) for name in names)
-    return tuple((name, number(value)) for name, value in said if value is not None)
+    # A seed is a name and no quantity: its digits are not grouped.
+    return tuple(
+        (name, str(value) if name == "seed" else number(value))
+        for name, value in said
+        if value is not None
+    )
 
 
 def _pretty(value: Any) -> str:

@@ -223,6 +223,9 @@ async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfReque
     # Only `set`: the instance is the recorded one, not what a browser says it was.
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
+    if body["set"] == {}:
+        problem = "set something first: what is saved is what was set"
+        raise InvalidRequest(RequestPart.REQUEST, [Fault(("set",), problem)])
     whole = {
         "instance": dict(on.subject.instance),
         **body,

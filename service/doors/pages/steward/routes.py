@@ -11,10 +11,10 @@ from ifonly.service.access import Role
 from ifonly.service.ask import catalogue
 from ifonly.service.audit.uploads import take_in
 from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.steward.description import cards, shown
-from ifonly.service.doors.pages.steward.reasons import reason
 from ifonly.service.doors.pages.visit import visit_of
 from ifonly.service.errors import CannotUpload, Fault, InvalidRequest
 

@@ -1,4 +1,4 @@
-"""Why a model is refused, in the reader's language: our own sentences, known by their shape."""
+"""Why something is refused, in the reader's language: our own sentences, known by their shape."""
 
 from __future__ import annotations
 
