@@ -21,11 +21,15 @@ from ifonly.models.schema import Feature, Labels, plain
 from ifonly.service.ask import catalogue
 from ifonly.service.doors.pages.auditor.naming import rounded, said_in
 from ifonly.service.doors.pages.causal_graph import Drawing, drawn
+from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.graphs import differs, settled_by
 from ifonly.service.words.labels import label
 from ifonly.service.words.time import duration
+
+Said = tuple[str, str]
+"""A text and its language; empty: nobody says which it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +59,19 @@ class EdgeLine:
     effect: str
     sign: str
     source: str
-    evidence: str
+    evidence: Said
     delay: str
 
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    check: str
+    check: Said
     node: str
     result: str
     """``passed`` in files of before, which knew only that."""
     value: str
     limit: str
-    note: str
+    note: Said
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class Causes:
     version: str
     drawing: Drawing
     edges: tuple[EdgeLine, ...]
-    hidden: tuple[tuple[str, str], ...]
+    hidden: tuple[tuple[str, Said], ...]
     others: tuple[OtherLine, ...]
     mechanisms: tuple[tuple[str, str], ...]
     checks: tuple[CheckLine, ...]
@@ -202,6 +206,18 @@ def _delay(edge: CausalEdge, tag: Language) -> str:
 
 def _in(labels: Labels, tag: Language) -> str:
     return said_in(labels, tag)[0]
+
+
+def _text(said: str | Labels, tag: Language) -> Said:
+    """What a plant wrote."""
+    return (said, "") if isinstance(said, str) else said_in(said, tag)
+
+
+def _note(note: str, tag: Language) -> Said:
+    """What a test says beside its number, part by part."""
+    told = [reason(part, tag) for part in note.split("; ")] if note else []
+    own = {language for _, language in told}
+    return "; ".join(part for part, _ in told), own.pop() if len(own) == 1 else ""
 
 
 def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
@@ -322,13 +338,14 @@ def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
                 called(e.effect),
                 e.sign,
                 say(f"source.{e.source or 'none'}", tag),
-                e.evidence,
+                _text(e.evidence, tag),
                 _delay(e, tag),
             )
             for e in spec.edges
         ),
         tuple(
-            (" ↔ ".join(called(name) for name in tie.between), tie.evidence) for tie in spec.hidden
+            (" ↔ ".join(called(name) for name in tie.between), _text(tie.evidence, tag))
+            for tie in spec.hidden
         ),
         tuple(
             OtherLine(
@@ -344,12 +361,12 @@ def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
         tuple((called(name), mechanism.kind) for name, mechanism in spec.mechanisms.items()),
         tuple(
             CheckLine(
-                c.check,
+                reason(c.check, tag),
                 " – ".join(called(name) for name in c.between or filter(None, [c.node])),
                 _result(c),
                 rounded(c.value),
                 rounded(c.limit),
-                c.note,
+                _note(c.note, tag),
             )
             for c in said.checks
         ),
