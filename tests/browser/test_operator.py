@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -189,6 +190,8 @@ def test_the_plane_of_two_levers_has_a_picture_and_a_table(visit: Visit, alarm: 
     with page.expect_response(lambda reply: "/plane" in reply.url):
         page.select_option("#plane-y", "process_temperature")
     page.wait_for_selector(".plane text.name")
+    names = page.locator(".plane text.name").all_text_contents()
+    assert names == ["torque →", "process temperature →"], "both axes are labelled"
     assert page.locator("#plane-y").input_value() == "process_temperature"
 
 
@@ -197,6 +200,8 @@ def test_a_new_alarm_comes_by_itself(
 ) -> None:
     page = visit("/alarms")
     page.wait_for_selector("#live.on")
+    assert page.locator("#live .icon:visible").count() == 1
+    assert page.locator("#live .icon:visible .filled").count() == 1, "live is no clock"
     body = {"instance": instance | {"torque": 58.9}}
     reply = api.post(f"/api/v1/models/{MODEL}/predictions", json=body).json()
     page.wait_for_selector(f"a[href='/alarms/{reply['audit']['id']}']")
@@ -339,6 +344,21 @@ def test_looking_for_other_options_says_that_it_looks(
     assert page.locator("#answer > form button").is_disabled()
     held[0].continue_()
     page.wait_for_selector(".ways .way")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_alarm_is_printed_on_two_pages(visit: Visit, alarm: str, language: Language) -> None:
+    page = visit(f"/alarms/{alarm}", language=language)
+    answered(page)
+    page.wait_for_selector(".plane svg .there")
+    margin = dict.fromkeys(("top", "bottom", "left", "right"), "12mm")
+    printed = page.pdf(format="A4", margin=margin)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
+    page.emulate_media(media="print")
+    for kept in ("#answer .sentence", "#document", ".locked", ".plane svg"):
+        assert page.is_visible(kept), kept
+    for pressed in ("#what-if", "button", "#acted form", ".plane-levers"):
+        assert page.locator(f"{pressed}:visible").count() == 0, pressed
 
 
 def test_whoever_may_not_is_told_so_on_a_page(visit: Visit, alarm: str) -> None:

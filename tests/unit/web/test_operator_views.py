@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from importlib.resources import files
 from unittest.mock import Mock
 
 import numpy as np
@@ -18,6 +20,7 @@ from ifonly.service.ask.question import Question, Rung, problem_of
 from ifonly.service.ask.what_if import what_if
 from ifonly.service.ask.write_reply import ReplyWriter
 from ifonly.service.doors.pages.causal_graph import drawn as graph_of
+from ifonly.service.doors.pages.operator.answer import shown
 from ifonly.service.doors.pages.operator.levers import levers_of
 from ifonly.service.doors.pages.operator.outcome import outcome_of
 from ifonly.service.doors.pages.operator.plane_drawing import drawn
@@ -156,3 +159,13 @@ def test_causes_are_drawn_left_of_what_follows(model: ServedModel) -> None:
     assert [(e.cause, e.effect) for e in drawing.edges if e.is_live] == [(TORQUE, SPEED)]
     corners = [(node.x, node.y) for node in drawing.nodes]
     assert len(set(corners)) == len(corners)
+
+
+def test_numbers_of_a_model_that_is_not_served_any_more_are_written_as_any() -> None:
+    example = files("ifonly.service.wire.examples").joinpath("explanation.json")
+    answer = json.loads(example.read_text("utf-8"))["reply"]
+    best = shown(answer, None, None, "ko").ways[0]
+    first, effect = best.actions[0], best.effects[0]
+    told = answer["counterfactuals"][0]["effects"][0]
+    assert (first.before, first.after) == ("58.6 Nm", "48.9 Nm")
+    assert (effect.before, effect.after) == ("1,306 rpm", f"{told['to']:,.2f} rpm")

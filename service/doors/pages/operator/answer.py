@@ -8,8 +8,9 @@ from typing import Any
 
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Gauge
-from ifonly.explainers.wording.numerals import figure
+from ifonly.explainers.wording.numerals import exactly, figure
 from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
 from ifonly.service.doors.pages.operator.levers import levers_of
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
@@ -142,6 +143,14 @@ def _proof_key(found: Mapping[str, Any]) -> str:
     return "bounded" if found["lower_bound"] else "found"
 
 
+def _recorded(value: Any, unit: str, tag: Language, *, computed: bool) -> str:
+    """Records outlive models: a value of a feature that no model here has."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = figure(value, 6) if computed else exactly(value)
+        return conventions(tag).behind(number, unit)
+    return "–" if value is None else str(value)
+
+
 class _View:
     """Reads replies in one language."""
 
@@ -194,8 +203,8 @@ class _View:
         return AnswerStep(
             part["feature"],
             self.said(part["label"]),
-            self._value(part["feature"], part["from"]),
-            self._value(part["feature"], part["to"], computed=computed),
+            self._value(part, part["from"]),
+            self._value(part, part["to"], computed=computed),
             self._enough(part),
             ", ".join(self._label(name) for name in part.get("via", ())),
             self._bar(part) if not computed else None,
@@ -206,12 +215,12 @@ class _View:
         ends = part.get("sufficient_range")
         if ends is None or ends[0] == ends[1]:
             return None
-        return self._value(part["feature"], ends[0]), self._value(part["feature"], ends[1])
+        return self._value(part, ends[0]), self._value(part, ends[1])
 
-    def _value(self, name: str, value: Any, *, computed: bool = False) -> str:
-        # Records outlive models: what cannot be named is shown as it was recorded.
+    def _value(self, part: Mapping[str, Any], value: Any, *, computed: bool = False) -> str:
+        name = part["feature"]
         if self._model is None or name not in self._model.schema:
-            return "–" if value is None else str(value)
+            return _recorded(value, part.get("unit") or "", self._tag, computed=computed)
         feature = self._model.schema[name]
         if value is None:
             return Gauge.of(feature).value(float("nan"), self._tag)

@@ -16,7 +16,7 @@ from ifonly.models.schema import Task
 from ifonly.service.ask.plane import Plane
 from ifonly.service.served.registry import ServedModel
 
-LEFT, TOP, ACROSS, DOWN = 88, 10, 456, 300
+LEFT, TOP, ACROSS, DOWN = 104, 10, 456, 300
 """Where the plane begins, and how large it is; the picture has margins for its axes."""
 MARGIN_RIGHT, MARGIN_BELOW = 24, 52
 BANDS = 8
