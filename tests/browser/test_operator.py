@@ -347,6 +347,17 @@ def test_looking_for_other_options_says_that_it_looks(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_an_alarm_and_what_would_clear_it_are_above_the_fold(
+    visit: Visit, alarm: str, language: Language
+) -> None:
+    page = visit(f"/alarms/{alarm}", language=language, viewport={"width": 1280, "height": 800})
+    answered(page)
+    for part in (".verdict .said", SENTENCE, "#answer .steps", "#answer .then", "#answer .button"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] + box["height"] <= 800, part
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_an_alarm_is_printed_on_two_pages(visit: Visit, alarm: str, language: Language) -> None:
     page = visit(f"/alarms/{alarm}", language=language)
     answered(page)

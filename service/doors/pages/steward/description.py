@@ -12,12 +12,13 @@ from typing import Any
 from ifonly.explainers.causal import CausalSpec
 from ifonly.explainers.causal.spec import CausalEdge, ProvenanceCheck
 from ifonly.explainers.wording import Language
-from ifonly.explainers.wording.numerals import count, exact_percentage, percentage
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.explainers.wording.numerals import count, exact_percentage, exactly, percentage
 from ifonly.models.encoding import Form
 from ifonly.models.errors import UnknownModel
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.forms import Affine
-from ifonly.models.schema import Feature, Labels, plain
+from ifonly.models.schema import Feature, Labels, Task
 from ifonly.service.ask import catalogue
 from ifonly.service.doors.pages.auditor.naming import rounded, said_in
 from ifonly.service.doors.pages.causal_graph import Drawing, drawn
@@ -233,7 +234,9 @@ def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
         if model.policy.probability:
             yield "probability", exact_percentage(model.policy.probability)
     if decision.threshold is not None:
-        yield "threshold", plain(decision.threshold)
+        is_share = decision.task is not Task.REGRESSION
+        write = exact_percentage if is_share else exactly
+        yield "threshold", write(decision.threshold)
     if decision.unit:
         yield "unit", decision.unit
 
@@ -286,7 +289,8 @@ def _features(model: ServedModel, tag: Language) -> Iterator[FeatureLine]:
             feature.name,
             _in(feature.description, tag),
             say(f"feature_kind.{feature.kind.value}", tag),
-            feature.unit,
+            # Without a number before it: the unit as the language calls it.
+            conventions(tag).behind("", feature.unit).strip(),
             _bounds(feature, tag),
             "" if feature.resolution is None else str(feature.resolution),
             enters,
@@ -298,14 +302,14 @@ def _bounds(feature: Feature, tag: Language) -> str:
     if feature.kind.is_categorical:
         return ", ".join(label(c, tag) for c in feature.categories)
     ends = (feature.lower, feature.upper)
-    return " – ".join(plain(end) if math.isfinite(end) else "∞" for end in ends)
+    return " – ".join(exactly(end) if math.isfinite(end) else "∞" for end in ends)
 
 
 def _cost(weight: float, scale: float, fixed: float, feature: Feature, tag: Language) -> str:
     fixed_part = f"{rounded(fixed)} + " if fixed else ""
     if feature.kind.is_categorical:
         return f"{fixed_part}{rounded(weight)}"
-    per = f"{rounded(scale)} {feature.unit}".rstrip()
+    per = conventions(tag).behind(rounded(scale), feature.unit)
     return f"{fixed_part}{say('steward.cost_per', tag, weight=rounded(weight), scale=per)}"
 
 
@@ -371,7 +375,7 @@ def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
             for c in said.checks
         ),
         tuple(
-            (name, str(value))
+            (name, _counted(value) if name == "rows" else str(value))
             for name in ("source", "data", "data_sha256", "rows", "fitted_at", "seed")
             if (value := getattr(said, name)) not in ("", None)
         ),
