@@ -11,7 +11,7 @@ from ifonly.models.schema import Feature
 from ifonly.service.audit import records
 from ifonly.service.audit.recourse_by_group import groups, table
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase, case
-from ifonly.service.audit.recourse_by_group.compare import Comparison
+from ifonly.service.audit.recourse_by_group.compare import ShareComparison
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
 from ifonly.service.audit.recourse_by_group.report import (
     BlockerStatistics,
@@ -165,7 +165,7 @@ def _outcomes(found: GroupOutcomes) -> wire.Outcomes:
     )
 
 
-def _comparison(found: Comparison) -> wire.GroupComparison:
+def _comparison(found: ShareComparison) -> wire.GroupComparison:
     return wire.GroupComparison(
         tests=found.tests,
         pairs=[

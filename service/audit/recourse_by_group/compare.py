@@ -13,7 +13,7 @@ from itertools import combinations
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
 from ifonly.service.audit.recourse_by_group.statistics import (
     CONFIDENCE,
-    Difference,
+    ShareDifference,
     corrected,
     difference,
     same_share,
@@ -26,7 +26,7 @@ class ComparedPair:
 
     low: GroupOutcomes
     high: GroupOutcomes
-    difference: Difference
+    difference: ShareDifference
     p: float
     """Of Fisher's exact test, corrected for how many pairs were tested."""
 
@@ -37,7 +37,7 @@ class ComparedPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ShareComparison:
     """Of all pairs of groups."""
 
     tests: int
@@ -50,7 +50,7 @@ class Comparison:
         return bool(self.pairs) and self.pairs[0].is_shown
 
 
-def compared(groups: Sequence[GroupOutcomes]) -> Comparison:
+def compared(groups: Sequence[GroupOutcomes]) -> ShareComparison:
     """Groups in which nobody needed recourse are in no pair: they have no share of success."""
     counted = [group for group in groups if group.success.of]
     pairs = list(combinations(counted, 2))
@@ -59,7 +59,7 @@ def compared(groups: Sequence[GroupOutcomes]) -> Comparison:
     shown = [pair for pair in every if pair.is_shown]
     shown.sort(key=lambda pair: -pair.difference.value)
     least = min(every, key=lambda pair: (pair.p, -pair.difference.value), default=None)
-    return Comparison(len(pairs), tuple(shown) if shown or least is None else (least,))
+    return ShareComparison(len(pairs), tuple(shown) if shown or least is None else (least,))
 
 
 def _pair(a: GroupOutcomes, b: GroupOutcomes, p: float) -> ComparedPair:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ifonly.explainers.answer import Status
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
-from ifonly.service.audit.recourse_by_group.compare import Comparison, compared
+from ifonly.service.audit.recourse_by_group.compare import ShareComparison, compared
 from ifonly.service.audit.recourse_by_group.groups import CaseGroup
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
 from ifonly.service.audit.recourse_by_group.statistics import ShareEstimate, share
@@ -66,7 +66,7 @@ class RecourseReport:
     policies: int
     """Versions of the spec in the period: costs are compared only within one."""
     erased: int
-    comparison: Comparison
+    comparison: ShareComparison
     """Of the groups' success."""
 
 

@@ -59,7 +59,7 @@ def share(count: int, of: int) -> ShareEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ShareDifference:
     """Of two shares, with the interval in which it may lie."""
 
     value: float
@@ -67,7 +67,7 @@ class Difference:
     high: float
 
 
-def difference(a: ShareEstimate, b: ShareEstimate) -> Difference:
+def difference(a: ShareEstimate, b: ShareEstimate) -> ShareDifference:
     """``a`` less ``b``, neither of none, with Newcombe's interval from Wilson's of each (Newcombe
     1998, method 10).
 
@@ -76,7 +76,7 @@ def difference(a: ShareEstimate, b: ShareEstimate) -> Difference:
     (0.2, 0.0524, 0.3339)
     """
     p, q = a.count / a.of, b.count / b.of
-    return Difference(
+    return ShareDifference(
         p - q, p - q - math.hypot(p - a.low, b.high - q), p - q + math.hypot(a.high - p, q - b.low)
     )
 

@@ -11,7 +11,7 @@ import pytest
 from ifonly.models.schema import Category, Feature, Kind
 from ifonly.service.audit.recourse_by_group import table
 from ifonly.service.audit.recourse_by_group.cases import LeverChange, RecourseCase
-from ifonly.service.audit.recourse_by_group.compare import Comparison
+from ifonly.service.audit.recourse_by_group.compare import ShareComparison
 from ifonly.service.audit.recourse_by_group.groups import MAX_GROUPS, by_attribute, by_feature
 from ifonly.service.audit.recourse_by_group.report import ReviewVerdict, report
 
@@ -150,7 +150,7 @@ def shifts(**success: tuple[int, int]) -> list[RecourseCase]:
     ]
 
 
-def comparison(**success: tuple[int, int]) -> Comparison:
+def comparison(**success: tuple[int, int]) -> ShareComparison:
     cases = shifts(**success)
     return report(cases, by_attribute(cases, "shift"), ()).comparison
 

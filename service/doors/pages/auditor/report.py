@@ -101,7 +101,7 @@ class ReportPage:
     tests: str
     """How many pairs were tested."""
     differences: tuple[ShownDifference, ...]
-    """As in :attr:`ifonly.service.audit.recourse_by_group.compare.Comparison.pairs`."""
+    """As in :attr:`ifonly.service.audit.recourse_by_group.compare.ShareComparison.pairs`."""
     levers: tuple[Ranked, ...]
     blockers: tuple[Ranked, ...]
     verdicts: tuple[tuple[str, int], ...]
