@@ -16,7 +16,7 @@ from ifonly.explainers.wording.numerals import count, figure, percentage
 from ifonly.models.schema import Labels
 from ifonly.service.access import Principal
 from ifonly.service.doors.http import permissions
-from ifonly.service.doors.pages.reasons import reason
+from ifonly.service.doors.pages.reasons import CHECKS, reason
 from ifonly.service.doors.pages.static_files import address
 from ifonly.service.doors.pages.visit import THEMES, Visit, visit_of
 from ifonly.service.settings import ifonly_version
@@ -63,6 +63,7 @@ def _environment() -> Environment:
         "themes": THEMES,
         "version": ifonly_version(),
         "reason": reason,
+        "checked": partial(reason, section=CHECKS),
     }
     environment.filters |= {
         "when": timestamp,
