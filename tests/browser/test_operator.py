@@ -292,18 +292,13 @@ def test_where_nothing_clears_it_nothing_is_said_of_changes(
     assert page.locator("#what-if button").count() == 0
 
 
-def test_a_response_waits_for_whether_there_is_a_change_to_carry_out(
+def test_the_response_comes_with_the_answer_and_only_what_was_set_is_kept(
     visit: Visit, alarm: str
 ) -> None:
     page = visit(f"/alarms/{alarm}")
     answered(page)
     assert "one of the changes shown" in page.locator("#document").inner_text()
     assert page.locator("#document").count() == 1, "it came with the answer, in place of the first"
-
-
-def test_what_is_kept_is_something_that_was_set(visit: Visit, alarm: str) -> None:
-    page = visit(f"/alarms/{alarm}")
-    answered(page)
     assert page.locator("#keep").is_disabled()
     move(page, "torque", 40.0)
     assert page.locator("#keep").is_enabled()
@@ -347,7 +342,7 @@ def test_looking_for_other_options_says_that_it_looks(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_alarm_and_what_would_clear_it_are_above_the_fold(
+def test_an_alarm_fits_a_screen_and_is_printed_on_two_pages(
     visit: Visit, alarm: str, language: Language
 ) -> None:
     page = visit(f"/alarms/{alarm}", language=language, viewport={"width": 1280, "height": 800})
@@ -355,12 +350,6 @@ def test_an_alarm_and_what_would_clear_it_are_above_the_fold(
     for part in (".verdict .said", SENTENCE, "#answer .steps", "#answer .then", "#answer .button"):
         box = page.locator(part).first.bounding_box()
         assert box["y"] + box["height"] <= 800, part
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_an_alarm_is_printed_on_two_pages(visit: Visit, alarm: str, language: Language) -> None:
-    page = visit(f"/alarms/{alarm}", language=language)
-    answered(page)
     page.wait_for_selector(".plane svg .there")
     margin = dict.fromkeys(("top", "bottom", "left", "right"), "12mm")
     printed = page.pdf(format="A4", margin=margin)
