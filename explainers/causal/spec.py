@@ -74,7 +74,7 @@ class CausalEdge:
     """``declared``, ``physics``, ``discovery``, ``experiment``; empty: nobody said."""
     sign: str = "any"
     """``+``, ``-`` or ``any``."""
-    evidence: str = ""
+    evidence: str | Labels = ""
     delay: Labels = field(default_factory=dict)
     takes: Delay | None = None
     """How long until a move of the cause has moved the effect; None: nobody gave a number."""
@@ -89,7 +89,7 @@ class Confounder:
     """Least and greatest correlation of the noises that is thought possible."""
     strength: float | None = None
     """The greatest size of it that is, of either sign."""
-    evidence: str = ""
+    evidence: str | Labels = ""
 
     @property
     def correlations(self) -> tuple[float, float]:

@@ -53,6 +53,8 @@ class Conventions:
     """Words for units, behind 1 and behind any other number."""
     unit_glue: str = " "
     """Between a number and such a word."""
+    percent_space: bool = True
+    """Whether pages have a space before a percent sign."""
     signs_in_front: frozenset[str] = frozenset()
     """Units that are written before the number."""
     letters: tuple[tuple[str, str], ...] = ()

@@ -11,6 +11,8 @@ EXACT_DIGITS = 9
 """Decimals of up to so many significant digits were meant; longer ones are a float's noise
 (a float32 read as float64 has 16 or 17)."""
 ROUNDED_DIGITS = 6
+MOST_DECIMALS = 3
+"""Of a share in percent that is nearly all or nothing."""
 
 _WIDE = Context(prec=1000)
 """Wide enough to add any two doubles without rounding."""
@@ -79,15 +81,27 @@ def ceiling_percent(share: float) -> int:
 def percentage(share: float, limit: float | None = None) -> str:
     """A share in percent to a tenth, ``93.0 %``; in as many digits more as keep it on its side of
     0, of 1 and of ``limit``: ``99.997 %`` is not certain, and what is below is not shown as at
-    the limit."""
+    the limit. More than three decimals nobody reads: ``> 99.999 %``, ``< 0.001 %``."""
     exact = percent(decimal(share))
     edges = [percent(decimal(edge)) for edge in (0.0, 1.0, limit) if edge is not None]
     for digits in range(1, 12):
+        if digits > MOST_DECIMALS and (bound := _beyond(exact, edges)):
+            return bound
         rounded = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _WIDE)
         # Strictly inside stays strictly inside: 0.99997 must not read 100.0 %.
         if all(_side(rounded, edge) == _side(exact, edge) for edge in edges):
             return f"{rounded:,f} %"
     return exact_percentage(share)
+
+
+def _beyond(exact: Decimal, edges: list[Decimal]) -> str:
+    """That it is nearly all or nearly nothing; empty where an edge lies there too: only digits tell
+    on which side of it."""
+    least = Decimal(1).scaleb(-MOST_DECIMALS)
+    for sign, start, low, high in ((">", 100 - least, 100 - least, 100), ("<", least, 0, least)):
+        if low < exact < high and not any(low < edge < high for edge in edges):
+            return f"{sign} {start:f} %"
+    return ""
 
 
 def exact_percentage(share: float) -> str:

@@ -49,7 +49,8 @@ class Spec:
     policy: Mapping[str, Any]
     """The ``[policy]`` table as plain dicts, lists, floats, ints and strings."""
     alarm: Mapping[str, Any]
-    """The ``[alarm]`` table: what an operator is told, who owns it, when it is raised."""
+    """The ``[alarm]`` table: what an operator is told, also where no change clears it; who owns it,
+    when it is raised."""
     sha256: str
     """SHA-256 of the file's bytes."""
     remote: RemoteSpec | None = None

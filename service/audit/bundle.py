@@ -159,7 +159,10 @@ def _claims(
 ) -> Iterator[tuple[str, bytes]]:
     kept = {} if payload is None else json.loads(payload.content)
     if kept.get("answer"):
-        yield "claim.json", _json([dict(said) for said in claims.in_words(kept["answer"])])
+        yield (
+            "claim.json",
+            _json([dict(said) for said in claims.in_words(kept["answer"], kept["request"])]),
+        )
     checked = inspection.rechecked(recheck(record, payload, registry))
     if checked is not None:
         yield "checks.json", _json(checked.model_dump(mode="json"))

@@ -42,13 +42,18 @@ def event(database: Database, identity: str) -> wire.EventReply:
         content=content_of(record, payload),
         request=kept.get("request"),
         answer=answer,
-        claim=[dict(said) for said in claims.in_words(answer)] if answer and is_told else [],
+        claim=_claim(answer, kept.get("request")) if answer and is_told else [],
         # A review that does not hold is told as a finding, not as somebody's word.
         reviews=[records.review(each.record, each.payload) for each in about if not each.findings],
         before=before,
         after=after,
         proof=proofs.find(database, record.writer, record.sequence),
     )
+
+
+def _claim(answer: dict[str, Any], request: Any) -> list[dict[str, str]]:
+    asked = request if isinstance(request, dict) else {}
+    return [dict(said) for said in claims.in_words(answer, asked)]
 
 
 def _kept(payload: Payload) -> dict[str, Any]:

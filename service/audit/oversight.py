@@ -11,6 +11,7 @@ from ifonly.models.schema import Feature
 from ifonly.service.audit import records
 from ifonly.service.audit.recourse_by_group import groups, table
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase, case
+from ifonly.service.audit.recourse_by_group.compare import ShareComparison
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
 from ifonly.service.audit.recourse_by_group.report import (
     BlockerStatistics,
@@ -139,6 +140,7 @@ def _told(
         by=query.by,
         total=_outcomes(made.total),
         groups=[_outcomes(group) for group in made.groups],
+        comparison=_comparison(made.comparison),
         levers=[_lever(use, features.get(use.feature)) for use in made.levers],
         blockers=[_blocker(found) for found in made.blockers],
         verdicts=wire.Verdicts(**asdict(made.verdicts)),
@@ -160,6 +162,24 @@ def _outcomes(found: GroupOutcomes) -> wire.Outcomes:
         infeasible=proportion(found.infeasible),
         proven=proportion(found.proven),
         cost=_centre(found.cost),
+    )
+
+
+def _comparison(found: ShareComparison) -> wire.GroupComparison:
+    return wire.GroupComparison(
+        tests=found.tests,
+        pairs=[
+            wire.SuccessDifference(
+                low=pair.low.key,
+                high=pair.high.key,
+                difference=pair.difference.value,
+                low95=pair.difference.low,
+                high95=pair.difference.high,
+                p=pair.p,
+                shown=pair.is_shown,
+            )
+            for pair in found.pairs
+        ],
     )
 
 

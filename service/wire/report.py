@@ -63,6 +63,33 @@ class Outcomes(Wire):
     cost: Centre | None = Field(description="Of the first answers.")
 
 
+class SuccessDifference(Wire):
+    """Two groups, by how much they differ in success, and how surely."""
+
+    low: str = Field(description="Key of the group with the smaller share.")
+    high: str
+    difference: float = Field(description="Of the shares of success, as a share.")
+    low95: float = Field(description="Newcombe's 95 % interval, not corrected.")
+    high95: float
+    p: float = Field(
+        description="Of Fisher's exact test, both sides, corrected for the number of pairs (Holm)."
+    )
+    shown: bool = Field(
+        description="Whether they are shown to differ: p below 0.05. If not, they are not shown to "
+        "be alike."
+    )
+
+
+class GroupComparison(Wire):
+    """Success of the groups, each compared with each."""
+
+    tests: int = Field(description="Pairs of groups of which both have a share of success.")
+    pairs: list[SuccessDifference] = Field(
+        description="Pairs that are shown to differ, the greatest difference first; where none is, "
+        "the one with the least p."
+    )
+
+
 class LeverUse(Wire):
     """How often the first answer sets a feature."""
 
@@ -102,6 +129,7 @@ class ReportReply(Wire):
     by: str | None
     total: Outcomes
     groups: list[Outcomes]
+    comparison: GroupComparison
     levers: list[LeverUse]
     blockers: list[Blocker]
     verdicts: Verdicts

@@ -79,6 +79,10 @@ class ExplanationRecord(Wire):
     )
 
 
+BEGINNING = r"^[0-9a-f-]{4,36}$"
+"""Of an id."""
+
+
 class EventsQuery(BaseModel):
     """Which records; every condition holds."""
 
@@ -95,7 +99,7 @@ class EventsQuery(BaseModel):
     until: Short | None = Field(None, description="RFC 3339, excluded.")
     language: Language | None = Field(None, description="Of the reply, among others.")
     # At least four characters: of fewer the index would find much of the table.
-    begins: Annotated[str, Field(pattern=r"^[0-9a-f-]{4,36}$")] | None = Field(
+    begins: Annotated[str, Field(pattern=BEGINNING)] | None = Field(
         None, description="How the record's id begins; at least four characters."
     )
 

@@ -8,24 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ifonly.explainers.wording.numerals import count, figure, percentage
+from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.numerals import count, exact_percentage, figure, percentage
 from ifonly.models.schema import Labels
+from ifonly.service.served.causal_model import Semantics
 from ifonly.service.words.catalogue import in_each, say, say_all
+from ifonly.service.words.labels import label_or
 
 Answer = Mapping[str, Any]
+_ENDS = (("≥", "min"), ("≤", "max"))
 
 
-def in_words(answer: Answer) -> list[Labels]:
-    """One sentence each; none for what is no explanation."""
-    return list(_sentences(answer)) if "counterfactuals" in answer else []
+def in_words(answer: Answer, request: Answer) -> list[Labels]:
+    """One sentence each; none for what is no explanation. ``request``: what was asked."""
+    return list(_sentences(answer, request)) if "counterfactuals" in answer else []
 
 
-def _sentences(answer: Answer) -> Iterator[Labels]:
+def _sentences(answer: Answer, request: Answer) -> Iterator[Labels]:
     # By words of the record, not by the enumeration: an old record may say what it has no more.
     match answer["status"]:
         case "optimal" | "feasible":
-            is_here = answer.get("work", {}).get("calls") is None
-            yield from _found(answer["counterfactuals"], is_here=is_here)
+            yield from _found(answer, request)
         case "infeasible":
             yield say_all("claimed.nothing_allowed")
         case "already_target":
@@ -46,7 +49,16 @@ def _sentences(answer: Answer) -> Iterator[Labels]:
         key = "calls_spent" if calls["spent"] else "calls"
         yield say_all(f"claimed.{key}", most=count(calls["most"]))
     if answer.get("deadline_hit"):
-        yield say_all("claimed.cut", milliseconds=count(answer["work"]["deadline_ms"]))
+        # What is proven stays proven: the time ended what came after it.
+        proven = answer["status"] in ("optimal", "infeasible")
+        key = f"claimed.cut_{answer['status']}" if proven else "claimed.cut"
+        yield say_all(key, milliseconds=count(answer["work"]["deadline_ms"]))
+
+
+def is_past(answer: Answer) -> bool:
+    """Whether it tells of another past: nothing in it was set, and nothing is advice."""
+    # Records of before there were causal models do not say.
+    return answer.get("semantics") == Semantics.BACKTRACKING
 
 
 def confirmed_in_words(answer: Answer) -> Labels | None:
@@ -64,10 +76,30 @@ def confirmed_in_words(answer: Answer) -> Labels | None:
     )
 
 
-def _found(found: list[Answer], *, is_here: bool) -> Iterator[Labels]:
-    """``is_here``: whether this service has the model's graph."""
+def demands(answer: Answer, *, robust: bool, tag: Language) -> str:
+    """What an answer had to meet besides the rules, as it stands behind (in English) or before
+    "allowed change": proofs speak of changes that meet it alone. Empty where nothing is demanded.
+    ``robust``: whether it had to survive the declared tolerances."""
+    target = answer.get("target") or {}
+    asked = target.get("probability") or {}
+    ends = [f"{sign} {exact_percentage(asked[k])}" for sign, k in _ENDS if asked.get(k) is not None]
+    if not ends:
+        return say("demands.tolerances", tag) if robust else ""
+    labels = answer["counterfactuals"][0]["prediction"].get("label") or {}
+    of = label_or(labels, tag, target.get("class") or "")
+    key = "demands.both" if robust else "demands.probability"
+    return say(key, tag, of=of, demanded=", ".join(ends))
+
+
+def _found(answer: Answer, request: Answer) -> Iterator[Labels]:
+    found = answer["counterfactuals"]
+    # An answer of before says nothing of it, and then the request alone demanded it.
+    asked = (request.get("constraints") or {}).get("robust")
+    robust = bool((answer.get("target") or {}).get("robust", asked))
+    demanded = in_each(lambda tag: demands(answer, robust=robust, tag=tag))
     for counterfactual in found:
-        yield from _cost(counterfactual, several=len(found) > 1)
+        yield from _cost(counterfactual, demanded, several=len(found) > 1)
+    is_here = answer.get("work", {}).get("calls") is None
     yield say_all("claimed.verified" if is_here else "claimed.verified_elsewhere")
     if any(counterfactual.get("rests_on_rounding") for counterfactual in found):
         yield say_all("claimed.rests_on_rounding")
@@ -82,7 +114,7 @@ def _found(found: list[Answer], *, is_here: bool) -> Iterator[Labels]:
                 yield say_all("claimed.assurance_graphs")
 
 
-def _cost(found: Answer, *, several: bool) -> Iterator[Labels]:
+def _cost(found: Answer, demanded: Labels, *, several: bool) -> Iterator[Labels]:
     rank, bound, gap = found["rank"], found.get("lower_bound"), found.get("gap")
     cost, enumerated = figure(found["cost"]), found.get("enumerated_changes")
 
@@ -93,6 +125,7 @@ def _cost(found: Answer, *, several: bool) -> Iterator[Labels]:
                 tag,
                 which=say("claimed.rank", tag, rank=rank) if several else "",
                 others=say("claimed.other_levers", tag) if rank > 1 else "",
+                demands=demanded[tag],
                 **values,
             )
         )

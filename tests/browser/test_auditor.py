@@ -11,6 +11,8 @@ import pytest
 
 from ifonly.explainers.wording.numerals import percentage
 from ifonly.service.access import Role
+from ifonly.service.words.catalogue import say
+from ifonly.service.words.typography import percents
 from tests.browser.conftest import MODEL, Visit, send
 from tests.browser.test_every_page import FOCUSABLE, MISSED, NARROW, REACHED, SCRIPT, WIDE
 
@@ -60,8 +62,8 @@ def test_a_record_is_found_by_its_kind_and_the_beginning_of_its_id(
 @pytest.mark.parametrize(
     ("language", "holds", "same", "word"),
     [
-        ("en", "This record holds", "The same answer", "Had "),
-        ("ko", "이 기록은 온전합니다", "같은 답입니다", "경보는"),
+        ("en", "Record intact", "The same answer", "Had "),
+        ("ko", "기록이 온전합니다", "같은 답입니다", "경보는"),
     ],
 )
 def test_a_record_is_verified_and_asked_again(
@@ -81,7 +83,7 @@ def test_every_chain_is_verified_from_the_list(visit: Visit, explained: str) -> 
     page = visit("/records", Role.AUDITOR)
     page.click("form[action='/records/verify'] button")
     page.wait_for_selector("#chains .notice.good")
-    assert "Every chain holds" in page.inner_text("#chains")
+    assert "All chains intact" in page.inner_text("#chains")
 
 
 def test_an_auditor_approves_with_a_comment_that_stays_text(
@@ -127,8 +129,14 @@ def test_a_report_by_group_says_what_the_api_says(
     assert rows.count() == len(told["groups"]) >= 2
     for group in told["groups"]:
         row = rows.filter(has=page.get_by_role("rowheader", name=group["label"]["en"], exact=True))
-        share = percentage(group["success"]["share"])
+        share = percents(percentage(group["success"]["share"]), "en")
         assert share in row.inner_text()
+    compared = told["comparison"]
+    said = page.locator("section:has(#groups) .notice").inner_text()
+    differ = any(pair["shown"] for pair in compared["pairs"])
+    key = "report.differ" if differ else "report.not_shown"
+    assert say(key, "en", tests=compared["tests"]) in said
+    assert f"{100 * compared['pairs'][0]['difference']:+.3g} percentage points" in said
     assert page.locator("main img").count() == 0
     assert page.is_visible("[data-print]")
     with page.expect_download() as download:
@@ -152,7 +160,7 @@ def test_an_operator_sees_no_auditors_page(visit: Visit, explained: str) -> None
     page = visit("/alarms", Role.OPERATOR)
     assert page.locator("nav a[href='/records']").count() == 0
     page.goto(f"/records/{explained}")
-    assert "Not for you" in page.inner_text("main")
+    assert "Needs the role: administrator, auditor" in page.inner_text("main")
 
 
 @pytest.mark.parametrize("field", ["actor", "begins", "request_id"])

@@ -43,6 +43,9 @@ def test_a_model_is_readable(visit: Visit, language: str, words: list[str]) -> N
     text = page.inner_text("main")
     assert all(word in text for word in words)
     assert page.locator(".graph svg .edge").count() == 2
+    if language != "en":  # evidence and tests are said in the reader's language, too
+        assert page.locator("section:has(#causes) [lang=en]").all_inner_texts() == []
+        assert "잡음의 독립성" in page.inner_text("section:has(#causes)")
     assert page.locator("section:has(#parity) tbody tr").count() > 3
     assert page.locator("section:has(#rules) tbody tr").count() > 5
 

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ifonly.explainers.wording import LANGUAGES
+from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.explainers.wording.conventions import conventions
 from ifonly.service.doors.pages.auditor.record import is_other_way
 from ifonly.service.settings import Settings
 from ifonly.service.wire.inspection import ChangeReply, ReplayReply
@@ -94,6 +95,33 @@ def test_what_cannot_be_searched_for_is_said_on_the_page(
     assert 'role="alert"' in reply.text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/records?begins=zz", 200),
+        ("/records/export?begins=zz", 422),
+        ("/records?since=yesterday", 200),
+        ("/report?model=press&by=feature:nobody", 200),
+        ("/records/nothing", 404),
+        ("/alarms/nothing", 404),
+        ("/not-there", 404),
+    ],
+)
+def test_what_is_refused_is_said_in_the_readers_language(
+    pages: httpx.Client, path: str, status: int, language: Language
+) -> None:
+    asked = {"Accept": "text/html", "Accept-Language": language}
+    reply = pages.get(path, headers=asked)
+    assert reply.status_code == status
+    found = re.search(r'<p class="detail" lang="(\w+)">(.+?)</p>', reply.text)
+    assert found is not None
+    assert found[1] == language
+    assert "match pattern" not in found[2], "that is a word for programs"
+    script = conventions(language).letters
+    assert not script or re.search("[" + "".join(f"{a}-{b}" for a, b in script) + "]", found[2])
+
+
 def test_a_filtered_list_has_only_what_fits_and_leads_on(
     pages: httpx.Client, explained: str
 ) -> None:
@@ -110,9 +138,9 @@ def test_a_filtered_list_has_only_what_fits_and_leads_on(
 def test_without_a_script_everything_still_works(pages: httpx.Client, explained: str) -> None:
     here = f"/records/{explained}"
     csrf = token(pages, here)
-    assert "This record holds" in pages.post(f"{here}/verify", data={"csrf": csrf}).text
+    assert "Record intact" in pages.post(f"{here}/verify", data={"csrf": csrf}).text
     assert "The same answer" in pages.post(f"{here}/replay", data={"csrf": csrf}).text
-    assert "Every chain holds" in pages.post("/records/verify", data={"csrf": csrf}).text
+    assert "All chains intact" in pages.post("/records/verify", data={"csrf": csrf}).text
     said = {"csrf": csrf, "verdict": "comment", "comment": SCRIPT}
     reply = pages.post(f"{here}/reviews", data=said)
     assert (reply.status_code, reply.headers["location"]) == (303, f"{here}#reviews")

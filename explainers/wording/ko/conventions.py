@@ -35,6 +35,7 @@ CONVENTIONS = Conventions(
     about="약 ",
     units={unit: (word, word) for unit, word in WORDS.items()},
     unit_glue="",
+    percent_space=False,
     letters=(("가", "힣"),),
     aliases={word: unit for unit, word in WORDS.items() if word not in ("파운드", "마르크")},
 )

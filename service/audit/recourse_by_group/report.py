@@ -10,6 +10,7 @@ import numpy as np
 
 from ifonly.explainers.answer import Status
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.audit.recourse_by_group.compare import ShareComparison, compared
 from ifonly.service.audit.recourse_by_group.groups import CaseGroup
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
 from ifonly.service.audit.recourse_by_group.statistics import ShareEstimate, share
@@ -65,17 +66,8 @@ class RecourseReport:
     policies: int
     """Versions of the spec in the period: costs are compared only within one."""
     erased: int
-
-    @property
-    def gap(self) -> tuple[GroupOutcomes, GroupOutcomes] | None:
-        """The groups with the least and the greatest success whose intervals do not meet."""
-        counted = [g for g in self.groups if g.success.of]
-        if len(counted) < 2:
-            return None
-        low = min(counted, key=lambda g: g.success.high)
-        high = max(counted, key=lambda g: g.success.low)
-        # Only where intervals do not meet: a difference that may be chance is not pointed out.
-        return (low, high) if low.success.high < high.success.low else None
+    comparison: ShareComparison
+    """Of the groups' success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +86,16 @@ def report(
     cases: Sequence[RecourseCase], groups: Iterable[CaseGroup], verdicts: Iterable[ReviewVerdict]
 ) -> RecourseReport:
     """``verdicts``: in the order in which they were given."""
+    came = tuple(outcomes(group) for group in groups)
     return RecourseReport(
         total=outcomes(CaseGroup("", TOTAL, tuple(cases))),
-        groups=tuple(outcomes(group) for group in groups),
+        groups=came,
         levers=_levers(cases),
         blockers=_blockers(cases),
         verdicts=_judged(cases, verdicts),
         policies=len({case.policy for case in cases}),
         erased=sum(case.erased for case in cases),
+        comparison=compared(came),
     )
 
 
@@ -133,10 +127,38 @@ def _use(feature: str, unit: str, deltas: Sequence[float | None], answers: int) 
 def _blockers(cases: Sequence[RecourseCase]) -> tuple[BlockerStatistics, ...]:
     # What an erased case was blocked by is gone with its payload.
     blocked = [case for case in cases if case.status == Status.INFEASIBLE and not case.erased]
-    count: Counter[str] = Counter(key for case in blocked for key, _ in case.blocked_by)
-    words = {key: text for case in blocked for key, text in case.blocked_by}
-    ordered = sorted(count.items(), key=lambda found: (-found[1], found[0]))
-    return tuple(BlockerStatistics(key, words[key], share(n, len(blocked))) for key, n in ordered)
+    rules = _Rules()
+    # A set: an explanation that names a rule twice is blocked by it once.
+    count = Counter(
+        rule for case in blocked for rule in {rules.of(*found) for found in case.blocked_by}
+    )
+    ordered = sorted(count.items(), key=lambda found: (-found[1], rules.keys[found[0]]))
+    return tuple(
+        BlockerStatistics(rules.keys[rule], rules.words[rule], share(n, len(blocked)))
+        for rule, n in ordered
+    )
+
+
+class _Rules:
+    """Rules by what they say. By key they would be told apart wrongly: in a request's list one rule
+    has another place, and so another key, than in the next request's, and two have the same."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        """Of each rule: the first that it was met by."""
+        self.words: list[dict[str, str]] = []
+        self._known: dict[tuple[str, str], int] = {}
+
+    def of(self, key: str, text: Mapping[str, str]) -> int:
+        """Its number. Not every request asks for the same languages: one in common is enough."""
+        names = list(text.items()) or [("", key)]
+        number = next((self._known[n] for n in names if n in self._known), len(self.keys))
+        if number == len(self.keys):
+            self.keys.append(key)
+            self.words.append({})
+        self.words[number] |= text
+        self._known |= dict.fromkeys(names, number)
+        return number
 
 
 def _judged(cases: Sequence[RecourseCase], verdicts: Iterable[ReviewVerdict]) -> VerdictCounts:

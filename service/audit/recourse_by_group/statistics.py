@@ -1,4 +1,5 @@
-"""Shares, medians and means with 95 % intervals, each by one textbook formula."""
+"""Shares, their differences, medians and means with 95 % intervals, and exact tests of shares, each
+by one textbook formula."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 CONFIDENCE = 0.95
 BOOTSTRAPS = 2_000
+_EQUAL = 1e-7
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
@@ -54,6 +56,67 @@ def share(count: int, of: int) -> ShareEstimate:
     centre = (p + z2 / (2 * of)) / (1 + z2 / of)
     half = _Z / (1 + z2 / of) * math.sqrt(p * (1 - p) / of + z2 / (4 * of * of))
     return ShareEstimate(count, of, max(0.0, centre - half), min(1.0, centre + half))
+
+
+@dataclass(frozen=True, slots=True)
+class ShareDifference:
+    """Of two shares, with the interval in which it may lie."""
+
+    value: float
+    low: float
+    high: float
+
+
+def difference(a: ShareEstimate, b: ShareEstimate) -> ShareDifference:
+    """``a`` less ``b``, neither of none, with Newcombe's interval from Wilson's of each (Newcombe
+    1998, method 10).
+
+    >>> found = difference(share(56, 70), share(48, 80))
+    >>> round(found.value, 4), round(found.low, 4), round(found.high, 4)
+    (0.2, 0.0524, 0.3339)
+    """
+    p, q = a.count / a.of, b.count / b.of
+    return ShareDifference(
+        p - q, p - q - math.hypot(p - a.low, b.high - q), p - q + math.hypot(a.high - p, q - b.low)
+    )
+
+
+def same_share(a: ShareEstimate, b: ShareEstimate) -> float:
+    """Fisher's exact test, both sides: the probability, were the shares the same, of a table no
+    likelier than this one, given its margins (Fisher 1935; the sum of small probabilities, as R's
+    ``fisher.test``).
+
+    >>> round(same_share(share(22, 22), share(25, 31)), 4)
+    0.0353
+    """
+    found, of = a.count + b.count, a.of + b.of
+    # Logarithms of factorials: the binomial coefficients overflow a float from 1,030 on.
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, of + 1)))])
+    first = np.arange(max(0, found - b.of), min(found, a.of) + 1)
+
+    def ways(whole: int, part: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.asarray(logs[whole] - logs[part] - logs[whole - part])
+
+    likely = ways(a.of, first) + ways(b.of, found - first)
+    chances = np.exp(likely - likely.max())
+    # Equal tables differ by rounding alone: as R does, a little more than the one seen counts.
+    own = chances[a.count - first[0]] * (1 + _EQUAL)
+    return float(min(1.0, chances[chances <= own].sum() / chances.sum()))
+
+
+def corrected(found: Sequence[float]) -> list[float]:
+    """Probabilities of as many tests, each as if it were the only one (Holm 1979): of true
+    hypotheses, one at all is rejected below 5 % with probability 5 % at most.
+
+    >>> corrected([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(found)), key=found.__getitem__)
+    result, least = [0.0] * len(found), 0.0
+    for k, number in enumerate(order):
+        # Never below one that was less: what is rejected later needs all before it.
+        least = result[number] = max(least, min(1.0, (len(found) - k) * found[number]))
+    return result
 
 
 def median(values: Sequence[float]) -> Median | None:

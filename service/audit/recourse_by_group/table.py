@@ -26,6 +26,11 @@ def rows(report: RecourseReport, language: str) -> Iterator[Row]:
     yield from _outcomes("all", report.total, language)
     for group in report.groups:
         yield from _outcomes("group", group, language)
+    for pair in report.comparison.pairs:
+        of, name = pair.difference, f"{_named(pair.high, language)} / {_named(pair.low, language)}"
+        tests = report.comparison.tests
+        yield "difference", name, "success", of.value, of.low, of.high, None, tests
+        yield "difference", name, "corrected p", pair.p, None, None, None, tests
     for lever in report.levers:
         yield from _share("lever", lever.feature, "use", lever.use)
         yield "lever", lever.feature, "up", lever.up, None, None, lever.up, lever.use.count
@@ -43,7 +48,7 @@ def rows(report: RecourseReport, language: str) -> Iterator[Row]:
 
 
 def _outcomes(section: str, of: GroupOutcomes, language: str) -> Iterator[Row]:
-    name = of.label.get(language, of.key)
+    name = _named(of, language)
     for measure, count in (
         ("asked", of.asked),
         ("already in target", of.already),
@@ -59,6 +64,10 @@ def _outcomes(section: str, of: GroupOutcomes, language: str) -> Iterator[Row]:
     cost: Median | None = of.cost
     if cost is not None:
         yield section, name, "median cost", cost.value, cost.low, cost.high, cost.of, cost.of
+
+
+def _named(of: GroupOutcomes, language: str) -> str:
+    return of.label.get(language, of.key)
 
 
 def _share(section: str, name: str, measure: str, found: ShareEstimate) -> Iterator[Row]:

@@ -194,5 +194,5 @@ def _told(knowledge: Knowledge) -> str:
 def _show(edges: Sequence[CausalEdge]) -> None:
     table = Table("cause", "effect", "evidence")
     for edge in edges:
-        table.add_row(Text(edge.cause), Text(edge.effect), edge.evidence)
+        table.add_row(Text(edge.cause), Text(edge.effect), Text(str(edge.evidence)))
     out.print(table)

@@ -10,10 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ifonly.explainers.wording import is_language
+from ifonly.explainers.wording.conventions import conventions_of
 from ifonly.explainers.wording.numerals import count, exactly, figure, percentage
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.claims import confirmed_in_words
 from ifonly.service.words.time import length
+from ifonly.service.words.typography import percents
 
 Reply = Mapping[str, Any]
 
@@ -21,21 +23,21 @@ Reply = Mapping[str, Any]
 def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> None:
     """The sentence in each language, a table of the changes, and how sure the answer is."""
     for tag in languages:
-        console.print(Text(reply["text"][tag], style="bold"))
+        console.print(_text(reply["text"][tag], tag, style="bold"))
     tag = languages[-1]
     if reply["counterfactuals"]:
         console.print(changes(reply["counterfactuals"], tag))
-    console.print(Text(_certainty(reply), style="dim"))
+    console.print(_text(_certainty(reply, tag), tag, style="dim"))
     confirmed = confirmed_in_words(reply)
     if confirmed is not None:
-        console.print(Text(confirmed[tag], style="dim"))
+        console.print(_text(confirmed[tag], tag, style="dim"))
 
 
 def what_if(console: Console, reply: Reply, languages: Sequence[str]) -> None:
     """What is said before and after, what moves, and, over time, when."""
     tag, course = languages[-1], reply.get("trajectory")
     before, after = (prediction(reply["prediction"][end], tag) for end in ("before", "after"))
-    console.print(Text(f"{before} → {after}", style="bold"))
+    console.print(_text(f"{before} → {after}", tag, style="bold"))
     table = Table(*(_head(c, tag) for c in ("feature", "from", "to", "delta")), pad_edge=False)
     for action in reply["actions"]:
         table.add_row(*(Text(cell) for cell in _set(action, tag)))
@@ -44,7 +46,7 @@ def what_if(console: Console, reply: Reply, languages: Sequence[str]) -> None:
     console.print(table)
     if course is not None:
         for language in languages:
-            console.print(Text(course["text"][language]))
+            console.print(_text(course["text"][language], language))
         console.print(moments(reply, course, tag))
 
 
@@ -66,11 +68,11 @@ def moments(reply: Reply, course: Reply, tag: str) -> Table:
 
 
 def _set(action: Reply, tag: str) -> list[str]:
-    unit = f" {action['unit']}" if action["unit"] else ""
+    unit = action["unit"]
     return [
         action["label"].get(tag, action["feature"]),
-        *(f"{_value(action[end])}{unit}" for end in ("from", "to")),
-        f"{exactly(action['delta'], signed=True)}{unit}" if "delta" in action else "",
+        *(_quantity(_value(action[end]), unit, tag) for end in ("from", "to")),
+        _quantity(exactly(action["delta"], signed=True), unit, tag) if "delta" in action else "",
     ]
 
 
@@ -85,13 +87,13 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
     table.add_column(_head("prediction", tag))
     for found in counterfactuals:
         for i, action in enumerate(found["actions"]):
-            unit = f" {action['unit']}" if action["unit"] else ""
             cells = [str(found["rank"]) if i == 0 else "", *_set(action, tag)]
             if with_range:
                 low, high = action.get("sufficient_range", ("", ""))
-                cells.append(f"{_value(low)} – {_value(high)}{unit}" if low != "" else "")
+                last = _quantity(_value(high), action["unit"], tag)
+                cells.append(f"{_value(low)} – {last}" if low != "" else "")
             cells.append(prediction(found["prediction"], tag) if i == 0 else "")
-            table.add_row(*(Text(cell) for cell in cells))
+            table.add_row(*(_text(cell, tag) for cell in cells))
         for effect in found["effects"]:
             table.add_row(*(Text(cell) for cell in _followed(effect, tag)))
     return table
@@ -99,15 +101,15 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
 
 def _followed(effect: Reply, tag: str) -> list[str]:
     """A feature that follows: rounded, since nobody sets it."""
-    unit = f" {effect['unit']}" if effect["unit"] else ""
+    unit = effect["unit"]
     # Effects are computed: no sensor reads all of their digits.
-    numbers = (f"{figure(effect[key], 6)}{unit}" for key in ("from", "to"))
+    numbers = (_quantity(figure(effect[key], 6), unit, tag) for key in ("from", "to"))
     label = effect["label"].get(tag, effect["feature"])
     return [
         "",
         f"→ {label}",
         *numbers,
-        f"{figure(effect['delta'], 3, signed=True)}{unit}" if "delta" in effect else "",
+        _quantity(figure(effect["delta"], 3, signed=True), unit, tag) if "delta" in effect else "",
     ]
 
 
@@ -115,13 +117,12 @@ def readings(instance: Reply, features: Sequence[Reply], tag: str) -> Table:
     """An instance with labels and units."""
     table = Table(_head("feature", tag), _head("reading", tag))
     for feature in features:
-        unit = f" {feature['unit']}" if feature["unit"] else ""
         label = feature["label"].get(tag, feature["name"])
         value = _value(instance[feature["name"]])
         for category in feature["categories"]:
             if category["name"] == value and tag in category["label"]:
                 value = f"{value} ({category['label'][tag]})"
-        table.add_row(Text(label), Text(f"{value}{unit}"))
+        table.add_row(Text(label), Text(_quantity(value, feature["unit"], tag)))
     return table
 
 
@@ -129,21 +130,36 @@ def prediction(said: Reply, tag: str) -> str:
     """``failure (93.0 %)``, or a regression's score with its unit."""
     label = said.get("label", {}).get(tag) or said.get("class")
     if "score" in said:
-        unit = f" {said['unit']}" if said.get("unit") else ""
-        score = f"{_head('score', tag)} {figure(said['score'], 6)}{unit}"
+        number = _quantity(figure(said["score"], 6), said.get("unit") or "", tag)
+        score = f"{_head('score', tag)} {number}"
         return f"{label} ({score})" if label else score
     return f"{label} ({percentage(said['probability'])})"
 
 
-def _certainty(reply: Reply) -> str:
-    work = reply["work"]
-    cut = ", cut by the deadline" if reply["deadline_hit"] else ""
-    doubt = ", in doubt" if reply["doubts"] else ""
-    return (
-        f"{reply['status']}{doubt}{cut}; {count(work['rows'])} model rows in {work['runs']} runs; "
-        f"{reply['provenance']['model']} {reply['provenance']['version']}, "
-        f"engine {reply['provenance']['engine']}"
+def _certainty(reply: Reply, tag: str) -> str:
+    assert is_language(tag)
+    work, provenance = reply["work"], reply["provenance"]
+    said = [say(f"status.{reply['status']}", tag)]
+    said += [say("status.in_doubt", tag)] if reply["doubts"] else []
+    said += [say("cli.cut", tag)] if reply["deadline_hit"] else []
+    return say(
+        "cli.certainty",
+        tag,
+        claim=", ".join(said),
+        rows=count(work["rows"]),
+        runs=count(work["runs"]),
+        model=f"{provenance['model']} {provenance['version']}",
+        engine=provenance["engine"],
     )
+
+
+def _quantity(number: str, unit: str, tag: str) -> str:
+    """``53.2 Nm``, ``216분``"""
+    return conventions_of(tag).behind(number, unit)
+
+
+def _text(text: str, tag: str, style: str = "") -> Text:
+    return Text(percents(text, tag, " "), style=style)
 
 
 def _head(name: str, tag: str) -> str:

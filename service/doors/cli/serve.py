@@ -64,8 +64,9 @@ def serve(
 
 def serve_as(chosen: Settings, loaded: Registry) -> None:
     """Serve until told to stop."""
-    store.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:
+        # With a port: the first key is shown once, and must not be of a service that never came.
+        store.prepare(chosen)
         err.print(f"ifonly serves {', '.join(loaded.names())} at {url_of(listener)}", markup=False)
         if chosen.processes > 1:
             supervise(_config(chosen, application(chosen), several=True), listener)
@@ -84,8 +85,8 @@ def run(
     if "log_level" not in chosen.model_fields_set:
         chosen = chosen.model_copy(update={"log_level": "WARNING"})  # keep the page tidy
     loaded = registry(chosen, warm=True)
-    store.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:
+        store.prepare(chosen)
         server = _server(chosen, loaded)
         greeter = Greeter(server, url_of(listener), once=once)
         greeter.start()

@@ -16,12 +16,14 @@ from ifonly.explainers.wording.numerals import count, figure, percentage
 from ifonly.models.schema import Labels
 from ifonly.service.access import Principal
 from ifonly.service.doors.http import permissions
+from ifonly.service.doors.pages.reasons import CHECKS, reason
 from ifonly.service.doors.pages.static_files import address
 from ifonly.service.doors.pages.visit import THEMES, Visit, visit_of
 from ifonly.service.settings import ifonly_version
 from ifonly.service.store.chain import timestamp
 from ifonly.service.words.catalogue import is_said, say
 from ifonly.service.words.labels import label_or
+from ifonly.service.words.typography import typeset
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ def _environment() -> Environment:
         "languages": [(tag, say("language.name", tag)) for tag in LANGUAGES],
         "themes": THEMES,
         "version": ifonly_version(),
+        "reason": reason,
+        "checked": partial(reason, section=CHECKS),
     }
     environment.filters |= {
         "when": timestamp,
@@ -102,7 +106,7 @@ def page(
 
 
 def rendered(visit: Visit, template: str, **values: Any) -> str:
-    return (
+    return typeset(
         _environment()
         .get_template(template)
         .render(
@@ -114,7 +118,8 @@ def rendered(visit: Visit, template: str, **values: Any) -> str:
             # What htmx asks without a form carries the token against forged requests in a header.
             form_headers=json.dumps({"X-CSRF-Token": visit.form_token}),
             **values,
-        )
+        ),
+        visit.language,
     )
 
 

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from ifonly.explainers.wording import Language
 from ifonly.service import logs
 from ifonly.service.access import Role
 from ifonly.service.ask.problems import RequestProblem, failed
@@ -23,10 +24,12 @@ from ifonly.service.doors.http.arguments import check_query, query_of
 from ifonly.service.doors.http.context import Context
 from ifonly.service.doors.http.health import asks_for_html
 from ifonly.service.doors.http.problems import headers_of, problem_in
+from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.doors.pages.rendering import is_part, page, title_of
 from ifonly.service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
 from ifonly.service.errors import Forbidden, ServiceError, Unauthenticated
 from ifonly.service.scheduling import worker_pools
+from ifonly.service.words.catalogue import say
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 READS = ("GET", "HEAD")
@@ -45,6 +48,14 @@ class PageRules:
     """Whether it tells of everything, and is for nobody who may see a part."""
     query: frozenset[str]
     """Names of the parameters that it knows."""
+
+
+class NotOfThesePages(Forbidden):
+    """Whoever looks has none of the roles of a page."""
+
+    def __init__(self, roles: frozenset[Role]) -> None:
+        self.roles = sorted(roles)
+        super().__init__(f"this page is for the roles {', '.join(self.roles)}")
 
 
 class PageRoute(APIRoute):
@@ -96,7 +107,7 @@ async def _shown(
     if visit.principal is None:
         raise Unauthenticated("nobody is signed in", was_tried=False)
     if not visit.principal.roles & rules.roles:
-        raise Forbidden(f"this page is for the roles {', '.join(sorted(rules.roles))}")
+        raise NotOfThesePages(rules.roles)
     if rules.is_whole:
         authentication.check_whole(visit.principal)
     actor = visit.principal.actor
@@ -146,16 +157,26 @@ def _told(request: Request, problem: RequestProblem, error: Exception) -> Respon
     path = request.url.path
     headers = {k: v for k, v in headers_of(problem, path, error).items() if k in KEPT}
     template = "refusal_part.html" if is_part(request) else "refusal.html"
-    said = problem.said(path)
+    said, visit = problem.said(path), visit_of(request)
+    detail, language = _detail(error, said["detail"], visit.language)
     return page(
         request,
         template,
         problem.kind.status,
         headers,
-        title=title_of(problem.kind.slug, said["title"], visit_of(request)),
-        detail=said["detail"],
+        title=title_of(problem.kind.slug, said["title"], visit),
+        detail=detail,
+        detail_language=language,
         identity=said["request_id"],
     )
+
+
+def _detail(error: Exception, english: str, tag: Language) -> tuple[str, Language]:
+    """What is wrong, and in which language that is said."""
+    if isinstance(error, NotOfThesePages):
+        roles = ", ".join(say(f"account.{role}", tag) for role in error.roles)
+        return say("refusal.needs", tag, roles=roles), tag
+    return reason(english, tag)
 
 
 def install(app: FastAPI) -> None:

@@ -21,6 +21,10 @@ class Spoken(Protocol):
     """The heading of claims, on a page."""
     BROKEN: str
     """How the default model's rule about torque and speed is said on a page."""
+    NOTHING_CLEARS: str
+    """Of the default model's response where no change clears the alarm."""
+    CHANGES: str
+    """Of its response where one does."""
 
 
 def spoken(language: str) -> Spoken:

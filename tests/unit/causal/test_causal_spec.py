@@ -16,6 +16,7 @@ from ifonly.explainers.causal import build_model, parse_causal
 from ifonly.explainers.causal.mechanism import Mechanism, Noise
 from ifonly.explainers.causal.spec import ApprovalStatus, NodeKind, NodeRole, json_schema
 from ifonly.explainers.causal.storage import mechanism_to_json, root_to_json
+from ifonly.explainers.causal.writing import write_causal
 from ifonly.models.errors import SpecError
 from tests.support.broken import Broken
 from tests.unit.causal.example import FULL, SCHEMA
@@ -37,6 +38,21 @@ def test_a_full_file_becomes_a_spec():
     assert spec.edges[0].evidence == "heat balance"
     assert spec.provenance.checks[0].value == 0.02
     assert spec.sha256 == hashlib.sha256(FULL.encode()).hexdigest()
+
+
+def test_evidence_may_be_text_by_language_and_is_kept():
+    text = edited('evidence = "heat balance"', 'evidence = {en = "heat", ko = "열"}')
+    spec = parse_causal(text.encode(), "causal.toml", SCHEMA)
+    assert spec.edges[0].evidence == {"en": "heat", "ko": "열"}
+    again = parse_causal(write_causal(spec), "causal.toml", SCHEMA)
+    assert again.edges == spec.edges
+    for wrong in ('""', "{}", "{en = 7}", "7"):
+        with pytest.raises(SpecError, match="evidence"):
+            parse_causal(
+                edited('evidence = "heat balance"', f"evidence = {wrong}").encode(),
+                "causal.toml",
+                SCHEMA,
+            )
 
 
 def test_a_latent_node_with_two_effects_is_a_hidden_common_cause():

@@ -112,6 +112,7 @@ why = {en = "unlike anything seen"}
 cause = {en = "worn tool"}
 consequence = {en = "scrap"}
 response = {en = "replace the tool"}
+response_without_change = {en = "stop the machine"}
 time_to_respond = "30 min"
 owner = {en = "shift leader"}
 class = "quality"

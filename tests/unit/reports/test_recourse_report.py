@@ -11,6 +11,7 @@ import pytest
 from ifonly.models.schema import Category, Feature, Kind
 from ifonly.service.audit.recourse_by_group import table
 from ifonly.service.audit.recourse_by_group.cases import LeverChange, RecourseCase
+from ifonly.service.audit.recourse_by_group.compare import ShareComparison
 from ifonly.service.audit.recourse_by_group.groups import MAX_GROUPS, by_attribute, by_feature
 from ifonly.service.audit.recourse_by_group.report import ReviewVerdict, report
 
@@ -75,6 +76,24 @@ def test_levers_and_rules_are_counted_by_answer() -> None:
     assert (other.blocks.count, made.erased) == (1, 1)
 
 
+def test_a_rule_is_counted_by_what_it_says_wherever_requests_have_it() -> None:
+    """In a list of a request the same rule has one key in the first place and another later."""
+    torque = {"en": "the torque cannot be changed", "ko": "토크는 변경할 수 없음"}
+    speed = {"en": "the speed cannot be changed"}
+    made = report(
+        [
+            case(1, "infeasible", blocked_by=(("freeze.0", torque), ("freeze.1", speed))),
+            case(2, "infeasible", blocked_by=(("freeze.0", speed), ("freeze.1", torque))),
+            case(3, "infeasible", blocked_by=(("freeze.0", {"ko": torque["ko"]}),)),
+            case(4, "infeasible", blocked_by=(("freeze.0", torque), ("policy.0", torque))),
+        ],
+        (),
+        (),
+    )
+    found = [(dict(b.text), b.blocks.count, b.blocks.of) for b in made.blockers]
+    assert found == [(torque, 4, 4), (speed, 2, 4)]
+
+
 def test_the_last_word_of_each_kind_counts() -> None:
     said = [
         ReviewVerdict("id-1", "approve"),
@@ -122,19 +141,55 @@ def test_attributes_group_by_size_and_the_many_small_ones_go_together() -> None:
     assert sum(len(g.cases) for g in found) == len(cases)
 
 
-def test_groups_differ_only_where_their_intervals_do_not_meet() -> None:
-    def cases(shift: str, success: int, of: int) -> list[RecourseCase]:
-        return [
-            case(k, "optimal" if k < success else "infeasible", attributes={"shift": shift})
-            for k in range(of)
-        ]
+def shifts(**success: tuple[int, int]) -> list[RecourseCase]:
+    """Cases of shifts, of each so many of so many with recourse."""
+    return [
+        case(k, "optimal" if k < found else "infeasible", attributes={"shift": name})
+        for name, (found, of) in success.items()
+        for k in range(of)
+    ]
 
-    near = cases("day", 9, 10) + cases("night", 7, 10)
-    assert report(near, by_attribute(near, "shift"), ()).gap is None
-    far = cases("day", 90, 100) + cases("night", 50, 100)
-    found = report(far, by_attribute(far, "shift"), ()).gap
-    assert found is not None
-    assert [g.key for g in found] == ["night", "day"]
+
+def comparison(**success: tuple[int, int]) -> ShareComparison:
+    cases = shifts(**success)
+    return report(cases, by_attribute(cases, "shift"), ()).comparison
+
+
+def test_groups_differ_though_their_intervals_overlap() -> None:
+    cases = shifts(day=(22, 22), night=(25, 31))
+    made = report(cases, by_attribute(cases, "shift"), ())
+    by_key = {group.key: group.success for group in made.groups}
+    assert by_key["night"].high > by_key["day"].low, "which was once taken for no difference"
+    (pair,) = made.comparison.pairs
+    assert (pair.high.key, pair.low.key, pair.is_shown) == ("day", "night", True)
+    assert pair.p == pytest.approx(0.03532, abs=1e-5)
+    assert pair.difference.value == pytest.approx(6 / 31)
+    assert 0 < pair.difference.low < pair.difference.value < pair.difference.high
+    assert made.comparison.differ
+
+
+def test_many_comparisons_make_one_of_them_less_sure() -> None:
+    """The same two groups among five others of the same success: 21 pairs, and none is shown."""
+    others = {f"line {k}": (9, 10) for k in range(5)}
+    found = comparison(day=(22, 22), night=(25, 31), **others)
+    assert (found.tests, found.differ) == (21, False)
+    (least,) = found.pairs
+    assert (least.high.key, least.low.key) == ("day", "night")
+    assert least.p == pytest.approx(21 * 0.03532, abs=1e-3)
+
+
+def test_the_greatest_difference_comes_first_and_what_cannot_be_compared_is_left_out() -> None:
+    cases = shifts(day=(95, 100), night=(50, 100), late=(20, 100))
+    cases.append(case(999, "already_target", attributes={"shift": "idle"}))
+    found = report(cases, by_attribute(cases, "shift"), ()).comparison
+    assert found.tests == 3
+    names = [(pair.high.key, pair.low.key) for pair in found.pairs]
+    assert names == [("day", "late"), ("day", "night"), ("night", "late")]
+
+
+def test_one_group_or_none_is_compared_with_nothing() -> None:
+    assert (comparison().tests, comparison().pairs) == (0, ())
+    assert (comparison(day=(3, 4)).pairs, comparison(day=(3, 4)).differ) == ((), False)
 
 
 # --- the table ----------------------------------------------------------------------------
@@ -162,4 +217,6 @@ def test_the_table_has_every_group_lever_rule_and_verdict() -> None:
     assert found["lever", "torque", "median change (Nm)"][0] == -5.0
     assert found["rule", "6 K 이상", "blocks"][3:] == (2, 2)
     assert found["verdicts", "approved", "count"][0] == 1
+    assert found["difference", "H / 하급", "success"][3:] == (None, 3)
+    assert found["difference", "H / 하급", "corrected p"][0] == 1.0
     assert all(len(row) == 5 for row in found.values())

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import product
 from math import comb
 
 import numpy as np
 import pytest
 
-from ifonly.service.audit.recourse_by_group.statistics import median, share
+from ifonly.service.audit.recourse_by_group.statistics import (
+    corrected,
+    difference,
+    median,
+    same_share,
+    share,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +67,61 @@ def test_the_interval_of_very_many_values_is_computed_without_overflow() -> None
     assert found is not None
     assert found.low is not None
     assert 0.496 < found.low < 0.5
+
+
+def fisher(a: int, n: int, b: int, m: int) -> float:
+    """By whole numbers: every table with these margins, those no likelier than the one seen."""
+    ways = [Fraction(comb(n, k) * comb(m, a + b - k)) for k in range(a + b + 1)]
+    return float(sum(w for w in ways if w <= ways[a]) / sum(ways))
+
+
+def test_an_exact_test_counts_every_table_that_is_no_likelier() -> None:
+    for n, m in ((1, 1), (3, 7), (6, 6), (5, 12)):
+        for a, b in product(range(n + 1), range(m + 1)):
+            found = same_share(share(a, n), share(b, m))
+            assert found == pytest.approx(fisher(a, n, b, m), rel=1e-9), (a, n, b, m)
+            assert found == pytest.approx(same_share(share(b, m), share(a, n)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "p"),
+    [  # R: fisher.test(matrix(…))$p.value; Fisher's tea: 0.4857
+        ((22, 22), (25, 31), 0.0353216),
+        ((3, 4), (1, 4), 0.4857143),
+        ((0, 5), (0, 9), 1.0),
+    ],
+)
+def test_an_exact_test_says_what_others_say(
+    a: tuple[int, int], b: tuple[int, int], p: float
+) -> None:
+    assert same_share(share(*a), share(*b)) == pytest.approx(p, abs=1e-7)
+
+
+def test_an_exact_test_of_very_many_is_computed_without_overflow() -> None:
+    assert same_share(share(12_500, 25_000), share(12_500, 25_000)) == pytest.approx(1.0)
+    assert 0 <= same_share(share(25_000, 25_000), share(0, 25_000)) < 1e-300
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "low", "high"),
+    [  # Newcombe 1998, table II, method 10
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+        ((10, 10), (0, 10), 0.6075, 1.0),
+    ],
+)
+def test_a_difference_has_newcombes_interval(
+    a: tuple[int, int], b: tuple[int, int], low: float, high: float
+) -> None:
+    found = difference(share(*a), share(*b))
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+def test_probabilities_are_corrected_as_holm_does() -> None:
+    # R: p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.6), "holm")
+    assert corrected([0.01, 0.04, 0.03, 0.005, 0.6]) == pytest.approx(
+        [0.04, 0.09, 0.09, 0.025, 0.6]
+    )
+    assert corrected([0.9, 0.8]) == [1.0, 1.0]
+    assert corrected([]) == []

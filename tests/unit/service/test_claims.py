@@ -44,7 +44,7 @@ UNCONFIRMED = BY_SCORE | {"by": "copy", "says": None, "rows": 0, "why": "away"}
         (answer("feasible", BARE), ["not known"], ["Every allowed change"]),
         (
             answer("optimal", PROVEN, PROVEN),
-            ["Answer 1. Proven", "Answer 2. Proven", "other features than"],
+            ["Option 1. Proven", "Option 2. Proven", "other features than"],
             [],
         ),
         (
@@ -64,6 +64,16 @@ UNCONFIRMED = BY_SCORE | {"by": "copy", "says": None, "rows": 0, "why": "away"}
         ),
         (answer("infeasible"), ["no change that the policy"], ["recomputed"]),
         (answer("unknown", deadline_hit=True), ["nothing is proven", "200 ms"], []),
+        (
+            answer("infeasible", deadline_hit=True),
+            ["no change that the policy", "after that proof", "200 ms"],
+            ["it may find or prove more"],
+        ),
+        (
+            answer("optimal", PROVEN, deadline_hit=True),
+            ["Proven cheapest", "after that proof"],
+            ["The search was cut"],
+        ),
         (answer("already_target"), ["nothing to change"], []),
         (answer("abstained", chance_under_this_model=0.9996), ["99.96 %"], ["100"]),
     ],
@@ -71,7 +81,7 @@ UNCONFIRMED = BY_SCORE | {"by": "copy", "says": None, "rows": 0, "why": "away"}
 def test_a_claim_says_what_is_proven(
     said: dict[str, Any], has: list[str], has_not: list[str]
 ) -> None:
-    words = in_words(said)
+    words = in_words(said, {})
     english = " ".join(text["en"] for text in words)
     assert all(part in english for part in has), english
     assert not any(part in english for part in has_not), english
@@ -79,5 +89,20 @@ def test_a_claim_says_what_is_proven(
     assert all(set(text) == set(LANGUAGES) for text in words)
 
 
+def test_a_proof_names_what_was_demanded_of_the_answers_it_speaks_of() -> None:
+    """Two answers to one reading, of which one has to survive the tolerances, are both cheapest:
+    each of its own."""
+    normal = {"class": "normal", "label": {"en": "normal", "ko": "정상"}}
+    target = {"class": "normal", "probability": {"min": 0.95}}
+    said = answer("optimal", PROVEN | {"prediction": normal}, target=target)
+    plain, robust = (in_words(said, asked)[0] for asked in ({}, {"constraints": {"robust": True}}))
+    assert "no allowed change with ‘normal’ ≥ 95 % costs less" in plain["en"]
+    assert "≥ 95 % that holds within the sensors' tolerances costs less" in robust["en"]
+    assert "‘정상’ 확률 ≥ 95 %이고 센서 허용 오차 안에서도" in robust["ko"]
+    alone = answer("optimal", PROVEN, target={"class": "normal"})
+    only = in_words(alone, {"constraints": {"robust": True}})[0]
+    assert "no allowed change that holds within the sensors' tolerances costs less" in only["en"]
+
+
 def test_what_is_no_explanation_claims_nothing() -> None:
-    assert in_words({"predictions": []}) == []
+    assert in_words({"predictions": []}, {}) == []

@@ -91,7 +91,7 @@ def test_a_target_is_read_from_its_short_form(text: str, target: dict[str, Any])
         ({"class": "failure", "probability": 0.93}, "failure (93.0 %)"),
         ({"class": "failure", "probability": 0.99999}, "failure (99.999 %)"),
         ({"class": "failure", "probability": 1.0}, "failure (100.0 %)"),
-        ({"class": "f", "label": {"en": "bad"}, "probability": 1e-7}, "bad (0.00001 %)"),
+        ({"class": "f", "label": {"en": "bad"}, "probability": 1e-7}, "bad (< 0.001 %)"),
         ({"score": 12.25, "unit": "kN"}, "score 12.25 kN"),
         ({"class": "hot", "score": 12.25}, "hot (score 12.25)"),
     ],

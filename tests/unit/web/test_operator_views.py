@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from importlib.resources import files
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,17 +14,21 @@ from hypothesis import strategies as st
 
 from ifonly.explainers.target import Target
 from ifonly.explainers.wording.numerals import percentage
+from ifonly.models.schema import Decision
 from ifonly.service.ask.plane import plane_of
 from ifonly.service.ask.question import Question, Rung, problem_of
 from ifonly.service.ask.what_if import what_if
 from ifonly.service.ask.write_reply import ReplyWriter
 from ifonly.service.doors.pages.causal_graph import drawn as graph_of
+from ifonly.service.doors.pages.operator.answer import shown
 from ifonly.service.doors.pages.operator.levers import levers_of
 from ifonly.service.doors.pages.operator.outcome import outcome_of
 from ifonly.service.doors.pages.operator.plane_drawing import drawn
+from ifonly.service.doors.pages.operator.verdict import verdict_of
 from ifonly.service.served.causal_model import Semantics
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.settings import shipped_models
+from ifonly.service.words.catalogue import say
 
 TORQUE, SPEED = "torque", "rotational_speed"
 
@@ -43,10 +50,25 @@ def question(model: ServedModel) -> Question:
 @given(st.floats(0, 1), st.floats(0.01, 0.99))
 def test_a_percentage_is_never_rounded_over_its_threshold(share: float, limit: float) -> None:
     text = percentage(share, limit).removesuffix(" %").replace("×10", "e")
-    shown = float(text.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))) / 100
+    number = text.lstrip("<> ").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    shown = float(number) / 100 + {">": 1e-9, "<": -1e-9}.get(text[0], 0.0)
     assert (shown < limit) == (share < limit) or abs(share - limit) < 1e-9
     assert (shown > 0) == (share > 0) or share < 1e-9
     assert (shown < 1) == (share < 1) or share > 1 - 1e-9
+
+
+def test_a_threshold_says_on_which_side_of_it_the_alarm_is(model: ServedModel) -> None:
+    said = {"class": "failure", "probability": 0.9}
+
+    def limit(decision: Decision) -> tuple[str, str]:
+        shown = verdict_of(said, True, Mock(decision=decision), "en")
+        return shown.limit, say(f"verdict.{shown.limit}", "en", percent=shown.threshold_percent)
+
+    own = model.decision
+    assert limit(own) == ("alarm_from", "alarm at ≥ 45 %")
+    wanted = replace(own, desired=own.positive)
+    assert limit(wanted) == ("alarm_below", "alarm at < 45 %")
+    assert limit(replace(own, desired=None)) == ("decided_from", "decided at ≥ 45 %")
 
 
 def test_every_feature_is_a_lever_or_says_why_it_is_none(
@@ -121,7 +143,7 @@ def test_the_plane_and_a_what_if_tell_a_cleared_alarm_from_one_as_sure_as_is_dem
         shown = outcome_of(reply, model, "en", demand)
         assert (shown.unsure is None) == (unsure is None), torque
         if shown.unsure is not None:
-            assert shown.unsure.demanded == "≥ 95 %"
+            assert (shown.unsure.side, shown.unsure.limit) == ("below", "95 %")
             assert shown.unsure.of == "normal"
             assert float(shown.unsure.percent.removesuffix(" %")) < 95
         assert outcome_of(reply, model, "en", None).unsure is None
@@ -137,3 +159,13 @@ def test_causes_are_drawn_left_of_what_follows(model: ServedModel) -> None:
     assert [(e.cause, e.effect) for e in drawing.edges if e.is_live] == [(TORQUE, SPEED)]
     corners = [(node.x, node.y) for node in drawing.nodes]
     assert len(set(corners)) == len(corners)
+
+
+def test_numbers_of_a_model_that_is_not_served_any_more_are_written_as_any() -> None:
+    example = files("ifonly.service.wire.examples").joinpath("explanation.json")
+    answer = json.loads(example.read_text("utf-8"))["reply"]
+    best = shown(answer, None, None, "ko").ways[0]
+    first, effect = best.actions[0], best.effects[0]
+    told = answer["counterfactuals"][0]["effects"][0]
+    assert (first.before, first.after) == ("58.6 Nm", "48.9 Nm")
+    assert (effect.before, effect.after) == ("1,306 rpm", f"{told['to']:,.2f} rpm")

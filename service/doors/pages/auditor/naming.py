@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.conventions import conventions
-from ifonly.explainers.wording.numerals import figure
+from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.numerals import count, figure
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Feature
 from ifonly.service.served.registry import Registry, ServedModel
@@ -90,15 +92,26 @@ class Names:
     def label(self, name: str) -> str:
         return label(self.features[name], self.tag) if name in self.features else name
 
-    def value(self, name: str, value: Any) -> str:
-        """With its unit; a category by its label."""
+    def value(self, name: str, value: Any, *, computed: bool = False, bare: bool = False) -> str:
+        """As operators read it: with its unit, unless it is ``bare``; a category by its label.
+        What the feature cannot read stays as it was recorded."""
         feature = self.features.get(name)
-        if feature is None:
+        read = math.nan if feature is None else _read(feature, value)
+        if feature is None or math.isnan(read):
             return number(value)
-        for category in feature.categories:
-            if category.name == value:
-                return label(category, self.tag)
-        return f"{number(value)} {feature.unit}".rstrip()
+        gauge = Gauge.of(feature)
+        return (gauge.bare if bare else gauge.value)(read, self.tag, computed=computed)
+
+
+def _read(feature: Feature, value: Any) -> float:
+    """Whatever its bounds and grid; NaN of what is no reading: a record may be tampered with."""
+    if feature.kind.is_categorical:
+        names = feature.category_names
+        return float(names.index(value)) if value in names else math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    # JSON's whole numbers may be of any size.
+    return float(value) if abs(value) < 1e300 else math.nan
 
 
 def served(facts: Facts, registry: Registry) -> ServedModel | None:
@@ -115,7 +128,9 @@ def number(value: Any) -> str:
         return "–"
     if isinstance(value, bool | str):
         return str(value)
-    return figure(value, 10) if isinstance(value, float) else str(value)
+    if isinstance(value, int | float):
+        return figure(value, 10) if isinstance(value, float) else count(value)
+    return str(value)
 
 
 def rounded(value: float | None) -> str:

@@ -26,6 +26,7 @@ from ifonly.service.store.chain import Facts
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.inspection import EventReply, ReplayReply
 from ifonly.service.wire.trail import Finding, Review
+from ifonly.service.words.claims import is_past
 
 Said = Mapping[str, Any]
 
@@ -97,6 +98,8 @@ class RecordPage:
     assumptions: tuple[Text, ...]
     reviews: tuple[Comment, ...]
     is_explanation: bool
+    is_past: bool
+    """Whether it tells of another past, in which nothing was set."""
     can_replay: bool
     before: str | None
     after: str | None
@@ -135,6 +138,7 @@ def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
         assumptions=tuple(_text(text, tag) for text in answer.get("assumptions", ())),
         reviews=tuple(_comment(review, tag) for review in found.reviews),
         is_explanation=event.kind == RecordKind.EXPLANATION,
+        is_past=is_past(answer),
         can_replay=event.kind in REPLAYS and found.answer is not None,
         before=found.before,
         after=found.after,
@@ -194,16 +198,19 @@ def _way(way: Said, names: Names) -> RecordedCounterfactual:
 
 def _change(said: Said, names: Names, *, is_effect: bool) -> FeatureChange:
     name, ends = said["feature"], said.get("sufficient_range")
-    after = said["to"]
-    if is_effect and isinstance(after, float):
-        after = float(f"{after:.6g}")  # computed: no sensor reads more digits
     return FeatureChange(
         said_in(said.get("label") or {}, names.tag)[0] or names.label(name),
         names.value(name, said["from"]),
-        names.value(name, after),
-        " – ".join(dict.fromkeys(map(number, ends))) if ends else "",
+        names.value(name, said["to"], computed=is_effect),
+        _range(name, ends, names) if ends else "",
         is_effect,
     )
+
+
+def _range(name: str, ends: Sequence[Any], names: Names) -> str:
+    low, high = ends
+    last = names.value(name, high)
+    return last if low == high else f"{names.value(name, low, bare=True)} – {last}"
 
 
 def _comment(review: Review, tag: Language) -> Comment:
@@ -220,7 +227,12 @@ def _comment(review: Review, tag: Language) -> Comment:
 
 def _present(event: Any, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     said = ((name, getattr(event, name, None)) for name in names)
-    return tuple((name, number(value)) for name, value in said if value is not None)
+    # A seed is a name and no quantity: its digits are not grouped.
+    return tuple(
+        (name, str(value) if name == "seed" else number(value))
+        for name, value in said
+        if value is not None
+    )
 
 
 def _pretty(value: Any) -> str:

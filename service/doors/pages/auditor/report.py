@@ -19,6 +19,8 @@ from ifonly.service.wire import report as wire
 from ifonly.service.words.labels import label
 
 FIELDS = ("model", "since", "until", "by")
+LEAST_P = 0.001
+"""What is less is told as less: more digits of it say nothing."""
 SCALE = 100.0
 """Width of a drawing, in its own units."""
 
@@ -72,6 +74,17 @@ class Ranked:
     change: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ShownDifference:
+    """Two groups, and by how much they differ in success."""
+
+    high: GroupLine
+    low: GroupLine
+    points: str
+    range: str
+    p: str
+
+
 @dataclass(frozen=True)
 class ReportPage:
     """Everything on the page of the report."""
@@ -83,7 +96,12 @@ class ReportPage:
     lines: tuple[GroupLine, ...]
     costliest: str
     """The right end of the axis of costs."""
-    gap: tuple[GroupLine, GroupLine] | None
+    differ: bool
+    """Whether some groups are shown to differ in success."""
+    tests: str
+    """How many pairs were tested."""
+    differences: tuple[ShownDifference, ...]
+    """As in :attr:`ifonly.service.audit.recourse_by_group.compare.ShareComparison.pairs`."""
     levers: tuple[Ranked, ...]
     blockers: tuple[Ranked, ...]
     verdicts: tuple[tuple[str, int], ...]
@@ -127,7 +145,6 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
     highest = max((c.high or c.median for g in every if (c := g.cost) is not None), default=1.0)
     axis = _round_up(highest)
     lines = {group.key: _line(group, axis, tag) for group in told.groups}
-    gap = made.gap
     verdicts = told.verdicts
     judged = verdicts.approved + verdicts.rejected
     return ReportPage(
@@ -137,7 +154,9 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
         tuple(_parts(told.total, tag)),
         tuple(lines.values()),
         rounded(axis),
-        None if gap is None else (lines[gap[0].key], lines[gap[1].key]),
+        made.comparison.differ,
+        count(made.comparison.tests),
+        tuple(_difference(pair, lines) for pair in told.comparison.pairs),
         tuple(_lever(use, tag) for use in told.levers),
         tuple(Ranked(said_in(b.text, tag)[0], _share(b.blocks)) for b in told.blockers),
         tuple((named("verdicts.", name, tag), count) for name, count in verdicts),
@@ -158,6 +177,17 @@ def _line(group: wire.Outcomes, axis: float, tag: Language) -> GroupLine:
         _cost(group.cost, axis),
         group.undecided,
         group.already,
+    )
+
+
+def _difference(pair: wire.SuccessDifference, lines: Mapping[str, GroupLine]) -> ShownDifference:
+    low, high = (figure(100 * end, 3, signed=True) for end in (pair.low95, pair.high95))
+    return ShownDifference(
+        lines[pair.high],
+        lines[pair.low],
+        figure(100 * pair.difference, 3, signed=True),
+        f"{low} – {high}",
+        "< 0.001" if pair.p < LEAST_P else f"= {figure(pair.p, 2)}",
     )
 
 

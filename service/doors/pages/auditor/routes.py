@@ -63,7 +63,9 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
 @reads_query(*search.FIELDS)
 async def export_records(request: Request, state: Shared) -> Response:
     """The same as a file that can be verified elsewhere."""
-    query = validation.read(wire.EventsQuery, search.given(request.query_params))
+    filters = search.given(request.query_params)
+    search.check_beginning(filters)
+    query = validation.read(wire.EventsQuery, filters)
     entries = records.entries(state.store.database, query)
     prover = await state.readers.run(partial(translog.prover, state.store.database))
     return StreamingResponse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -10,6 +11,7 @@ from ifonly.explainers.wording import Language
 from ifonly.service.audit import records
 from ifonly.service.doors.pages.auditor.naming import Badge, badge_of, moment, named
 from ifonly.service.doors.pages.auditor.paging import ResultPage, found
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.store.database import Database
 from ifonly.service.wire import trail as wire
 from ifonly.service.wire import validation
@@ -70,10 +72,24 @@ def matching(
     """
 
     def read(asked: dict[str, object]) -> tuple[list[RecordEntry], str | None]:
+        check_beginning(filters)
         reply = records.events(database, validation.read(wire.PageQuery, asked))
         return [_entry(event, tag) for event in reply.events], reply.next
 
     return found("/records", filters, cursor, LIMIT, read)
+
+
+def check_beginning(filters: Mapping[str, str]) -> None:
+    """Raises
+    ------
+    InvalidRequest
+        If no id can begin so; in other words than a pattern, which the API's refusal shows.
+    """
+    given = filters.get("begins")
+    if given is not None and not re.fullmatch(wire.BEGINNING, given):
+        text = "an id begins with 4 to 36 of the characters 0-9, a-f and -, not with"
+        fault = Fault(("begins",), f"{text} {given!r}", given, parameter="begins")
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
 
 
 def _entry(event: wire.Event, tag: Language) -> RecordEntry:

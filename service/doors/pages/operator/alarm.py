@@ -41,6 +41,7 @@ from ifonly.service.doors.pages.visit import Visit, form_value, visit_of, whole
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import requests, trail, validation
+from ifonly.service.words.claims import is_past
 
 router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
 
@@ -76,8 +77,14 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
         may_act=_may_act(visit),
         can_ask_more=_can_ask_more(case, case.answer),
         row=row or 0,
-        alarm={} if case.model is None else case.model.deployed.spec.alarm,
+        is_new=False,
+        alarm=_alarm(case),
     )
+
+
+def _alarm(case: CasePage) -> Mapping[str, Any]:
+    """What the model's folder says of its alarm."""
+    return {} if case.model is None else case.model.deployed.spec.alarm
 
 
 def _several(request: Request, rows: tuple[Subject, ...], state: AppState) -> Response:
@@ -106,6 +113,7 @@ def _can_ask_more(case: CasePage, answer: Mapping[str, Any] | None) -> bool:
     return (
         case.model is not None
         and answer is case.subject.answer
+        and not (answer and is_past(answer))
         and case.request.alternatives < ALTERNATIVES
         and bool(answer and answer["counterfactuals"])
     )
@@ -140,6 +148,8 @@ async def explain(
         may_act=_may_act(visit),
         can_ask_more=False,
         row=row or 0,
+        is_new=True,
+        alarm=_alarm(case),
     )
 
 
@@ -216,6 +226,9 @@ async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfReque
     # Only `set`: the instance is the recorded one, not what a browser says it was.
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
+    if body["set"] == {}:
+        problem = "set something first: what is saved is what was set"
+        raise InvalidRequest(RequestPart.REQUEST, [Fault(("set",), problem)])
     whole = {
         "instance": dict(on.subject.instance),
         **body,

@@ -8,12 +8,15 @@ from typing import Any
 
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.numerals import exactly, figure
 from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
 from ifonly.service.doors.pages.operator.levers import levers_of
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from ifonly.service.served.registry import ServedModel
-from ifonly.service.words.claims import confirmed_in_words
+from ifonly.service.words.catalogue import say
+from ifonly.service.words.claims import confirmed_in_words, demands, is_past
 from ifonly.service.words.labels import label, label_or
 
 TRACK = 300
@@ -56,9 +59,8 @@ class CounterfactualView:
     actions: tuple[AnswerStep, ...]
     effects: tuple[AnswerStep, ...]
     verdict: PredictionVerdict
-    cost: float
     proof: str
-    """Which words say what is proven of it."""
+    """What it costs, and what is proven of that."""
     assurance: Mapping[str, Any] | None
     differs: Mapping[str, str]
     """By the name of a graph that may be the true one: what is otherwise in it, in words."""
@@ -87,7 +89,14 @@ class AnswerView:
     """Who confirmed it besides the model file here; empty where nobody else is named."""
     is_unconfirmed: bool
     """Whether a predictor that is named did not."""
+    is_past: bool
+    """Whether it tells of another past: nothing in it is advice."""
     raw: Mapping[str, Any]
+
+    @property
+    def can_be_done(self) -> bool:
+        """Whether there is anything in it that somebody could do."""
+        return bool(self.ways) and not self.is_past
 
 
 def shown(
@@ -96,7 +105,11 @@ def shown(
     """``answer``: as the API replies it; ``problem``: the question, if its model is served."""
     relaxation = answer.get("relaxation")
     causal = answer.get("causal") or {}
-    view = _View(model, problem, tag, causal.get("graphs") or ())
+    # How far a lever can be set is no matter of a past in which nothing was set.
+    robust = problem is not None and problem.survives is not None
+    said = demands(answer, robust=robust, tag=tag) if answer["counterfactuals"] else ""
+    levers = None if is_past(answer) else problem
+    view = _View(model, levers, tag, causal.get("graphs") or (), said)
     return AnswerView(
         answer["id"],
         answer["status"],
@@ -113,11 +126,12 @@ def shown(
         tuple(view.said(doubt["text"]) for doubt in answer.get("doubts", ())),
         view.said(confirmed_in_words(answer) or {}),
         bool((answer.get("confirmation") or {}).get("why")),
+        is_past(answer),
         answer,
     )
 
 
-def _proof(found: Mapping[str, Any]) -> str:
+def _proof_key(found: Mapping[str, Any]) -> str:
     """What is known of cheaper ones; of a further way out only among those with other levers."""
     # "Cheapest" is a proof: only a gap of exactly 0 is one.
     if found["gap"] == 0 and found.get("doubts"):
@@ -129,6 +143,14 @@ def _proof(found: Mapping[str, Any]) -> str:
     return "bounded" if found["lower_bound"] else "found"
 
 
+def _recorded(value: Any, unit: str, tag: Language, *, computed: bool) -> str:
+    """Records outlive models: a value of a feature that no model here has."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = figure(value, 6) if computed else exactly(value)
+        return conventions(tag).behind(number, unit)
+    return "–" if value is None else str(value)
+
+
 class _View:
     """Reads replies in one language."""
 
@@ -138,7 +160,9 @@ class _View:
         problem: Problem | None,
         tag: Language,
         graphs: Sequence[Mapping[str, Any]],
+        demands: str,
     ) -> None:
+        self._demands = demands
         self._model = model
         self._problem = problem
         self._tag = tag
@@ -163,8 +187,12 @@ class _View:
             actions,
             effects,
             verdict_of(found["prediction"], False, self._model, self._tag),
-            found["cost"],
-            _proof(found),
+            say(
+                f"answer.{_proof_key(found)}",
+                self._tag,
+                cost=figure(found["cost"], 3),
+                demands=self._demands,
+            ),
             found.get("assurance"),
             self._differs,
             {part["feature"]: str(part["to"]) for part in found["actions"]},
@@ -175,8 +203,8 @@ class _View:
         return AnswerStep(
             part["feature"],
             self.said(part["label"]),
-            self._value(part["feature"], part["from"]),
-            self._value(part["feature"], part["to"], computed=computed),
+            self._value(part, part["from"]),
+            self._value(part, part["to"], computed=computed),
             self._enough(part),
             ", ".join(self._label(name) for name in part.get("via", ())),
             self._bar(part) if not computed else None,
@@ -187,12 +215,12 @@ class _View:
         ends = part.get("sufficient_range")
         if ends is None or ends[0] == ends[1]:
             return None
-        return self._value(part["feature"], ends[0]), self._value(part["feature"], ends[1])
+        return self._value(part, ends[0]), self._value(part, ends[1])
 
-    def _value(self, name: str, value: Any, *, computed: bool = False) -> str:
-        # Records outlive models: what cannot be named is shown as it was recorded.
+    def _value(self, part: Mapping[str, Any], value: Any, *, computed: bool = False) -> str:
+        name = part["feature"]
         if self._model is None or name not in self._model.schema:
-            return "–" if value is None else str(value)
+            return _recorded(value, part.get("unit") or "", self._tag, computed=computed)
         feature = self._model.schema[name]
         if value is None:
             return Gauge.of(feature).value(float("nan"), self._tag)

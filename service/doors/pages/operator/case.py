@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ifonly.explainers.problem import Problem
@@ -22,6 +22,7 @@ from ifonly.service.served.causal_model import Semantics
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.wire import requests
 from ifonly.service.words.catalogue import say
+from ifonly.service.words.claims import is_past
 
 ALTERNATIVES = 4
 """The suggestion, and other ways out beside it."""
@@ -45,6 +46,11 @@ class CasePage:
     answer: Mapping[str, Any] | None
     """The explanation, where there is one already."""
     tag: Language
+
+    @property
+    def movable(self) -> bool:
+        """Whether anything can be set."""
+        return any(lever.kind != "locked" for lever in self.levers)
 
     @property
     def planar(self) -> list[LeverControl]:
@@ -77,7 +83,7 @@ def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
     question = problem = None
     # Without a desired class or a target there is nothing to search for.
     if model is not None and (request.target or model.decision.desired is not None):
-        question = read_request.question(request, model)
+        question = _that_can_be_done(read_request.question(request, model))
         problem = problem_of(model, question)
     return CasePage(
         about,
@@ -92,6 +98,14 @@ def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
         about.answer or subject.explanation_of(state.store.database, about),
         tag,
     )
+
+
+def _that_can_be_done(question: Question) -> Question:
+    """Of a question about another past the one about what can be set: the levers, the sliders and
+    the plane of its page are those of any other alarm."""
+    if question.semantics is Semantics.BACKTRACKING:
+        return replace(question, semantics=Semantics.INTERVENTIONAL)
+    return question
 
 
 def request_of(about: Subject) -> requests.ExplanationRequest:
@@ -130,7 +144,7 @@ def settable(state: AppState, identity: str, number: int) -> SettableAlarm:
     if model is None:
         raise _gone(about)
     request = request_of(about)
-    moves = read_request.semantics(request.semantics, model) is Semantics.INTERVENTIONAL
+    moves = read_request.semantics(request.semantics, model) is not Semantics.INDEPENDENT
     aims = request.target or model.decision.desired is not None
     return SettableAlarm(
         about,
@@ -166,7 +180,11 @@ def points(
     model, question = served(case)
     found = [(*_place(question.factual, levers), say("plane.now", case.tag))]
     # Drawn only where the plane holds all that is set: elsewhere the point would be another row.
-    if case.answer is not None and _actions(case.answer) <= {lever.name for lever in levers}:
+    if (
+        case.answer is not None
+        and not is_past(case.answer)
+        and _actions(case.answer) <= {lever.name for lever in levers}
+    ):
         for best in case.answer["counterfactuals"][:1]:
             try:
                 row = read_request.instance(best["instance"], model)

@@ -17,6 +17,7 @@ from ifonly.explainers.wording.units import Unit
 from ifonly.models.schema import Feature
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.labels import label, label_or
+from ifonly.service.words.typography import percents
 
 FEW = 12
 """A feature with so few values has a button for each."""
@@ -143,7 +144,7 @@ def written(feature: Feature, value: float) -> str:
 def _around(unit: Unit, tag: Language) -> tuple[str, str]:
     """What the unit puts before and after a number; a digit stands for the number."""
     # A unit may stand before or behind a number; a number in it tells which.
-    before, _, after = unit.behind("7", tag).partition("7")
+    before, _, after = percents(unit.behind("7", tag), tag).partition("7")
     return before, after
 
 

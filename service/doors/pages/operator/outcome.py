@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ifonly.explainers.target import Demand
 from ifonly.explainers.wording import Language
@@ -44,9 +44,10 @@ class Broken:
 class Unsure:
     """As wanted, but not as probable as is demanded of an answer."""
 
+    side: Literal["below", "above"]
     of: str
     percent: str
-    demanded: str
+    limit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,11 @@ def _unsure(
     # Another class is no matter of sureness: the verdict itself says so.
     if said["class"] != wanted.name or demand.lower <= share <= demand.upper:
         return None
-    limit = demand.lower if share < demand.lower else demand.upper
+    side: Literal["below", "above"] = "below" if share < demand.lower else "above"
+    limit = demand.lower if side == "below" else demand.upper
     # Never rounded onto the demanded end, or the page would contradict itself.
-    return Unsure(label_of(wanted, tag), percentage(share, limit), said_demand(demand))
+    shown = percentage(share, limit), exact_percentage(limit)
+    return Unsure(side, label_of(wanted, tag), *shown)
 
 
 def said_demand(demand: Demand) -> str:

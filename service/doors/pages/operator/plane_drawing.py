@@ -16,7 +16,7 @@ from ifonly.models.schema import Task
 from ifonly.service.ask.plane import Plane
 from ifonly.service.served.registry import ServedModel
 
-LEFT, TOP, ACROSS, DOWN = 88, 10, 456, 300
+LEFT, TOP, ACROSS, DOWN = 104, 10, 456, 300
 """Where the plane begins, and how large it is; the picture has margins for its axes."""
 MARGIN_RIGHT, MARGIN_BELOW = 24, 52
 BANDS = 8
@@ -116,8 +116,8 @@ def drawn(
             for k, (a, b, text) in enumerate(points)
             if xs.holds(a) and ys.holds(b)
         ),
-        f"{_share(flips & allowed, allowed):.0f} %",
-        f"{100 * allowed.mean():.0f} %",
+        percentage(_share(flips & allowed, allowed)),
+        percentage(float(allowed.mean())),
         tuple(x.value(float(plane.xs[i]), tag) for i in some[0]),
         tuple(
             (
@@ -213,7 +213,7 @@ def _boundary(flips: Bools, xs: _Scale, ys: _Scale) -> str:
 
 
 def _share(part: Bools, whole: Bools) -> float:
-    return 100.0 * float(part.sum()) / max(1, int(whole.sum()))
+    return float(part.sum()) / max(1, int(whole.sum()))
 
 
 def _ticks(values: Floats) -> list[float]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import exact_percentage, figure, percentage
-from ifonly.models.schema import Task
+from ifonly.models.schema import Decision, Task
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.labels import label as label_of
 from ifonly.service.words.labels import label_or
@@ -28,6 +28,8 @@ class PredictionVerdict:
     """From where on it is decided."""
     score: str
     """For a regression: the score with its unit."""
+    limit: Literal["alarm_from", "alarm_below", "decided_from"] = "decided_from"
+    """What the threshold decides."""
 
     @property
     def percent(self) -> str:
@@ -60,4 +62,10 @@ def verdict_of(
     # The reply gives the predicted class's probability; the gauge shows the alarm's.
     share = probability if name == positive.name else 1.0 - (probability or 0.0)
     of = label_of(positive, tag)
-    return PredictionVerdict(is_alarm, label, of, share, decision.threshold, "")
+    return PredictionVerdict(is_alarm, label, of, share, decision.threshold, "", _limit(decision))
+
+
+def _limit(decision: Decision) -> Literal["alarm_from", "alarm_below", "decided_from"]:
+    if decision.desired is None:
+        return "decided_from"
+    return "alarm_below" if decision.desired == decision.positive else "alarm_from"

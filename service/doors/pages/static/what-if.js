@@ -101,8 +101,12 @@
     }
   }
 
+  const keep = document.getElementById("keep"); // only where something can be set
+  const toSuggestion = document.getElementById("to-suggestion"); // only where something is suggested
+
   function changed() {
     remember();
+    if (keep) keep.disabled = !settings.size;
     clearTimeout(timer);
     if (settings.size) {
       timer = setTimeout(ask, 20);
@@ -140,9 +144,9 @@
     changed();
   });
 
-  document.getElementById("reset").addEventListener("click", () => apply({}));
-  document.getElementById("keep").addEventListener("click", () => ask("/record"));
-  document.getElementById("to-suggestion").addEventListener("click", () => {
+  document.getElementById("reset")?.addEventListener("click", () => apply({}));
+  keep?.addEventListener("click", () => ask("/record"));
+  toSuggestion?.addEventListener("click", () => {
     const found = suggestion();
     if (found) apply(JSON.parse(found.dataset.settings));
   });
@@ -154,7 +158,7 @@
     document.getElementById("what-if-title").focus({ preventScroll: true });
   });
   document.addEventListener("htmx:after:swap", () => {
-    document.getElementById("to-suggestion").disabled = !suggestion();
+    if (toSuggestion) toSuggestion.disabled = !suggestion();
   });
 
   const said = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));

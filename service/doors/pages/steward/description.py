@@ -12,20 +12,25 @@ from typing import Any
 from ifonly.explainers.causal import CausalSpec
 from ifonly.explainers.causal.spec import CausalEdge, ProvenanceCheck
 from ifonly.explainers.wording import Language
-from ifonly.explainers.wording.numerals import count, exact_percentage, percentage
+from ifonly.explainers.wording.conventions import conventions
+from ifonly.explainers.wording.numerals import count, exact_percentage, exactly, percentage
 from ifonly.models.encoding import Form
 from ifonly.models.errors import UnknownModel
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.forms import Affine
-from ifonly.models.schema import Feature, Labels, plain
+from ifonly.models.schema import Feature, Labels, Task
 from ifonly.service.ask import catalogue
 from ifonly.service.doors.pages.auditor.naming import rounded, said_in
 from ifonly.service.doors.pages.causal_graph import Drawing, drawn
+from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.graphs import differs, settled_by
 from ifonly.service.words.labels import label
 from ifonly.service.words.time import duration
+
+Said = tuple[str, str]
+"""A text and its language; empty: nobody says which it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +60,19 @@ class EdgeLine:
     effect: str
     sign: str
     source: str
-    evidence: str
+    evidence: Said
     delay: str
 
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    check: str
+    check: Said
     node: str
     result: str
     """``passed`` in files of before, which knew only that."""
     value: str
     limit: str
-    note: str
+    note: Said
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ class Causes:
     version: str
     drawing: Drawing
     edges: tuple[EdgeLine, ...]
-    hidden: tuple[tuple[str, str], ...]
+    hidden: tuple[tuple[str, Said], ...]
     others: tuple[OtherLine, ...]
     mechanisms: tuple[tuple[str, str], ...]
     checks: tuple[CheckLine, ...]
@@ -207,6 +212,18 @@ def _in(labels: Labels, tag: Language) -> str:
     return said_in(labels, tag)[0]
 
 
+def _text(said: str | Labels, tag: Language) -> Said:
+    """What a plant wrote."""
+    return (said, "") if isinstance(said, str) else said_in(said, tag)
+
+
+def _note(note: str, tag: Language) -> Said:
+    """What a test says beside its number, part by part."""
+    told = [reason(part, tag) for part in note.split("; ")] if note else []
+    own = {language for _, language in told}
+    return "; ".join(part for part, _ in told), own.pop() if len(own) == 1 else ""
+
+
 def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
     decision = model.decision
     yield "task", say(f"task.{decision.task.value}", tag)
@@ -222,7 +239,9 @@ def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
         if model.policy.is_robust:
             yield "robust", say("steward.robust_yes", tag)
     if decision.threshold is not None:
-        yield "threshold", plain(decision.threshold)
+        is_share = decision.task is not Task.REGRESSION
+        write = exact_percentage if is_share else exactly
+        yield "threshold", write(decision.threshold)
     if decision.unit:
         yield "unit", decision.unit
 
@@ -284,7 +303,8 @@ def _counted(value: Any) -> str:
 
 
 def _alarm(alarm: Mapping[str, Any], tag: Language) -> Iterator[tuple[str, str]]:
-    for part in ("cause", "consequence", "response", "time_to_respond", "owner", "class"):
+    texts = ("cause", "consequence", "response", "response_without_change", "time_to_respond")
+    for part in (*texts, "owner", "class"):
         if part in alarm:
             yield part, _in(alarm[part], tag)
     if "priority" in alarm:
@@ -304,7 +324,8 @@ def _features(model: ServedModel, tag: Language) -> Iterator[FeatureLine]:
             feature.name,
             _in(feature.description, tag),
             say(f"feature_kind.{feature.kind.value}", tag),
-            feature.unit,
+            # Without a number before it: the unit as the language calls it.
+            conventions(tag).behind("", feature.unit).strip(),
             _bounds(feature, tag),
             "" if feature.resolution is None else str(feature.resolution),
             enters,
@@ -316,14 +337,14 @@ def _bounds(feature: Feature, tag: Language) -> str:
     if feature.kind.is_categorical:
         return ", ".join(label(c, tag) for c in feature.categories)
     ends = (feature.lower, feature.upper)
-    return " – ".join(plain(end) if math.isfinite(end) else "∞" for end in ends)
+    return " – ".join(exactly(end) if math.isfinite(end) else "∞" for end in ends)
 
 
 def _cost(weight: float, scale: float, fixed: float, feature: Feature, tag: Language) -> str:
     fixed_part = f"{rounded(fixed)} + " if fixed else ""
     if feature.kind.is_categorical:
         return f"{fixed_part}{rounded(weight)}"
-    per = f"{rounded(scale)} {feature.unit}".rstrip()
+    per = conventions(tag).behind(rounded(scale), feature.unit)
     return f"{fixed_part}{say('steward.cost_per', tag, weight=rounded(weight), scale=per)}"
 
 
@@ -356,13 +377,14 @@ def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
                 called(e.effect),
                 e.sign,
                 say(f"source.{e.source or 'none'}", tag),
-                e.evidence,
+                _text(e.evidence, tag),
                 _delay(e, tag),
             )
             for e in spec.edges
         ),
         tuple(
-            (" ↔ ".join(called(name) for name in tie.between), tie.evidence) for tie in spec.hidden
+            (" ↔ ".join(called(name) for name in tie.between), _text(tie.evidence, tag))
+            for tie in spec.hidden
         ),
         tuple(
             OtherLine(
@@ -378,17 +400,17 @@ def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
         tuple((called(name), mechanism.kind) for name, mechanism in spec.mechanisms.items()),
         tuple(
             CheckLine(
-                c.check,
+                reason(c.check, tag),
                 " – ".join(called(name) for name in c.between or filter(None, [c.node])),
                 _result(c),
                 rounded(c.value),
                 rounded(c.limit),
-                c.note,
+                _note(c.note, tag),
             )
             for c in said.checks
         ),
         tuple(
-            (name, str(value))
+            (name, _counted(value) if name == "rows" else str(value))
             for name in ("source", "data", "data_sha256", "rows", "fitted_at", "seed")
             if (value := getattr(said, name)) not in ("", None)
         ),

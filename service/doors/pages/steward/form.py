@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from ifonly.explainers.wording import Language
 from ifonly.models.adding.fields import SpecField
 from ifonly.models.schema import Schema
-from ifonly.service.doors.pages.steward.reasons import reason
+from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.errors import Fault
 from ifonly.service.served.drafting import ANSWERS
 from ifonly.service.served.staging import VALUES, Edit, StagedVersion

@@ -11,10 +11,10 @@ from ifonly.service.ask import catalogue
 from ifonly.service.audit import staging
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.staging import take_form
+from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.steward.description import cards, shown
-from ifonly.service.doors.pages.steward.reasons import reason
 from ifonly.service.doors.pages.steward.staged import gone_to
 from ifonly.service.doors.pages.visit import visit_of
 from ifonly.service.errors import CannotUpload, InvalidRequest

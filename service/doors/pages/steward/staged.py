@@ -17,10 +17,10 @@ from ifonly.service.ask.budget import Budget
 from ifonly.service.audit import activations, staging
 from ifonly.service.audit.comparison import compare, version_of
 from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.steward.form import edit_of, form_of
-from ifonly.service.doors.pages.steward.reasons import reason
 from ifonly.service.doors.pages.visit import visit_of, whole
 from ifonly.service.errors import CannotActivate, CannotUpload, InvalidRequest, ServiceError
 from ifonly.service.served import staging as places

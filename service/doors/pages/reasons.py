@@ -1,4 +1,4 @@
-"""Why a model is refused, in the reader's language: our own sentences, known by their shape."""
+"""Why something is refused, in the reader's language: our own sentences, known by their shape."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ from ifonly.explainers.wording import Language
 from ifonly.service.words.catalogue import say, texts
 
 SECTION = "reason."
+CHECKS = "recheck."
+"""Sentences of the checker: with so few words of their own that they are no others' shapes."""
 
 
-def reason(problem: str, tag: Language) -> tuple[str, Language]:
+def reason(problem: str, tag: Language, section: str = SECTION) -> tuple[str, Language]:
     """A sentence as the reader reads it, and its language: English if it is none of ours, or
     says what some library said."""
     if tag != "en":
         # By shape, since a loader's error is a sentence by then, not a key.
-        for key, shape in _shapes():
+        for key, shape in _shapes(section):
             found = shape.fullmatch(problem)
             if found is not None:
-                gaps = {gap: reason(value, tag)[0] for gap, value in found.groupdict().items()}
+                gaps = {
+                    gap: reason(value, tag, section)[0] for gap, value in found.groupdict().items()
+                }
                 return say(key, tag, **gaps), tag
     # With its language, so that the page can mark it for screen readers.
     return problem, "en"
 
 
 @cache
-def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _shapes(section: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """The English of each as a pattern, those that say most without their gaps first."""
-    english = {key: said for key, said in texts("en").items() if key.startswith(SECTION)}
+    english = {key: said for key, said in texts("en").items() if key.startswith(section)}
     # The most fixed text first: a sentence that is nearly all gap would match any other.
     most = sorted(english, key=lambda key: -sum(map(len, fixed_parts(english[key]))))
     return tuple((key, re.compile(_pattern(english[key]), re.DOTALL)) for key in most)
