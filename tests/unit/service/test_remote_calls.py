@@ -282,3 +282,17 @@ def test_a_server_that_is_away_is_not_asked_once_more_by_each() -> None:
         go.set()
         assert isinstance(first.exception(20), CallFailed)
     assert calls == [1, 4]
+
+
+def test_where_no_thread_is_left_nobody_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    server = Server()
+    batcher = Batcher(server, 8, window=30.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(CallFailed, match="can't start new thread"):
+            batcher.ask(rows_of(1.0), time.monotonic() + 600)
+    # Nor is it counted as on its way: else the next question waited for others' company.
+    assert batcher.ask(rows_of(1.0), time.monotonic() + 20) == [2.0]
