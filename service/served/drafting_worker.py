@@ -21,6 +21,8 @@ from ifonly.service.served.drafting import ANSWERS, FILE, SAMPLE
 MOST_WRITTEN = 1 << 30
 """Bytes of a file."""
 MOST_TOLD = 60
+OF_A_FIELD = "desired"
+"""The question whose answer stands in the spec and nowhere else: a field asks it."""
 
 
 class _GuessTaker:
@@ -43,7 +45,7 @@ class _GuessTaker:
             "answer": answer,
             "is_guess": question.key not in self._given,
         }
-        if told not in self.asked:
+        if question.key != OF_A_FIELD and told not in self.asked:
             self.asked.append(told)
         return answer
 
