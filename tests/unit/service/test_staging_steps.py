@@ -5,20 +5,25 @@ from __future__ import annotations
 import io
 import os
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from onnx import ModelProto
 
 from ifonly.models.errors import UnknownModel
-from ifonly.models.repository.activation import last_activation
-from ifonly.service.errors import CannotActivate, CannotUpload
+from ifonly.models.onnx import GuardLimits
+from ifonly.models.repository.activation import FOLDER, NEW, last_activation
+from ifonly.service.errors import CannotActivate, CannotUpload, InvalidRequest
 from ifonly.service.served import activation, staging, uploads
+from ifonly.service.served.drafting import DraftJob, drafted
 from ifonly.service.served.registry import Registry
 from ifonly.service.served.staging import Edit, StagedVersion
 from tests.integration.small_models import PRESS, linear, write_all
+from tests.support.endless import TRIGGER, endless, vast
 
 
 @pytest.fixture
@@ -165,3 +170,38 @@ def test_models_that_are_not_asked_are_kept_loaded_as_long_as_nobody_writes(
     spec.write_text("broken")
     with pytest.raises(CannotUpload, match="TOML"):
         staging.loaded(registry, found)
+
+
+def test_what_a_crash_left_of_an_activation_is_swept_once_it_is_old(registry: Registry) -> None:
+    activate(registry, staged(registry, "2"))
+    place = registry.root / FOLDER / "press"
+    left, running = place / f"{NEW}left", place / f"{NEW}running"
+    left.mkdir()
+    running.mkdir()
+    an_hour_ago = time.time() - uploads.STALE_SECONDS - 1
+    os.utime(left, (an_hour_ago, an_hour_ago))
+    uploads.sweep(registry.root)
+    assert sorted(p.name for p in place.iterdir()) == [running.name, "1"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "limits"),
+    [
+        (endless(), GuardLimits(1.0, 4.0, 4 << 30)),
+        (vast(), GuardLimits(1.0, 60.0, 2 << 30)),
+    ],
+    ids=["endless", "vast"],
+)
+def test_a_file_that_takes_too_much_is_refused_where_it_is_read(
+    tmp_path: Path, graph: ModelProto, limits: GuardLimits
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(graph.SerializeToString())
+    lines = "".join(f"{TRIGGER - k / 8},1,{k % 3}\n" for k in range(20))
+    (tmp_path / "sample.csv").write_text("a,b,c\n" + lines)
+    paths = (str(tmp_path / "model.onnx"), str(tmp_path / "sample.csv"))
+    job = DraftJob(*paths, "a file", "m", "1", str(tmp_path / "out"))
+    with pytest.raises(InvalidRequest) as caught:
+        drafted(job, limits)
+    (fault,) = caught.value.faults
+    assert fault.path == ("file",)
+    assert "limit" in fault.problem or "may use" in fault.problem or "alloc" in fault.problem
