@@ -84,7 +84,9 @@ def _done(job: dict[str, Any], memory: int) -> dict[str, Any]:
         return _fault(path, f"{line}{error.problem}")
     except ModelError as error:
         # What a library says of its own innards is nobody's news.
-        return _fault((FILE,), str(error).partition("\nStack trace")[0])
+        problem = str(error).partition("\nStack trace")[0]
+        of_sample = problem.removeprefix("data: ")
+        return _fault((FILE,) if of_sample == problem else (SAMPLE,), of_sample)
     except Exception as error:  # whatever it is, it is of the file
         return _fault((FILE,), f"cannot be read: {type(error).__name__}: {error}")
 
