@@ -13,10 +13,11 @@ from typing import Any
 
 from ifonly.explainers.languages import LANGUAGES
 from ifonly.models.errors import UnknownModel
+from ifonly.service.audit.observations import place_of
 from ifonly.service.audit.recorder import Recorder, durable
 from ifonly.service.audit.records import audit
 from ifonly.service.lifecycle import MINUTE_US, AlarmDeed
-from ifonly.service.served.registry import Registry
+from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store import alarms, archive
 from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
 from ifonly.service.store.chain import Facts, Payload, Record, microseconds, now_us, timestamp
@@ -67,12 +68,31 @@ def one(database: Database, registry: Registry, identity: str) -> wire.AlarmRepl
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    episode = alarms.get(database, identity)
+    return _with_actions(database, registry, alarms.get(database, identity))
+
+
+def of_equipment(
+    database: Database, registry: Registry, model: ServedModel, said: Mapping[str, str]
+) -> wire.AlarmReply | None:
+    """The newest alarm of the equipment that ``said`` names; None: it names none, or there was
+    none.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    place = place_of(model, said)
+    episode = None if place is None else alarms.newest_of(database, place.condition)
+    return None if episode is None else _with_actions(database, registry, episode)
+
+
+def _with_actions(database: Database, registry: Registry, episode: Episode) -> wire.AlarmReply:
     return wire.AlarmReply(
         alarm=told(episode, registry, now_us()),
         actions=[
             action(record, payload)
-            for record, payload in archive.about(database, identity, RecordKind.ALARM)
+            for record, payload in archive.about(database, episode.id, RecordKind.ALARM)
         ],
     )
 

@@ -286,6 +286,22 @@ def get(database: Database, identity: str) -> Episode:
         return find(database, connection, identity)
 
 
+def newest_of(database: Database, condition: str) -> Episode | None:
+    """The newest episode of a condition, if it had one.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = sa.select(episodes).where(
+        sa.text("is_current"), episodes.c.condition == condition, episodes.c.raised_us.is_not(None)
+    )
+    with database.reading() as connection:
+        row = connection.execute(episodes_within(database, chosen)).mappings().one_or_none()
+    return None if row is None else episode_of({**row})
+
+
 RecordsById = Mapping[str, tuple[Record, Payload | None]]
 
 
