@@ -79,6 +79,7 @@ setInterval(() => {
   if (events.readyState === EventSource.OPEN) fresh = Date.now();
   tell();
 }, 15000);
+setInterval(refresh, 60000); // what was shelved comes back by itself, and nobody says so
 window.addEventListener("pagehide", () => events.close());
 tell();
 
