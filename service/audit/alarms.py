@@ -20,7 +20,15 @@ from ifonly.service.lifecycle import MINUTE_US, AlarmDeed
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store import alarms, archive
 from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
-from ifonly.service.store.chain import Facts, Payload, Record, microseconds, now_us, timestamp
+from ifonly.service.store.chain import (
+    Facts,
+    Payload,
+    Record,
+    microseconds,
+    now_us,
+    stated_time,
+    timestamp,
+)
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode
 from ifonly.service.store.kinds import RecordKind
@@ -103,12 +111,9 @@ def told(episode: Episode, registry: Registry, now: int) -> wire.Alarm:
     alarm = _declared(registry, episode.model, episode.version)
     is_shelved = life.shelved_until_us is not None and life.shelved_until_us > now
     last = None
-    if episode.actor is not None and episode.action is not None and episode.acted_us is not None:
-        last = wire.LastAction(
-            by=episode.actor,
-            action=AlarmDeed(episode.action),
-            time=timestamp(episode.acted_us),
-        )
+    deed = next((each for each in AlarmDeed if each == episode.action), None)
+    if episode.actor is not None and deed is not None and episode.acted_us is not None:
+        last = wire.LastAction(by=episode.actor, action=deed, time=stated_time(episode.acted_us))
     return wire.Alarm(
         id=episode.id,
         model=episode.model,
@@ -124,10 +129,10 @@ def told(episode: Episode, registry: Registry, now: int) -> wire.Alarm:
         priority=alarm.get("priority"),
         owner=_texts(alarm.get("owner")),
         class_=_texts(alarm.get("class")),
-        first_seen=timestamp(life.began_us),
-        raised=timestamp(life.raised_us or 0),
+        first_seen=stated_time(life.began_us),
+        raised=stated_time(life.raised_us or 0),
         cleared=_time(life.cleared_us),
-        last_seen=timestamp(life.seen_us),
+        last_seen=stated_time(life.seen_us),
         count=life.count,
         returns=life.returns,
         probability=episode.share,
@@ -164,7 +169,7 @@ def _names(registry: Registry, model: str) -> frozenset[str]:
 
 
 def _time(time_us: int | None) -> str | None:
-    return None if time_us is None else timestamp(time_us)
+    return None if time_us is None else stated_time(time_us)
 
 
 def _declared(registry: Registry, model: str, version: str | None) -> Mapping[str, Any]:

@@ -397,6 +397,28 @@ def test_whatever_people_do_records_vouch_for(database: Database, journal: Journ
     assert verify(database).holds
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("phase", "ACTIVE"), ("phase", ""), ("attributes", "{"), ("action", "sing"), ("seen_us", b"x"),
+     ("count", "many"), ("began_us", "x"), ("turned_us", "x"), ("equipment", b"\xff")],
+)  # fmt: skip
+def test_a_row_that_is_nonsense_stops_nothing(
+    database: Database, journal: Journal, column: str, value: object
+) -> None:
+    is_text = isinstance(episodes.c[column].type, sa.Text) and isinstance(value, str)
+    if not (database.is_sqlite or is_text):
+        pytest.skip("PostgreSQL keeps types")
+    written(journal, seen("Mill 7", 0))
+    with database.writer.begin() as connection:
+        mark = "?" if database.is_sqlite else "%s"
+        connection.exec_driver_sql(f"UPDATE episodes SET {column} = {mark}", (value,))
+    found = {finding.where for finding in verify(database).findings}
+    assert f"episodes.{column}" in found or column == "attributes"
+    assert len(alarms.page(database, FIRST, {}, T, 1, 9).episodes) <= 1
+    written(journal, seen("Mill 7", 1), seen("Mill 7", 2, alarm=False), seen("Mill 8", 3))
+    assert "Mill 8" in {e.equipment for e in stored(database)}
+
+
 def test_an_acknowledgement_of_before_is_none_of_what_returned(
     database: Database, journal: Journal
 ) -> None:
