@@ -5,15 +5,15 @@ from ifonly.models.adding.draft import SpecDraft, draft_of
 from ifonly.models.adding.native_file import NativeModel
 from ifonly.models.adding.questions import Asker, Question
 from ifonly.models.adding.reader import read_native
-from ifonly.models.adding.source import Source, source_of
+from ifonly.models.adding.source import ModelSource, source_of
 from ifonly.models.adding.table import Columns, read_columns
 
 __all__ = [
     "Asker",
     "Columns",
+    "ModelSource",
     "NativeModel",
     "Question",
-    "Source",
     "SpecDraft",
     "draft_of",
     "read_columns",

@@ -24,7 +24,7 @@ _NO_GRAPH = {
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ModelSource:
     """A model as it is given, unread."""
 
     name: str
@@ -43,7 +43,7 @@ class Source:
     told: tuple[str, ...] = ()
 
 
-def source_of(path: Path) -> Source:
+def source_of(path: Path) -> ModelSource:
     """Raises
     ------
     GraphError
@@ -53,7 +53,7 @@ def source_of(path: Path) -> Source:
     if folder.is_dir():
         found = mlflow_folder.read_folder(folder, MOST_BYTES)
         kind = _kind(found.file, Path(found.file).suffix, found.content)
-        return Source(
+        return ModelSource(
             folder.resolve().name, found.content, (folder / found.file).parent,
             None if found.flavour == "onnx" else kind,
             found.columns, found.texts, found.sample, (found.told,),
@@ -68,7 +68,7 @@ def source_of(path: Path) -> Source:
     except OSError as error:
         raise GraphError(f"{path} cannot be read: {error.strerror}") from None
     kind = _kind(path.name, path.suffix, content)
-    return Source(path.name, content, path.resolve().parent, kind)
+    return ModelSource(path.name, content, path.resolve().parent, kind)
 
 
 def _kind(name: str, suffix: str, content: bytes) -> str | None:

@@ -19,9 +19,9 @@ import typer
 from ifonly.explainers.wording import Language
 from ifonly.models.adding import (
     Columns,
+    ModelSource,
     NativeModel,
     Question,
-    Source,
     SpecDraft,
     draft_of,
     read_columns,
@@ -140,7 +140,7 @@ def _enough(name: str) -> Iterator[None]:
 
 
 def _drafted(
-    source: Source,
+    source: ModelSource,
     table: Columns,
     asker: _Asker,
     *,
@@ -176,7 +176,7 @@ def _writable(chosen: Settings, models: Path | None) -> Path:
     return root
 
 
-def _sample(source: Source, data: Path | None) -> tuple[Columns, str]:
+def _sample(source: ModelSource, data: Path | None) -> tuple[Columns, str]:
     """Rows, and what they are called."""
     if data is not None:
         return read_columns(data), data.name

@@ -165,7 +165,7 @@ def test_numbers_of_a_model_that_is_not_served_any_more_are_written_as_any() -> 
     example = files("ifonly.service.wire.examples").joinpath("explanation.json")
     answer = json.loads(example.read_text("utf-8"))["reply"]
     best = shown(answer, None, None, "ko").ways[0]
-    first, effect = best.actions[0], best.effects[0]
+    torque, effect = best.actions[1], best.effects[0]
     told = answer["counterfactuals"][0]["effects"][0]
-    assert (first.before, first.after) == ("58.6 Nm", "48.9 Nm")
+    assert (torque.before, torque.after) == ("58.6 Nm", "48.4 Nm")
     assert (effect.before, effect.after) == ("1,306 rpm", f"{told['to']:,.2f} rpm")
