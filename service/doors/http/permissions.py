@@ -129,6 +129,7 @@ PAGES = {
     ("GET", "/models/{model}/staged/{version}/explanation"): _KEEPS,
     ("GET", "/models/{model}/comparison"): _KEEPS,
     ("POST", "/models/{model}/activation"): _KEEPS,
+    ("POST", "/demonstration"): _KEEPS,
     ("GET", "/alarms"): _ASKS,
     ("GET", "/alarms/events"): _ASKS,
     ("GET", "/alarms/{id}"): _ASKS,

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import format_sse_event
 
+from ifonly.service.access import Role
 from ifonly.service.audit.alarms import given
 from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.authentication import Admitted
@@ -75,6 +76,18 @@ async def list_alarms(
         deeds=partial(episodes.deeds, tag=tag),
         may_act=bool(visit.roles & permissions.PAGES["POST", "/alarms/{id}/actions"]),
         moved=moved,
+        # Whoever comes to it first has nothing to look at.
+        is_first=not (found[0].entries or found[1].entries or equipment.is_there),
+        may_demonstrate=_may_demonstrate(state, visit.roles),
+    )
+
+
+def _may_demonstrate(state: AppState, roles: frozenset[Role]) -> bool:
+    return (
+        state.demonstration is not None
+        and not state.demonstration.is_running
+        and state.demonstration.is_offered(state.registry)
+        and bool(roles & permissions.PAGES["POST", "/demonstration"])
     )
 
 
