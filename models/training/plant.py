@@ -20,7 +20,7 @@ from ifonly.models.training import milling
 
 Array = npt.NDArray[np.float64]
 
-_USUAL_NM, _SPREAD_NM = 40.0, 2.0
+_USUAL_NM, _SPREAD_NM = 40.0, 1.0
 _TOOL_MIN = 150
 """Wear at which these machines change a tool, well before it is at the end of its life."""
 
@@ -48,12 +48,12 @@ class MachineProfile:
     """Process temperature above the hall's air, in K; None: as the simulator has it."""
 
 
-def _ramp(low: float, high: float, rises: int, stays: int) -> Callable[[Array], Array]:
-    """From ``low`` to ``high`` in ``rises`` parts, there for ``stays``, at ``low`` for as many,
+def _ramp(low: float, high: float, rises: int, stays: int, rests: int) -> Callable[[Array], Array]:
+    """From ``low`` to ``high`` in ``rises`` parts, there for ``stays``, at ``low`` for ``rests``,
     and again."""
 
     def at(part: Array) -> Array:
-        place = part % (rises + 2 * stays)
+        place = part % (rises + stays + rests)
         risen = low + (high - low) * np.minimum(place / rises, 1.0)
         return np.where(place < rises + stays, risen, low)
 
@@ -68,19 +68,23 @@ def _in_turns(first: float, second: float) -> Callable[[Array], Array]:
     return lambda part: np.where(part % 2 == 0, first, second)
 
 
+# Rests are long enough for what returns to be another alarm, and not a chattering one: ten minutes
+# are a hundred parts at the pace of the demonstration.
 PROFILES: tuple[MachineProfile, ...] = (
     MachineProfile("A"),
-    MachineProfile("A", torque=_ramp(46.0, 72.0, 6, 5)),  # a feed that is set higher and higher
+    MachineProfile("A", torque=_ramp(46.0, 76.0, 3, 4, 104)),  # a feed that is set too high
     MachineProfile("A"),
-    MachineProfile("A", wear=_ramp(170.0, 236.0, 14, 6), torque=_constant(54.0)),  # a late change
+    MachineProfile("A", wear=_ramp(160.0, 236.0, 7, 9, 121), torque=_constant(58.0)),  # worn out
     MachineProfile("B"),
-    MachineProfile("B", torque=_in_turns(48.0, 70.0)),  # chatters: every other part is too heavy
+    MachineProfile("B", torque=_in_turns(48.0, 72.0)),  # chatters: every other part is too heavy
     MachineProfile("B"),
-    MachineProfile("B", torque=_constant(63.0), wear=_constant(212.0)),  # stands in alarm
+    MachineProfile("B", torque=_constant(64.0), wear=_constant(212.0)),  # stands in alarm
     MachineProfile("C"),
-    MachineProfile("C", torque=_constant(56.0), warmer=_ramp(10.2, 7.2, 8, 6)),  # cooled too well
-    MachineProfile("C", torque=_ramp(36.0, 9.0, 10, 4)),  # cuts less and less
-    MachineProfile("C", torque=_ramp(44.0, 78.0, 18, 3)),  # drifts slowly
+    MachineProfile(
+        "C", torque=_constant(58.0), warmer=_ramp(10.6, 6.6, 5, 8, 113)
+    ),  # heat stays inside
+    MachineProfile("C", torque=_ramp(36.0, 8.0, 6, 6, 108)),  # cuts less and less
+    MachineProfile("C", torque=_ramp(44.0, 80.0, 18, 6, 130)),  # drifts slowly
 )
 """The first machine to the last."""
 
@@ -109,7 +113,11 @@ def _readings(seed: int, number: int, first: int) -> list[PlantReading]:
     rng = np.random.default_rng([seed, campaign, len(PROFILES)])
     torque = profile.torque(part) + _SPREAD_NM * rng.uniform(-1.0, 1.0, n_parts)
     wear = (3.0 * part + 11.0 * number) % _TOOL_MIN if profile.wear is None else profile.wear(part)
-    actions = {"torque": np.round(torque, 1), "tool_wear": np.rint(wear)}
+    actions: dict[str, Array | float] = {
+        "torque": np.round(torque, 1),
+        "tool_wear": np.rint(wear),
+        "quality": float(number % len(milling.QUALITIES)),  # one order after another of one kind
+    }
     if profile.warmer is not None:
         air = made.rows[:, milling.AIR]
         actions["process_temperature"] = np.round(air + profile.warmer(part), 1)
