@@ -80,9 +80,7 @@ PROFILES: tuple[MachineProfile, ...] = (
     MachineProfile("B"),
     MachineProfile("B", torque=_constant(64.0), wear=_constant(212.0)),  # stands in alarm
     MachineProfile("C"),
-    MachineProfile(
-        "C", torque=_constant(58.0), warmer=_ramp(10.6, 6.6, 5, 8, 113)
-    ),  # heat stays inside
+    MachineProfile("C", torque=_constant(58.0), warmer=_ramp(10.6, 6.6, 5, 8, 113)),  # heat stays
     MachineProfile("C", torque=_ramp(36.0, 8.0, 6, 6, 108)),  # cuts less and less
     MachineProfile("C", torque=_ramp(44.0, 80.0, 18, 6, 130)),  # drifts slowly
 )

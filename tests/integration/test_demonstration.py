@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +62,10 @@ def send(browser: httpx.Client, path: str, **fields: str) -> httpx.Response:
 @pytest.fixture(scope="module")
 def plant(browser: httpx.Client) -> dict[str, Any]:
     """A minute's readings, begun with the button."""
+    first = unescape(browser.get("/alarms").text)
+    # A first, empty page says what can be done.
+    assert 'href="/readings"' in first
+    assert 'href="/readings?model=milling-machine&example=two-failures"' in first
     assert f'value="start">{say("demonstration.start", "en")}' in browser.get("/alarms").text
     assert send(browser, "/demonstration", action="start").status_code == 200
     assert send(browser, "/demonstration", action="start").status_code == 200  # twelve, not more

@@ -130,6 +130,8 @@ PAGES = {
     ("GET", "/models/{model}/comparison"): _KEEPS,
     ("POST", "/models/{model}/activation"): _KEEPS,
     ("POST", "/demonstration"): _KEEPS,
+    ("GET", "/readings"): _ASKS,
+    ("POST", "/readings"): _ASKS,
     ("GET", "/alarms"): _ASKS,
     ("GET", "/alarms/events"): _ASKS,
     ("GET", "/alarms/{id}"): _ASKS,
