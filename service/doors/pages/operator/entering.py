@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ifonly.explainers.wording import Language
@@ -14,6 +14,7 @@ from ifonly.explainers.wording.gauges import Gauge
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.schema import Feature, Schema
 from ifonly.models.spec.attributes import Attribute, Attributes
+from ifonly.service.access import Scope
 from ifonly.service.doors.pages.operator.levers import written
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
@@ -133,28 +134,39 @@ def _problem(feature: Feature, text: str, tag: Language) -> str:
 
 
 def attributes_of(
-    attributes: Attributes, row: EnteredRow, tag: Language, *, is_asked: bool
+    attributes: Attributes, scope: Scope, row: EnteredRow, tag: Language, *, is_asked: bool
 ) -> tuple[EnteredField, ...]:
-    """What may be said of the equipment, one field for each name that the spec declares."""
-    wrong = {name for name, *_ in attributes.problems(row.said())} if is_asked else set()
+    """What may be said of the equipment: a field for each name that the spec declares, and for each
+    without which whoever asks may not, with the values that are within their scope."""
+    within = dict(scope.attributes)
+    declared = [replace(a, values=within.get(a.name, a.values)) for a in attributes.declared]
+    known = {each.name for each in declared}
+    others = () if attributes.only else within.keys() - known
+    every = [*declared, *(Attribute(name, values=within[name]) for name in sorted(others))]
     return tuple(
-        _attribute(each, row.attributes.get(each.name, ""), tag, each.name in wrong)
-        for each in attributes.declared
+        _attribute(each, row.attributes.get(each.name, ""), tag, each.name in within, is_asked)
+        for each in every
     )
 
 
-def _attribute(each: Attribute, text: str, tag: Language, is_wrong: bool) -> EnteredField:
+def _attribute(
+    each: Attribute, text: str, tag: Language, is_needed: bool, is_asked: bool
+) -> EnteredField:
+    said = text.strip()
+    is_wrong = is_needed if not said else each.problem(said) is not None
     key = "enter.not_listed" if each.values else "enter.bad_text"
+    # Where there is nothing to choose, it is chosen.
+    only = each.values[0] if is_needed and len(each.values) == 1 else ""
     return EnteredField(
         each.name,
         label_or(each.labels, tag, each.name),
         "",
         say("enter.raises", tag) if each.identity else "",
-        text,
+        text or only,
         tuple((value, value) for value in each.values),
-        True,
+        not is_needed,
         "",
-        say(key, tag, limit=each.longest) if is_wrong else "",
+        say(key, tag, limit=each.longest) if is_asked and is_wrong else "",
         each.longest,
     )
 

@@ -10,11 +10,13 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from ifonly.models.errors import UnknownModel
+from ifonly.service.access import EVERYTHING
 from ifonly.service.ask import answering
 from ifonly.service.doors.http.context import AppState, Shared
 from ifonly.service.doors.pages.operator.asking import ask
 from ifonly.service.doors.pages.operator.entering import (
     NOTHING,
+    EnteredField,
     EnteredRow,
     attributes_of,
     fields_of,
@@ -25,7 +27,7 @@ from ifonly.service.doors.pages.operator.listing import title_of
 from ifonly.service.doors.pages.operator.pasting import NotOneRow, pasted
 from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
-from ifonly.service.doors.pages.visit import form_value, visit_of
+from ifonly.service.doors.pages.visit import Visit, form_value, visit_of
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import requests, validation
@@ -62,14 +64,14 @@ def _of_example(model: ServedModel, identity: str) -> EnteredRow:
 async def entered(request: Request, state: Shared) -> Response:
     """``action``: ``paste`` fills the form with a row; ``predict`` asks the model, and leads to
     what it says."""
-    form, tag = await request.form(), visit_of(request).language
+    form, visit = await request.form(), visit_of(request)
     model = state.registry.get(await form_value(request, "model"))
     row = EnteredRow(_under(READING, form), _under(ATTRIBUTE, form))
     if await form_value(request, "action") == "paste":
         return _pasted(request, state, model, row, await form_value(request, "row"))
     fields = (
-        *fields_of(model, row, tag, is_asked=True),
-        *attributes_of(model.deployed.spec.attributes, row, tag, is_asked=True),
+        *fields_of(model, row, visit.language, is_asked=True),
+        *_attributes(model, row, visit, is_asked=True),
     )
     if any(field.problem for field in fields):
         return _form(request, state, model, row, status=422, is_asked=True)
@@ -78,6 +80,15 @@ async def entered(request: Request, state: Shared) -> Response:
     work = partial(answering.predictions, model, question)
     answer = await ask(request, RecordKind.PREDICTION, model, question, work, None)
     return RedirectResponse(f"/alarms/{answer.audit.id}", 303)
+
+
+def _attributes(
+    model: ServedModel, row: EnteredRow, visit: Visit, *, is_asked: bool
+) -> tuple[EnteredField, ...]:
+    scope = EVERYTHING if visit.principal is None else visit.principal.scope
+    return attributes_of(
+        model.deployed.spec.attributes, scope, row, visit.language, is_asked=is_asked
+    )
 
 
 def _under(prefix: str, form: FormData) -> dict[str, str]:
@@ -93,14 +104,14 @@ def _pasted(
     request: Request, state: AppState, model: ServedModel, row: EnteredRow, text: str
 ) -> Response:
     """The form with what was pasted in it, checked; as it was, where that is no row."""
-    tag = visit_of(request).language
+    visit = visit_of(request)
     try:
         read = pasted(text)
     except NotOneRow as error:
-        problem = say(error.key, tag, **error.gaps)
+        problem = say(error.key, visit.language, **error.gaps)
         return _form(request, state, model, row, status=422, text=text, problem=problem)
     values, others = matched(read.values, model.schema)
-    known = {each.name for each in model.deployed.spec.attributes.declared}
+    known = {each.name for each in _attributes(model, row, visit, is_asked=False)}
     said = {name: value for name, value in read.attributes.items() if name in known}
     filled = EnteredRow(values, {**row.attributes, **said})
     others += [name for name in read.attributes if name not in known]
@@ -120,9 +131,10 @@ def _form(
     problem: str = "",
     left_out: list[str] | None = None,
 ) -> Response:
-    tag = visit_of(request).language
+    visit = visit_of(request)
+    tag = visit.language
     fields = fields_of(model, row, tag, is_asked=is_asked)
-    said = attributes_of(model.deployed.spec.attributes, row, tag, is_asked=is_asked)
+    said = _attributes(model, row, visit, is_asked=is_asked)
     return page(
         request,
         "operator/readings.html",
