@@ -102,7 +102,7 @@ class Demonstration:
                             return
         except httpx.HTTPError as error:
             if not (told.is_set() or self._is_over()):
-                logs.logger.warning("the demonstration has ended: %s", logs.where(error))
+                logs.logger.warning("the demonstration has ended: %s", error)
         finally:
             told.set()
 
