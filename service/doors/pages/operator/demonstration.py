@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
 
 from ifonly.service.doors.demonstration import NotShipped
 from ifonly.service.doors.http.context import Shared
@@ -17,8 +18,8 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 @router.post("/demonstration")
 async def demonstrate(request: Request, state: Shared) -> Response:
     """``action``: ``start`` or ``stop``; then the list of alarms."""
-    if state.demonstration is None:
-        raise Forbidden("simulated machines are for a service without accounts, of one process")
+    if state.demonstration is None:  # with accounts there is no such thing
+        raise HTTPException(404)
     if await form_value(request, "action") == "stop":
         state.demonstration.stop()
     else:
