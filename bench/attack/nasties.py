@@ -92,6 +92,7 @@ OWN_PARAMETERS = {
     "/report": _OF_REPORT,
     "/report/table": _OF_REPORT,
     "/alarms": ("alarms", "others"),
+    "/readings": ("model", "example"),
     "/alarms/{id}": ("row",),
     "/alarms/{id}/plane": ("row", "x", "y"),
     "/alarms/{id}/explanation": ("row",),
@@ -101,7 +102,20 @@ OWN_PARAMETERS = {
     "/sign-in": ("next",),
     "/sign-in/account/reply": ("code", "state"),
 }
-FIELDS = ("csrf", "key", "next", "verdict", "comment", "rank", "outcome", "language", "theme")
+FIELDS = (
+    "csrf",
+    "key",
+    "next",
+    "verdict",
+    "comment",
+    "rank",
+    "outcome",
+    "language",
+    "theme",
+    "row",
+    "action",
+    "model",
+)
 HEADERS = [
     *("Idempotency-Key", "Prefer", "Content-Type", "Content-Encoding", "Accept", "X-Request-ID"),
     *("Accept-Language", "Cookie", "If-None-Match", "traceparent", "Range", "X-CSRF-Token"),

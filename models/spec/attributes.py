@@ -48,6 +48,8 @@ class Attribute:
         return None
 
 
+SIMULATED = "simulated"
+"""Said of what no machine read, but a simulator made up."""
 DEFAULT = Attribute("equipment", {"en": "equipment", "ko": "설비", "ja": "設備"}, identity=True)
 """The identity where a spec declares no attributes; others may be said beside it, of any name."""
 

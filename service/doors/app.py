@@ -22,6 +22,7 @@ from ifonly.service.ask.warming import warm
 from ifonly.service.audit.recent_accesses import RecentAccesses
 from ifonly.service.audit.trust_root import sequencing, witness_of
 from ifonly.service.doors import kserve, mlflow
+from ifonly.service.doors.demonstration import Demonstration
 from ifonly.service.doors.events import routes as events
 from ifonly.service.doors.events.sorting import Sorter
 from ifonly.service.doors.http import (
@@ -164,6 +165,7 @@ def create_app(
                 accesses=RecentAccesses(),
                 issuer=issuer_of(settings),
                 sequencer=sequencer,
+                demonstration=demonstration_of(settings, told.is_set),
                 witness=witness_of(settings),
             )
             secret = partial(signing_secret, store.database, store.journal)
@@ -188,6 +190,8 @@ def create_app(
                 try:
                     yield
                 finally:
+                    if app.state.ifonly.demonstration is not None:
+                        app.state.ifonly.demonstration.stop()
                     if sorter is not None:
                         await anyio.to_thread.run_sync(sorter.stop)
                     if sender is not None:
@@ -298,6 +302,13 @@ def accounts_of(settings: Settings) -> Accounts | None:
     from ifonly.service.doors.pages.accounts import Accounts
 
     return Accounts.of(settings)
+
+
+def demonstration_of(settings: Settings, is_over: Callable[[], bool]) -> Demonstration | None:
+    """Simulated machines are for whoever tries the service alone: one with accounts is a plant's,
+    and of several processes only one would know of them."""
+    is_tried = settings.no_auth and settings.processes == 1
+    return Demonstration(is_over) if is_tried else None
 
 
 def sender_of(settings: Settings, store: Store, metrics: Metrics) -> Sender | None:

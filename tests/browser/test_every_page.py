@@ -59,6 +59,7 @@ def test_axe_finds_nothing_on_the_operators_pages(
         "/not-there": None,
         "/alarms": Role.OPERATOR,
         f"/alarms/{alarm}": Role.OPERATOR,
+        "/readings?example=two-failures": Role.OPERATOR,
     }.items():
         page = visit(path, role, **shown)
         settled(page, path)

@@ -51,6 +51,7 @@ SHOWS_NOTHING = {
     "/",
     "/models",
     "/models/{model}",
+    "/readings",
     "/api/v1/staged",
     "/api/v1/staged/{model}/{version}",
     "/models/{model}/staged/{version}",

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -226,6 +227,20 @@ def test_run_serves_on_until_it_is_stopped_and_ends_well() -> None:
         url = next(line for line in lines if line.startswith("Serving at ")).split()[2].rstrip(";")
         reply = httpx.get(f"{url}/healthz/ready", timeout=300, trust_env=False)
         assert reply.json() == {"status": "ready", "models": 1}
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+
+
+def test_run_with_demo_says_where_simulated_machines_are_seen_and_ends_well() -> None:
+    with _started("run", "--demo", "--port", "0") as (process, lines):
+        line = next(line for line in lines if "simulated machines" in line)
+        url = line.split()[-1].removesuffix("/alarms")
+        last = time.monotonic() + 300
+        found: dict[str, Any] = {"total": 0}
+        while not found["total"] and time.monotonic() < last:
+            found = httpx.get(f"{url}/api/v1/alarms", timeout=300, trust_env=False).json()
+            time.sleep(0.1)
+        assert found["alarms"][0]["equipment"].startswith("Simulated ")
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
 

@@ -126,6 +126,9 @@ ROUTES = {
     ("GET", "/models/{model}/staged/{version}/explanation"): SEND,
     ("GET", "/models/{model}/comparison"): SEND,
     ("POST", "/models/{model}/activation"): SEND,
+    ("POST", "/demonstration"): SEND,  # nobody's where there are accounts: see test_demonstration
+    ("GET", "/readings"): LIST,
+    ("POST", "/readings"): SEND,  # of a model: see below
     ("GET", "/alarms"): LIST,
     ("GET", "/alarms/events"): OWN,  # a sign that there is something, and of what: see below
     ("GET", "/alarms/{id}"): RECORD,
@@ -483,6 +486,23 @@ def test_what_tells_of_everything_is_for_who_may_see_everything(
         assert asker.ask(method, path, "", "nothing").status_code == 403, path
         if path in ("/metrics", "/api/v1/audit/verify"):
             assert api.get(path, headers=bearer(whole)).status_code == 200
+
+
+def test_readings_are_entered_for_models_and_lines_within_the_scope_alone(asker: Asker) -> None:
+    def entered(model: str, **said: str) -> httpx.Response:
+        values = {f"reading:{name}": str(value) for name, value in ROW.items()}
+        fields = values | {f"attribute:{name}": text for name, text in said.items()}
+        data = fields | {"csrf": asker.csrf, "action": "predict", "model": model}
+        return asker.pages.post("/readings", data=data)
+
+    may_enter = may(asker.role, ("POST", "/readings"))
+    statuses = [
+        entered(model, line=line).status_code
+        for model, line in ((HERE, "a"), (HERE, "b"), (HERE, ""), (ELSEWHERE, "a"))
+    ]
+    assert statuses == ([303, 422, 422, 404] if may_enter else [403] * 4)
+    if may_enter:  # the line that is theirs is chosen already
+        assert '<option value="a" selected>a</option>' in asker.pages.get("/readings").text
 
 
 def test_events_are_taken_of_services_within_the_scope_alone(

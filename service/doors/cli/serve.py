@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 from rich.text import Text
 
 from ifonly.explainers.wording import DEFAULT_LANGUAGES
@@ -24,6 +25,7 @@ from ifonly.service.doors.cli.connections import PatientOnlySoLong
 from ifonly.service.doors.cli.console import Failure, Models, err, out, registry, settings
 from ifonly.service.doors.cli.interpreter import settled
 from ifonly.service.doors.cli.processes import application, supervise
+from ifonly.service.doors.demonstration import NotShipped
 from ifonly.service.served.registry import Registry
 from ifonly.service.settings import Settings
 
@@ -79,16 +81,23 @@ def run(
     port: Port = None,
     models: Models = None,
     once: Annotated[bool, typer.Option("--once", help="Stop after the first explanation.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Send readings of twelve simulated machines meanwhile.")
+    ] = False,
 ) -> None:
     """Serve the models on loopback, to anybody here, and show a first alarm explained."""
+    if once and demo:
+        raise Failure("--once stops where --demo begins; give one of the two")
     chosen = settings(host=host, port=port, models=models, no_auth=True)
     if "log_level" not in chosen.model_fields_set:
         chosen = chosen.model_copy(update={"log_level": "WARNING"})  # keep the page tidy
     loaded = registry(chosen, warm=True)
     with listen(chosen.host, chosen.port) as listener:
         store.prepare(chosen)
-        server = _server(chosen, loaded)
-        greeter = Greeter(server, url_of(listener), once=once)
+        app = create_app(chosen.model_copy(update={"processes": 1}), loaded)
+        server = uvicorn.Server(_config(chosen, settled(app)))
+        begin = partial(demonstrate, app) if demo else greet
+        greeter = Greeter(server, url_of(listener), begin, once=once)
         greeter.start()
         _serve(server, listener)
         greeter.join()
@@ -97,12 +106,20 @@ def run(
 
 
 class Greeter(threading.Thread):
-    """Once the service is ready, asks it about a real alarm and shows what it answers."""
+    """Once the service is ready, has ``begin`` show what it does, with a client and its URL."""
 
-    def __init__(self, server: uvicorn.Server, url: str, *, once: bool) -> None:
+    def __init__(
+        self,
+        server: uvicorn.Server,
+        url: str,
+        begin: Callable[[httpx.Client, str], None],
+        *,
+        once: bool,
+    ) -> None:
         super().__init__(name="greeter", daemon=True)
         self._server = server
         self._url = url
+        self._begin = begin
         self._once = once
         self.failure: str | None = None
 
@@ -116,7 +133,9 @@ class Greeter(threading.Thread):
                 base_url=self._url, timeout=ANSWER_SECONDS, trust_env=False
             ) as client:
                 if self._is_ready(client):
-                    greet(client, self._url)
+                    self._begin(client, self._url)
+        except NotShipped as error:
+            self.failure = str(error)
         except httpx.HTTPStatusError as error:
             reply = error.response
             self.failure = f"{reply.url.path} answered {reply.status_code}: {reply.text}"
@@ -138,6 +157,23 @@ class Greeter(threading.Thread):
                 return False
             time.sleep(0.02)
         return False
+
+
+def demonstrate(app: FastAPI, client: httpx.Client, url: str) -> None:
+    """Have the simulated machines of ``app`` send their readings.
+
+    Raises
+    ------
+    NotShipped
+        If their model is not served.
+    """
+    state = app.state.ifonly
+    state.demonstration.start(url, state.registry)
+    out.print(
+        f"Twelve simulated machines send readings: {url}/alarms\n"
+        "None of it is real; records of it carry the attribute simulated.",
+        markup=False,
+    )
 
 
 def greet(client: httpx.Client, url: str) -> None:

@@ -14,6 +14,7 @@ from ifonly.service.audit.drafts import Drafting
 from ifonly.service.audit.recent_accesses import RecentAccesses
 from ifonly.service.audit.recorder import Recorder
 from ifonly.service.audit.runtime import Runtime
+from ifonly.service.doors.demonstration import Demonstration
 from ifonly.service.scheduling.admission import AdmissionQueue
 from ifonly.service.scheduling.rate_limit import Rates
 from ifonly.service.scheduling.worker_pools import Workers
@@ -46,6 +47,8 @@ class AppState(Runtime):
     """Set once the process is told to stop."""
     issuer: Issuer | None
     """Of tokens that are accepted beside API keys."""
+    demonstration: Demonstration | None = None
+    """The simulated machines; None: a service that has accounts, or several processes, has none."""
     witness: tuple[Signer | None, Sequence[VerifierKey]] = (None, ())
     """Who cosigns heads of which other logs."""
     """Confirms what KServe's clients are answered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ifonly.service.doors.pages import entrance, static_files
 from ifonly.service.doors.pages.auditor import routes as auditor
-from ifonly.service.doors.pages.operator import alarm, alarms
+from ifonly.service.doors.pages.operator import alarm, alarms, demonstration, readings
 from ifonly.service.doors.pages.steward import routes as steward
 from ifonly.service.doors.pages.steward import staged
 
@@ -13,6 +13,8 @@ ROUTERS = (
     entrance.router,
     alarms.router,
     alarm.router,
+    demonstration.router,
+    readings.router,
     auditor.router,
     steward.router,
     staged.router,

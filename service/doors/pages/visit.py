@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.service.access import ANYONE, Principal, Role
+from ifonly.service.doors.demonstration import Demonstration
 from ifonly.service.doors.http.context import AppState, application
 from ifonly.service.doors.pages.cookies import Cookies, new_token
 from ifonly.service.doors.pages.failures import Failures
@@ -49,6 +50,8 @@ class Visit:
     path: str
     """With its query: where to come back to."""
     has_accounts: bool
+    demonstration: Demonstration | None
+    """The simulated machines, once they have begun."""
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -105,6 +108,7 @@ async def read_visit(request: Request) -> Visit:
         next((t for t in THEMES if t == request.cookies.get(THEME)), "auto"),
         _path(request),
         not state.settings.no_auth,
+        plant if (plant := state.demonstration) is not None and plant.has_begun else None,
     )
     request.state.visit = visit = replace(visit, principal=await _principal(state, given))
     return visit

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import format_sse_event
 
+from ifonly.models.errors import UnknownModel
+from ifonly.service.access import Role
 from ifonly.service.audit.alarms import given
 from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.authentication import Admitted
@@ -75,6 +78,28 @@ async def list_alarms(
         deeds=partial(episodes.deeds, tag=tag),
         may_act=bool(visit.roles & permissions.PAGES["POST", "/alarms/{id}/actions"]),
         moved=moved,
+        # Whoever comes to it first has nothing to look at.
+        is_first=not (found[0].entries or found[1].entries or equipment.is_there),
+        example=_example(state),
+        may_demonstrate=_may_demonstrate(state, visit.roles),
+    )
+
+
+def _example(state: AppState) -> str:
+    """Where the form with the first example that a model ships is; empty: none ships any."""
+    for name in state.registry.names():
+        with suppress(UnknownModel):
+            for example in state.registry.find(name).deployed.examples:
+                return "/readings?" + urlencode({"model": name, "example": example.id})
+    return ""
+
+
+def _may_demonstrate(state: AppState, roles: frozenset[Role]) -> bool:
+    return (
+        state.demonstration is not None
+        and not state.demonstration.is_running
+        and state.demonstration.is_offered(state.registry)
+        and bool(roles & permissions.PAGES["POST", "/demonstration"])
     )
 
 

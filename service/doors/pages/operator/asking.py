@@ -26,17 +26,19 @@ async def ask(
     model: ServedModel,
     question: Wire,
     work: Callable[[], R],
-    about: Record,
+    about: Record | None,
     patience: float = math.inf,
 ) -> Recorded[R]:
-    """The reply, and a record of it about ``about``; of what failed there is one too.
+    """The reply, and a record of it about ``about`` (None: a reading that is new); of what failed
+    there is one too.
 
     Raises
     ------
     ServiceError, Refusal, GraphError
         As the API's route of this question.
     """
-    recorder = context_of(request).recorder(about.facts.id, about.facts.time_us)
+    of = () if about is None else (about.facts.id, about.facts.time_us)
+    recorder = context_of(request).recorder(*of)
     try:
         return await recorder.answer(kind, model, question, work, patience)
     # A page's question that fails leaves a record too, as the API's does.

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.models.errors import InvalidInstance
+from ifonly.models.spec.attributes import SIMULATED
 from ifonly.service.audit.alarms import ranks, told
 from ifonly.service.doors.pages.operator.listing import title_of
 from ifonly.service.doors.pages.operator.subject import Subject, model_of, path_of, subjects
@@ -214,7 +215,7 @@ def _place(episode: Episode, model: ServedModel | None, tag: Language) -> str:
     others = [
         f"{label_or(labels.get(name, {}), tag, name)} {value}"
         for name, value in episode.said.items()
-        if name != identity
+        if name not in (identity, SIMULATED)  # of which there is a badge
     ]
     return " · ".join([*others, title])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ifonly.explainers.wording import Language
 from ifonly.models.errors import InvalidInstance
+from ifonly.models.spec.attributes import SIMULATED
 from ifonly.service.doors.pages.operator.subject import (
     Subject,
     is_alarm,
@@ -42,6 +43,8 @@ class PredictionEntry:
     alarms: int
     claim: str | None
     """What an explanation says; None: none was asked for yet."""
+    is_simulated: bool
+    """Whether it says of itself that no machine read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ def _entry(
         len(rows),
         sum(alarm for alarm, _ in shown),
         _claim(facts),
+        bool(rows) and SIMULATED in rows[0].attributes,
     )
 
 
