@@ -97,6 +97,7 @@ OWN_PARAMETERS = {
     "/alarms/{id}/explanation": ("row",),
     "/alarms/{id}/what-if": ("row",),
     "/alarms/{id}/what-if/record": ("row",),
+    "/alarms/{id}/curves": ("row",),
     "/alarms/{id}/reviews": ("of",),
     "/sign-in": ("next",),
     "/sign-in/account/reply": ("code", "state"),

@@ -135,6 +135,7 @@ PAGES = {
     ("POST", "/alarms/{id}/explanation"): _ASKS,
     ("POST", "/alarms/{id}/what-if"): _ASKS,
     ("POST", "/alarms/{id}/what-if/record"): _ASKS,
+    ("POST", "/alarms/{id}/curves"): _ASKS,
     ("GET", "/alarms/{id}/plane"): _ASKS,
     ("POST", "/alarms/{id}/reviews"): _ACTS,
     ("POST", "/alarms/{id}/actions"): _ACTS,

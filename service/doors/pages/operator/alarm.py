@@ -1,4 +1,4 @@
-"""Routes of one alarm: its page, its explanation, what-if, and the plane of two levers."""
+"""Routes of one alarm: its page, its explanation, what-if, curves and the plane of two levers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ifonly.explainers.wording import LANGUAGES, Language
-from ifonly.service.ask import answering
+from ifonly.service.ask import answering, read_request
 from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.curves import curves_of
 from ifonly.service.ask.looking_on import looks_on
 from ifonly.service.ask.plane import plane_of
 from ifonly.service.audit import records as api_trail
@@ -19,7 +20,7 @@ from ifonly.service.audit import reviews
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
 from ifonly.service.doors.pages.operator import answer as answers
-from ifonly.service.doors.pages.operator import plane_drawing, subject
+from ifonly.service.doors.pages.operator import curve_drawing, plane_drawing, subject
 from ifonly.service.doors.pages.operator.asking import ask
 from ifonly.service.doors.pages.operator.case import (
     ALTERNATIVES,
@@ -47,6 +48,8 @@ router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=Fa
 
 MOST_VALUES = 49
 """Of each lever of the plane."""
+MOST_ALONG = 97
+"""Values along one slider."""
 # PostgreSQL refuses texts with a NUL: that would be a failure of ours.
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
 Row = Annotated[int | None, Query(ge=0, le=requests.MAX_INSTANCES)]
@@ -220,12 +223,45 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
     return page(request, "operator/outcome.html", outcome=shown, kept=answer.audit.id)
 
 
-async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfRequest:
-    """The body names what is set; the rest of the question is the alarm's."""
+@router.post("/{id}/curves")
+async def curves(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The model's word along each slider, the others as they are set; a preview, too."""
+    visit = visit_of(request)
+    body = await _set(request)
+    case = await _found(request, state, id, row)
+    model, question = served(case)
+    settings: dict[int, float] = {}
+    if body["set"] != {}:  # before anything is set, the curves are those of the row itself
+        asked = {"instance": dict(case.subject.instance), **body}
+        settings = read_request.settings(validation.read(requests.WhatIfRequest, asked).set_, model)
+
+    def drawn() -> Response:
+        assert case.problem is not None
+        sliders = case.sliders
+        columns = [lever.column for lever in sliders]
+        found = curves_of(model, question, case.problem, settings, columns, MOST_ALONG)
+        demand = question.target.demand
+        return page(
+            request,
+            "operator/curves.html",
+            curves=curve_drawing.drawn(found, sliders, model, question.target, visit.language),
+            demand_percent="" if demand is None else said_demand(demand),
+        )
+
+    return await state.previewed(drawn)
+
+
+async def _set(request: Request) -> dict[str, Any]:
+    """Only ``set``: the instance is the recorded one, not what a browser says it was."""
     body = await read_aside(await request.body(), application(request).parsers)
-    # Only `set`: the instance is the recorded one, not what a browser says it was.
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
+    return body
+
+
+async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfRequest:
+    """The body names what is set; the rest of the question is the alarm's."""
+    body = await _set(request)
     if body["set"] == {}:
         problem = "set something first: what is saved is what was set"
         raise InvalidRequest(RequestPart.REQUEST, [Fault(("set",), problem)])

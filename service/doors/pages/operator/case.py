@@ -53,12 +53,15 @@ class CasePage:
         return any(lever.kind != "locked" for lever in self.levers)
 
     @property
+    def sliders(self) -> list[LeverControl]:
+        return [lever for lever in self.levers if lever.kind == "slider"]
+
+    @property
     def planar(self) -> list[LeverControl]:
         """Levers that a plane can be made of: first what the suggestion sets, then what follows
         from that."""
-        found = [lever for lever in self.levers if lever.kind == "slider"]
         first = {} if self.answer is None else _moved(self.answer)
-        return sorted(found, key=lambda lever: first.get(lever.name, 2))
+        return sorted(self.sliders, key=lambda lever: first.get(lever.name, 2))
 
 
 def read_case(state: AppState, identity: str, number: int, tag: Language) -> CasePage:

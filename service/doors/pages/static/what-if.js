@@ -1,7 +1,9 @@
-// Sliders: what is set is asked about as it moves; what follows moves along.
+// Sliders: what is set is asked about as it moves; what follows moves along. Above each, the curve of
+// the model's word along it; below them, the plane of two: a click there sets both.
 "use strict";
 
 (() => {
+  const REST_MS = 150;
   const packed = document.querySelector(".later > template");
   packed.replaceWith(packed.content);
   const section = document.getElementById("what-if");
@@ -12,8 +14,22 @@
   const settings = new Map(); // feature to the value it is set to, as the form writes it
   let asking = null;
   let timer = 0;
+  let drawing = null;
+  let rested = 0;
 
   const slider = (lever) => lever.querySelector("input[type=range]");
+  const field = (lever) => lever.querySelector("input[type=number]");
+
+  // Where a slider stands, on its curve and in the number beside it.
+  function place(lever) {
+    const input = slider(lever);
+    if (!input) return;
+    const missing = lever.dataset.present === "" && !lever.matches(".set, .follows");
+    field(lever).value = missing ? "" : String(Number(Number(input.value).toFixed(Number(lever.dataset.decimals))));
+    const share = (Number(input.value) - Number(input.min)) / (Number(input.max) - Number(input.min) || 1);
+    const mark = lever.querySelector(".curve-place .at");
+    if (mark) mark.setAttribute("d", missing ? "" : `M${(share * mark.ownerSVGElement.viewBox.baseVal.width).toFixed(1)} 0v${mark.ownerSVGElement.viewBox.baseVal.height}`);
+  }
 
   function inWords(lever, value) {
     const digits = Number(lever.dataset.decimals);
@@ -32,6 +48,7 @@
     if (input) input.setAttribute("aria-valuetext", text);
     const release = lever.querySelector(".release");
     if (release) release.hidden = state !== "set";
+    place(lever);
   }
 
   // What is not set is as it was read, until an answer says that it follows.
@@ -40,7 +57,7 @@
     const output = lever.querySelector("output");
     if (input) input.value = lever.dataset.present;
     for (const radio of lever.querySelectorAll("input[type=radio]")) radio.checked = radio.value === lever.dataset.present;
-    show(lever, output ? output.dataset.present : "", "stays");
+    show(lever, output ? output.dataset.present : lever.dataset.said || "", "stays");
   }
 
   function set(feature, value) {
@@ -66,16 +83,39 @@
     history.replaceState(null, "", said ? `#${said}` : location.pathname + location.search);
   }
 
-  async function ask(path = "") {
+  function post(path, signal) {
+    return fetch(`${section.dataset.address}/${path}?row=${section.dataset.row}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": section.dataset.token, "HX-Request": "true" },
+      body: body(),
+      signal,
+    });
+  }
+
+  // Curves move when others are set: once sliders rest, for nobody reads a curve while it changes.
+  async function curves() {
+    if (!document.getElementById("curve-legend")) return;
+    drawing?.abort();
+    const mine = (drawing = new AbortController());
+    try {
+      const reply = await post("curves", mine.signal);
+      const text = await reply.text();
+      if (!reply.ok || mine.signal.aborted) return;
+      const drawn = document.createElement("template");
+      drawn.innerHTML = text;
+      for (const part of drawn.content.querySelectorAll("[data-put]")) document.getElementById(part.dataset.put)?.replaceChildren(part);
+      for (const lever of levers.values()) place(lever);
+      section.dataset.drawn = String(Number(section.dataset.drawn || 0) + 1);
+    } catch (error) {
+      if (error.name !== "AbortError") for (const old of section.querySelectorAll(".curve-place")) old.replaceChildren();
+    }
+  }
+
+  async function ask(path = "what-if") {
     if (asking) asking.abort();
     const mine = (asking = new AbortController());
     try {
-      const reply = await fetch(`${section.dataset.address}${path}?row=${section.dataset.row}`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-CSRF-Token": section.dataset.token, "HX-Request": "true" },
-        body: body(),
-        signal: mine.signal,
-      });
+      const reply = await post(path, mine.signal);
       const text = await reply.text();
       if (mine.signal.aborted) return;
       outcome.innerHTML = text;
@@ -108,6 +148,8 @@
     remember();
     if (keep) keep.disabled = !settings.size;
     clearTimeout(timer);
+    clearTimeout(rested);
+    rested = setTimeout(curves, REST_MS);
     if (settings.size) {
       timer = setTimeout(ask, 20);
     } else {
@@ -128,24 +170,40 @@
 
   section.addEventListener("input", (event) => {
     const lever = event.target.closest(".lever");
-    if (!lever) return;
+    if (!lever || event.target.type === "number") return;
     if (event.target.type === "radio" && event.target.value === lever.dataset.present) settings.delete(lever.dataset.feature);
     else set(lever.dataset.feature, event.target.value);
     changed();
   });
 
+  // A number is set once it is written: on the way to 55 stands a 5.
+  section.addEventListener("change", (event) => {
+    if (event.target.type !== "number") return;
+    const { value, min, max } = event.target;
+    const lever = event.target.closest(".lever");
+    if (value === "") letGo(lever);
+    else set(lever.dataset.feature, String(Math.min(Math.max(Number(value), Number(min)), Number(max))));
+    changed();
+  });
+
+  section.querySelector("form.levers").addEventListener("submit", (event) => event.preventDefault());
+
+  function letGo(lever) {
+    settings.delete(lever.dataset.feature);
+    rest(lever);
+  }
+
   section.addEventListener("click", (event) => {
     const release = event.target.closest(".release");
     if (!release) return;
     const lever = release.closest(".lever");
-    settings.delete(lever.dataset.feature);
-    rest(lever);
+    letGo(lever);
     slider(lever).focus();
     changed();
   });
 
   document.getElementById("reset")?.addEventListener("click", () => apply({}));
-  keep?.addEventListener("click", () => ask("/record"));
+  keep?.addEventListener("click", () => ask("what-if/record"));
   toSuggestion?.addEventListener("click", () => {
     const found = suggestion();
     if (found) apply(JSON.parse(found.dataset.settings));
@@ -163,4 +221,5 @@
 
   const said = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
   if (Object.keys(said).length) apply(said);
+  else curves();
 })();
