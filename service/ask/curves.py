@@ -42,7 +42,9 @@ def curves_of(
     for lever in levers:
         here = [settings.get(lever, float(problem.factual[lever]))]
         # Where it stands is on its curve too, so that the two cannot disagree; NaN is no place.
-        values = np.union1d(spread(problem.single_axes[lever], most), [x for x in here if not math.isnan(x)])
+        values = np.union1d(
+            spread(problem.single_axes[lever], most), [x for x in here if not math.isnan(x)]
+        )
         others = {j: value for j, value in settings.items() if j != lever}
         columns = (lever, *others)
         rows = np.column_stack([values, np.tile([*others.values()], (len(values), 1))])

@@ -27,6 +27,7 @@ from ifonly.service.doors.pages.operator.case import (
     CasePage,
     SettableAlarm,
     case_of,
+    held,
     points,
     read_case,
     served,
@@ -287,19 +288,27 @@ async def plane(
     model, question = served(case)
     levers = _two(case, x, y)
     columns = levers[0].column, levers[1].column
-    shown = points(case, levers)
+    shown, fixed = points(case, levers), held(case, levers)
     through = [(x, y) for x, y, _ in shown]
 
     demand = question.target.demand
 
     def drawn() -> Response:
-        found = plane_of(model, question, columns, MOST_VALUES, through)
+        found = plane_of(
+            model,
+            question,
+            columns,
+            MOST_VALUES,
+            through,
+            {each.lever.column: each.value for each in fixed},
+        )
         return page(
             request,
             "operator/plane.html",
             plane=plane_drawing.drawn(found, model, visit.language, shown),
             case=case,
             levers=levers,
+            held=fixed,
             predictor=model.asked_at,
             has_copy=model.deployed.has_copy,
             demand_percent="" if demand is None else said_demand(demand),

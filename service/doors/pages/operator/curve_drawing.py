@@ -21,8 +21,9 @@ from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.labels import label as label_of
 
-ACROSS, DOWN, ROOM = 300, 40, 2
-"""Size of a drawing, which is stretched to the slider's width; room above and below the curve."""
+ACROSS, DOWN, ROOM, STRIP = 300, 40, 2, 5
+"""Size of a drawing, which is stretched to the slider's width; room above and below the curve; the
+strip below it, of what is not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class CurvesDrawing:
     """Heights from which on it is as probable as is demanded."""
     across: int = ACROSS
     down: int = DOWN
+    strip: int = STRIP
 
 
 def drawn(

@@ -120,6 +120,7 @@
       if (mine.signal.aborted) return;
       outcome.innerHTML = text;
       follow();
+      mark();
     } catch (error) {
       if (error.name !== "AbortError") outcome.textContent = outcome.dataset.failed;
     }
@@ -146,6 +147,7 @@
 
   function changed() {
     remember();
+    mark();
     if (keep) keep.disabled = !settings.size;
     clearTimeout(timer);
     clearTimeout(rested);
@@ -215,7 +217,99 @@
     section.scrollIntoView();
     document.getElementById("what-if-title").focus({ preventScroll: true });
   });
-  document.addEventListener("htmx:after:swap", () => {
+  // --- the plane of two levers ---
+
+  let at = null; // the cell that is pointed at: column and row, from below
+
+  function plane() {
+    const svg = document.querySelector(".plane > svg");
+    if (!svg) return null;
+    const read = (name) => JSON.parse(svg.dataset[name]);
+    const [left, top, across, down] = read("frame");
+    const xs = read("xs");
+    const ys = read("ys");
+    const ends = (values) => {
+      const last = values.length - 1;
+      return last ? [values[0] - (values[1] - values[0]) / 2, values[last] + (values[last] - values[last - 1]) / 2] : [values[0] - 0.5, values[0] + 0.5];
+    };
+    const share = (values, value) => (value - ends(values)[0]) / (ends(values)[1] - ends(values)[0]);
+    return {
+      svg, xs, ys, left, top, across, down,
+      lever: (axis) => levers.get(svg.dataset[axis]),
+      x: (value) => left + across * share(xs, value),
+      y: (value) => top + down * (1 - share(ys, value)),
+      value: (values, part) => ends(values)[0] + part * (ends(values)[1] - ends(values)[0]),
+      held: read("held"),
+      said: (i, j) => read("words")[read("cells")[j][i]],
+    };
+  }
+
+  const nearest = (values, value) => values.reduce((best, each, k) => (Math.abs(each - value) < Math.abs(values[best] - value) ? k : best), 0);
+
+  function read(drawn) {
+    const [i, j] = at;
+    const texts = [["x", drawn.xs[i]], ["y", drawn.ys[j]]].map(([axis, value]) => `${drawn.lever(axis).querySelector("label").textContent} ${inWords(drawn.lever(axis), value)}`);
+    document.querySelector(".plane-reading").textContent = `${texts.join(", ")}: ${drawn.said(i, j)}`;
+    const [x, y] = [drawn.x(drawn.xs[i]), drawn.y(drawn.ys[j])];
+    drawn.svg.querySelector(".cursor").setAttribute("d", `M${drawn.left} ${y}h${drawn.across}M${x} ${drawn.top}v${drawn.down}`);
+  }
+
+  const same = (one, other) => one === other || (one && other && Number(one) === Number(other));
+
+  // Where the sliders stand, if this is the plane of what they say: all else as it holds it.
+  function mark() {
+    const drawn = plane();
+    if (!drawn) return;
+    const { x, y } = drawn.svg.dataset;
+    const others = [...settings].filter(([feature]) => feature !== x && feature !== y);
+    const isHere = settings.size && others.length === Object.keys(drawn.held).length && others.every(([feature, value]) => same(drawn.held[feature], value));
+    const spot = drawn.svg.querySelector(".set-here");
+    spot.setAttribute("cx", isHere ? drawn.x(Number(slider(drawn.lever("x")).value)) : -99);
+    spot.setAttribute("cy", isHere ? drawn.y(Number(slider(drawn.lever("y")).value)) : -99);
+  }
+
+  function pointed(event) {
+    const drawn = plane();
+    const spot = new DOMPoint(event.clientX, event.clientY).matrixTransform(drawn.svg.getScreenCTM().inverse());
+    const [across, up] = [(spot.x - drawn.left) / drawn.across, 1 - (spot.y - drawn.top) / drawn.down];
+    if (Math.min(across, up) < 0 || Math.max(across, up) > 1) return null;
+    at = [nearest(drawn.xs, drawn.value(drawn.xs, across)), nearest(drawn.ys, drawn.value(drawn.ys, up))];
+    return drawn;
+  }
+
+  function take(drawn) {
+    const number = (axis, value) => String(Number(value.toFixed(Number(drawn.lever(axis).dataset.decimals))));
+    const { x, y } = drawn.svg.dataset;
+    apply({ ...drawn.held, [x]: number("x", drawn.xs[at[0]]), [y]: number("y", drawn.ys[at[1]]) });
+  }
+
+  const onPlane = (event) => event.target.closest?.(".plane > svg");
+
+  document.addEventListener("pointermove", (event) => {
+    const drawn = onPlane(event) && pointed(event);
+    if (drawn) read(drawn);
+  });
+  document.addEventListener("click", (event) => {
+    const drawn = onPlane(event) && pointed(event);
+    if (!drawn) return;
+    read(drawn);
+    take(drawn);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!onPlane(event) || event.ctrlKey || event.altKey || event.metaKey) return;
+    const drawn = plane();
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1], Enter: [0, 0] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    at ??= [nearest(drawn.xs, Number(slider(drawn.lever("x")).value)), nearest(drawn.ys, Number(slider(drawn.lever("y")).value))];
+    at = at.map((k, axis) => Math.min(Math.max(k + step[axis], 0), [drawn.xs, drawn.ys][axis].length - 1));
+    read(drawn);
+    if (event.key === "Enter") take(drawn);
+  });
+
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (document.querySelector(".plane .cursor")?.getAttribute("d") === "") at = null; // another plane
+    mark();
     if (toSuggestion) toSuggestion.disabled = !suggestion();
   });
 
