@@ -94,6 +94,7 @@ OWN_PARAMETERS = {
     "/alarms": ("alarms", "others"),
     "/alarms/{id}": ("row",),
     "/alarms/{id}/plane": ("row", "x", "y"),
+    "/alarms/{id}/readings": ("row",),
     "/alarms/{id}/explanation": ("row",),
     "/alarms/{id}/what-if": ("row",),
     "/alarms/{id}/what-if/record": ("row",),

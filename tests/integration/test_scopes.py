@@ -134,6 +134,7 @@ ROUTES = {
     ("POST", "/alarms/{id}/what-if/record"): RECORD,
     ("POST", "/alarms/{id}/curves"): RECORD,
     ("GET", "/alarms/{id}/plane"): RECORD,
+    ("GET", "/alarms/{id}/readings"): RECORD,
     ("POST", "/alarms/{id}/reviews"): RECORD,
     ("POST", "/alarms/{id}/actions"): RECORD,
 }

@@ -137,6 +137,7 @@ PAGES = {
     ("POST", "/alarms/{id}/what-if/record"): _ASKS,
     ("POST", "/alarms/{id}/curves"): _ASKS,
     ("GET", "/alarms/{id}/plane"): _ASKS,
+    ("GET", "/alarms/{id}/readings"): _ASKS,
     ("POST", "/alarms/{id}/reviews"): _ACTS,
     ("POST", "/alarms/{id}/actions"): _ACTS,
 }

@@ -1,4 +1,4 @@
-"""Routes of one alarm: its page, its explanation, what-if, curves and the plane of two levers."""
+"""Routes of one alarm: its page, its explanation and readings, what-if, curves and the plane."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from ifonly.service.audit import reviews
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
 from ifonly.service.doors.pages.operator import answer as answers
-from ifonly.service.doors.pages.operator import curve_drawing, plane_drawing, subject
+from ifonly.service.doors.pages.operator import curve_drawing, plane_drawing, readings, subject
 from ifonly.service.doors.pages.operator.asking import ask
 from ifonly.service.doors.pages.operator.case import (
     ALTERNATIVES,
     CasePage,
     SettableAlarm,
     case_of,
+    gone,
     held,
     points,
     read_case,
@@ -41,6 +42,8 @@ from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.visit import Visit, form_value, visit_of, whole
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store.earlier import earlier
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import requests, trail, validation
 from ifonly.service.words.claims import is_past
@@ -83,7 +86,35 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
         row=row or 0,
         is_new=False,
         alarm=_alarm(case),
+        strip=None if case.model is None else readings.strip_of(about, case.model, visit.language),
+        wants_past=case.model is not None and _names_equipment(about, case.model),
     )
+
+
+@router.get("/{id}/readings")
+async def strip(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The readings with those of the hour before, of the same equipment: after the page, for it
+    reads many records."""
+    visit = visit_of(request)
+    database = state.store.database
+    about = await state.readers.run(partial(subject.read_one, database, id, row or 0))
+    model = subject.model_of(about.record, state.registry)
+    if model is None:
+        raise gone(about)
+
+    def read() -> readings.ReadingStrip:
+        past = None
+        if _names_equipment(about, model):
+            said = model.deployed.spec.attributes.place(about.attributes)
+            past = readings.past_of(earlier(database, about.record, said), about, model)
+        return readings.strip_of(about, model, visit.language, past)
+
+    found = await state.readers.run(read)
+    return page(request, "operator/readings.html", strip=found, wants_past=False)
+
+
+def _names_equipment(about: Subject, model: ServedModel) -> bool:
+    return model.deployed.spec.attributes.equipment(about.attributes) is not None
 
 
 def _alarm(case: CasePage) -> Mapping[str, Any]:

@@ -146,7 +146,7 @@ def settable(state: AppState, identity: str, number: int) -> SettableAlarm:
     about = subject.read_one(state.store.database, identity, number)
     model = subject.model_of(about.record, state.registry)
     if model is None:
-        raise _gone(about)
+        raise gone(about)
     request = request_of(about)
     moves = read_request.semantics(request.semantics, model) is not Semantics.INDEPENDENT
     aims = request.target or model.decision.desired is not None
@@ -168,11 +168,12 @@ def served(case: CasePage) -> tuple[ServedModel, Question]:
         If it cannot be asked any more.
     """
     if case.model is None or case.question is None:
-        raise _gone(case.subject)
+        raise gone(case.subject)
     return case.model, case.question
 
 
-def _gone(about: Subject) -> UnknownRecord:
+def gone(about: Subject) -> UnknownRecord:
+    """Its model is not served any more."""
     return UnknownRecord(about.record.facts.id, "model that can be asked about record")
 
 
