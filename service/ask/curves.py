@@ -10,7 +10,7 @@ import numpy as np
 
 from ifonly.explainers.problem import Problem
 from ifonly.service.ask.question import Question
-from ifonly.service.ask.tried import Floats, Settings, Tried, spread, tried
+from ifonly.service.ask.trials import Floats, Trials, TrialScores, spread, tried
 from ifonly.service.served.registry import ServedModel
 
 
@@ -21,7 +21,7 @@ class Curve:
     lever: int
     values: Floats
     """``(n,)``, ascending."""
-    said: Tried
+    said: TrialScores
     """Of each."""
 
 
@@ -36,7 +36,7 @@ def curves_of(
     """The model's word on ``most`` values at most of each of ``levers``, the others set as
     ``settings`` say or not set; what follows moves. All curves are asked in one call.
 
-    ``problem``: what ``question`` is. Raises as :func:`ifonly.service.ask.tried.tried`.
+    ``problem``: what ``question`` is. Raises as :func:`ifonly.service.ask.trials.tried`.
     """
     asked = []
     for lever in levers:
@@ -48,7 +48,7 @@ def curves_of(
         others = {j: value for j, value in settings.items() if j != lever}
         columns = (lever, *others)
         rows = np.column_stack([values, np.tile([*others.values()], (len(values), 1))])
-        asked.append(Settings(columns, rows))
+        asked.append(Trials(columns, rows))
     if not asked:
         return []
     said = tried(model, question, problem, asked)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.service.ask.question import Question, problem_of
-from ifonly.service.ask.tried import Settings, spread, tried
+from ifonly.service.ask.trials import Trials, spread, tried
 from ifonly.service.served.registry import ServedModel
 
 
@@ -55,7 +55,7 @@ def plane_of(
     held = {j: value for j, value in (held or {}).items() if j not in levers}
     values = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     values = np.hstack([values, np.tile([*held.values()], (len(values), 1))])
-    (found,) = tried(model, question, problem, [Settings((*levers, *held), values)])
+    (found,) = tried(model, question, problem, [Trials((*levers, *held), values)])
     shape = (len(ys), len(xs))
     return Plane(
         levers,

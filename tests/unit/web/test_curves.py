@@ -16,7 +16,7 @@ from ifonly.models.schema import Task
 from ifonly.service.ask.curves import Curve, curves_of
 from ifonly.service.ask.plane import plane_of
 from ifonly.service.ask.question import Question, Rung, problem_of
-from ifonly.service.ask.tried import stretches
+from ifonly.service.ask.trials import stretches
 from ifonly.service.ask.what_if import what_if
 from ifonly.service.doors.pages.operator import curve_drawing
 from ifonly.service.doors.pages.operator.levers import LeverControl, levers_of

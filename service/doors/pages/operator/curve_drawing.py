@@ -15,7 +15,7 @@ from ifonly.explainers.wording.numerals import figure, percentage
 from ifonly.models.predictor import Scores
 from ifonly.models.schema import Task
 from ifonly.service.ask.curves import Curve
-from ifonly.service.ask.tried import Bools, Floats, stretches
+from ifonly.service.ask.trials import Bools, Floats, stretches
 from ifonly.service.doors.pages.operator.levers import LeverControl
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
@@ -27,7 +27,7 @@ strip below it, of what is not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class SliderStretch:
     """Part of a slider."""
 
     x: float
@@ -42,9 +42,9 @@ class CurveDrawing:
     summary: str
     """The same in words."""
     path: str
-    works: tuple[Stretch, ...]
+    works: tuple[SliderStretch, ...]
     """Where all that is demanded of an answer is met, and every rule kept."""
-    forbidden: tuple[Stretch, ...]
+    forbidden: tuple[SliderStretch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +156,9 @@ def _places(values: Floats, lever: LeverControl) -> Floats:
     return np.round(ACROSS * (values - low) / ((high - low) or 1.0), 1)
 
 
-def _drawn_stretches(mask: Bools, places: Floats) -> Iterator[Stretch]:
+def _drawn_stretches(mask: Bools, places: Floats) -> Iterator[SliderStretch]:
     """Each run of values, to halfway to those beside it."""
     edges = np.concatenate((places[:1], (places[1:] + places[:-1]) / 2, places[-1:]))
     for i, k in stretches(mask):
         left, right = float(edges[i]), float(edges[k + 1])
-        yield Stretch(round(left, 1), round(max(right - left, 1.0), 1))
+        yield SliderStretch(round(left, 1), round(max(right - left, 1.0), 1))

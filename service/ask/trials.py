@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class Trials:
     """Columns that are set, and to what: ``values`` is ``(n, len(columns))``."""
 
     columns: tuple[int, ...]
@@ -27,7 +27,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Tried:
+class TrialScores:
     """What the model says of settings; each array is of ``n``."""
 
     scores: Scores
@@ -40,8 +40,8 @@ class Tried:
 
 
 def tried(
-    model: ServedModel, question: Question, problem: Problem, asked: Sequence[Settings]
-) -> list[Tried]:
+    model: ServedModel, question: Question, problem: Problem, asked: Sequence[Trials]
+) -> list[TrialScores]:
     """What the model says of each of ``asked``, by one call. What is set is set everywhere; what
     follows from it moves, all else stays.
 
@@ -68,7 +68,7 @@ def tried(
     scores = model.deployed.predictor.score(np.concatenate(scored))
     of_each = np.split(scores, np.cumsum([len(each) for each in scored])[:-1])
     return [
-        Tried(
+        TrialScores(
             said,
             question.target.decision_alone.met(said) & known,
             question.target.met(said) & known,
@@ -78,7 +78,7 @@ def tried(
     ]
 
 
-def _actions(problem: Problem, settings: Settings) -> Floats:
+def _actions(problem: Problem, settings: Trials) -> Floats:
     actions = np.repeat(problem.factual[np.newaxis], len(settings.values), axis=0)
     actions[:, list(settings.columns)] = settings.values
     return actions
