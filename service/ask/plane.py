@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,8 +40,9 @@ def plane_of(
     held: Mapping[int, float] | None = None,
 ) -> Plane:
     """The model's word on every setting of two levers, ``most`` values of each at most, and those
-    of the points ``through``; asked in one call. Both levers are set everywhere, and so are those
-    of ``held``, each to its value; what follows from them moves, all else stays.
+    of the points ``through`` that are numbers; asked in one call. Both levers are set
+    everywhere, and so are those of ``held``, each to its value; what follows from them moves, all
+    else stays.
 
     Raises
     ------
@@ -49,8 +51,10 @@ def plane_of(
     """
     problem = problem_of(model, question)
     xs, ys = (
-        np.union1d(spread(problem.single_axes[j], most), [point[k] for point in through])
-        for k, j in enumerate(levers)
+        np.union1d(spread(problem.single_axes[j], most), [x for x in places if not math.isnan(x)])
+        for j, places in zip(
+            levers, zip(*through, strict=True) if through else ((), ()), strict=True
+        )
     )
     held = {j: value for j, value in (held or {}).items() if j not in levers}
     values = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)

@@ -18,7 +18,7 @@ from ifonly.service.ask.plane import plane_of
 from ifonly.service.ask.question import Question, Rung, problem_of
 from ifonly.service.ask.trials import stretches
 from ifonly.service.ask.what_if import what_if
-from ifonly.service.doors.pages.operator import curve_drawing
+from ifonly.service.doors.pages.operator import curve_drawing, plane_drawing
 from ifonly.service.doors.pages.operator.levers import LeverControl, levers_of
 from ifonly.service.served.causal_model import Semantics
 from ifonly.service.served.registry import Registry, ServedModel
@@ -119,6 +119,18 @@ def test_a_plane_holds_what_else_is_set(model: ServedModel) -> None:
         assert asked.after.scores[0] == plane.scores[j, i, 0]
     free = plane_of(model, question, (speed, process), 5)
     assert (free.scores != plane.scores).any()
+
+
+def test_what_was_not_read_is_no_place_in_a_plane(model: ServedModel) -> None:
+    question = question_of(model)
+    columns = model.schema.index(SPEED), model.schema.index(TORQUE)
+    plane = plane_of(model, question, columns, 5, [(float("nan"), 50.03), (1_500.0, float("nan"))])
+    assert np.isfinite(plane.xs).all()
+    assert np.isfinite(plane.ys).all()
+    assert 1_500.0 in plane.xs
+    assert 50.03 in plane.ys
+    here = [(float("nan"), 50.03, "now")]
+    assert plane_drawing.drawn(plane, model, "en", here).points == ()
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)

@@ -209,18 +209,29 @@ def _told(
     plane: Plane, model: ServedModel, tag: Language
 ) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
     """What is said of every cell: each text once, and for each cell which."""
-    words: dict[str, int] = {}
-
-    def word(row: int, column: int) -> int:
+    shape = plane.flips.shape
+    # Of scores that differ in the fifth digit one is told, on its side of the threshold: to write
+    # thousands of numbers would cost more than to ask the model for them.
+    kinds = np.dstack([_rounded(plane.scores), plane.flips, plane.allowed]).reshape(
+        shape[0] * shape[1], -1
+    )
+    _, first, which = np.unique(kinds, axis=0, return_index=True, return_inverse=True)
+    words = []
+    for row, column in zip(*np.unravel_index(first, shape), strict=True):
         parts = [
-            _said(plane, model, row, column),
+            _said(plane, model, int(row), int(column)),
             say("plane.clear" if plane.flips[row, column] else "plane.alarm", tag),
         ]
         parts += [] if plane.allowed[row, column] else [say("plane.not_allowed", tag)]
-        return words.setdefault(" · ".join(parts), len(words))
+        words.append(percents(" · ".join(parts), tag))
+    cells: list[list[int]] = which.reshape(*shape).tolist()
+    return tuple(words), tuple(map(tuple, cells))
 
-    cells = tuple(tuple(word(j, i) for i in range(len(plane.xs))) for j in range(len(plane.ys)))
-    return tuple(percents(text, tag) for text in words), cells
+
+def _rounded(scores: Floats) -> Floats:
+    """To a ten thousandth of the largest; of probabilities, of one."""
+    step = 1e-4 * max(1.0, float(np.abs(scores).max()))
+    return np.round(scores / step)
 
 
 def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[DrawnBox]:
