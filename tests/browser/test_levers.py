@@ -58,7 +58,7 @@ def test_every_slider_has_its_curve_in_words_too(
         assert curve.locator(".curve").get_attribute("d").startswith("M")
         assert curve.locator(".limit").count() == curve.locator(".demanded").count() == 1
         assert curve.get_attribute("aria-label")
-    assert say("curve.works", language) in page.locator("#curve-legend").inner_text()
+    assert say("curve.works", language) in page.locator("#what-if-legend").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 

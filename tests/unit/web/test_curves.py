@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ifonly.explainers.target import Target
 from ifonly.explainers.wording import LANGUAGES, Language
-from ifonly.models.predictor import Predictor, Rows, Scores
+from ifonly.models.predictor import Predictor, Row, Rows, Scores
 from ifonly.models.schema import Task
 from ifonly.service.ask.curves import Curve, curves_of
 from ifonly.service.ask.plane import plane_of
@@ -180,6 +181,38 @@ def test_what_nobody_can_set_has_no_curve(model: ServedModel) -> None:
     assert counting.calls == []
     drawing = curve_drawing.drawn([], [], model, question.target, "en")
     assert drawing.each == ()
+
+
+class Untold:
+    """Consequences that cannot be told wherever the first column is set above a limit."""
+
+    def __init__(self, own: Any, limit: float) -> None:
+        self._own, self._limit = own, limit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._own, name)
+
+    def rows(self, factual: Row, columns: Sequence[int], values: Rows) -> Rows:
+        rows: Rows = self._own.rows(factual, columns, values).copy()
+        rows[values[:, 0] > self._limit, -1] = np.inf
+        return rows
+
+
+def test_where_nobody_can_tell_what_follows_nothing_is_met(model: ServedModel) -> None:
+    question = question_of(model)
+    problem = problem_of(model, question)
+    torque = model.schema.index(TORQUE)
+    blind: Any = Untold(problem.consequences, 30.0)
+    untold = replace(problem, consequences=blind)
+    (known,), (curve,) = (
+        curves_of(model, question, each, {}, [torque], 25) for each in (problem, untold)
+    )
+    beyond = curve.values > 30.0
+    for name in ("flips", "suffices", "allowed"):
+        told, said = getattr(known.said, name), getattr(curve.said, name)
+        assert told[beyond].any()
+        assert not said[beyond].any()
+        assert (said[~beyond] == told[~beyond]).all()
 
 
 def test_a_missing_reading_is_no_place_on_a_curve(models: Registry) -> None:

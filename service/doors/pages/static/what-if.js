@@ -94,7 +94,7 @@
 
   // Curves move when others are set: once sliders rest, for nobody reads a curve while it changes.
   async function curves() {
-    if (!document.getElementById("curve-legend")) return;
+    if (!document.getElementById("what-if-legend")) return;
     drawing?.abort();
     const mine = (drawing = new AbortController());
     try {
