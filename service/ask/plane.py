@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.space import Axis
 from ifonly.service.ask.question import Question, problem_of
+from ifonly.service.ask.trials import Trials, spread, tried
 from ifonly.service.served.registry import ServedModel
 
 
@@ -36,10 +37,12 @@ def plane_of(
     levers: tuple[int, int],
     most: int,
     through: Sequence[tuple[float, float]] = (),
+    held: Mapping[int, float] | None = None,
 ) -> Plane:
     """The model's word on every setting of two levers, ``most`` values of each at most, and those
-    of the points ``through``; asked in one call. Both levers are set everywhere; what follows
-    from them moves, all else stays.
+    of the points ``through`` that are numbers; asked in one call. Both levers are set
+    everywhere, and so are those of ``held``, each to its value; what follows from them moves, all
+    else stays.
 
     Raises
     ------
@@ -48,31 +51,22 @@ def plane_of(
     """
     problem = problem_of(model, question)
     xs, ys = (
-        np.union1d(_spread(problem.single_axes[j], most), [point[k] for point in through])
-        for k, j in enumerate(levers)
+        np.union1d(spread(problem.single_axes[j], most), [x for x in places if not math.isnan(x)])
+        for j, places in zip(
+            levers, zip(*through, strict=True) if through else ((), ()), strict=True
+        )
     )
+    held = {j: value for j, value in (held or {}).items() if j not in levers}
     values = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    actions = np.repeat(problem.factual[np.newaxis], len(values), axis=0)
-    actions[:, list(levers)] = values
-    consequences = problem.consequences
-    rows = actions if consequences is None else consequences.rows(problem.factual, levers, values)
-    told = ~np.any(np.isinf(rows) | np.isnan(rows) & ~np.isnan(actions), axis=1)
-    # Untold rows are scored as their actions, so that one call does all; `told` masks them.
-    scores = model.deployed.predictor.score(np.where(told[:, np.newaxis], rows, actions))
+    values = np.hstack([values, np.tile([*held.values()], (len(values), 1))])
+    (found,) = tried(model, question, problem, [Trials((*levers, *held), values)])
     shape = (len(ys), len(xs))
     return Plane(
         levers,
         xs,
         ys,
-        scores.reshape(*shape, -1),
-        (question.target.decision_alone.met(scores) & told).reshape(shape),
-        (question.target.met(scores) & told).reshape(shape),
-        (problem.allowed(actions, rows) & told).reshape(shape),
+        found.scores.reshape(*shape, -1),
+        found.flips.reshape(shape),
+        found.suffices.reshape(shape),
+        found.allowed.reshape(shape),
     )
-
-
-def _spread(axis: Axis, most: int) -> npt.NDArray[np.float64]:
-    """Values of an axis from end to end, its numbers only."""
-    numbers = len(axis) - axis.has_missing
-    places = np.linspace(0, numbers - 1, min(most, numbers)).round().astype(np.int64)
-    return axis.values(places)

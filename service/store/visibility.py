@@ -72,7 +72,7 @@ def _conditions(
     database: Database, scope: Scope, table: sa.FromClause
 ) -> list[sa.ColumnElement[bool]]:
     named = [_like(database, table.c.model, pattern) for pattern in scope.models]
-    said = [_attribute(database, table, name).in_(values) for name, values in scope.attributes]
+    said = [attribute(database, table, name).in_(values) for name, values in scope.attributes]
     # A scope without models sees none; an empty OR would see all.
     return [sa.or_(sa.false(), *named), *said]
 
@@ -87,8 +87,9 @@ def _like(
     return column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
 
 
-def _attribute(database: Database, table: sa.FromClause, name: str) -> sa.ScalarSelect[Any]:
-    """What the request of a record said of an attribute; NULL if nothing."""
+def attribute(database: Database, table: sa.FromClause, name: str) -> sa.ScalarSelect[Any]:
+    """What the request of a record of ``table`` said of an attribute; NULL if nothing. ``name``: as
+    scopes and specs have them, with no character that a path reads as its own."""
     payload = payloads.alias()
     same = (payload.c.writer == table.c.writer, payload.c.sequence == table.c.sequence)
     text: sa.ColumnElement[Any]

@@ -144,7 +144,9 @@ PAGE_TABLE = {
     ("POST", "/alarms/{id}/explanation"): {O, P, ADMIN},
     ("POST", "/alarms/{id}/what-if"): {O, P, ADMIN},
     ("POST", "/alarms/{id}/what-if/record"): {O, P, ADMIN},
+    ("POST", "/alarms/{id}/curves"): {O, P, ADMIN},
     ("GET", "/alarms/{id}/plane"): {O, P, ADMIN},
+    ("GET", "/alarms/{id}/readings"): {O, P, ADMIN},
     ("POST", "/alarms/{id}/reviews"): {O, ADMIN},
     ("POST", "/alarms/{id}/actions"): {O, ADMIN},
 }

@@ -135,7 +135,9 @@ ROUTES = {
     ("POST", "/alarms/{id}/explanation"): RECORD,
     ("POST", "/alarms/{id}/what-if"): RECORD,
     ("POST", "/alarms/{id}/what-if/record"): RECORD,
+    ("POST", "/alarms/{id}/curves"): RECORD,
     ("GET", "/alarms/{id}/plane"): RECORD,
+    ("GET", "/alarms/{id}/readings"): RECORD,
     ("POST", "/alarms/{id}/reviews"): RECORD,
     ("POST", "/alarms/{id}/actions"): RECORD,
 }
@@ -304,7 +306,7 @@ def _body(path: str, line: str, role: Role, *, is_page: bool) -> dict[str, Any]:
         verdict = "not_acted" if path.startswith("/alarms") else "comment"
         said = {"verdict": verdict, "comment": "seen"}
         return {"data": said} if is_page else {"json": said}
-    if path.startswith("/alarms") and "what-if" in path:
+    if path.startswith("/alarms") and ("what-if" in path or last == "curves"):
         return {"json": {"set": {"size": 1.0}}}
     return {}
 

@@ -148,10 +148,11 @@ def _without_ids(line: Body) -> Body:
 
 
 def _pages(client: httpx.Client, alarm: Body) -> Iterator[Body]:
-    """An alarm's page and the plane of its levers; what they say is tested elsewhere."""
+    """An alarm's page, its readings and the plane of its levers; tested elsewhere."""
     asked = {"instance": alarm, "deadline_ms": AMPLE_MS}
     made = client.post(f"/api/v1/models/{MILLING}/explanations", json=asked).json()["id"]
-    for path in ("/alarms", f"/alarms/{made}", f"/alarms/{made}/plane?x=torque&y=rotational_speed"):
+    plane = f"/alarms/{made}/plane?x=torque&y=rotational_speed"
+    for path in ("/alarms", f"/alarms/{made}", f"/alarms/{made}/readings", plane):
         reply = client.get(path)
         yield {"path": path.replace(made, "ID"), "asked": {}, "status": reply.status_code}
 

@@ -45,6 +45,7 @@ LOOKS = {
     ("GET", "/models/{model}/comparison"): LISTED,
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,
+    ("GET", "/alarms/{id}/readings"): READ,
 }
 """What is recorded. A route that shows what was recorded and is not in it is found by a test."""
 

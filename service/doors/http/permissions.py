@@ -138,7 +138,9 @@ PAGES = {
     ("POST", "/alarms/{id}/explanation"): _ASKS,
     ("POST", "/alarms/{id}/what-if"): _ASKS,
     ("POST", "/alarms/{id}/what-if/record"): _ASKS,
+    ("POST", "/alarms/{id}/curves"): _ASKS,
     ("GET", "/alarms/{id}/plane"): _ASKS,
+    ("GET", "/alarms/{id}/readings"): _ASKS,
     ("POST", "/alarms/{id}/reviews"): _ACTS,
     ("POST", "/alarms/{id}/actions"): _ACTS,
 }

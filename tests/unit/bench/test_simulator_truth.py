@@ -29,8 +29,8 @@ def test_an_action_is_carried_out_on_the_very_part():
 
 def line(method: str, before: str, after: str, setting: str = "torque=40.0") -> dict[str, str]:
     return {
-        "method": method, "probability": "0", "alarm": "0", "before": before, "after": after, "held": "0.5",
-        "status": "optimal", "cost": "1.0", "seconds": "0.1", "set": setting,
+        "method": method, "probability": "0", "alarm": "0", "before": before, "after": after,
+        "status": "optimal", "cost": "1.0", "seconds": "0.1", "set": setting, "held": "0.5",
     }  # fmt: skip
 
 

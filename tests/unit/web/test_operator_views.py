@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from importlib.resources import files
+from itertools import pairwise
 from unittest.mock import Mock
 
 import numpy as np
@@ -23,7 +25,7 @@ from ifonly.service.doors.pages.causal_graph import drawn as graph_of
 from ifonly.service.doors.pages.operator.answer import shown
 from ifonly.service.doors.pages.operator.levers import levers_of
 from ifonly.service.doors.pages.operator.outcome import outcome_of
-from ifonly.service.doors.pages.operator.plane_drawing import drawn
+from ifonly.service.doors.pages.operator.plane_drawing import TICKS, drawn, ticks
 from ifonly.service.doors.pages.operator.verdict import verdict_of
 from ifonly.service.served.causal_model import Semantics
 from ifonly.service.served.registry import Registry, ServedModel
@@ -121,6 +123,31 @@ def test_the_plane_is_drawn_whole(model: ServedModel, question: Question) -> Non
         float(drawing.share_allowed.removesuffix(" %")), 100 * plane.allowed.mean(), atol=1
     )
     assert len(drawing.rows) == len(drawing.columns) == 6
+    assert [len(row) for row in drawing.cells] == [len(drawing.xs)] * len(drawing.ys)
+    for j, i in ((0, 0), (3, 7), (-1, -1)):
+        said = drawing.words[drawing.cells[j][i]]
+        assert ("not allowed" in said) == (not plane.allowed[j, i])
+        assert ("no alarm" in said) == plane.flips[j, i]
+
+
+@given(
+    st.floats(-1e6, 1e6).map(lambda x: round(x, 2)),
+    st.floats(0.01, 1e6).map(lambda x: round(x, 2)),
+)
+def test_ticks_are_round_few_and_within(low: float, length: float) -> None:
+    high = round(low + length, 2)
+    found = ticks(np.array([low, high]))
+    assert 2 <= len(found) <= TICKS
+    assert all(low <= tick <= high for tick in found)
+    steps = {Decimal(repr(b)) - Decimal(repr(a)) for a, b in pairwise(found)}
+    (step,) = steps
+    assert step.normalize().as_tuple().digits in ((1,), (2,), (2, 5), (5,))
+    assert all(Decimal(repr(tick)) % step == 0 for tick in found)
+
+
+def test_an_axis_of_one_value_has_one_tick() -> None:
+    assert ticks(np.array([7.0])) == [7.0]
+    assert ticks(np.array([312.8, 316.0])) == [313.0, 314.0, 315.0, 316.0]
 
 
 def test_the_plane_and_a_what_if_tell_a_cleared_alarm_from_one_as_sure_as_is_demanded(

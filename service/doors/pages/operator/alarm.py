@@ -1,4 +1,4 @@
-"""Routes of one alarm: its page, its explanation, what-if, and the plane of two levers."""
+"""Routes of one alarm: its page, its explanation and readings, what-if, curves and the plane."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ifonly.explainers.wording import LANGUAGES, Language
-from ifonly.service.ask import answering
+from ifonly.service.ask import answering, read_request
 from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.curves import curves_of
 from ifonly.service.ask.looking_on import looks_on
 from ifonly.service.ask.plane import plane_of
 from ifonly.service.audit import records as api_trail
@@ -20,13 +21,20 @@ from ifonly.service.audit.alarms import of_equipment
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
 from ifonly.service.doors.pages.operator import answer as answers
-from ifonly.service.doors.pages.operator import plane_drawing, subject
+from ifonly.service.doors.pages.operator import (
+    curve_drawing,
+    plane_drawing,
+    readings_strip,
+    subject,
+)
 from ifonly.service.doors.pages.operator.asking import ask
 from ifonly.service.doors.pages.operator.case import (
     ALTERNATIVES,
     CasePage,
     SettableAlarm,
     case_of,
+    gone,
+    held,
     points,
     read_case,
     served,
@@ -41,6 +49,8 @@ from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.visit import Visit, form_value, visit_of, whole
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store.earlier import earlier
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import requests, trail, validation
 from ifonly.service.wire.alarms import AlarmReply
@@ -50,6 +60,8 @@ router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=Fa
 
 MOST_VALUES = 49
 """Of each lever of the plane."""
+MOST_ALONG = 97
+"""Values along one slider."""
 # PostgreSQL refuses texts with a NUL: that would be a failure of ours.
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
 Row = Annotated[int | None, Query(ge=0, le=requests.MAX_INSTANCES)]
@@ -70,6 +82,7 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
         return _several(request, rows, state)
     about = subject.row_of(rows, row or 0)
     case = await state.readers.run(partial(case_of, state, about, visit.language))
+    model = case.model
     return page(
         request,
         "operator/alarm.html",
@@ -86,7 +99,35 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
         minutes=MINUTES,
         deeds=partial(deeds, tag=visit.language),
         alarm=_alarm(case),
+        strip=None if model is None else readings_strip.strip_of(about, model, visit.language),
+        wants_past=model is not None and _names_equipment(about, model),
     )
+
+
+@router.get("/{id}/readings")
+async def strip(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The readings with those of the hour before, of the same equipment: after the page, for it
+    reads many records."""
+    visit = visit_of(request)
+    database = state.store.database
+    about = await state.readers.run(partial(subject.read_one, database, id, row or 0))
+    model = subject.model_of(about.record, state.registry)
+    if model is None:
+        raise gone(about)
+
+    def read() -> readings_strip.ReadingStrip:
+        past = None
+        if _names_equipment(about, model):
+            said = model.deployed.spec.attributes.place(about.attributes)
+            past = readings_strip.past_of(earlier(database, about.record, said), about, model)
+        return readings_strip.strip_of(about, model, visit.language, past)
+
+    found = await state.readers.run(read)
+    return page(request, "operator/readings_strip.html", strip=found, wants_past=False)
+
+
+def _names_equipment(about: Subject, model: ServedModel) -> bool:
+    return model.deployed.spec.attributes.equipment(about.attributes) is not None
 
 
 def _alarm(case: CasePage) -> Mapping[str, Any]:
@@ -235,12 +276,45 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
     return page(request, "operator/outcome.html", outcome=shown, kept=answer.audit.id)
 
 
-async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfRequest:
-    """The body names what is set; the rest of the question is the alarm's."""
+@router.post("/{id}/curves")
+async def curves(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The model's word along each slider, the others as they are set; a preview, too."""
+    visit = visit_of(request)
+    body = await _set(request)
+    case = await _found(request, state, id, row)
+    model, question = served(case)
+    settings: dict[int, float] = {}
+    if body["set"] != {}:  # before anything is set, the curves are those of the row itself
+        asked = {"instance": dict(case.subject.instance), **body}
+        settings = read_request.settings(validation.read(requests.WhatIfRequest, asked).set_, model)
+
+    def drawn() -> Response:
+        assert case.problem is not None
+        sliders = case.sliders
+        columns = [lever.column for lever in sliders]
+        found = curves_of(model, question, case.problem, settings, columns, MOST_ALONG)
+        demand = question.target.demand
+        return page(
+            request,
+            "operator/curves.html",
+            curves=curve_drawing.drawn(found, sliders, model, question.target, visit.language),
+            demand_percent="" if demand is None else said_demand(demand),
+        )
+
+    return await state.previewed(drawn)
+
+
+async def _set(request: Request) -> dict[str, Any]:
+    """Only ``set``: the instance is the recorded one, not what a browser says it was."""
     body = await read_aside(await request.body(), application(request).parsers)
-    # Only `set`: the instance is the recorded one, not what a browser says it was.
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
+    return body
+
+
+async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfRequest:
+    """The body names what is set; the rest of the question is the alarm's."""
+    body = await _set(request)
     if body["set"] == {}:
         problem = "set something first: what is saved is what was set"
         raise InvalidRequest(RequestPart.REQUEST, [Fault(("set",), problem)])
@@ -266,19 +340,27 @@ async def plane(
     model, question = served(case)
     levers = _two(case, x, y)
     columns = levers[0].column, levers[1].column
-    shown = points(case, levers)
+    shown, fixed = points(case, levers), held(case, levers)
     through = [(x, y) for x, y, _ in shown]
 
     demand = question.target.demand
 
     def drawn() -> Response:
-        found = plane_of(model, question, columns, MOST_VALUES, through)
+        found = plane_of(
+            model,
+            question,
+            columns,
+            MOST_VALUES,
+            through,
+            {each.lever.column: each.value for each in fixed},
+        )
         return page(
             request,
             "operator/plane.html",
             plane=plane_drawing.drawn(found, model, visit.language, shown),
             case=case,
             levers=levers,
+            held=fixed,
             predictor=model.asked_at,
             has_copy=model.deployed.has_copy,
             demand_percent="" if demand is None else said_demand(demand),

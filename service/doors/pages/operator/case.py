@@ -9,11 +9,12 @@ from typing import Any
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.target import Demand
 from ifonly.explainers.wording import LANGUAGES, Language
+from ifonly.models.errors import InvalidInstance
 from ifonly.service.ask import read_request
 from ifonly.service.ask.question import Question, Rung, problem_of
 from ifonly.service.doors.http.context import AppState
 from ifonly.service.doors.pages.operator import subject
-from ifonly.service.doors.pages.operator.levers import LeverControl, levers_of
+from ifonly.service.doors.pages.operator.levers import LeverControl, levers_of, written
 from ifonly.service.doors.pages.operator.listing import entitled
 from ifonly.service.doors.pages.operator.subject import Subject
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
@@ -53,12 +54,15 @@ class CasePage:
         return any(lever.kind != "locked" for lever in self.levers)
 
     @property
+    def sliders(self) -> list[LeverControl]:
+        return [lever for lever in self.levers if lever.kind == "slider"]
+
+    @property
     def planar(self) -> list[LeverControl]:
         """Levers that a plane can be made of: first what the suggestion sets, then what follows
         from that."""
-        found = [lever for lever in self.levers if lever.kind == "slider"]
         first = {} if self.answer is None else _moved(self.answer)
-        return sorted(found, key=lambda lever: first.get(lever.name, 2))
+        return sorted(self.sliders, key=lambda lever: first.get(lever.name, 2))
 
 
 def read_case(state: AppState, identity: str, number: int, tag: Language) -> CasePage:
@@ -142,7 +146,7 @@ def settable(state: AppState, identity: str, number: int) -> SettableAlarm:
     about = subject.read_one(state.store.database, identity, number)
     model = subject.model_of(about.record, state.registry)
     if model is None:
-        raise _gone(about)
+        raise gone(about)
     request = request_of(about)
     moves = read_request.semantics(request.semantics, model) is not Semantics.INDEPENDENT
     aims = request.target or model.decision.desired is not None
@@ -164,27 +168,56 @@ def served(case: CasePage) -> tuple[ServedModel, Question]:
         If it cannot be asked any more.
     """
     if case.model is None or case.question is None:
-        raise _gone(case.subject)
+        raise gone(case.subject)
     return case.model, case.question
 
 
-def _gone(about: Subject) -> UnknownRecord:
+def gone(about: Subject) -> UnknownRecord:
+    """Its model is not served any more."""
     return UnknownRecord(about.record.facts.id, "model that can be asked about record")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLever:
+    """What a plane of two other levers holds."""
+
+    lever: LeverControl
+    value: float
+    written: str
+    """As a form sends it."""
+    text: str
+    """In words."""
+
+
+def held(case: CasePage, levers: tuple[LeverControl, LeverControl]) -> list[HeldLever]:
+    """What the suggestion sets besides two levers: a plane of the two holds it there, or the
+    suggestion would not lie in it."""
+    model, _ = served(case)
+    if case.answer is None or is_past(case.answer):
+        return []
+    found = []
+    for action in (a for best in case.answer["counterfactuals"][:1] for a in best["actions"]):
+        lever = next((each for each in case.levers if each.name == action["feature"]), None)
+        if lever is None or lever in levers:
+            continue
+        feature = model.schema[lever.name]
+        try:
+            value = feature.read(action["to"])
+        except InvalidInstance:  # of a record that this model would not write any more
+            return []
+        text = model.wording.value(lever.column, value, case.tag)
+        found.append(HeldLever(lever, value, written(feature, value), text))
+    return found
 
 
 def points(
     case: CasePage, levers: tuple[LeverControl, LeverControl]
 ) -> list[tuple[float, float, str]]:
-    """What lies in the plane of two levers: the present reading, and the suggestion if it sets
-    nothing else."""
+    """What lies in the plane of two levers that holds what is :func:`held`: the present reading of
+    the two, and the suggestion."""
     model, question = served(case)
     found = [(*_place(question.factual, levers), say("plane.now", case.tag))]
-    # Drawn only where the plane holds all that is set: elsewhere the point would be another row.
-    if (
-        case.answer is not None
-        and not is_past(case.answer)
-        and _actions(case.answer) <= {lever.name for lever in levers}
-    ):
+    if case.answer is not None and not is_past(case.answer):
         for best in case.answer["counterfactuals"][:1]:
             try:
                 row = read_request.instance(best["instance"], model)

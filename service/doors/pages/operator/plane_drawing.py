@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -15,12 +17,15 @@ from ifonly.explainers.wording.numerals import figure, percentage
 from ifonly.models.schema import Task
 from ifonly.service.ask.plane import Plane
 from ifonly.service.served.registry import ServedModel
+from ifonly.service.words.catalogue import say
+from ifonly.service.words.typography import percents
 
 LEFT, TOP, ACROSS, DOWN = 104, 10, 456, 300
 """Where the plane begins, and how large it is; the picture has margins for its axes."""
-MARGIN_RIGHT, MARGIN_BELOW = 24, 52
+MARGIN_RIGHT, MARGIN_BELOW = 36, 52
 BANDS = 8
 TICKS = 5
+"""At most, of an axis; they are at round numbers."""
 COARSE = 6
 """Columns and rows of the table."""
 
@@ -81,6 +86,13 @@ class PlaneDrawing:
     share_flipped: str
     """Of the settings that are allowed."""
     share_allowed: str
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    """Values of the two levers, of each column and each row of cells, from below."""
+    words: tuple[str, ...]
+    """What is said of cells."""
+    cells: tuple[tuple[int, ...], ...]
+    """Of each row of cells which of ``words``."""
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[DrawnCell, ...]], ...]
     left: int = LEFT
@@ -101,6 +113,7 @@ def drawn(
     bands = np.minimum((bad * BANDS).astype(np.int64), BANDS - 1)
     flips, allowed = plane.flips, plane.allowed
     some = _coarse(len(plane.xs)), _coarse(len(plane.ys))
+    words, cells = _told(plane, model, tag)
     return PlaneDrawing(
         x.label(tag),
         y.label(tag),
@@ -109,8 +122,8 @@ def drawn(
         _boundary(flips, xs, ys),
         # Two lines one above the other would look like one that is thicker.
         "" if (plane.suffices == flips).all() else _boundary(plane.suffices, xs, ys),
-        tuple(Tick(xs.at(v), x.value(v, tag)) for v in _ticks(plane.xs)),
-        tuple(Tick(ys.at(v), y.value(v, tag)) for v in _ticks(plane.ys)),
+        tuple(Tick(xs.at(v), x.value(v, tag)) for v in ticks(plane.xs)),
+        tuple(Tick(ys.at(v), y.value(v, tag)) for v in ticks(plane.ys)),
         tuple(
             Point(xs.at(a), ys.at(b), text, k == 0)
             for k, (a, b, text) in enumerate(points)
@@ -118,6 +131,10 @@ def drawn(
         ),
         percentage(_share(flips & allowed, allowed)),
         percentage(float(allowed.mean())),
+        tuple(plane.xs.tolist()),
+        tuple(plane.ys.tolist()),
+        words,
+        cells,
         tuple(x.value(float(plane.xs[i]), tag) for i in some[0]),
         tuple(
             (
@@ -188,6 +205,35 @@ def _said(plane: Plane, model: ServedModel, row: int, column: int) -> str:
     return figure(float(scores[0]))
 
 
+def _told(
+    plane: Plane, model: ServedModel, tag: Language
+) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    """What is said of every cell: each text once, and for each cell which."""
+    shape = plane.flips.shape
+    # Of scores that differ in the fifth digit one is told, on its side of the threshold: to write
+    # thousands of numbers would cost more than to ask the model for them.
+    kinds = np.dstack([_rounded(plane.scores), plane.flips, plane.allowed]).reshape(
+        shape[0] * shape[1], -1
+    )
+    _, first, which = np.unique(kinds, axis=0, return_index=True, return_inverse=True)
+    words = []
+    for row, column in zip(*np.unravel_index(first, shape), strict=True):
+        parts = [
+            _said(plane, model, int(row), int(column)),
+            say("plane.clear" if plane.flips[row, column] else "plane.alarm", tag),
+        ]
+        parts += [] if plane.allowed[row, column] else [say("plane.not_allowed", tag)]
+        words.append(percents(" · ".join(parts), tag))
+    cells: list[list[int]] = which.reshape(*shape).tolist()
+    return tuple(words), tuple(map(tuple, cells))
+
+
+def _rounded(scores: Floats) -> Floats:
+    """To a ten thousandth of the largest; of probabilities, of one."""
+    step = 1e-4 * max(1.0, float(np.abs(scores).max()))
+    return np.round(scores / step)
+
+
 def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[DrawnBox]:
     """Each row of cells as runs of one kind."""
     for j, row in enumerate(kinds):
@@ -216,9 +262,15 @@ def _share(part: Bools, whole: Bools) -> float:
     return float(part.sum()) / max(1, int(whole.sum()))
 
 
-def _ticks(values: Floats) -> list[float]:
-    places = np.linspace(0, len(values) - 1, TICKS).round().astype(np.int64)
-    return [float(v) for v in values[np.unique(places)]]
+def ticks(values: Floats) -> list[float]:
+    """Round numbers between the ends: multiples of 1, 2, 2.5 or 5 times a power of ten."""
+    low, high = (Decimal(repr(float(values[k]))) for k in (0, -1))
+    if low == high:
+        return [float(low)]
+    power = Decimal(10) ** math.floor(math.log10((high - low) / TICKS))
+    steps = (power * Decimal(each) for each in ("1", "2", "2.5", "5", "10", "20"))
+    step = next(each for each in steps if math.floor(high / each) - math.ceil(low / each) < TICKS)
+    return [float(step * k) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _coarse(count: int) -> list[int]:
