@@ -491,6 +491,8 @@ def test_every_example_of_the_openapi_document_is_answered(
             content = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if content is None or path.startswith("/invocations"):  # of the only model, or a named
                 continue
+            if "$ref" not in content["schema"]:  # what comes from another service, as it puts it
+                continue
             name = content["schema"]["$ref"].rsplit("/", 1)[1]
             for example in document["components"]["schemas"][name].get("examples", ()):
                 reply = client.post(path.format(**names), json=example)

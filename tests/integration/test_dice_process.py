@@ -41,7 +41,7 @@ def problem(model: DeployedModel) -> Problem:
     policy = Policy.read(model.spec.policy, model.spec.schema, decision, reference=model.reference)
     for example in model.examples:
         if decision.decide(model.predictor.score(example.row[None, :]))[0] == decision.positive:
-            return policy.problem(example.row)
+            return policy.problem(example.row, robust=False)
     raise AssertionError("no example raises the alarm")
 
 

@@ -207,7 +207,7 @@ def test_the_command_line_says_it_too(tmp_path: Path, alarm: dict[str, Any]) -> 
     done = CliRunner().invoke(app, asked, env={"COLUMNS": "400"})
     assert done.exit_code == 0, done.output
     assert "In doubt: this rests on a part of the causal model" in done.output
-    assert "optimal, in doubt;" in done.output
+    assert "optimal, proven, in doubt;" in done.output
 
 
 def test_a_reply_that_hides_a_doubt_or_makes_one_up_is_found_out(

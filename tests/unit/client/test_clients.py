@@ -83,13 +83,13 @@ def test_an_explanation_is_what_ifonly_explain_gives(client: Made) -> None:
     told = examples.EXPLANATION.reply["counterfactuals"][0]
     assert (found.status, found.sentence) == ("optimal", examples.EXPLANATION.reply["text"]["ko"])
     assert found.changes[0] == ifonly.Change(
-        "torque",
+        "process_temperature",
         told["actions"][0]["from"],
         told["actions"][0]["to"],
-        "Nm",
+        "K",
         tuple(told["actions"][0]["sufficient_range"]),
     )
-    assert [change.follows for change in found.changes] == [False, True]
+    assert [change.follows for change in found.changes] == [False, False, True]
     assert (found.counterfactual, found.instance) == (told["instance"], ROW)
     assert found.reached is not None
     assert found.reached.scores == {"normal": told["prediction"]["probability"]}
