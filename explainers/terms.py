@@ -23,6 +23,20 @@ class Status(StrEnum):
     """Something allowed flips by what is believed of the causes; nothing does so surely enough."""
 
 
+class WayName(StrEnum):
+    """What one of several ways out is the best of."""
+
+    SMALLEST = "smallest"
+    """Cheapest by the policy's cost."""
+    FEWEST = "fewest_levers"
+    """The fewest levers set, and the cheapest of those."""
+    ROBUST = "most_robust"
+    """Survives the greatest multiple of the sensors' tolerances within a multiple of the least
+    cost, and is the cheapest of those."""
+    OTHER = "other_levers"
+    """Sets the fewest of the smallest's levers, and is the cheapest of those."""
+
+
 class Estimand(StrEnum):
     ATE = "ate"
     """Of all rows."""
