@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import combinations
 
 from ifonly.explainers.answer import Counterfactual, Recourse, Work
@@ -44,6 +45,16 @@ from ifonly.explainers.watch import Watch, unwatched
 from ifonly.models.predictor import Predictor, Rows, Scores, finite
 from ifonly.models.rounding import rounding_of
 
+
+class WhyNone(StrEnum):
+    """Why no margin is known."""
+
+    NO_TOLERANCES = "no_tolerances"
+    """No feature declares one."""
+    NO_PROOF = "no_proof"
+    """No engine proves anything of boxes of readings of such a model."""
+
+
 FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
 """Multiples of the declared tolerances that a way is asked to survive."""
 DEARER = 2.0
@@ -67,6 +78,8 @@ class Way:
     survives: float | None = None
     """The greatest of :data:`FACTORS` times the tolerances that ``found`` is proven to survive, 0
     for none; None where nobody can prove it."""
+    why: WhyNone | None = None
+    """Why nothing is said of the most robust."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +89,22 @@ class Ways:
     ways: tuple[Way, ...]
     work: Work
     """Of the further ones; that of the smallest is its answer's."""
-    no_margin: str | None = None
-    """Why no way is the most robust: ``no_tolerances`` are declared, ``no_proof`` over boxes of
-    readings can be had of such a model."""
+
+    def beside(self, answer: Recourse) -> Recourse:
+        """``answer``, by which they were found, with what they showed of the smallest, and all the
+        work of both."""
+        smallest, one, other = self.ways[0].found, answer.work, self.work
+        assert smallest is not None
+        work = replace(
+            one,
+            rows=one.rows + other.rows,
+            runs=one.runs + other.runs,
+            nodes=one.nodes + other.nodes,
+            deadline_hit=one.deadline_hit or other.deadline_hit,
+            rejected=(*one.rejected, *other.rejected),
+            is_spent=one.is_spent or other.is_spent,
+        )
+        return replace(answer, counterfactuals=(smallest, *answer.counterfactuals[1:]), work=work)
 
 
 @dataclass(frozen=True)
@@ -149,13 +175,13 @@ class _Finding:
     asking: Asking
     tolerances: tuple[float, ...]
     smallest: Counterfactual
-    no_margin: str | None = None
+    why_none: WhyNone | None = None
     deadline_hit: bool = False
     found: list[Way] = field(default_factory=list)
 
     def ways(self) -> Ways:
-        self.no_margin = None if any(self.tolerances) else "no_tolerances"
-        status = _status(self.smallest, is_best=True)
+        self.why_none = None if any(self.tolerances) else WhyNone.NO_TOLERANCES
+        status = _status(self.smallest, True)
         survived = self._survived(self.smallest)
         self.found = [Way(WayName.SMALLEST, status, self.smallest, survives=survived)]
         whole = self.asking.deadline
@@ -167,11 +193,9 @@ class _Finding:
         others = [way.found for way in self.found[1:] if way.found and way.same_as is None]
         # A cheaper one shows that the bound of the smallest was wrong.
         smallest = self.asking.uncontradicted(self.smallest, others)
-        self.found[0] = replace(
-            self.found[0], found=smallest, status=_status(smallest, is_best=True)
-        )
+        self.found[0] = replace(self.found[0], found=smallest, status=_status(smallest, True))
         nothing = replace(SearchOutcome.none(self.problem), engine="ways")
-        return Ways(tuple(self.found), self.asking.work(nothing, self.deadline_hit), self.no_margin)
+        return Ways(tuple(self.found), self.asking.work(nothing, self.deadline_hit))
 
     def _until(self, deadline: Deadline) -> None:
         self.asking.deadline = deadline
@@ -246,6 +270,7 @@ class _Finding:
         survived = self.found[0].survives
         # Without a word on the smallest's own margin there is none on a greater one.
         if survived is None:
+            yield self._no_margin(self.why_none)
             return
         # The smallest is the way for all that it survives itself.
         low, best, is_most = _place(survived), self.smallest, True
@@ -253,9 +278,9 @@ class _Finding:
         while high - low > 1:
             middle = (low + high) // 2
             try:
-                found, bound = self._best(*self._surviving(FACTORS[middle]))
+                found, bound = self._best(*self._surviving(FACTORS[middle]), is_ranged=False)
             except NotEligible:
-                self.no_margin = "no_proof"
+                yield self._no_margin(WhyNone.NO_PROOF)
                 return
             if found is not None and found.cost <= most + slack(most):
                 low, best = middle, found
@@ -265,7 +290,15 @@ class _Finding:
         if low < 0:
             yield Way(WayName.ROBUST, Status.INFEASIBLE if is_most else Status.UNKNOWN)
             return
+        if best is not self.smallest:
+            # Ranges cost more than the search: only of the one that is told.
+            again, _ = self._best(*self._surviving(FACTORS[low]))
+            best = again or best
         yield Way(WayName.ROBUST, _status(best, is_most), best, survives=FACTORS[low])
+
+    def _no_margin(self, why: WhyNone | None) -> Way:
+        self.why_none = why
+        return Way(WayName.ROBUST, Status.UNKNOWN, why=why)
 
     def _surviving(self, factor: float) -> tuple[list[Constraint], Terms]:
         key = f"ways.{WayName.ROBUST}"
@@ -275,7 +308,7 @@ class _Finding:
 
     def _survived(self, found: Counterfactual) -> float | None:
         """The greatest of the factors that one answer is proven to survive."""
-        if self.no_margin is not None:
+        if self.why_none is not None:
             return None
         settings, origin = _settings(found), _origin("ways.alone")
         alone: list[Constraint] = [_Becomes(j, to, origin=origin) for j, to in settings.items()]
@@ -290,7 +323,7 @@ class _Finding:
             try:
                 survives, _ = self._best([*alone, *demand], terms, is_ranged=False)
             except NotEligible:
-                self.no_margin = "no_proof"
+                self.why_none = WhyNone.NO_PROOF
                 return None
             low, high = (middle, high) if survives is not None else (low, middle)
         return _factor(low)
