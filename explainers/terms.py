@@ -37,6 +37,12 @@ class WayName(StrEnum):
     """Sets the fewest of the smallest's levers, and is the cheapest of those."""
 
 
+FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
+"""Multiples of the declared tolerances that a way is asked to survive."""
+DEARER = 2.0
+"""The most robust way costs at most so many times as much as the smallest."""
+
+
 class Estimand(StrEnum):
     ATE = "ate"
     """Of all rows."""

@@ -37,7 +37,7 @@ from ifonly.explainers.search.engine import (
     SearchOutcome,
 )
 from ifonly.explainers.space import Axis, slack
-from ifonly.explainers.terms import Status, WayName
+from ifonly.explainers.terms import DEARER, FACTORS, Status, WayName
 from ifonly.explainers.transcript import terms_of
 from ifonly.explainers.verify import Checker, Terms
 from ifonly.explainers.verify.limits import few_changes, stays
@@ -53,12 +53,6 @@ class WhyNone(StrEnum):
     """No feature declares one."""
     NO_PROOF = "no_proof"
     """No engine proves anything of boxes of readings of such a model."""
-
-
-FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
-"""Multiples of the declared tolerances that a way is asked to survive."""
-DEARER = 2.0
-"""The most robust way costs at most so many times as much as the smallest."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.explainers.errors import ExplainError
+from ifonly.explainers.terms import WayName
 from ifonly.explainers.verify.checker import Checker, Proposal, Score
 from ifonly.explainers.verify.course import arrived, trajectory
 from ifonly.explainers.verify.failed import FailedPart
@@ -29,7 +30,7 @@ from ifonly.explainers.verify.rulebook import (
     Asked,
     Rulebook,
 )
-from ifonly.explainers.verify.ways import SMALLEST, ToldWays
+from ifonly.explainers.verify.ways import ToldWays
 from ifonly.explainers.verify.word import SCORED, predicted, scored
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.rounding import UNKNOWN, Rounding
@@ -200,9 +201,11 @@ class _Answer:
         yield Section("ways", tuple(ways.checks()))
         for way in told:
             own, under = way.get("counterfactual"), ways.under(way)
-            if own is None and way["name"] == SMALLEST:
+            if own is None and way["name"] == WayName.SMALLEST:
                 # Shown above: here what it survives besides.
-                yield Section(f"way {SMALLEST}", tuple(self._counterfactual(found[0], under)))
+                yield Section(
+                    f"way {WayName.SMALLEST}", tuple(self._counterfactual(found[0], under))
+                )
             if own is not None:
                 checks = (
                     _ranked(own, 0),

@@ -3,12 +3,12 @@ against each other. What their names claim beyond that rests on the search's pro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ifonly.explainers.terms import DEARER, FACTORS, WayName
 from ifonly.explainers.verify.checker import Checker
 from ifonly.explainers.verify.limits import few_changes, few_of
 from ifonly.explainers.verify.reading import near
@@ -16,8 +16,7 @@ from ifonly.explainers.verify.report import Check
 
 Json = Mapping[str, Any]
 
-SMALLEST, FEWEST, ROBUST, OTHER = "smallest", "fewest_levers", "most_robust", "other_levers"
-NAMES = (SMALLEST, FEWEST, ROBUST, OTHER)
+NAMES = (SMALLEST, FEWEST, ROBUST, OTHER) = tuple(WayName)
 NO_WORD = ("no_tolerances", "no_proof")
 SHARED, TIMES = "ways.shared", "ways.survives"
 
@@ -111,7 +110,7 @@ class ToldWays:
         times, found = way["survives"], self.found(way)
         if times is None:
             return Check("survives", True, f"{way['name']}: nobody knows")
-        known = found is not None and any(self.tolerances) and 0.0 <= times < math.inf
+        known = found is not None and any(self.tolerances) and times in (0.0, *FACTORS)
         # Whoever must survive the tolerances survives them once.
         known = known and not (times < 1.0 and self.checker.terms.survival)
         return Check("survives", known, f"{way['name']}: {times} times the tolerances")
@@ -125,7 +124,9 @@ class ToldWays:
             least = min(len(found["actions"]) for _, found in every)
             count = len(own["actions"])
             yield Check("fewest", count <= least, f"{count} levers, {least} are enough")
-        most = float(robust["cost_factor"]) * float(self.first["cost"])
+        dearer = robust["cost_factor"]
+        yield Check("cost_factor", dearer == DEARER, f"{dearer}, {DEARER} is asked")
+        most = DEARER * float(self.first["cost"])
         within = [w["survives"] or 0.0 for w, f in every if f["cost"] <= most]
         surviving = self.found(robust)
         if surviving is not None:

@@ -31,8 +31,7 @@ from ifonly.explainers.constraints import Source
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.space import changed
 from ifonly.explainers.target import Target
-from ifonly.explainers.terms import WayName
-from ifonly.explainers.ways import DEARER
+from ifonly.explainers.terms import DEARER, WayName
 from ifonly.explainers.wording import DEFAULT_LANGUAGES, Wording
 from ifonly.explainers.wording.conventions import conventions
 from ifonly.models.schema import Feature, Kind, Labels, Task

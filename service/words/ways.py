@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ifonly.explainers.terms import Status, WayName
-from ifonly.explainers.ways import DEARER, FACTORS, Way
+from ifonly.explainers.terms import DEARER, FACTORS, Status, WayName
+from ifonly.explainers.ways import Way
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import figure
 from ifonly.models.schema import Labels, Schema
 from ifonly.service.words.catalogue import in_each, say
 from ifonly.service.words.labels import label
+
+Reply = Mapping[str, Any]
+
+
+def resolved(reply: Reply) -> list[tuple[Reply, Reply | None]]:
+    """The ways of a reply, the smallest first, each with its counterfactual: None where there is
+    none, or where it is that of a way before it. Empty where the reply tells no ways."""
+    ways = reply.get("ways") or ()
+    first = reply["counterfactuals"][0] if ways else None
+    return [
+        (way, first if way["name"] == WayName.SMALLEST else way.get("counterfactual"))
+        for way in ways
+    ]
 
 
 def claimed(way: Way, smallest: Way, schema: Schema) -> Labels:

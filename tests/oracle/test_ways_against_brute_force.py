@@ -19,8 +19,8 @@ from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.portfolio import Portfolio
 from ifonly.explainers.search.trees.engine import Trees
 from ifonly.explainers.space import Mask
-from ifonly.explainers.terms import Status, WayName
-from ifonly.explainers.ways import DEARER, FACTORS, Ways, ways
+from ifonly.explainers.terms import DEARER, FACTORS, Status, WayName
+from ifonly.explainers.ways import Ways, ways
 from ifonly.models.graph.forms import TreeEnsemble
 from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.schema import Task
