@@ -22,7 +22,6 @@ from ifonly.service.doors.pages.operator import answer as answers
 from ifonly.service.doors.pages.operator import plane_drawing, subject
 from ifonly.service.doors.pages.operator.asking import ask
 from ifonly.service.doors.pages.operator.case import (
-    ALTERNATIVES,
     CasePage,
     SettableAlarm,
     case_of,
@@ -39,6 +38,7 @@ from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.visit import Visit, form_value, visit_of, whole
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.served.causal_model import Semantics
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import requests, trail, validation
 from ifonly.service.words.claims import is_past
@@ -109,12 +109,12 @@ def _shown(
 
 
 def _can_ask_more(case: CasePage, answer: Mapping[str, Any] | None) -> bool:
-    """Whether it was asked for fewer ways out than a page asks for."""
+    """Whether it was not asked for the ways out that a page asks for."""
     return (
         case.model is not None
         and answer is case.subject.answer
         and not (answer and is_past(answer))
-        and case.request.alternatives < ALTERNATIVES
+        and not (answer and "ways" in answer)
         and bool(answer and answer["counterfactuals"])
     )
 
@@ -128,8 +128,9 @@ async def explain(
     case = await _found(request, state, id, row)
     model, _ = served(case)
     # In every language: whoever reads the record later may read another one.
+    ways = case.request.semantics != Semantics.BACKTRACKING
     question = case.request.model_copy(
-        update={"alternatives": ALTERNATIVES, "languages": list(LANGUAGES)}
+        update={"alternatives": 1, "ways": ways, "languages": list(LANGUAGES)}
     )
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)
