@@ -89,7 +89,7 @@ def test_the_verdict_flips_under_the_slider_where_the_api_says(
     page = visit(f"/alarms/{alarm}")
     answered(page)
     alone = {"class": "normal", "probability": {"min": 0}}  # where the verdict flips
-    asked = {"instance": instance, "target": alone}
+    asked = {"instance": instance, "target": alone, "constraints": {"robust": False}}
     explained = api.post(f"/api/v1/models/{MODEL}/explanations", json=asked).json()
     action = explained["counterfactuals"][0]["actions"][0]
     assert action["feature"] == "torque"
