@@ -38,7 +38,6 @@ from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.visit import Visit, form_value, visit_of, whole
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
-from ifonly.service.served.causal_model import Semantics
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import requests, trail, validation
 from ifonly.service.words.claims import is_past
@@ -128,7 +127,7 @@ async def explain(
     case = await _found(request, state, id, row)
     model, _ = served(case)
     # In every language: whoever reads the record later may read another one.
-    ways = case.request.semantics != Semantics.BACKTRACKING
+    ways = case.request.semantics != "backtracking"
     question = case.request.model_copy(
         update={"alternatives": 1, "ways": ways, "languages": list(LANGUAGES)}
     )
