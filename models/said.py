@@ -80,7 +80,7 @@ def _of_shares(shares: list[Any], decision: Decision) -> PredictorWord | None:
     """Probabilities of all classes, in class order."""
     if decision.task is Task.REGRESSION or not all(map(_is_number, shares)):
         return None
-    scores = [_as_float(share) for share in shares]
+    scores = [as_float(share) for share in shares]
     if decision.task is Task.BINARY:
         # Beside a share that is no number the other one is no word either.
         share, other = scores[decision.positive], scores[1 - decision.positive]
@@ -90,7 +90,7 @@ def _of_shares(shares: list[Any], decision: Decision) -> PredictorWord | None:
 
 
 def _of_scores(numbers: list[Any], decision: Decision, other: float | None = None) -> PredictorWord:
-    scores = tuple(map(_as_float, numbers))
+    scores = tuple(map(as_float, numbers))
     return PredictorWord(int(decision.decide(np.array([scores]))[0]), scores, other)
 
 
@@ -110,10 +110,17 @@ def alone(said: Any) -> Any:
 def _number(said: Any) -> Any:
     if type(alone(said)) is not int:
         return said
-    return [float(said[0])] if isinstance(said, list) else float(said)
+    return [as_float(said[0])] if isinstance(said, list) else as_float(said)
 
 
-def _as_float(number: Any) -> float:
+def as_float(number: Any) -> float:
+    """A number of JSON; infinite where no float holds it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
     try:
         return float(number)
     except OverflowError:  # a whole number of a thousand digits

@@ -195,7 +195,7 @@ def _sound(world: NastyWorld, route: tuple[str, str], role: Role | None, chance:
     )
     is_page = route in permissions.PAGES or route in permissions.PUBLIC_PAGES
     headers = _known(world, role, is_page=is_page)
-    kind, body = _body(world, route, chance) if method == "POST" else ("", b"")
+    kind, body = _body(world, route, chance) if method in ("POST", "PATCH") else ("", b"")
     headers += [("Content-Type", kind.encode())] if kind else []
     query = (("of", chance.choice(world.ids)),) if template == "/alarms/{id}/reviews" else ()
     if template in ("/api/v1/audit/report", "/report", "/report/table"):
@@ -214,14 +214,13 @@ def _known(world: NastyWorld, role: Role | None, *, is_page: bool) -> list[tuple
 
 def _body(world: NastyWorld, route: tuple[str, str], chance: Random) -> tuple[str, bytes]:
     template = route[1]
-    if template in ("/api/v1/models", "/models"):
+    if template in ("/api/v1/models", "/api/v1/staged", "/models"):
         return _upload(template, chance)
     if template.endswith("/bulk"):
         lines = [_spoilt_json(_asked(world, "explanations", chance), chance) for _ in range(2)]
         return "application/jsonl", b"\n".join(lines)
-    if template.startswith(("/sign-in", "/preferences", "/records/")) or (
-        template == "/alarms/{id}/reviews"
-    ):
+    forms = ("/sign-in", "/preferences", "/records/", "/models/")
+    if template.startswith(forms) or template == "/alarms/{id}/reviews":
         fields = (
             "csrf",
             "key",
@@ -232,6 +231,9 @@ def _body(world: NastyWorld, route: tuple[str, str], chance: Random) -> tuple[st
             "outcome",
             "language",
             "theme",
+            "version",
+            "why",
+            "revision",
         )
         said = "&".join(f"{name}={quote_plus(chance.choice(TEXTS))}" for name in fields)
         return "application/x-www-form-urlencoded", said.encode()
@@ -261,6 +263,10 @@ def _asked(world: NastyWorld, what: str, chance: Random) -> dict[str, Any]:
             return {"id": "a", "inputs": [_tensor(n, v) for n, v in row.items()]}
         case "index":
             return {"ready": True}
+        case "activations" | "comparisons":
+            return {"version": "1", "why": "x", "last": 3}
+        case "{version}":
+            return {"values": {"title.en": "x", "features[0].bounds": [0, 1]}, "checked": ["a"]}
         case "reviews":
             return {"verdict": "comment", "comment": "seen", "rank": 1}
         case _:

@@ -137,10 +137,13 @@ def read_outputs(
     if label is not None and len(beside):
         tried = np.concatenate([scores, runs.scores(name, beside)])
         verdicts = [*(own or []), *runs.labels(label, beside)]
-    are_shares = _are_shares(np.concatenate([tried, runs.scores(name, beyond)]))
+    # A label in place of a score is sure of everything, and no probability.
+    between = _between(runs, name)
+    are_shares = between is None and _are_shares(np.concatenate([tried, runs.scores(name, beyond)]))
     decision, column, told, guessed = _decided(
         runs.classes, name, scores, (tried, verdicts), said, ask,
         are_shares=are_shares, is_strict=own is not None, is_likely=_is_likely(runs.model, name),
+        between=between,
     )  # fmt: skip
     decision, wanted = _desired(decision, scores, column, ask)
     return Outputs(
@@ -210,6 +213,7 @@ def _decided(
     are_shares: bool,
     is_strict: bool,
     is_likely: bool,
+    between: float | None = None,
 ) -> _Found:
     width = scores.shape[1]
     classes = _classes(declared(max(width, 2)), width, said)
@@ -231,8 +235,18 @@ def _decided(
     column = width - 1
     return _two(
         classes, (tried[0][:, column], tried[1]), None if width == 1 else column,
-        are_shares=are_shares, is_strict=is_strict,
+        are_shares=are_shares, is_strict=is_strict, between=between,
     )  # fmt: skip
+
+
+def _between(runs: Runs, name: str) -> float | None:
+    """A limit between two classes whose numbers the output itself gives; None: it gives scores."""
+    (output,) = (o for o in runs.model.graph.output if o.name == name)
+    names = runs.classes(2)
+    if not is_label(output) or names is None:
+        return None
+    first, second = (_number_first(each)[0] for each in names)
+    return (first + second) / 2 if math.isfinite(first + second) else None
 
 
 def _are_shares(scores: Scores) -> bool:
@@ -335,9 +349,10 @@ def _two(
     *,
     are_shares: bool,
     is_strict: bool,
+    between: float | None,
 ) -> _Found:
     values, labels = tried
-    usual = 0.5 if are_shares else 0.0
+    usual = between if between is not None else 0.5 if are_shares else 0.0
     task = Task.BINARY if are_shares else Task.REGRESSION
     limit, positive = usual, 1
     if labels is not None:

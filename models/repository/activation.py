@@ -21,6 +21,8 @@ from ifonly.models.repository.naming import natural
 
 FOLDER = ".activations"
 FILE = "activation.json"
+NEW = ".new-"
+"""Begins the name of one that has no number yet."""
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
 """What a rename says of a place in which something is."""
 _MOST_BYTES = 1 << 20
@@ -96,10 +98,10 @@ def activate(root: Path, name: str, chosen: Activation) -> bool:
     said = {"version": chosen.version, "withdrawn": chosen.withdrawn, "record": chosen.record}
     place = root / FOLDER / name
     place.mkdir(parents=True, exist_ok=True)
-    return put_numbered({FILE: json.dumps(said).encode()}, place, chosen.number)
+    return _put_numbered({FILE: json.dumps(said).encode()}, place, chosen.number)
 
 
-def put_numbered(files: dict[str, bytes], place: Path, number: int) -> bool:
+def _put_numbered(files: dict[str, bytes], place: Path, number: int) -> bool:
     """Have a folder ``<place>/<number>`` of ``files``, whole and on the disk; False: it is taken.
 
     Raises
@@ -108,7 +110,7 @@ def put_numbered(files: dict[str, bytes], place: Path, number: int) -> bool:
         If it cannot be written.
     """
     # Beside its place: a rename across file systems is not atomic.
-    made = Path(tempfile.mkdtemp(prefix=".new-", dir=place))
+    made = Path(tempfile.mkdtemp(prefix=NEW, dir=place))
     try:
         for name, content in files.items():
             with (made / name).open("xb") as file:

@@ -13,13 +13,22 @@ from typing import Any
 
 from ifonly.explainers.languages import LANGUAGES
 from ifonly.models.errors import UnknownModel
+from ifonly.service.audit.observations import place_of
 from ifonly.service.audit.recorder import Recorder, durable
 from ifonly.service.audit.records import audit
 from ifonly.service.lifecycle import MINUTE_US, AlarmDeed
-from ifonly.service.served.registry import Registry
+from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store import alarms, archive
 from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
-from ifonly.service.store.chain import Facts, Payload, Record, microseconds, now_us, timestamp
+from ifonly.service.store.chain import (
+    Facts,
+    Payload,
+    Record,
+    microseconds,
+    now_us,
+    stated_time,
+    timestamp,
+)
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode
 from ifonly.service.store.kinds import RecordKind
@@ -67,12 +76,31 @@ def one(database: Database, registry: Registry, identity: str) -> wire.AlarmRepl
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    episode = alarms.get(database, identity)
+    return _with_actions(database, registry, alarms.get(database, identity))
+
+
+def of_equipment(
+    database: Database, registry: Registry, model: ServedModel, said: Mapping[str, str]
+) -> wire.AlarmReply | None:
+    """The newest alarm of the equipment that ``said`` names; None: it names none, or there was
+    none.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    place = place_of(model, said)
+    episode = None if place is None else alarms.newest_of(database, place.condition)
+    return None if episode is None else _with_actions(database, registry, episode)
+
+
+def _with_actions(database: Database, registry: Registry, episode: Episode) -> wire.AlarmReply:
     return wire.AlarmReply(
         alarm=told(episode, registry, now_us()),
         actions=[
             action(record, payload)
-            for record, payload in archive.about(database, identity, RecordKind.ALARM)
+            for record, payload in archive.about(database, episode.id, RecordKind.ALARM)
         ],
     )
 
@@ -83,12 +111,9 @@ def told(episode: Episode, registry: Registry, now: int) -> wire.Alarm:
     alarm = _declared(registry, episode.model, episode.version)
     is_shelved = life.shelved_until_us is not None and life.shelved_until_us > now
     last = None
-    if episode.actor is not None and episode.action is not None and episode.acted_us is not None:
-        last = wire.LastAction(
-            by=episode.actor,
-            action=AlarmDeed(episode.action),
-            time=timestamp(episode.acted_us),
-        )
+    deed = next((each for each in AlarmDeed if each == episode.action), None)
+    if episode.actor is not None and deed is not None and episode.acted_us is not None:
+        last = wire.LastAction(by=episode.actor, action=deed, time=stated_time(episode.acted_us))
     return wire.Alarm(
         id=episode.id,
         model=episode.model,
@@ -104,10 +129,10 @@ def told(episode: Episode, registry: Registry, now: int) -> wire.Alarm:
         priority=alarm.get("priority"),
         owner=_texts(alarm.get("owner")),
         class_=_texts(alarm.get("class")),
-        first_seen=timestamp(life.began_us),
-        raised=timestamp(life.raised_us or 0),
+        first_seen=stated_time(life.began_us),
+        raised=stated_time(life.raised_us or 0),
         cleared=_time(life.cleared_us),
-        last_seen=timestamp(life.seen_us),
+        last_seen=stated_time(life.seen_us),
         count=life.count,
         returns=life.returns,
         probability=episode.share,
@@ -144,7 +169,7 @@ def _names(registry: Registry, model: str) -> frozenset[str]:
 
 
 def _time(time_us: int | None) -> str | None:
-    return None if time_us is None else timestamp(time_us)
+    return None if time_us is None else stated_time(time_us)
 
 
 def _declared(registry: Registry, model: str, version: str | None) -> Mapping[str, Any]:

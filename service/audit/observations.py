@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ifonly.service.lifecycle import AlarmRules
@@ -13,6 +14,27 @@ from ifonly.service.store.episodes import Observation
 from ifonly.service.wire.base import Wire
 from ifonly.service.wire.replies import ExplanationReply, Prediction, PredictionsReply
 from ifonly.service.wire.requests import ExplanationRequest, PredictionsRequest
+
+
+@dataclass(frozen=True, slots=True)
+class EquipmentPlace:
+    """A piece of equipment, as a model knows it."""
+
+    equipment: str
+    attributes: str
+    """What tells it from all other, as JSON."""
+    condition: str
+    """Digest of that and the model's name: what its alarms are kept under."""
+
+
+def place_of(model: ServedModel, said: Mapping[str, str]) -> EquipmentPlace | None:
+    """Of what a request says in ``attributes``; None: not which equipment it is."""
+    attributes = model.deployed.spec.attributes
+    equipment = attributes.equipment(said)
+    if equipment is None:
+        return None
+    place = json.dumps(attributes.place(said), ensure_ascii=False)
+    return EquipmentPlace(equipment, place, _digest((model.name, place)))
 
 
 def observed(
@@ -24,9 +46,8 @@ def observed(
     """
     # The commonest case first: most requests name no equipment.
     said: Mapping[str, str] = getattr(request, "attributes", {})
-    attributes, desired = model.deployed.spec.attributes, model.decision.desired
-    equipment = attributes.equipment(said)
-    if equipment is None or desired is None:
+    place, desired = place_of(model, said), model.decision.desired
+    if place is None or desired is None:
         return None
     rows, reading = _told(request, reply)
     if not rows:
@@ -34,13 +55,12 @@ def observed(
     wanted = model.decision.class_names[desired]
     bad = [k for k, row in enumerate(rows) if row.class_ != wanted]
     worst = max(bad, key=lambda k: rows[k].probability or 0.0, default=0)
-    place = json.dumps(attributes.place(said), ensure_ascii=False)
     return Observation(
-        condition=_digest((model.name, place)),
+        condition=place.condition,
         model=model.name,
         version=model.version,
-        equipment=equipment,
-        attributes=place,
+        equipment=place.equipment,
+        attributes=place.attributes,
         is_alarm=bool(bad),
         rules=AlarmRules.of(model.deployed.spec.alarm),
         row=worst,

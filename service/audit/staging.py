@@ -142,6 +142,11 @@ def summary(staged: StagedVersion, registry: Registry) -> wire.StagedSummary:
     )
 
 
+def summaries(registry: Registry) -> list[wire.StagedSummary]:
+    """Every version that is staged."""
+    return [summary(each, registry) for each in staging.listing(registry)]
+
+
 def shown(
     staged: StagedVersion, model: ServedModel, registry: Registry, audit: Audit | None = None
 ) -> wire.StagedReply:

@@ -22,9 +22,10 @@ from ifonly.service.store.outbox import Failed, Message
 from ifonly.service.wire.cloudevents import CloudEvent
 
 POLL_SECONDS = 0.5
-AT_ONCE = 32
-LEASE_US = 120_000_000
-"""What a process had that was killed is sent by another after so long; nothing takes longer."""
+AT_ONCE = 16
+LEASES = 2
+"""Of a job's rows: what a process had that was killed is sent by another after so long. By default
+that is longer than sinks and webhooks that let each message wait can take for so many."""
 AFTER_FAILURE_SECONDS = 1.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 300.0
 """Before a second try, and the most between two; see :func:`wait_before`."""
@@ -45,6 +46,7 @@ class Sender:
         self._settings = settings
         self._metrics = metrics
         self._name = f"{store.journal.writer}-sender"
+        self._lease_us = round(LEASES * settings.job_lease_seconds * 1e6)
         self._source = settings.public_url or NOBODY
         self._sink: Sink | None = None
         if settings.event_sink is not None:
@@ -87,7 +89,7 @@ class Sender:
         journal = self._store.journal
         if not outbox.is_any_due(self._store.database):
             return False
-        found = journal.change(outbox.claim(self._name, AT_ONCE, LEASE_US)).result()
+        found = journal.change(outbox.claim(self._name, AT_ONCE, self._lease_us)).result()
         fates = [*self._events([m for m in found if m.target is None])]
         fates += self._webhooks([m for m in found if m.target is not None])
         sent = [message.id for message, fate in fates if fate.reason is None]

@@ -21,6 +21,8 @@ from ifonly.service.served.drafting import ANSWERS, FILE, SAMPLE
 MOST_WRITTEN = 1 << 30
 """Bytes of a file."""
 MOST_TOLD = 60
+OF_A_FIELD = "desired"
+"""The question whose answer stands in the spec and nowhere else: a field asks it."""
 
 
 class _GuessTaker:
@@ -43,7 +45,7 @@ class _GuessTaker:
             "answer": answer,
             "is_guess": question.key not in self._given,
         }
-        if told not in self.asked:
+        if question.key != OF_A_FIELD and told not in self.asked:
             self.asked.append(told)
         return answer
 
@@ -82,7 +84,9 @@ def _done(job: dict[str, Any], memory: int) -> dict[str, Any]:
         return _fault(path, f"{line}{error.problem}")
     except ModelError as error:
         # What a library says of its own innards is nobody's news.
-        return _fault((FILE,), str(error).partition("\nStack trace")[0])
+        problem = str(error).partition("\nStack trace")[0]
+        of_sample = problem.removeprefix("data: ")
+        return _fault((FILE,) if of_sample == problem else (SAMPLE,), of_sample)
     except Exception as error:  # whatever it is, it is of the file
         return _fault((FILE,), f"cannot be read: {type(error).__name__}: {error}")
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import IO
 
 from ifonly.models.errors import GraphError, ModelError, SpecError
+from ifonly.models.repository.activation import FOLDER as ACTIVATIONS
+from ifonly.models.repository.activation import NEW
 from ifonly.models.repository.parcel import NAME, Parcel, unpack
 from ifonly.service.errors import CannotUpload, Fault, InvalidRequest, RequestPart
 from ifonly.service.logs import logger
@@ -88,8 +90,9 @@ def discard(found: Staged) -> None:
 
 
 def sweep(root: Path) -> None:
-    """Remove what is left of uploads that a crash cut off; those of other processes stay."""
-    for folder in root.glob(f"{HIDDEN}*"):
+    """Remove what is left of uploads and activations that a crash cut off; those of other
+    processes stay."""
+    for folder in (*root.glob(f"{HIDDEN}*"), *root.glob(f"{ACTIVATIONS}/*/{NEW}*")):
         with contextlib.suppress(OSError):  # whoever made it has just removed it
             if time.time() - folder.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -286,6 +286,22 @@ def get(database: Database, identity: str) -> Episode:
         return find(database, connection, identity)
 
 
+def newest_of(database: Database, condition: str) -> Episode | None:
+    """The newest episode of a condition, if it had one.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = sa.select(episodes).where(
+        sa.text("is_current"), episodes.c.condition == condition, episodes.c.raised_us.is_not(None)
+    )
+    with database.reading() as connection:
+        row = connection.execute(episodes_within(database, chosen)).mappings().one_or_none()
+    return None if row is None else episode_of({**row})
+
+
 RecordsById = Mapping[str, tuple[Record, Payload | None]]
 
 
@@ -381,9 +397,21 @@ def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
         episode = episode_of({c.name: said[f"e_{c.name}"] for c in episodes.c})
         done = deeds.get(episode.id, [])
         of.setdefault(episode.condition, []).extend(done)
+        for each in episodes.c:
+            if not _is_of_its_kind(each, said[f"e_{each.name}"]):
+                text = f"{each.name} of the alarm {episode.id} is nothing that we write"
+                yield contradicted(None, "episodes", each.name, text)
         raised_by = record_of(row) if said[records.c.id] is not None and stands(row) else None
         for column, text in _unvouched(episode, raised_by, done, of[episode.condition]):
             yield contradicted(raised_by, "episodes", column, f"{text} the alarm {episode.id}")
+
+
+def _is_of_its_kind(column: sa.Column[Any], value: object) -> bool:
+    if column.name == "phase":
+        return value in tuple(Phase)
+    if column.name == "action":
+        return value is None or value in tuple(AlarmDeed)
+    return (value is None and column.nullable) or type(value) is column.type.python_type
 
 
 def _unvouched(

@@ -91,12 +91,22 @@ class Episode:
 
     @property
     def said(self) -> Mapping[str, str]:
-        said: dict[str, str] = json.loads(self.attributes)
-        return said
+        try:
+            said = json.loads(self.attributes)
+        except ValueError:
+            return {}
+        return said if isinstance(said, dict) else {}
 
 
 _OWN = tuple(f.name for f in fields(Episode) if f.name != "life")
 _COLUMNS = tuple(column.name for column in episodes.c)
+_PHASES = {phase.value: phase for phase in Phase}
+_KINDS = tuple(
+    (column.name, kind, None if column.nullable else kind())
+    for column in episodes.c
+    for kind in [column.type.python_type]
+)
+"""Of each column: its type, and what stands for a value of another."""
 _CHANGED = tuple(n for n in _COLUMNS if n not in {"id", "condition", "model", "equipment",
                                                   "attributes"})  # fmt: skip
 _UPDATE = f"UPDATE episodes SET {', '.join(f'{n} = ?' for n in _CHANGED)} WHERE id = ?"
@@ -108,9 +118,14 @@ _LOCK = (
 
 
 def episode_of(row: Mapping[Any, Any]) -> Episode:
-    """Of a row's columns by name."""
-    said: dict[str, Any] = {n: bool(row[n]) if n in _FLAGS else row[n] for n in _COLUMNS}
-    said["phase"] = Phase(said["phase"])
+    """Of a row's columns by name. What is of another kind than declared is read as nothing: a
+    row that somebody has written into must not keep readings from being recorded."""
+    said: dict[str, Any] = {
+        name: value if type(value := row[name]) is kind or value is default else default
+        for name, kind, default in _KINDS
+    }
+    said |= {name: bool(row[name]) for name in _FLAGS}
+    said["phase"] = _PHASES.get(said["phase"], Phase.NORMAL)
     life = Life(**{n: said[n] for n in _LIFE})
     return Episode(life=life, **{n: said[n] for n in _OWN})
 

@@ -10,7 +10,7 @@ from ifonly.service.wire.base import Value, Wire, Written, is_none
 from ifonly.service.wire.replies import Audit
 
 MOST_WORDS = 2_000
-MOST_FIELDS = 20_000
+MOST_FIELDS = 4_096
 _Version = Annotated[str, Field(max_length=128)]
 _Key = Annotated[str, Field(min_length=1, max_length=400)]
 _FieldValue = Annotated[

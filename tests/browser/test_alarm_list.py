@@ -74,6 +74,20 @@ def test_an_entry_tells_the_machine_and_what_would_have_cleared_it(
     page.click(f"{ROWS} .title")
     page.wait_for_selector(".verdict")
     assert page.locator("h1").inner_text().startswith("Press 0 · ")
+    assert page.locator("#equipment").get_attribute("data-state") == "active_unacknowledged"
+
+
+def test_an_alarms_page_has_what_people_did_and_can_do(
+    visit: Visit, plant: dict[str, str], api: httpx.Client
+) -> None:
+    page = visit(f"/alarms/{plant['Press 4']}")
+    page.click("#equipment summary")
+    page.fill("#equipment input[name=comment]", "belt <b>slips</b>")
+    send(page, "#equipment button[value=done_otherwise]")
+    assert page.locator("#equipment").get_attribute("data-state") == "active_acknowledged"
+    assert "belt <b>slips</b>" in page.locator("#equipment li").inner_text()
+    (done,) = api.get(f"/api/v1/alarms/{plant['Press 4']}").json()["actions"]
+    assert (done["action"], done["comment"]) == ("done_otherwise", "belt <b>slips</b>")
 
 
 def explained_of(api: httpx.Client, alarm: str) -> dict[str, Any]:

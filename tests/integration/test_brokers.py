@@ -12,15 +12,23 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
 from ifonly.service.errors import SinkUnavailable
 from ifonly.service.sending.sink import DELIVERED
 from ifonly.service.sending.sinks import sink_of
+from ifonly.service.settings import Settings
 from ifonly.service.wire.cloudevents import JSON, STRUCTURED, CloudEvent
-from tests.integration.conftest import free_port
+from tests.integration.conftest import free_port, serving
+from tests.integration.test_events import LARGE, sorter
+from tests.integration.test_sending import alarm
+
+__all__ = ["sorter"]  # a fixture
 
 EVENTS = [
     CloudEvent(
@@ -59,11 +67,14 @@ def consumed(broker: str, topic: str, count: int) -> list[Any]:
     from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
     consumer = Consumer({"bootstrap.servers": broker, "group.id": "tests"})
-    parts = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    last = time.monotonic() + 60
+    # None before the first message makes the topic.
+    while not (parts := consumer.list_topics(topic, timeout=30).topics[topic].partitions):
+        assert time.monotonic() < last, "there is no such topic"
+        time.sleep(0.05)
     # Not by subscription: a group has to agree first, for seconds.
     consumer.assign([TopicPartition(topic, part, OFFSET_BEGINNING) for part in parts])
     found: list[Any] = []
-    last = time.monotonic() + 60
     while len(found) < count:
         assert time.monotonic() < last, f"{len(found)} of {count}"
         message = consumer.poll(0.5)
@@ -93,6 +104,15 @@ def test_kafka_has_whole_events_where_that_is_asked_for(kafka: str) -> None:
     found = consumed(kafka, "explained.whole", 3)
     assert [json.loads(message.value()) for message in found] == [*map(as_object, EVENTS)]
     assert dict(found[0].headers()) == {"content-type": STRUCTURED.encode()}
+
+
+def test_a_service_tells_kafka_of_an_alarm_that_it_has_explained(kafka: str, sorter: Path) -> None:
+    settings = Settings(models=sorter, event_sink=SecretStr(f"kafka://{kafka}/alarms"))
+    with serving(settings) as base, httpx.Client(base_url=base, timeout=60) as api:
+        alarm(api, "for-kafka", LARGE)
+        (message,) = consumed(kafka, "alarms", 1)
+    assert json.loads(message.value())["request"]["instance"] == LARGE
+    assert dict(message.headers())["ce_requestid"] == b"for-kafka"
 
 
 def test_a_kafka_that_is_away_is_told_of_each_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,7 +224,8 @@ def test_one_whose_rows_wait_already_does_not_keep_others_from_theirs(
     sorter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No thread answers rows: they wait for ever."""
-    monkeypatch.setattr(sorting, "FULL_US", 1_000)
+    monkeypatch.setattr(sorting, "AT_ONCE", 1)
+    monkeypatch.setattr(sorting, "FULL_US", 600_000_000)
     settings = Settings(models=sorter, max_waiting_rows=2, event_models={"grading": "sorter"})
     for name in ("start", "stop"):
         monkeypatch.setattr(JobWorkers, name, lambda self: None)

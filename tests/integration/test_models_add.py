@@ -268,6 +268,16 @@ def test_a_network_without_a_label_output(shop):
     assert "threshold = 0.5  # guessed" in shop.text()
 
 
+def test_a_label_in_place_of_a_score_is_no_probability(shop):
+    graph = of(FOREST, zipmap=False)
+    graph.graph.output.remove(graph.graph.output[1])
+    told = added(shop.add(graph, TABLE))
+    assert "a score, which is no probability, of 1, against 0: from 0.5 on" in told
+    assert shop.spec()["task"] == "regression"
+    assert shop.spec()["decision"]["classes"] == ["0", "1"]
+    assert "100 %" not in told
+
+
 def two_values() -> onnx.ModelProto:
     model = LinearRegression().fit(TABLE.values, TABLE.values[:, :2] @ [[1, 2], [3, 4]])
     graph: onnx.ModelProto = to_onnx(model, TABLE.values[:1].astype(np.float32), target_opset=OPSET)

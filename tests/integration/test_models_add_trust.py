@@ -75,6 +75,7 @@ HARM = {
     "another program": ("import os; os.execv('/bin/true', ['true'])", WALLED),
     "a signal": ("import os; os.kill(os.getppid(), 9)", WALLED),
     "a file of this machine": ("open('/etc/passwd').read()", WALLED),
+    "a file by another way": ("open('/proc/self/root/etc/passwd').read()", WALLED),
     "its own folder": ("open('left', 'w')", WALLED),
     "its parent's secrets": ("import os; open(f'/proc/{os.getppid()}/environ').read()", WALLED),
     "higher limits": (

@@ -59,6 +59,7 @@ def token(pages: httpx.Client, path: str) -> str:
 def test_every_page_is_shown_in_every_language(
     pages: httpx.Client, explained: str, language: str
 ) -> None:
+    pages.post("/api/v1/staged", files={"folder": ("press.zip", zipped("6"))})  # once
     records = pages.get("/records", headers={"Accept-Language": language})
     assert spoken(language).CLAIM in records.text
     for path in (
@@ -70,6 +71,11 @@ def test_every_page_is_shown_in_every_language(
         "/models/sorter",
         "/models/press",
         "/models/brittle?version=2",
+        "/models/press/staged/6",
+        "/models/press/staged/6/explanation",
+        "/models/press/comparison?version=6",
+        "/models/press/comparison?version=6&last=x&only=all",
+        "/models/brittle/comparison?version=2",
     ):
         reply = pages.get(path, headers={"Accept-Language": language})
         assert reply.status_code == 200, path
@@ -178,6 +184,26 @@ def test_a_zip_is_sent_by_a_plain_form(pages: httpx.Client, root: Path) -> None:
     sent = send(zipped("7"))
     assert (sent.status_code, sent.headers["location"]) == (303, "/models/press/staged/7")
     assert not (root / "press" / "7").exists()
+    # Whoever has no script fills in the form, decides, and is led on.
+    here = "/models/press/staged/7"
+    wrong = pages.post(here, data=csrf | {"revision": "1", "features[0].bounds": ["9", "x"]})
+    assert wrong.status_code == 422
+    assert 'aria-invalid="true"' in wrong.text
+    assert 'value="x"' in wrong.text
+    set_ = csrf | {"revision": "1", "features[0].label.ja": SCRIPT, "features[0].unit": "bar"}
+    assert pages.post(here, data=set_).headers["location"] == here
+    assert pages.post(here, data=set_).status_code == 409
+    assert SCRIPT not in pages.get(here).text
+    choice = csrf | {"version": "7", "previous": "1"}
+    assert pages.post("/models/press/activation", data=choice).status_code == 422
+    other = choice | {"why": "better", "previous": "5"}
+    assert pages.post("/models/press/activation", data=other).status_code == 409
+    done = pages.post("/models/press/activation", data=choice | {"why": "better"})
+    assert (done.status_code, done.headers["location"]) == (303, "/models/press")
+    assert (root / "press" / "7").is_dir()
+    assert pages.get(here).status_code == 404
+    gone = pages.post("/models/press/staged/6/discard", data=csrf)
+    assert (gone.status_code, gone.headers["location"]) == (303, "/models")
     assert send(zipped("7")).status_code == 409
     assert pages.post("/models", data=csrf).status_code == 422
 

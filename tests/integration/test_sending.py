@@ -232,6 +232,21 @@ def test_a_webhook_to_any_other_host_is_refused(api: httpx.Client, hook: str) ->
     assert reply.json()["errors"][0]["parameter"] == "webhook"
 
 
+def test_a_webhook_that_may_not_be_sent_there_any_more_is_a_dead_letter(
+    sorter: Path, sink: Receiver, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    told = {"models": sorter, "database_url": store, "webhook_secret": WHSEC}
+    allowing = Settings.model_validate(told | {"webhook_hosts": sink.url, "job_threads": 0})
+    with serving(allowing) as base, httpx.Client(base_url=base, timeout=60) as api:
+        reply = api.post(BULK, content=body([1]), headers=LINES, params={"webhook": sink.url})
+        assert reply.status_code == 202
+    with serving(Settings.model_validate(told | {"webhook_hosts": "hooks.example"})):
+        waiting_until(lambda: len(dead(store)) == 1)
+    assert "not among the hosts" in (dead(store)[0].reason or "")
+    assert sink.told == []
+
+
 def test_a_webhook_without_a_job_is_refused(api: httpx.Client, sink: Receiver) -> None:
     asked = {"webhook": sink.url}
     reply = api.post("/api/v1/models/sorter/explanations", params=asked, json={"instance": LARGE})

@@ -233,24 +233,35 @@ def test_what_is_set_is_read_again_and_what_is_checked_is_no_guess(
     assert [a["feature"] for a in answer["counterfactuals"][0]["actions"]] == ["torque_nm"]
 
 
-def test_other_answers_make_it_anew_and_keep_what_was_set(
-    api: httpx.Client, mill: dict[str, Any]
-) -> None:
-    questions = {q["key"]: q for q in api.get(f"{STAGED}/mill/1").json()["questions"]}
-    key = next(iter(questions))
-    choices = questions[key]["choices"]
-    wrong = api.patch(f"{STAGED}/mill/1", json={"answers": {"colour": "red"}})
-    assert problem(wrong) == {"/answers/colour": "is no question that was asked"}
-    wrong = api.patch(f"{STAGED}/mill/1", json={"answers": {key: "neither"}})
-    assert f"/answers/{key}" in problem(wrong)
-    reply = api.patch(f"{STAGED}/mill/1", json={"answers": {key: choices[-1]}})
+def test_other_answers_make_it_anew_and_keep_what_was_set(api: httpx.Client) -> None:
+    graph = linear([[0.01], [0.0]], [0.0]).SerializeToString()
+    reply = api.post(
+        STAGED, files=files(graph, "lathe.onnx"), data={"columns": "torque_nm,speed_rpm"}
+    )
+    assert reply.status_code == 201, reply.text
+    path = f"{STAGED}/lathe/1"
+    (question,) = reply.json()["questions"]
+    assert (question["key"], question["is_guess"]) == ("limit", True)
+    keep = {"values": {"features[0].label.ko": "토크"}, "checked": ["features[0].unit"]}
+    assert api.patch(path, json=keep).status_code == 200
+    wrong = problem(api.patch(path, json={"answers": {"colour": "red"}}))
+    assert wrong == {"/answers/colour": "is no question that was asked"}
+    wrong = problem(api.patch(path, json={"answers": {"limit": "low"}}))
+    assert set(wrong) == {"/answers/limit"}
+    both = {"answers": {"limit": "<=0.5"}, "values": {"title.en": "Lathe", "features[0].unit": 5}}
+    assert set(problem(api.patch(path, json=both))) == {"/values/features[0].unit"}
+    both["values"] = {"title.en": "Lathe"}
+    reply = api.patch(path, json=both)
     assert reply.status_code == 200, reply.text
     told = reply.json()
-    (question,) = [q for q in told["questions"] if q["key"] == key]
-    assert (question["answer"], question["is_guess"]) == (choices[-1], False)
-    fields = {each["key"]: each["value"] for each in told["fields"]}
-    assert fields["features[0].label.ko"] == "토크"
-    assert fields["title.en"] == "Mill"
+    (question,) = told["questions"]
+    assert (question["answer"], question["is_guess"]) == ("<=0.5", False)
+    fields = {each["key"]: each for each in told["fields"]}
+    assert fields["features[0].label.ko"]["value"] == "토크"
+    assert fields["title.en"]["value"] == "Lathe"
+    assert fields["features[0].unit"]["guess"] is None
+    assert fields["decision.desired"]["value"] == "below"
+    assert api.delete(path).status_code == 200
 
 
 def test_it_is_served_once_its_guesses_are_taken_and_to_everybody(

@@ -115,7 +115,7 @@ def set_fields(
 def list_staged(models: Models = None, as_json: AsJson = False) -> None:
     """Every version that is staged."""
     loaded = _looked(settings(models=models, log_level="ERROR"))
-    found = [staging.summary(each, loaded) for each in places.listing(loaded)]
+    found = staging.summaries(loaded)
     if as_json:
         print_json(wire.StagedListReply(staged=found).as_mapping())
         return

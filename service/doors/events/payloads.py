@@ -18,6 +18,7 @@ from ifonly.models.said import read_said
 from ifonly.models.schema import Decision
 from ifonly.service.ask.problems import pointer
 from ifonly.service.doors.client_rows import named_row
+from ifonly.service.doors.http.problems import TooManyRows
 from ifonly.service.doors.open_inference.rows import rows_of
 from ifonly.service.doors.open_inference.tensors import SIZE, Tensor, read_tensors
 from ifonly.service.errors import InvalidRequest, MalformedBody
@@ -113,6 +114,8 @@ def _rows(body: bytes, model: ServedModel) -> list[Any]:
         if isinstance(inputs, list) and inputs and all(map(_is_tensor, inputs)):
             named: list[Any] = list(rows_of(_tensors(inputs, tail), model.schema))
             return named
+    except TooManyRows as error:
+        raise Unreadable(str(error)) from None
     except InvalidRequest as error:
         # Without what is wrong with it, in which readings may stand.
         places = ", ".join(pointer(fault.path) for fault in error.faults[:MOST_NAMED])

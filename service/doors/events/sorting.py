@@ -31,7 +31,6 @@ POLL_SECONDS = 0.5
 """How soon a process sees what came."""
 AT_ONCE = 64
 """Pairs of one look; those of one model and sender become one job."""
-LEASE_US = 60_000_000
 FULL_US = 2_000_000
 """After so long events are looked at again whose sender has too many rows that wait."""
 AFTER_FAILURE_SECONDS = 1.0
@@ -81,6 +80,7 @@ class Sorter:
         self._store = runtime.store
         self._settings = runtime.settings
         self._name = f"{runtime.store.journal.writer}-events"
+        self._lease_us = round(runtime.settings.job_lease_seconds * 1e6)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
@@ -123,7 +123,7 @@ class Sorter:
         journal = self._store.journal
         if not inbox.is_any_joined(self._store.database):
             return False
-        pairs = journal.change(inbox.claim(self._name, AT_ONCE, LEASE_US)).result()
+        pairs = journal.change(inbox.claim(self._name, AT_ONCE, self._lease_us)).result()
         try:
             self._sort(pairs)
         finally:

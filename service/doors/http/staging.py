@@ -54,10 +54,8 @@ Version = Annotated[str, Path(max_length=LONGEST_NAME, description="A version th
 @router.get("", response_model=wire.StagedListReply, responses=guarded(422))
 async def list_staged(state: Shared) -> Response:
     """Every version that is staged."""
-    found = await anyio.to_thread.run_sync(staging.listing, state.registry)
-    return written(
-        wire.StagedListReply(staged=[taking.summary(each, state.registry) for each in found])
-    )
+    found = await anyio.to_thread.run_sync(taking.summaries, state.registry)
+    return written(wire.StagedListReply(staged=found))
 
 
 @router.post(

@@ -104,7 +104,15 @@ class Batcher:
         with self._lock:
             self._running += 1
         # A thread a call and no pool: slow ones must not fill it.
-        threading.Thread(target=self._run, args=(group,), name="predictor", daemon=True).start()
+        thread = threading.Thread(target=self._run, args=(group,), name="predictor", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system gives no more of them
+            with self._lock:
+                self._running -= 1
+            for asked in group:
+                asked.error = CallFailed(f"nobody is left to ask it: {error}", FailureKind.BUSY)
+                asked.is_done.set()
 
     def _run(self, group: Sequence[_Asked]) -> None:
         try:

@@ -67,11 +67,13 @@ class Breaker:
             self.succeeded()
             return
         with self._lock:
+            # News of a call from before it opened, or of the probe by its other reporter.
+            if self._until is not None and not self._probing:
+                return
             self._failures += 1
             if error.how is FailureKind.LATE or self._probing or self._failures >= MOST_FAILURES:
-                # Its first pause, or twice the last one where a probe has failed.
                 self._pause = (
-                    PAUSE_SECONDS if not self._probing else min(2 * self._pause, LONGEST_PAUSE)
+                    min(2 * self._pause, LONGEST_PAUSE) if self._probing else PAUSE_SECONDS
                 )
                 self._until = self._clock() + self._pause
                 self._why = error.reason

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 from enum import Enum
 
 from ifonly.service.errors import PredictorUnavailable, PredictorUnclear
 
 HEAD = 200
 """Characters of its answer that are quoted."""
+
+
+MISSHAPEN = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What reading an answer of another shape than was expected comes to, wherever it is noticed."""
 
 
 class FailureKind(Enum):

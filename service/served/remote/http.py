@@ -42,6 +42,8 @@ class HttpPool:
         # No proxy of the environment: the predictor is beside us, and readings stay there. The
         # system's authorities, so that a cluster's own can be among them (`SSL_CERT_FILE`).
         self._client = httpx.Client(
+            # What is packed could unpack to any size before it is counted.
+            headers={"accept-encoding": "identity"},
             trust_env=False,
             verify=ssl.create_default_context(),
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=32),

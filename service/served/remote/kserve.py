@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ifonly.service.served.remote.failures import unclear
+from ifonly.service.served.remote.failures import MISSHAPEN, unclear
 from ifonly.service.served.remote.http import HttpAnswer
 
 JSON = {"content-type": "application/json"}
@@ -35,7 +35,7 @@ def words(reply: HttpAnswer, count: int, output: str | None) -> list[Any]:
     wanted = f'{{"predictions": […]}} with {count} of them'
     try:
         found = json.loads(reply.body)["predictions"]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except MISSHAPEN as error:
         raise unclear(reply.url, reply.status, reply.text, wanted) from error
     if not isinstance(found, list) or len(found) != count:
         raise unclear(reply.url, reply.status, reply.text, wanted)

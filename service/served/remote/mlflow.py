@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ifonly.service.served.remote.failures import unclear
+from ifonly.service.served.remote.failures import MISSHAPEN, unclear
 from ifonly.service.served.remote.http import HttpAnswer
 from ifonly.service.served.remote.kserve import JSON, as_json, member
 
@@ -33,7 +33,7 @@ def words(reply: HttpAnswer, count: int, output: str | None) -> list[Any]:
     wanted = f'{{"predictions": […]}} with {count} of them'
     try:
         found = json.loads(reply.body)
-    except (ValueError, RecursionError) as error:
+    except MISSHAPEN as error:
         raise unclear(reply.url, reply.status, reply.text, wanted) from error
     # Servers before MLflow 2 send the list alone.
     found = found.get("predictions") if isinstance(found, dict) else found

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from ifonly.models.encoding import Encoding
 from ifonly.models.predictor import Rows
+from ifonly.models.said import as_float
 from ifonly.models.schema import Feature, Schema
 from ifonly.models.spec import RemoteSpec, RowForm
-from ifonly.service.served.remote.failures import unclear
+from ifonly.service.served.remote.failures import MISSHAPEN, unclear
 from ifonly.service.served.remote.http import HttpAnswer
 from ifonly.service.served.remote.kserve import as_json
 from ifonly.service.served.remote.writing import NUMPY, encoded
@@ -137,7 +138,7 @@ def words(reply: HttpAnswer, count: int, output: str | None) -> list[Any]:
         told = json.loads(reply.body[:end])["outputs"]
         found = [_read(each, reply.body, end, told) for each in told]
         return chosen(found, count, output)
-    except (KeyError, TypeError, ValueError, RecursionError, IndexError, struct.error) as error:
+    except MISSHAPEN as error:
         raise unclear(reply.url, reply.status, reply.text, wanted) from error
 
 
@@ -193,7 +194,7 @@ def _flat(data: list[Any]) -> list[Any]:
 def from_json(values: list[Any], datatype: str) -> list[Any]:
     """Whole numbers of a type of floats as floats: 1 is a probability there, and no place."""
     if datatype.startswith("FP"):
-        return [value if value is None else float(value) for value in values]
+        return [value if value is None else as_float(value) for value in values]
     return values
 
 

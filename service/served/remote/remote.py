@@ -153,6 +153,8 @@ class RemotePredictor:
         opens the circuit; one that its question cut short says nothing of the predictor."""
         if self.url in error.reason:
             return error
+        if error.how is not FailureKind.LATE:
+            return CallFailed(f"{self.url}: {error.reason}", error.how)
         late = CallFailed(f"{self.url} did not answer in time", FailureKind.LATE)
         if was_whole:
             self._breaker.failed(late)

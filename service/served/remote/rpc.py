@@ -13,7 +13,7 @@ import grpc
 from ifonly.models.predictor import Rows
 from ifonly.models.spec import RemoteSpec, RowForm, Spec
 from ifonly.service.served.remote import open_inference
-from ifonly.service.served.remote.failures import CallFailed, FailureKind, head, unclear
+from ifonly.service.served.remote.failures import MISSHAPEN, CallFailed, FailureKind, head, unclear
 from ifonly.service.served.remote.http import MOST_BYTES
 from ifonly.service.served.remote.messages import MESSAGES, SERVICE
 
@@ -65,7 +65,7 @@ class RpcCaller:
             raise CallFailed(f"{self.url} answered {error.code().name}", how, text) from error
         try:
             return _words(reply, len(rows), self._remote.output)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except MISSHAPEN as error:
             wanted = open_inference.expected(len(rows), self._remote.output)
             raise unclear(self.url, "OK", str(reply), wanted) from error
 

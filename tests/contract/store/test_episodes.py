@@ -379,7 +379,7 @@ def test_what_nobody_did_is_found(database: Database, journal: Journal, case: st
 
 
 def test_whatever_people_do_records_vouch_for(database: Database, journal: Journal) -> None:
-    """Also over a return and into the next episode; an old acknowledgement is none of a return."""
+    """Also over a clearance, and into the next episode."""
     (first, _) = written(journal, seen("Mill 7", 0), seen("Mill 7", 1))
     for asked in (
         AskedAction(AlarmDeed.SHELVE, T + MINUTE),
@@ -395,10 +395,42 @@ def test_whatever_people_do_records_vouch_for(database: Database, journal: Journ
     assert second.life.out_of_service
     do(database, journal, second.id, AskedAction(AlarmDeed.PUT_BACK))
     assert verify(database).holds
-    written(journal, seen("Mill 7", 5))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("phase", "ACTIVE"), ("phase", ""), ("attributes", "{"), ("action", "sing"), ("seen_us", b"x"),
+     ("count", "many"), ("began_us", "x"), ("turned_us", "x"), ("equipment", b"\xff")],
+)  # fmt: skip
+def test_a_row_that_is_nonsense_stops_nothing(
+    database: Database, journal: Journal, column: str, value: object
+) -> None:
+    is_text = isinstance(episodes.c[column].type, sa.Text) and isinstance(value, str)
+    if not (database.is_sqlite or is_text):
+        pytest.skip("PostgreSQL keeps types")
+    written(journal, seen("Mill 7", 0))
     with database.writer.begin() as connection:
-        forged = sa.update(episodes).where(episodes.c.id == second.id)
-        connection.execute(forged.values(acknowledged=True))
+        mark = "?" if database.is_sqlite else "%s"
+        connection.exec_driver_sql(f"UPDATE episodes SET {column} = {mark}", (value,))
+    found = {finding.where for finding in verify(database).findings}
+    assert f"episodes.{column}" in found or column == "attributes"
+    assert len(alarms.page(database, FIRST, {}, T, 1, 9).episodes) <= 1
+    written(journal, seen("Mill 7", 1), seen("Mill 7", 2, alarm=False), seen("Mill 8", 3))
+    assert "Mill 8" in {e.equipment for e in stored(database)}
+
+
+def test_an_acknowledgement_of_before_is_none_of_what_returned(
+    database: Database, journal: Journal
+) -> None:
+    rules = AlarmRules(0, 0, MINUTE)
+    (first,) = written(journal, seen("Mill 7", 0, rules=rules))
+    do(database, journal, first, ACK)
+    written(journal, seen("Mill 7", 1, False, rules), seen("Mill 7", 2, rules=rules))
+    (found,) = stored(database)
+    assert (found.life.returns, found.life.acknowledged) == (1, False)
+    assert verify(database).holds
+    with database.writer.begin() as connection:
+        connection.execute(sa.update(episodes).values(acknowledged=True))
     assert {f.where for f in verify(database).findings} == {"episodes.acknowledged"}
 
 

@@ -50,6 +50,8 @@ def test_both_halves_make_a_pair_whatever_comes_first_and_how_often(
     assert accept(journal, half(Half.REQUEST, data=b"forged", who=stranger)) == 1  # joins nothing
     assert accept(journal, half(Half.REQUEST, data=b"asked")) == 1
     assert inbox.is_any_joined(database)
+    again = half(Half.REQUEST, data=b"otherwise"), half(Half.RESPONSE, data=b"otherwise")
+    assert accept(journal, *again) == 0
     (pair,) = claim(journal, "w")
     assert (pair.request, pair.response, pair.said) == (b"asked", b"said", {"id": "a"})
     assert pair.principal == SENDER

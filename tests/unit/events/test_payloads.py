@@ -95,6 +95,7 @@ def test_words_are_read_in_each_form_or_not_at_all(
         json.dumps({"instances": [1] * 1_001}).encode(),
         json.dumps({"inputs": [tensor("size", "FP64", [1], [5.0])]}).encode(),
         json.dumps({"inputs": [tensor("size", "FP64", [10**9], [])]}).encode(),
+        json.dumps({"inputs": [tensor("all", "FP64", [1_001, 3], [0.0] * 3_003)]}).encode(),
         b'{"inputs": [{"name": "size", "datatype": "FP64", "shape": [1], '
         b'"parameters": {"binary_data_size": 9}}]}' + b"\0" * 8,
     ],

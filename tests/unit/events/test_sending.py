@@ -73,6 +73,8 @@ def test_hosts_that_are_allowed_are_told(url: str) -> None:
         "https://hooks.example\\@evil.example/",
         "https://evil.example\\.hooks.example/",
         "https://hooks.example@evil.example/",
+        "https://user:password@hooks.example/",
+        "https://@hooks.example/#part",
         "https://evil.example#@hooks.example/",
         "https://evil.example?@hooks.example/",
         "https://[::ffff:127.0.0.1]/",

@@ -19,6 +19,20 @@ desired = "normal"
 [decision.phrases]
 alarm = {en = "the alarm"}
 
+[predictor]
+url = "https://models.example:8443/team"
+protocol = "v2"
+model = "mill-7"
+version = "7"
+rows = "named"
+dtype = "FP64"
+dtypes = {wear = "INT64"}
+binary = true
+output = "probabilities"
+timeout_ms = 500
+batch = 256
+calls = 64
+
 [[features]]
 name = "torque"
 kind = "continuous"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ifonly.models.said import PredictorWord, expected, read_said
+from ifonly.models.said import PredictorWord, evened, expected, read_said
 from ifonly.models.schema import Category, Decision, Task
 
 BINARY = Decision(Task.BINARY, (Category("good"), Category("bad")), positive=1, threshold=0.4)
@@ -87,6 +87,12 @@ def test_a_label_that_is_a_number_is_a_name_where_names_are_numbers(
     decision = Decision(task, tuple(map(Category, names)), 1, threshold)
     found = read_said(said, decision)
     assert (None if found is None else found.decided) == decided
+
+
+def test_a_whole_number_that_no_float_holds_is_left_to_be_refused() -> None:
+    """Beside a float it is read as one; it was an internal error."""
+    assert evened([0.1, 10**400, [1], "bad"]) == [0.1, math.inf, [1.0], "bad"]
+    assert evened([0, 10**400]) == [0, 10**400]
 
 
 def test_both_shares_of_a_binary_model_are_compared() -> None:

@@ -144,6 +144,22 @@ def test_a_probe_that_fails_doubles_the_pause_up_to_a_limit(clock: Clock, circui
         circuit.failed(CallFailed("away", FailureKind.AWAY))
 
 
+def test_a_failure_is_counted_once_whoever_reports_it(clock: Clock, circuit: Breaker) -> None:
+    """The call itself, and whoever waited for it: the second must not undo a doubled pause."""
+    late = CallFailed("late", FailureKind.LATE)
+    circuit.failed(late)
+    circuit.failed(late)
+    clock.now += 5.0
+    circuit.enter()
+    circuit.failed(late)
+    circuit.failed(late)
+    clock.now += 9.9
+    with pytest.raises(CallFailed, match="for 10 s"):
+        circuit.enter()
+    clock.now += 0.2
+    circuit.enter()
+
+
 def test_failures_in_a_row_open_it_and_an_error_of_one_row_does_not(circuit: Breaker) -> None:
     for _ in range(breaking.MOST_FAILURES - 1):
         circuit.failed(CallFailed("away", FailureKind.AWAY))
@@ -282,3 +298,17 @@ def test_a_server_that_is_away_is_not_asked_once_more_by_each() -> None:
         go.set()
         assert isinstance(first.exception(20), CallFailed)
     assert calls == [1, 4]
+
+
+def test_where_no_thread_is_left_nobody_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    server = Server()
+    batcher = Batcher(server, 8, window=30.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(CallFailed, match="can't start new thread"):
+            batcher.ask(rows_of(1.0), time.monotonic() + 600)
+    # Nor is it counted as on its way: else the next question waited for others' company.
+    assert batcher.ask(rows_of(1.0), time.monotonic() + 20) == [2.0]

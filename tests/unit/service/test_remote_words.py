@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ifonly.models.errors import SpecError
+from ifonly.models.said import evened, read_said
 from ifonly.models.spec import Protocol, RemoteSpec, RowForm, Spec, parse_spec
 from ifonly.service.errors import PredictorUnclear
 from ifonly.service.served.remote import kserve, mlflow, open_inference, writing
@@ -141,6 +145,7 @@ SHARES = out("shares", [0.75, 0.25, 0, 1], [2, 2])
         ([LABELS, SHARES], "shares", [[0.75, 0.25], [0.0, 1.0]]),
         ([out("p", [[0.5], [1]], [2, 1])], None, [0.5, 1.0]),
         ([out("p", [0, 1], [2], "INT64")], None, [0, 1]),
+        ([out("p", [10**400, 1], [2])], None, [math.inf, 1.0]),
     ],
 )
 def test_words_of_v2(outputs: list[Any], name: str | None, words: list[Any]) -> None:
@@ -184,6 +189,44 @@ def test_words_of_v2_in_bytes() -> None:
 def test_what_cannot_be_read_of_v2_is_told_with_what_was_expected(body: Any) -> None:
     with pytest.raises(PredictorUnclear, match=r"models.example/x answered 200.*expected: one out"):
         open_inference.words(reply(body), 2, None)
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+PLAIN |= st.sampled_from(["FP32", "INT64", "BYTES", 2, 0.5, "bad", 10**400])
+SHAPELESS = st.recursive(
+    PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=6,
+)
+OUTPUT = st.fixed_dictionaries(
+    {
+        "name": st.just("p") | SHAPELESS,
+        "shape": st.just([2]) | SHAPELESS,
+        "datatype": st.just("FP32") | SHAPELESS,
+    },
+    optional={
+        "data": st.just([0.5, 0.5]) | SHAPELESS,
+        "parameters": st.fixed_dictionaries({"binary_data_size": PLAIN}) | SHAPELESS,
+    },
+)
+
+
+@given(
+    st.fixed_dictionaries({"outputs": st.lists(OUTPUT, max_size=3) | SHAPELESS})
+    | st.fixed_dictionaries({"predictions": st.lists(SHAPELESS, max_size=3) | SHAPELESS})
+    | SHAPELESS,
+    st.sampled_from([None, "p"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_comes_is_so_many_words_or_told(body: Any, output: str | None) -> None:
+    """And words are read, or in no form: nothing that a server says is a fault of ours."""
+    came = reply(json.dumps(body).encode("utf-8", "surrogatepass"))
+    for read in (kserve.words, mlflow.words, open_inference.words):
+        with suppress(PredictorUnclear):
+            found = evened(read(came, 2, output))
+            assert len(found) == 2
+            for said in found:
+                read_said(said, SPEC.decision)
 
 
 @pytest.mark.parametrize("size", [-1, 7, 1 << 40])

@@ -185,3 +185,24 @@ def test_hard_searches_are_paid_for_and_short_ones_and_jobs_are_not() -> None:
             hard.give_way()
     assert [actor for actor, _ in paid] == ["hard"]
     assert sum(seconds for _, seconds in paid) >= 0.02
+
+
+def test_who_waits_for_another_process_leaves_the_place_to_others() -> None:
+    """A hard search whose model is elsewhere: meanwhile another one runs, and short questions are
+    held up by nobody. What it waits for the wire is its own time."""
+    turns, log = Turns(at_once=1), list[str]()
+    mine = turns.search("mine", background=True)
+    with mine:
+        before = mine.waited
+        with mine.away():
+            assert mine.waited == before
+            other = Search(turns.search("other", background=True), log, "other")
+            with ended(other):
+                until(lambda: other.looks > 10)
+    short = turns.search("short")
+    with short:
+        assert turns.short == 1
+        with short.away():
+            assert turns.short == 0
+        assert turns.short == 1
+    assert turns.short == 0

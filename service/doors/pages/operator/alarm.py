@@ -16,6 +16,7 @@ from ifonly.service.ask.looking_on import looks_on
 from ifonly.service.ask.plane import plane_of
 from ifonly.service.audit import records as api_trail
 from ifonly.service.audit import reviews
+from ifonly.service.audit.alarms import of_equipment
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
 from ifonly.service.doors.pages.operator import answer as answers
@@ -30,6 +31,7 @@ from ifonly.service.doors.pages.operator.case import (
     served,
     settable,
 )
+from ifonly.service.doors.pages.operator.episodes import MINUTES, TONES, deeds
 from ifonly.service.doors.pages.operator.levers import LeverControl
 from ifonly.service.doors.pages.operator.listing import lines, title_of
 from ifonly.service.doors.pages.operator.outcome import outcome_of, said_demand
@@ -40,6 +42,7 @@ from ifonly.service.doors.pages.visit import Visit, form_value, visit_of, whole
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import requests, trail, validation
+from ifonly.service.wire.alarms import AlarmReply
 from ifonly.service.words.claims import is_past
 
 router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
@@ -77,6 +80,10 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
         can_ask_more=_can_ask_more(case, case.answer),
         row=row or 0,
         is_new=False,
+        equipment=await _equipment(state, case),
+        states=TONES,
+        minutes=MINUTES,
+        deeds=partial(deeds, tag=visit.language),
         alarm=_alarm(case),
     )
 
@@ -84,6 +91,14 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
 def _alarm(case: CasePage) -> Mapping[str, Any]:
     """What the model's folder says of its alarm."""
     return {} if case.model is None else case.model.deployed.spec.alarm
+
+
+async def _equipment(state: AppState, case: CasePage) -> AlarmReply | None:
+    """The alarm of the machine that the reading is of, as it is now."""
+    if case.model is None:
+        return None
+    find = partial(of_equipment, state.store.database, state.registry, case.model)
+    return await state.readers.run(partial(find, case.subject.attributes))
 
 
 def _several(request: Request, rows: tuple[Subject, ...], state: AppState) -> Response:

@@ -49,6 +49,7 @@ function tell() {
   known = newest();
   for (const age of document.querySelectorAll("[data-age]")) {
     const minutes = Math.floor((Date.now() - Date.parse(age.dataset.age)) / 60000);
+    if (!Number.isFinite(minutes)) continue;
     const spoken = new Intl.RelativeTimeFormat(document.documentElement.lang, { style: "short" });
     age.textContent = minutes < 120 ? spoken.format(-minutes, "minute") : spoken.format(-Math.floor(minutes / 60), "hour");
   }
@@ -79,6 +80,7 @@ setInterval(() => {
   if (events.readyState === EventSource.OPEN) fresh = Date.now();
   tell();
 }, 15000);
+setInterval(refresh, 60000); // what was shelved comes back by itself, and nobody says so
 window.addEventListener("pagehide", () => events.close());
 tell();
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ifonly.service.access import Role
@@ -19,7 +20,6 @@ from ifonly.service.doors.pages.steward.staged import gone_to
 from ifonly.service.doors.pages.visit import visit_of
 from ifonly.service.errors import CannotUpload, InvalidRequest
 from ifonly.service.served.activation import served_now
-from ifonly.service.served.staging import listing
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -32,10 +32,10 @@ NOTHING_SENT: dict[str, Any] = {"faults": (), "problem": "", "reason": reason}
 @router.get("/models")
 async def list_models(request: Request, state: Shared) -> Response:
     """What is served, what is refused and why, and where another one is sent."""
-    return _listed(request, state)
+    return await _listed(request, state)
 
 
-def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any) -> Response:
+async def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any) -> Response:
     visit = visit_of(request)
     may_send = Role.ADMIN in visit.roles
     return page(
@@ -46,7 +46,7 @@ def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any
         refused=catalogue.listing(state.registry).refused,
         # Only hides the form: the table of permissions refuses.
         may_send=may_send,
-        staged=[staging.summary(each, state.registry) for each in listing(state.registry)]
+        staged=await anyio.to_thread.run_sync(staging.summaries, state.registry)
         if may_send
         else [],
         limit=state.settings.max_upload_bytes,
@@ -76,16 +76,16 @@ async def send_model(request: Request, state: Shared, recording: Recording) -> R
     try:
         taken = await take_form(await request.form(), recording, request.url.path)
     except InvalidRequest as error:
-        return _answered(request, state, 422, faults=error.faults)
+        return await _answered(request, state, 422, faults=error.faults)
     # 409 as the API has it: the model is sound and cannot be put in its place.
     except CannotUpload as error:
-        return _answered(request, state, 409, problem=str(error))
+        return await _answered(request, state, 409, problem=str(error))
     # To where it is checked; the list is then read anew.
     return gone_to(request, f"/models/{taken.name}/staged/{taken.version}")
 
 
-def _answered(request: Request, state: AppState, status: int, **outcome: Any) -> Response:
+async def _answered(request: Request, state: AppState, status: int, **outcome: Any) -> Response:
     """As a part for htmx, which swaps what is refused too; as the whole page without it."""
     if not is_part(request):
-        return _listed(request, state, status, **outcome)
+        return await _listed(request, state, status, **outcome)
     return page(request, "steward/outcome.html", status, **(NOTHING_SENT | outcome))
