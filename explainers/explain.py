@@ -115,7 +115,7 @@ def explain(
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline, effort=effort)
     rounding = rounding_of(predictor)
-    asking = Asking(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
+    asking = Inquiry(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
     ask = partial(_asked, predictor, meter)
     # Through the checker's door and not the meter's, so that the factual is
     # scored even past the deadline.
@@ -184,7 +184,7 @@ def _agreed(problem: Problem, terms: Terms) -> Terms:
 
 
 @dataclass
-class Asking:
+class Inquiry:
     """One question's engine, model and clock, and whom the checker's doubts are told."""
 
     engine: Engine

@@ -26,7 +26,7 @@ from ifonly.explainers.constraints.base import Single
 from ifonly.explainers.constraints.cells import Cells, Factual, Kept
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
-from ifonly.explainers.explain import NEVER, Asking
+from ifonly.explainers.explain import NEVER, Inquiry
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import (
     AT_HAND,
@@ -56,7 +56,7 @@ class WhyNone(StrEnum):
 
 
 @dataclass(frozen=True)
-class Way:
+class NamedWay:
     """One way out, by what it is the best of."""
 
     name: WayName
@@ -80,7 +80,7 @@ class Way:
 class Ways:
     """The ways out of one alarm, the smallest first, and what it took to find them."""
 
-    ways: tuple[Way, ...]
+    ways: tuple[NamedWay, ...]
     work: Work
     """Of the further ones; that of the smallest is its answer's."""
 
@@ -156,7 +156,7 @@ def ways(
         return finite(predictor.score(rows), rows)
 
     checker = Checker(terms, tuple(problem.factual.tolist()), ask)
-    asking = Asking(engine, meter, deadline, watch, rounding_of(predictor), doubted)
+    asking = Inquiry(engine, meter, deadline, watch, rounding_of(predictor), doubted)
     return _Finding(asked, checker, asking, tolerances, answer.counterfactuals[0]).ways()
 
 
@@ -166,18 +166,18 @@ class _Finding:
 
     problem: Problem
     checker: Checker
-    asking: Asking
+    asking: Inquiry
     tolerances: tuple[float, ...]
     smallest: Counterfactual
     why_none: WhyNone | None = None
     deadline_hit: bool = False
-    found: list[Way] = field(default_factory=list)
+    found: list[NamedWay] = field(default_factory=list)
 
     def ways(self) -> Ways:
         self.why_none = None if any(self.tolerances) else WhyNone.NO_TOLERANCES
         status = _status(self.smallest, True)
         survived = self._survived(self.smallest)
-        self.found = [Way(WayName.SMALLEST, status, self.smallest, survives=survived)]
+        self.found = [NamedWay(WayName.SMALLEST, status, self.smallest, survives=survived)]
         whole = self.asking.deadline
         # Each has its share of the time, so that a hard one leaves some to the others.
         for share, find in ((1 / 3, self._fewest), (1 / 2, self._robust), (1.0, self._other)):
@@ -195,7 +195,7 @@ class _Finding:
         self.asking.deadline = deadline
         self.asking.meter = self.asking.meter.until(deadline)
 
-    def _told(self, way: Way) -> Way:
+    def _told(self, way: NamedWay) -> NamedWay:
         """``way``, how it compares to those before it, and how sure it is."""
         if way.found is None:
             return way
@@ -244,7 +244,7 @@ class _Finding:
 
     # --- fewest levers --------------------------------------------------------------------
 
-    def _fewest(self) -> Iterator[Way]:
+    def _fewest(self) -> Iterator[NamedWay]:
         key, is_fewest = f"ways.{WayName.FEWEST}", True
         for count in range(1, len(self.smallest.actions)):
             found, bound = self._best(
@@ -252,15 +252,15 @@ class _Finding:
                 self.checker.terms.excluding(few_changes(key, count)),
             )
             if found is not None:
-                yield Way(WayName.FEWEST, _status(found, is_fewest), found)
+                yield NamedWay(WayName.FEWEST, _status(found, is_fewest), found)
                 return
             is_fewest &= bound == math.inf
         # None with fewer: of as many as the smallest has, it is the cheapest itself.
-        yield Way(WayName.FEWEST, _status(self.smallest, is_fewest), self.smallest)
+        yield NamedWay(WayName.FEWEST, _status(self.smallest, is_fewest), self.smallest)
 
     # --- most robust ----------------------------------------------------------------------
 
-    def _robust(self) -> Iterator[Way]:
+    def _robust(self) -> Iterator[NamedWay]:
         survived = self.found[0].survives
         # Without a word on the smallest's own margin there is none on a greater one.
         if survived is None:
@@ -282,17 +282,17 @@ class _Finding:
             # It is out for certain only where nothing within that cost can do.
             high, is_most = middle, bound is not None and bound > most + slack(most)
         if low < 0:
-            yield Way(WayName.ROBUST, Status.INFEASIBLE if is_most else Status.UNKNOWN)
+            yield NamedWay(WayName.ROBUST, Status.INFEASIBLE if is_most else Status.UNKNOWN)
             return
         if best is not self.smallest:
             # Ranges cost more than the search: only of the one that is told.
             again, _ = self._best(*self._surviving(FACTORS[low]))
             best = again or best
-        yield Way(WayName.ROBUST, _status(best, is_most), best, survives=FACTORS[low])
+        yield NamedWay(WayName.ROBUST, _status(best, is_most), best, survives=FACTORS[low])
 
-    def _no_margin(self, why: WhyNone | None) -> Way:
+    def _no_margin(self, why: WhyNone | None) -> NamedWay:
         self.why_none = why
-        return Way(WayName.ROBUST, Status.UNKNOWN, why=why)
+        return NamedWay(WayName.ROBUST, Status.UNKNOWN, why=why)
 
     def _surviving(self, factor: float) -> tuple[list[Constraint], Terms]:
         key = f"ways.{WayName.ROBUST}"
@@ -324,7 +324,7 @@ class _Finding:
 
     # --- other levers ---------------------------------------------------------------------
 
-    def _other(self) -> Iterator[Way]:
+    def _other(self) -> Iterator[NamedWay]:
         levers = sorted(_settings(self.smallest))
         is_fewest = True
         for shared in range(len(levers)):
@@ -336,10 +336,10 @@ class _Finding:
                 bounds = [bound for _, bound in each if bound is not None]
                 bound = min(bounds) if len(bounds) == len(each) else None
                 best = replace(best, lower_bound=bound)
-                yield Way(WayName.OTHER, _status(best, is_fewest), best)
+                yield NamedWay(WayName.OTHER, _status(best, is_fewest), best)
                 return
             is_fewest &= all(bound == math.inf for _, bound in each)
-        yield Way(WayName.OTHER, Status.INFEASIBLE if is_fewest else Status.UNKNOWN)
+        yield NamedWay(WayName.OTHER, Status.INFEASIBLE if is_fewest else Status.UNKNOWN)
 
     def _leaving(self, levers: Sequence[int]) -> tuple[Counterfactual | None, float | None]:
         """The best answer that leaves ``levers`` alone."""

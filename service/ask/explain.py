@@ -16,7 +16,7 @@ from ifonly.explainers.explain import explain as search
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import AT_HAND, Effort
 from ifonly.explainers.watch import Watch, unwatched
-from ifonly.explainers.ways import Way, ways
+from ifonly.explainers.ways import NamedWay, ways
 from ifonly.models.predictor import Predictor
 from ifonly.service.ask.over_time import OverTime, until_whole
 from ifonly.service.ask.question import Question, problem_of
@@ -41,7 +41,7 @@ class Explanation:
     semantics: Semantics = Semantics.INDEPENDENT
     over: tuple[OverTime | None, ...] = ()
     """Of each counterfactual: what comes before it; None where nobody says when it comes."""
-    ways: tuple[Way, ...] | None = None
+    ways: tuple[NamedWay, ...] | None = None
     """None: they were not asked for, or there is none."""
     ways_over: tuple[OverTime | None, ...] = ()
     """As ``over``, of each way."""

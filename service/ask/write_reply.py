@@ -240,12 +240,12 @@ class ReplyWriter:
             ),
         )
 
-    def _ways(self, explanation: Explanation, wording: Wording) -> Iterator[wire.Way]:
+    def _ways(self, explanation: Explanation, wording: Wording) -> Iterator[wire.NamedWay]:
         assert explanation.ways
         target, smallest = explanation.problem.target, explanation.ways[0]
         for way, when in zip(explanation.ways, explanation.ways_over, strict=True):
             found = None if way is smallest or way.same_as is not None else way.found
-            yield wire.Way(
+            yield wire.NamedWay(
                 name=way.name,
                 status=way.status.value,  # type: ignore[arg-type]
                 same_as=way.same_as,

@@ -357,7 +357,7 @@ class Counterfactual(Wire):
     text: Text
 
 
-class Way(Wire):
+class NamedWay(Wire):
     """One way out, by what it is the best of."""
 
     name: WayName = Field(
@@ -515,7 +515,7 @@ class ExplanationReply(Wire):
     prediction: Prediction
     confirmation: Confirmations = Confirmations()
     counterfactuals: list[Counterfactual]
-    ways: list[Way] | None = Field(
+    ways: list[NamedWay] | None = Field(
         None,
         exclude_if=is_none,
         description="Only where they were asked for and something was found.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ifonly.explainers.terms import DEARER, FACTORS, Status, WayName
-from ifonly.explainers.ways import Way
+from ifonly.explainers.ways import NamedWay
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import figure
 from ifonly.models.schema import Labels, Schema
@@ -27,7 +27,7 @@ def resolved(reply: Reply) -> list[tuple[Reply, Reply | None]]:
     ]
 
 
-def claimed(way: Way, smallest: Way, schema: Schema) -> Labels:
+def claimed(way: NamedWay, smallest: NamedWay, schema: Schema) -> Labels:
     """What is claimed of ``way``; ``smallest``: the first of the same answer."""
     own, first = _levers(way), _levers(smallest)
     # Where there is none, all of them are in every answer.
@@ -55,5 +55,5 @@ def claimed(way: Way, smallest: Way, schema: Schema) -> Labels:
     return in_each(told)
 
 
-def _levers(way: Way) -> Sequence[int]:
+def _levers(way: NamedWay) -> Sequence[int]:
     return [] if way.found is None else [action.column for action in way.found.actions]

@@ -17,7 +17,7 @@ from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.portfolio import Portfolio
 from ifonly.explainers.terms import Status, WayName
-from ifonly.explainers.ways import Way, WhyNone, ways
+from ifonly.explainers.ways import NamedWay, WhyNone, ways
 from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 
@@ -48,7 +48,7 @@ def told(
     *,
     tolerances: tuple[float, ...] = (),
     deadline: Deadline | None = None,
-) -> tuple[Recourse, dict[WayName, Way]]:
+) -> tuple[Recourse, dict[WayName, NamedWay]]:
     asked = problem()
     answer = explain(asked, Sum(), engine=BLACKBOX)
     assert isinstance(answer, Recourse)
@@ -81,7 +81,7 @@ def test_of_a_model_of_which_nothing_is_proven_over_boxes_that_is_said() -> None
 def test_once_the_time_is_up_nothing_is_claimed_of_further_ways() -> None:
     over = Deadline(0.0, clock=lambda: 1.0)
     whole, by = told(tolerances=(0.1, 0.1, 0.0), deadline=over)
-    assert by[WayName.OTHER] == Way(WayName.OTHER, Status.UNKNOWN)
+    assert by[WayName.OTHER] == NamedWay(WayName.OTHER, Status.UNKNOWN)
     assert by[WayName.FEWEST].status in (Status.OPTIMAL, Status.FEASIBLE)
     # It has one lever, and none has fewer: that needs no time.
     assert by[WayName.FEWEST].same_as is WayName.SMALLEST
@@ -125,7 +125,7 @@ def test_a_proof_that_an_answer_at_hand_refutes_is_not_told() -> None:
     fewest, other = found.ways[1], found.ways[-1]
     assert fewest.found is not None
     assert [action.column for action in fewest.found.actions] == [one.column]
-    assert other == Way(WayName.OTHER, Status.UNKNOWN)
+    assert other == NamedWay(WayName.OTHER, Status.UNKNOWN)
     assert any("none was claimed, and it holds" in reason for reason in found.work.rejected)
 
 

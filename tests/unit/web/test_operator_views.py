@@ -167,5 +167,5 @@ def test_numbers_of_a_model_that_is_not_served_any_more_are_written_as_any() -> 
     best = shown(answer, None, None, "ko").ways[0]
     first, effect = best.actions[0], best.effects[0]
     told = answer["counterfactuals"][0]["effects"][0]
-    assert (first.before, first.after) == ("58.6 Nm", "48.9 Nm")
+    assert (first.before, first.after) == ("310.2 K", "310.4 K")
     assert (effect.before, effect.after) == ("1,306 rpm", f"{told['to']:,.2f} rpm")
