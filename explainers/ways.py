@@ -149,6 +149,9 @@ def ways(
     """
     asked = replace(problem, alternatives=1)
     terms = terms_of(asked) if terms is None else terms
+    if effort.most_runs is not None:
+        # One budget for the whole question: what the answer took is spent.
+        effort = replace(effort, most_runs=max(0, effort.most_runs - answer.work.runs))
     meter = Meter(predictor, deadline, effort=effort)
 
     def ask(rows: Rows) -> Scores:
@@ -216,8 +219,8 @@ class _Finding:
         NotEligible
             If no engine can keep them.
         """
-        if self.asking.deadline.expired():
-            self.deadline_hit = True
+        if self.asking.meter.is_spent or self.asking.deadline.expired():
+            self.deadline_hit |= self.asking.deadline.expired()
             return None, None
         tightened = replace(self.problem, constraints=(*self.problem.constraints, *constraints))
         checker = self.checker.under(terms)

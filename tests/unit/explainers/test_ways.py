@@ -14,7 +14,7 @@ from ifonly.explainers.explain import explain
 from ifonly.explainers.policy import Policy
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
-from ifonly.explainers.search.engine import Meter, SearchOutcome
+from ifonly.explainers.search.engine import Effort, Meter, SearchOutcome
 from ifonly.explainers.search.portfolio import Portfolio
 from ifonly.explainers.terms import Status, WayName
 from ifonly.explainers.ways import NamedWay, WhyNone, ways
@@ -86,6 +86,20 @@ def test_once_the_time_is_up_nothing_is_claimed_of_further_ways() -> None:
     # It has one lever, and none has fewer: that needs no time.
     assert by[WayName.FEWEST].same_as is WayName.SMALLEST
     assert whole.work.deadline_hit
+
+
+def test_calls_that_the_answer_took_are_not_to_be_had_again() -> None:
+    asked = problem()
+    answer = explain(asked, Sum(), engine=BLACKBOX)
+    assert isinstance(answer, Recourse)
+    budget = Effort(most_runs=answer.work.runs)
+    found = ways(asked, Sum(), answer, engine=BLACKBOX, effort=budget)
+    assert found.ways[-1] == NamedWay(WayName.OTHER, Status.UNKNOWN)
+    assert found.work.runs == 0
+    assert found.work.is_spent
+    more = ways(asked, Sum(), answer, engine=BLACKBOX, effort=Effort(most_runs=10_000))
+    assert more.ways[-1].found is not None
+    assert not more.work.is_spent
 
 
 @dataclass(frozen=True)
