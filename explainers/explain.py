@@ -115,7 +115,7 @@ def explain(
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline, effort=effort)
     rounding = rounding_of(predictor)
-    asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
+    asking = Inquiry(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
     ask = partial(_asked, predictor, meter)
     # Through the checker's door and not the meter's, so that the factual is
     # scored even past the deadline.
@@ -184,8 +184,8 @@ def _agreed(problem: Problem, terms: Terms) -> Terms:
 
 
 @dataclass
-class _Asking:
-    """One question's engine, model and clock."""
+class Inquiry:
+    """One question's engine, model and clock, and whom the checker's doubts are told."""
 
     engine: Engine
     meter: Meter
@@ -210,7 +210,7 @@ class _Asking:
         is_met = goal.met(scores[0].tolist())
         if is_met is not claimed:
             told = "already in the target" if claimed else "not in the target"
-            self._reject(problem.factual, (f"{told}, was claimed of scores {scores[0].tolist()}",))
+            self.reject(problem.factual, (f"{told}, was claimed of scores {scores[0].tolist()}",))
         # The checker's word, as everywhere else.
         return is_met
 
@@ -281,7 +281,7 @@ class _Asking:
             # The answer and all ends of its ranges in one call of the model.
             report, *ends = checker.judge([draft, *map(checker.draft, claimed)])
         if not report.holds:
-            self._reject(proposal.action, report.reasons)
+            self.reject(proposal.action, report.reasons)
             return None
         bound = self._bound(proposal.action, report.cost, bound)
         for (j, end), told in zip(others, ends, strict=True):
@@ -290,7 +290,7 @@ class _Asking:
             else:
                 # A range of which one end fails is not told at all.
                 ranges.pop(j, None)
-                self._reject(_with(proposal.action, j, end), told.reasons, "range: ")
+                self.reject(_with(proposal.action, j, end), told.reasons, "range: ")
         return _counterfactual(problem, proposal, report, ranges, bound)
 
     def _ranges(
@@ -313,10 +313,10 @@ class _Asking:
         # Within slack: the last digit of a sum is no contradiction.
         if bound is None or cost >= bound - slack(bound):
             return bound
-        self._reject(action, (f"bound: nothing below {bound} was claimed, and it costs {cost}",))
+        self.reject(action, (f"bound: nothing below {bound} was claimed, and it costs {cost}",))
         return None
 
-    def _reject(self, row: Iterable[float], reasons: Sequence[str], of: str = "") -> None:
+    def reject(self, row: Iterable[float], reasons: Sequence[str], of: str = "") -> None:
         self.rejected.append(f"{[float(v) for v in row]}: {of}{'; '.join(reasons)}")
         self.doubted(self.rejected[-1])
 
@@ -393,7 +393,7 @@ class _Asking:
         # Rows at hand are checked against the claim: it costs one call, and catches a wrong proof.
         if refuted is None:
             return claim
-        self._reject(refuted.row, ("infeasible was claimed, and it holds",))
+        self.reject(refuted.row, ("infeasible was claimed, and it holds",))
         return Recourse(prediction, (refuted,), self.work(outcome, outcome.deadline_hit))
 
     def _looks_around(self, problem: Problem) -> None:
@@ -432,7 +432,7 @@ class _Asking:
             with self.watch("verify"):
                 report = under.check(proposal)
             if report.holds:
-                self._reject(action, ("abstained was claimed, and it is sure enough",))
+                self.reject(action, ("abstained was claimed, and it is sure enough",))
                 found = _counterfactual(problem, proposal, report, {})
                 found = replace(found, rests_on_rounding=of_session)
                 return Recourse(
@@ -441,7 +441,7 @@ class _Asking:
             if report.chance is not None and report.broken == {"certainty"}:
                 work = self.work(outcome, False)
                 return Abstained(prediction, report.chance, work, _over_graphs(report))
-        self._reject(action, report.reasons, "abstained: ")
+        self.reject(action, report.reasons, "abstained: ")
         return None
 
     def _infeasible(

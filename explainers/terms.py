@@ -23,6 +23,26 @@ class Status(StrEnum):
     """Something allowed flips by what is believed of the causes; nothing does so surely enough."""
 
 
+class WayName(StrEnum):
+    """What one of several ways out is the best of."""
+
+    SMALLEST = "smallest"
+    """Cheapest by the policy's cost."""
+    FEWEST = "fewest_levers"
+    """The fewest levers set, and the cheapest of those."""
+    ROBUST = "most_robust"
+    """Survives the greatest multiple of the sensors' tolerances within a multiple of the least
+    cost, and is the cheapest of those."""
+    OTHER = "other_levers"
+    """Sets the fewest of the smallest's levers, and is the cheapest of those."""
+
+
+FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
+"""Multiples of the declared tolerances that a way is asked to survive."""
+DEARER = 2.0
+"""The most robust way costs at most so many times as much as the smallest."""
+
+
 class Estimand(StrEnum):
     ATE = "ate"
     """Of all rows."""

@@ -21,6 +21,8 @@ Keys = npt.NDArray[Any]
 Judged = npt.NDArray[np.uint8]
 Judge = Callable[[Values], Judged]
 
+NOBODY = "none"
+"""Name of the engine where none is for a question."""
 FIRST_BLOCK, LAST_BLOCK = 32, 128
 HOLDS, IN_DOUBT = 1, 2
 """What an engine may know of a value, as the kernel says it: it holds, or the model must be asked;

@@ -13,7 +13,7 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
-from ifonly.explainers.search.engine import Engine, Meter, SearchOutcome
+from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome
 from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
@@ -110,7 +110,7 @@ class Portfolio:
             # A proof cannot be bettered.
             if best.is_proven(problem) or deadline.expired():
                 break
-        return best or SearchOutcome(np.empty((0, len(problem.schema))), engine="none")
+        return best or SearchOutcome(np.empty((0, len(problem.schema))), engine=NOBODY)
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         for engine in self.engines:

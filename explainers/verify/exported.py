@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.explainers.errors import ExplainError
+from ifonly.explainers.terms import WayName
 from ifonly.explainers.verify.checker import Checker, Proposal, Score
 from ifonly.explainers.verify.course import arrived, trajectory
 from ifonly.explainers.verify.failed import FailedPart
@@ -29,6 +30,7 @@ from ifonly.explainers.verify.rulebook import (
     Asked,
     Rulebook,
 )
+from ifonly.explainers.verify.ways import ToldWays
 from ifonly.explainers.verify.word import SCORED, predicted, scored
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.rounding import UNKNOWN, Rounding
@@ -173,6 +175,7 @@ class _Answer:
             checks = (_ranked(found, k), *self._counterfactual(found, self._further(k)),
                       *self._arrives(found, self._further(k)))  # fmt: skip
             yield Section(f"counterfactual {found['rank']}", checks)
+        yield from self._ways()
         relaxation = self._answer.get("relaxation")
         if relaxation is not None:
             under = self._relaxed(relaxation)
@@ -183,6 +186,33 @@ class _Answer:
             checks = (lifted, _ranked(found, 0), *self._counterfactual(found, under))
             yield Section("relaxation", checks)
         yield Section("claim", (*self._claim(), *self._all_doubts(), *self._all_graphs()))
+
+    def _ways(self) -> Iterator[Section]:
+        """The named ways, where they are told; they are told where they were asked for and
+        something was found."""
+        told, found = self._answer.get("ways"), self._answer["counterfactuals"]
+        if self._request is not None:
+            asked = bool(self._request.get("ways")) and bool(found)
+            says = f"{'told' if told is not None else 'not told'}, {asked=}"
+            yield Section("ways asked", (Check("ways", (told is not None) is asked, says),))
+        if told is None or not found:
+            return
+        ways = ToldWays(tuple(told), found[0], self._checker, self._book.tolerances)
+        yield Section("ways", tuple(ways.checks()))
+        for way in told:
+            own, under = way.get("counterfactual"), ways.under(way)
+            if own is None and way["name"] == WayName.SMALLEST:
+                # Shown above: here what it survives besides.
+                yield Section(
+                    f"way {WayName.SMALLEST}", tuple(self._counterfactual(found[0], under))
+                )
+            if own is not None:
+                checks = (
+                    _ranked(own, 0),
+                    *self._counterfactual(own, under),
+                    *self._arrives(own, under),
+                )
+                yield Section(f"way {way['name']}", checks)
 
     # --- the question ---------------------------------------------------------------------
 

@@ -131,6 +131,15 @@ def leaves_one(levers: frozenset[int], key: str = ALTERNATIVES) -> Limit:
     return Limit(key, "uses other levers", holds, tuple(sorted(levers)))
 
 
+def few_of(key: str, levers: frozenset[int], count: int) -> Limit:
+    """So many of some levers are set at most."""
+
+    def holds(now: Reading, was: Reading) -> bool:
+        return sum(moves(now, was, j) for j in levers) <= count
+
+    return Limit(key, f"sets at most {count} of some levers", holds, tuple(sorted(levers)))
+
+
 def rule(key: str, text: str, schema: Schema) -> Limit:
     """A rule in the language of rules, of the whole row."""
     statement = read_statement(text, schema)

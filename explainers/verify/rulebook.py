@@ -70,6 +70,13 @@ class Terms:
         """The same terms and one more limit."""
         return replace(self, limits=(*self.limits, limit))
 
+    def surviving(self, key: str, tolerances: tuple[float, ...]) -> Terms:
+        """The same terms, and ``key`` demands that readings so far off be survived too."""
+        # Whoever survives the wider box survives both.
+        if self.survival:
+            tolerances = tuple(map(max, zip(self.tolerances, tolerances, strict=True)))
+        return replace(self, tolerances=tolerances, survival=self.survival | {key})
+
     @cached_property
     def keys(self) -> frozenset[str]:
         """Keys of everything that must be kept, the target apart."""

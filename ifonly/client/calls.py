@@ -38,6 +38,7 @@ class Question(TypedDict, total=False):
     """A class, ``(low, high)`` of the score, or the ``target`` of a request."""
     constraints: Mapping[str, Any]
     alternatives: int
+    ways: bool
     deadline_ms: int
     seed: int
     semantics: Literal["interventional", "independent", "backtracking"]

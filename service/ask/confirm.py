@@ -307,6 +307,8 @@ def _told(reply: replies.ExplanationReply) -> Iterator[tuple[str, replies.Predic
     yield "the instance", reply.prediction
     for found in reply.counterfactuals:
         yield f"the answer of rank {found.rank}", found.prediction
+    for name, found in reply.further_ways:
+        yield f"the way {name}", found.prediction
     if reply.relaxation is not None:
         yield "the relaxation", reply.relaxation.counterfactual.prediction
 
@@ -333,6 +335,8 @@ def _named(
     yield "the instance", model.schema.read(request.instance)
     for found in reply.counterfactuals:
         yield f"the answer of rank {found.rank}", _row(model.schema, found.instance)
+    for name, found in reply.further_ways:
+        yield f"the way {name}", _row(model.schema, found.instance)
     if reply.relaxation is not None:
         yield "the relaxation", _row(model.schema, reply.relaxation.counterfactual.instance)
 
@@ -425,6 +429,14 @@ def _with(
         row = _row(hearing.model.schema, found.instance)
         return found.model_copy(update={"confirmation": replies.Confirmation(**word(row))})
 
+    ways = None
+    if reply.ways is not None:
+        ways = [
+            way
+            if way.counterfactual is None
+            else way.model_copy(update={"counterfactual": told(way.counterfactual)})
+            for way in reply.ways
+        ]
     relaxation = reply.relaxation
     if relaxation is not None:
         relaxation = relaxation.model_copy(
@@ -438,6 +450,7 @@ def _with(
                 rows=len(hearing.heard),
             ),
             "counterfactuals": [told(found) for found in reply.counterfactuals],
+            "ways": ways,
             "relaxation": relaxation,
         }
     )

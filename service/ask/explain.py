@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from ifonly.explainers.answer import AlreadyTarget, Answer, Counterfactual, Infeasible, Recourse
@@ -16,6 +16,7 @@ from ifonly.explainers.explain import explain as search
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import AT_HAND, Effort
 from ifonly.explainers.watch import Watch, unwatched
+from ifonly.explainers.ways import NamedWay, ways
 from ifonly.models.predictor import Predictor
 from ifonly.service.ask.over_time import OverTime, until_whole
 from ifonly.service.ask.question import Question, problem_of
@@ -40,6 +41,10 @@ class Explanation:
     semantics: Semantics = Semantics.INDEPENDENT
     over: tuple[OverTime | None, ...] = ()
     """Of each counterfactual: what comes before it; None where nobody says when it comes."""
+    ways: tuple[NamedWay, ...] | None = None
+    """None: they were not asked for, or there is none."""
+    ways_over: tuple[OverTime | None, ...] = ()
+    """As ``over``, of each way."""
 
     def doubts_of(self, found: Counterfactual) -> tuple[Doubt, ...]:
         """Failed parts of the causal model that one answer rests on."""
@@ -102,6 +107,21 @@ def explain(
                 effort=effort,
                 doubted=rejected.append,
             )
+            others = None
+            if question.ways and isinstance(answer, Recourse):
+                others = ways(
+                    problem,
+                    checked_by,
+                    answer,
+                    engine=model.engine,
+                    tolerances=model.policy.tolerances,
+                    deadline=deadline,
+                    watch=watch,
+                    terms=model.rulebook.terms(question.asked),
+                    effort=effort,
+                    doubted=rejected.append,
+                )
+                answer = others.beside(answer)
     finally:
         if rejected:  # what, and why, is in the reply and its record: values are not logged
             told = "explanation %s: the checker does not find true %d proposals or claims about %s"
@@ -112,7 +132,14 @@ def explain(
         raise ContradictoryConstraints(problem.conflict or (), answer.work.rejected)
     causal = model.causal if problem.consequences is not None else None
     over = tuple(_over(model, causal, problem, question.semantics, c) for c in _found(answer))
-    return Explanation(identity, model, problem, answer, causal, question.semantics, over)
+    explained = Explanation(identity, model, problem, answer, causal, question.semantics, over)
+    if others is None:
+        return explained
+    when = tuple(
+        None if found is None else _over(model, causal, problem, question.semantics, found)
+        for found in (way.found for way in others.ways)
+    )
+    return replace(explained, ways=others.ways, ways_over=when)
 
 
 def asked_within(model: ServedModel, deadline: Deadline, away: Away) -> tuple[Predictor, Effort]:

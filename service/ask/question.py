@@ -26,6 +26,8 @@ class Question:
     """Whether the request names the target; if not, it is the model's desired class."""
     constraints: tuple[Constraint, ...] = ()
     alternatives: int = 1
+    ways: bool = False
+    """Whether named ways are wanted beside the smallest."""
     seed: int = 0
     semantics: Semantics = Semantics.INDEPENDENT
     # Kept beside the target as read: a checker that took our reading would share its mistakes.

@@ -112,14 +112,19 @@ def question(request: wire.ExplanationRequest, model: ServedModel) -> Question:
     InvalidRequest
         Naming the part that is wrong, and where.
     """
+    asked = semantics(request.semantics, model)
+    if request.ways and asked is Semantics.BACKTRACKING:
+        problem = "ways cannot be told of backtracking: in another past nothing is set"
+        raise InvalidRequest(RequestPart.REQUEST, [Fault(("ways",), problem, True)])
     return Question(
         factual=instance(request.instance, model),
         target=target(request.target, model),
         target_is_named=request.target is not None,
         constraints=constraints(request.constraints, model),
         alternatives=request.alternatives,
+        ways=request.ways,
         seed=request.seed,
-        semantics=semantics(request.semantics, model),
+        semantics=asked,
         target_as_asked=None if request.target is None else _given(request.target),
         constraints_as_asked=_given(request.constraints),
     )

@@ -31,6 +31,7 @@ from ifonly.explainers.constraints import Source
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.space import changed
 from ifonly.explainers.target import Target
+from ifonly.explainers.terms import DEARER, WayName
 from ifonly.explainers.wording import DEFAULT_LANGUAGES, Wording
 from ifonly.explainers.wording.conventions import conventions
 from ifonly.models.schema import Feature, Kind, Labels, Task
@@ -53,6 +54,7 @@ from ifonly.service.words.catalogue import chosen
 from ifonly.service.words.doubts import in_words as doubt_in_words
 from ifonly.service.words.evidence import known_of
 from ifonly.service.words.labels import label_or
+from ifonly.service.words.ways import claimed
 
 Known = Sequence[Evidence]
 _ANOTHER_PAST = (assumptions.ANOTHER_PAST, assumptions.DECISION_NOT_OUTCOME)
@@ -167,6 +169,9 @@ class ReplyWriter:
         # Another past is not something that was done: no effect was measured of it.
         known = [known_of(None if is_past else causal, c.actions) for c in found]
         over_time = explanation.over or (None,) * len(found)
+        ways = explanation.ways or ()
+        # Those that are shown once already are told by name.
+        others = tuple(w.found for w in ways if w.found is not None)
         resting = [explanation.doubts_of(c) for c in found] or [explanation.doubts_of_none]
         shown = [
             self._counterfactual(k, c, problem.target, wording, doubts, when)
@@ -182,6 +187,7 @@ class ReplyWriter:
             deadline_hit=answer.work.deadline_hit,
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
+            ways=None if explanation.ways is None else list(self._ways(explanation, wording)),
             text={
                 tag: self._in_doubt(
                     _in_time(
@@ -206,7 +212,7 @@ class ReplyWriter:
             ),
             causal=self._grounds(
                 causal,
-                [e for c in found for e in c.effects],
+                [e for c in (*found, *others) for e in c.effects],
                 known,
                 over_graphs,
                 decided,
@@ -233,6 +239,26 @@ class ReplyWriter:
                 calls=self._calls(answer.work),
             ),
         )
+
+    def _ways(self, explanation: Explanation, wording: Wording) -> Iterator[wire.NamedWay]:
+        assert explanation.ways
+        target, smallest = explanation.problem.target, explanation.ways[0]
+        for way, when in zip(explanation.ways, explanation.ways_over, strict=True):
+            found = None if way is smallest or way.same_as is not None else way.found
+            yield wire.NamedWay(
+                name=way.name,
+                status=way.status.value,  # type: ignore[arg-type]
+                same_as=way.same_as,
+                survives=way.survives,
+                cost_factor=DEARER if way.name is WayName.ROBUST else None,
+                why=None if way.why is None else way.why.value,
+                counterfactual=None
+                if found is None
+                else self._counterfactual(
+                    1, found, target, wording, explanation.doubts_of(found), when
+                ),
+                text=chosen(claimed(way, smallest, self._model.schema), self._languages),
+            )
 
     def _calls(self, work: Work) -> wire.Calls | None:
         """How the search was limited, where the model is only in another process."""

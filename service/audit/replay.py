@@ -26,6 +26,7 @@ from ifonly.service.wire.base import Wire
 OWN = {
     ("id",), ("audit",), ("deadline_hit",), ("work", "times"), ("confirmation",),
     ("counterfactuals", "confirmation"), ("relaxation", "counterfactual", "confirmation"),
+    ("ways", "counterfactual", "confirmation"),
 }  # fmt: skip
 """Members that are this answer's and no other's."""
 SAME_DIGITS = 1e-12
@@ -123,7 +124,7 @@ def is_own(path: Path) -> bool:
     """Whether a member, or what it is a part of, is this answer's and no other's."""
     # Who confirmed a counterfactual stands in each: a replay asks our copy alone, and what the
     # predictor said then is checked with the recorded answer.
-    parts = tuple(part for part in path[:3] if not isinstance(part, int))
+    parts = tuple(part for part in path[:4] if not isinstance(part, int))
     return any(parts[: len(own)] == own for own in OWN)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from ifonly.explainers.terms import Status
+from ifonly.explainers.terms import Status, WayName
 from ifonly.service.wire import examples
 from ifonly.service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
 from ifonly.service.wire.causal import (
@@ -357,6 +357,48 @@ class Counterfactual(Wire):
     text: Text
 
 
+class NamedWay(Wire):
+    """One way out, by what it is the best of."""
+
+    name: WayName = Field(
+        description="`smallest`: cheapest by the policy's cost. `fewest_levers`: sets the fewest. "
+        "`most_robust`: survives the greatest multiple of the declared tolerances that is asked "
+        "for, within `cost_factor` times the smallest's cost. `other_levers`: sets the fewest of "
+        "the smallest's levers. Of several the cheapest."
+    )
+    status: Literal["optimal", "feasible", "infeasible", "unknown"] = Field(
+        description="`optimal`: proven to be what its name says, and the cheapest of those. "
+        "`feasible`: flips; a better one may exist. `infeasible`: proven that there is none (no "
+        "answer within that cost survives any of the multiples; every allowed answer sets all of "
+        "the smallest's levers). `unknown`: nothing was found, nothing proven; see `why`."
+    )
+    same_as: WayName | None = Field(
+        None, exclude_if=is_none, description="The way before it that sets the same."
+    )
+    survives: float | None = Field(
+        description="The greatest of the multiples of the declared sensor tolerances (0.25 to 5) "
+        "that it is proven to survive, all readings off at once; 0: none. null: nobody knows."
+    )
+    cost_factor: float | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Of the most robust: how many times the smallest's cost it may cost.",
+    )
+    why: Literal["no_tolerances", "no_proof"] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Of the most robust, where it is left out: the policy declares no tolerance, "
+        "or survival cannot be proven of such a model.",
+    )
+    counterfactual: Counterfactual | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Absent where `same_as` says which it is; the smallest's is the first of "
+        "`counterfactuals`. Its `lower_bound`: of all that is the best of the same.",
+    )
+    text: Text = Field(description="What is claimed of it.")
+
+
 class AskedProbability(Wire):
     """Of the target's class, both ends included."""
 
@@ -473,6 +515,11 @@ class ExplanationReply(Wire):
     prediction: Prediction
     confirmation: Confirmations = Confirmations()
     counterfactuals: list[Counterfactual]
+    ways: list[NamedWay] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only where they were asked for and something was found.",
+    )
     text: Text
     assumptions: list[Text]
     causal: CausalGrounds | None = Field(
@@ -503,6 +550,12 @@ class ExplanationReply(Wire):
     work: Work
     audit: Recorded = None
     proof: Proven = None
+
+    @property
+    def further_ways(self) -> list[tuple[str, Counterfactual]]:
+        """The ways that set something of their own, by name."""
+        each = ((way.name, way.counterfactual) for way in self.ways or ())
+        return [(name, found) for name, found in each if found is not None]
 
 
 # Its annotations name classes that are defined further down.

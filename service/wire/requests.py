@@ -186,6 +186,12 @@ class ExplanationRequest(Wire):
         le=MAX_ALTERNATIVES,
         description="How many answers are wanted, each with other levers than those before it.",
     )
+    ways: bool = Field(
+        False,
+        description="Whether up to four named ways are told beside it: the smallest, the one with "
+        "the fewest levers, the most robust, one with other levers. All within `deadline_ms`; not "
+        "of `backtracking`, in which nothing is set.",
+    )
     # Counts search, not waiting: under load the same question has the same answer (decision 0077).
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
         None,

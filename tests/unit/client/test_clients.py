@@ -96,7 +96,7 @@ def test_an_explanation_is_what_ifonly_explain_gives(client: Made) -> None:
     assert found.reply.as_mapping() == reply()  # type: ignore[union-attr]
     assert "<svg" in found._repr_html_()
     assert 'lang="ko"' in found._repr_html_()
-    assert found.to_pandas()["feature"].tolist()[0] == "torque"
+    assert found.to_pandas()["feature"].tolist()[0] == "process_temperature"
     assert json.loads(json.dumps(found.to_dict()))["cost"] == told["cost"]
     (request,) = sent
     assert request.url == "http://there/api/v1/models/a%2Fb%20c/explanations?version=2&proof=true"

@@ -42,6 +42,7 @@ def answers(small: Path) -> dict[str, Answered]:
             "instance": example("two-failures"), "semantics": "interventional", "alternatives": 3,
         },
         "backtracking": {**over, "semantics": "backtracking", "alternatives": 2},
+        "ways": {"instance": example("false-alarm"), "ways": True},
         "robust": {**over, "constraints": {"robust": True}},
         "by rule": {
             **over, "constraints": {"freeze": frozen, "rules": ["rotational_speed >= 1384"]},

@@ -29,7 +29,6 @@ from ifonly.service.doors.pages.operator import (
 )
 from ifonly.service.doors.pages.operator.asking import ask
 from ifonly.service.doors.pages.operator.case import (
-    ALTERNATIVES,
     CasePage,
     SettableAlarm,
     case_of,
@@ -165,12 +164,12 @@ def _shown(
 
 
 def _can_ask_more(case: CasePage, answer: Mapping[str, Any] | None) -> bool:
-    """Whether it was asked for fewer ways out than a page asks for."""
+    """Whether it was not asked for the ways out that a page asks for."""
     return (
         case.model is not None
         and answer is case.subject.answer
         and not (answer and is_past(answer))
-        and case.request.alternatives < ALTERNATIVES
+        and not (answer and "ways" in answer)
         and bool(answer and answer["counterfactuals"])
     )
 
@@ -184,8 +183,9 @@ async def explain(
     case = await _found(request, state, id, row)
     model, _ = served(case)
     # In every language: whoever reads the record later may read another one.
+    ways = case.request.semantics != "backtracking"
     question = case.request.model_copy(
-        update={"alternatives": ALTERNATIVES, "languages": list(LANGUAGES)}
+        update={"alternatives": 1, "ways": ways, "languages": list(LANGUAGES)}
     )
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)

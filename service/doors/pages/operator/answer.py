@@ -14,6 +14,7 @@ from ifonly.explainers.wording.numerals import exactly, figure
 from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
 from ifonly.service.doors.pages.operator.levers import levers_of
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from ifonly.service.doors.pages.operator.ways import MatrixReader, WaysMatrix, fragile
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.claims import confirmed_in_words, demands, is_past
@@ -77,6 +78,10 @@ class AnswerView:
     status: str
     sentence: str
     ways: tuple[CounterfactualView, ...]
+    matrix: WaysMatrix | None
+    """The named ways side by side, where they were asked for."""
+    fragile: str
+    """What is said first of what is not known to survive the sensors' errors."""
     blocked_by: tuple[tuple[str, str], ...]
     """In words, and why."""
     relaxation: CounterfactualView | None
@@ -115,6 +120,8 @@ def shown(
         answer["status"],
         view.said(answer["text"]),
         tuple(view.way(found) for found in answer["counterfactuals"]),
+        view.matrix(answer),
+        "" if is_past(answer) else fragile(answer, tag),
         tuple((view.said(c["text"]), view.said(c["why"])) for c in answer["blocked_by"]),
         None if relaxation is None else view.way(relaxation["counterfactual"]),
         "" if relaxation is None else view.said(relaxation["lifted"]["text"]),
@@ -177,6 +184,26 @@ class _View:
     def said(self, text: Mapping[str, str]) -> str:
         """In this language; what was asked for in another only, in that."""
         return label_or(text, self._tag, next(iter(text.values()), ""))
+
+    def matrix(self, answer: Mapping[str, Any]) -> WaysMatrix | None:
+        reader = MatrixReader(
+            self._tag,
+            self.said,
+            self._value,
+            lambda prediction: verdict_of(prediction, False, self._model, self._tag),
+            self._off,
+        )
+        return reader.matrix(answer)
+
+    def _off(self, name: str, times: float) -> str:
+        """``±0.6 K``: so many times the tolerance of a feature."""
+        if self._model is None or name not in self._model.schema or not times:
+            return ""
+        tolerances = self._model.policy.tolerances
+        off = times * tolerances[self._model.schema.index(name)] if tolerances else 0.0
+        if not off:
+            return ""
+        return "±" + conventions(self._tag).behind(figure(off, 3), self._model.schema[name].unit)
 
     def way(self, found: Mapping[str, Any]) -> CounterfactualView:
         actions = tuple(self._step(part, computed=False) for part in found["actions"])

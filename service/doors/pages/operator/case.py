@@ -25,9 +25,6 @@ from ifonly.service.wire import requests
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.claims import is_past
 
-ALTERNATIVES = 4
-"""The suggestion, and other ways out beside it."""
-
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
@@ -117,7 +114,7 @@ def request_of(about: Subject) -> requests.ExplanationRequest:
         return requests.ExplanationRequest.model_validate(about.request)
     return requests.ExplanationRequest(
         instance=dict(about.instance),
-        alternatives=ALTERNATIVES,
+        ways=True,
         attributes=dict(about.attributes),
         languages=list(LANGUAGES),
         semantics=None,
