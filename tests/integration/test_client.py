@@ -164,6 +164,7 @@ def test_a_service_that_never_answers_is_given_up() -> None:
         client_of(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2).models()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_service_that_is_killed_and_started_again_has_answered_each_row_once(
     press: Path, tmp_path: Path

@@ -20,6 +20,7 @@ HARD = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("place", HARD, ids=[SETTINGS[place].name for place in HARD])
 def test_intervals_hold_the_truth_of_the_estimand_that_they_name(place):
@@ -33,6 +34,7 @@ def test_intervals_hold_the_truth_of_the_estimand_that_they_name(place):
         assert np.mean([one.trimmed for one in told]) > 0.15
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("place", range(len(INSTRUMENTS)), ids=[s.name for s in INSTRUMENTS])
 def test_intervals_by_instruments_hold_the_truth_however_weak_they_are(place):
@@ -42,6 +44,7 @@ def test_intervals_by_instruments_hold_the_truth_however_weak_they_are(place):
     assert endless >= DRAWS // 2 if INSTRUMENTS[place].on_treatment < 0.1 else endless == 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1], ids=[s.name for s in HIDDEN[:2]])
 def test_a_hidden_cause_is_stronger_than_what_is_printed_and_its_bounds_hold_the_truth(place):

@@ -56,6 +56,7 @@ def test_faults_are_planted_in_every_part_of_the_compiled_search() -> None:
     assert all(len(mutants_of(part)) > 20 for part in KERNEL)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_fault_in_the_compiled_search_is_run_and_forgotten_with_its_process() -> None:
     found = mutants_of("ifonly.explainers.native.cells")

@@ -91,6 +91,7 @@ def test_to_set_the_speed_itself_moves_nothing(shipped):
     assert model.graph.affected([SPEED, PROCESS, WEAR]) == ()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_fit_today_gives_what_ships_and_gives_it_twice(shipped):
     spec, model = shipped
