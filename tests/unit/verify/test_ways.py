@@ -123,3 +123,20 @@ def test_none_are_told_where_none_are_asked_for_and_where_nothing_is_found() -> 
     assert nothing.reply["status"] == "infeasible"
     assert "ways" not in nothing.reply
     assert broken(checked(nothing, nothing.reply)) == []
+
+
+@pytest.mark.parametrize(
+    ("forge", "check"),
+    [
+        (lambda reply: reply["counterfactuals"][0].update(cost=0.1), "within"),
+        (_other_levers_that_are_not, "other"),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_own_check(
+    told: Answered, forge: Callable[[Json], Any], check: str
+) -> None:
+    """Whatever else is found wrong of it."""
+    reply = copy.deepcopy(told.reply)
+    forge(reply)
+    (section,) = (s for s in checked(told, reply) if s.title == "ways")
+    assert check in {c.name for c in section.checks if not c.holds}
