@@ -257,6 +257,7 @@ REQUESTS: list[tuple[str, dict[str, Any], str, Any, Any, list[str]]] = [
             "target",
             "constraints",
             "alternatives",
+            "ways",
             "deadline_ms",
             "seed",
             "semantics",
