@@ -22,7 +22,7 @@ from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.problems import UnsupportedMediaType
 from ifonly.service.doors.http.request_path import ApiRoute
 from ifonly.service.doors.http.routes import ModelName
-from ifonly.service.doors.http.uploading import MEDIA_TYPES, ZIP
+from ifonly.service.doors.http.uploading import MEDIA_TYPES
 from ifonly.service.doors.http.written import written
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.served import staging
@@ -66,13 +66,14 @@ async def list_staged(state: Shared) -> Response:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {FORM: {"schema": _FORM}, ZIP: {"schema": _BINARY}},
+            # A zip alone is taken, too; makers of clients warn of its type.
+            "content": {FORM: {"schema": _FORM}},
         }
     },
 )
 async def stage_model(request: Request, recording: Recording) -> Response:
-    """A version, as a zip of its folder or as a model file and a sample of its rows: tried, and
-    asked by nobody until it is activated."""
+    """A version, as a zip of its folder (also as the body itself, ``application/zip``) or as a model
+    file and a sample of its rows: tried, and asked by nobody until it is activated."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     path = request.url.path
     if kind in MEDIA_TYPES:
