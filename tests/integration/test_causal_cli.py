@@ -171,6 +171,7 @@ def test_few_rows_neither_test_a_graph_nor_fail_it(folder):
     assert by_check["noise independence", "rotational_speed"] is CheckResult.NOT_REJECTED
 
 
+@pytest.mark.long
 def test_a_fit_of_an_accepted_graph_keeps_what_failed_this_time(folder):
     fitted_without_an_edge(folder)
     assert run("accept", str(folder), "--by", "J. Kim").exit_code == 0

@@ -406,6 +406,7 @@ def test_what_another_strategy_cannot_tell_is_refused_and_why(tmp_path, data, ar
     assert said in str(done.exception)
 
 
+@pytest.mark.long
 def test_a_log_in_which_rows_stand_twice_is_caught(tmp_path, data):
     lines = data.read_text().splitlines()
     file = tmp_path / "twice.csv"

@@ -48,6 +48,7 @@ def test_no_request_makes_the_service_fail_or_break_its_document(
         ask_whatever_comes_to_mind(url, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "role", [r if r is Role.OPERATOR else pytest.param(r, marks=pytest.mark.long) for r in Role]

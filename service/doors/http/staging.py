@@ -72,8 +72,8 @@ async def list_staged(state: Shared) -> Response:
     },
 )
 async def stage_model(request: Request, recording: Recording) -> Response:
-    """A version, as a zip of its folder (also as the body itself, ``application/zip``) or as a model
-    file and a sample of its rows: tried, and asked by nobody until it is activated."""
+    """A version, as a zip of its folder (also as the whole body, ``application/zip``) or as a
+    model file and a sample of its rows: tried, and asked by nobody until it is activated."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     path = request.url.path
     if kind in MEDIA_TYPES:
