@@ -71,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alarms", type=int, default=500)
     parser.add_argument("--probability", type=float)
+    parser.add_argument("--robust", action="store_true", help="answers survive the tolerances")
     options = parser.parse_args()
     model = load_folder(FOLDER)
     spec = model.spec
@@ -80,7 +81,9 @@ def main() -> None:
         policy = replace(policy, probability=options.probability)
         demanded = {"probability": {"min": options.probability}}
         book = replace(book, policy={**book.policy, "target": demanded})
-    terms = book.terms(Asked())
+    # The policy demands it unless a request says otherwise.
+    policy = replace(policy, is_robust=policy.is_robust and options.robust)
+    terms = book.terms(Asked(constraints={} if options.robust else {"robust": False}))
     portfolio = engines_for(model.form, spec.schema)
     trees = portfolio.engines[0]
     assert isinstance(trees, Trees)
