@@ -117,7 +117,16 @@ FIELDS = (
     "row",
     "action",
     "model",
+    "version",
+    "why",
+    "revision",
+    "back",
+    "minutes",
+    "owner",
+    "seen",
+    "stop",
 )
+"""Of the pages' forms: every form is sent all of them."""
 HEADERS = [
     *("Idempotency-Key", "Prefer", "Content-Type", "Content-Encoding", "Accept", "X-Request-ID"),
     *("Accept-Language", "Cookie", "If-None-Match", "traceparent", "Range", "X-CSRF-Token"),
@@ -235,23 +244,9 @@ def _body(world: NastyWorld, route: tuple[str, str], chance: Random) -> tuple[st
     if template.endswith("/bulk"):
         lines = [_spoilt_json(_asked(world, "explanations", chance), chance) for _ in range(2)]
         return "application/jsonl", b"\n".join(lines)
-    forms = ("/sign-in", "/preferences", "/records/", "/models/")
-    if template.startswith(forms) or template == "/alarms/{id}/reviews":
-        fields = (
-            "csrf",
-            "key",
-            "next",
-            "verdict",
-            "comment",
-            "rank",
-            "outcome",
-            "language",
-            "theme",
-            "version",
-            "why",
-            "revision",
-        )
-        said = "&".join(f"{name}={quote_plus(chance.choice(TEXTS))}" for name in fields)
+    forms = ("/sign-in", "/preferences", "/records/", "/models/", "/readings", "/demonstration")
+    if template.startswith(forms) or template in ("/alarms/{id}/reviews", "/alarms/{id}/actions"):
+        said = "&".join(f"{name}={quote_plus(chance.choice(TEXTS))}" for name in FIELDS)
         return "application/x-www-form-urlencoded", said.encode()
     last = re.split(r"[:/]", template)[-1]
     return "application/json", _spoilt_json(_asked(world, last, chance), chance)
