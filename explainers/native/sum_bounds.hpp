@@ -1,8 +1,6 @@
 // What the sums of the trees may be over boxes of cells: least and greatest leaf of each tree, added up.
 #pragma once
 
-#include <bit>
-#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -12,8 +10,6 @@
 #include "tables.hpp"
 
 namespace ifonly {
-
-inline Whole highest_bit(Word word) { return 63 - std::countl_zero(word); }
 
 // Of each box, cells ``lo..hi`` of every feature, and each goal: no row of it sums to less than
 // ``least``, none to more than ``greatest``. A tree that reaches no leaf leaves no row: infinity.
