@@ -114,7 +114,8 @@ class LeverSet:
 
     def rows(self, alarms: Ints, actions: Rows) -> Rows:
         """The row that each action leads to; alarms in order."""
-        if not self.followers:
+        # With the value that it has a lever is not set, and may follow from the others.
+        if not self.followers and not self._may_stay:
             return actions
         rows = actions.copy()
         for first, last in runs(alarms):
@@ -177,13 +178,17 @@ class LeverSet:
         if consequences is not None and consequences.effects(columns):
             lower, upper = self._followed(columns, alarms, lower, upper)
             moved = list(consequences.effects(columns))
+            # Of what nobody can tell nothing is ruled out.
+            told = ~(np.isnan(lower[:, moved]) | np.isnan(upper[:, moved])).any(axis=1)
             # What follows beyond its bounds cannot be read, unless it stays where it was read.
             ends = zip((np.fmin, np.fmax), self.alarms.bounds, strict=True)
             least, most = (pick(end, before)[:, moved] for pick, end in ends)
             found &= ~((lower[:, moved] > most) | (upper[:, moved] < least)).any(axis=1)
             lower[:, moved] = np.maximum(lower[:, moved], least)
             upper[:, moved] = np.minimum(upper[:, moved], most)
-        left = np.flatnonzero(found)
+        else:
+            told = found.copy()
+        left = np.flatnonzero(found & told)
         boxes = RowBoxes(before[left], lower[left], upper[left])
         kept = np.ones(len(left), dtype=np.bool_)
         for rule in self.alarms.rules:
@@ -218,8 +223,9 @@ class LeverSet:
             found = problem.consequences.bounds(
                 problem.factual, set_, lower[first:last, set_], upper[first:last, set_]
             )
-            low[first:last], high[first:last] = found
-        # What is not among `columns` of the levers follows, or stays.
+            # What is set, and what stays, is known; a lever that is not among them may follow.
+            moved = list(problem.consequences.effects(set_))
+            low[first:last, moved], high[first:last, moved] = (end[:, moved] for end in found)
         return low, high
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 
 import numpy as np
@@ -182,7 +183,7 @@ def _relative(
     to = grid.value(base[:, None] + steps[None, :])
     settable = np.array([_holds(axis, own) for axis, own in zip(axes, to, strict=True)])
     settable &= known[:, None]
-    costs = _costs(problems, before, column, to)
+    costs = _costs(problems, before, column, np.where(known[:, None], to, np.nan))
     low, high = _ends(axes)
     return CommonLever(
         column, SettingKind.RELATIVE, grid.value(steps), settable, costs, is_whole, grid, steps,
@@ -194,8 +195,9 @@ def _nearest(grid: Grid, value: float) -> int:
     """The multiple nearest to ``value``, of two the lower."""
     if grid.holds(value):
         return grid.nearest(value)
-    below = grid.floor(value)
-    return below if value - grid.at(below) <= grid.at(below + 1) - value else below + 1
+    # By its text: halfway in decimals is not halfway in float64.
+    steps = Decimal(repr(value)).scaleb(grid.power) / grid.numerator
+    return int((steps - Decimal("0.5")).to_integral_value(ROUND_CEILING))
 
 
 def _listed(first: int, last: int) -> tuple[Ints, bool]:
