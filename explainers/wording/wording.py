@@ -185,20 +185,26 @@ class Wording:
 
     def common_answer(self, answer: CommonAnswer, language: str, *, are_alarms: bool) -> str:
         """The best that as few levers do as clear the most, and how sure that is."""
-        voice, of = self._voice(language), len(answer.alarms)
+        voice, of, best = self._voice(language), len(answer.alarms), answer.best
         if not of:
             return voice.many.nothing_to_clear(len(answer.predictions))
-        curve, best = answer.told, answer.best
-        levers = max(1, curve.max_levers if curve else 1)
-        if curve is None or best is None:
+        if best is None:
             levers = max((c.max_levers for c in answer.curves), default=1)
             return voice.many.none(levers, of, is_proven=answer.bound == 0)
         said = self.common(best, of, language, are_alarms=are_alarms)
-        if curve.is_most:
-            claim = voice.many.most(levers, is_cheapest=best.status is Status.OPTIMAL)
+        # The most levers of which it is known: a claim of two says more than one of one.
+        known = [c for c in answer.curves if c.is_most and c.most == best.coverage]
+        if known:
+            cheapest = known[-1].best
+            is_cheapest = (
+                cheapest is not None
+                and cheapest.status is Status.OPTIMAL
+                and cheapest.cost >= best.cost
+            )
+            claim = voice.many.most(known[-1].max_levers, is_cheapest=is_cheapest)
         else:
-            cut = answer.work.deadline_hit
-            claim = voice.many.may_be_more(levers, curve.most, out_of_time=cut)
+            cut, last = answer.work.deadline_hit, answer.curves[-1]
+            claim = voice.many.may_be_more(last.max_levers, last.most, out_of_time=cut)
         return voice.joined([said, claim])
 
     def _setting(self, setting: Setting) -> CommonSetting:

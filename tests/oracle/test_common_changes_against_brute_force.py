@@ -251,5 +251,5 @@ def test_a_common_change_clears_the_most_and_costs_the_least(seeds: range, tally
         tally["nothing clears any"] += first.most == 0
         tally["not all"] += second.most < len(answer.alarms)
         tally["two levers clear more"] += second.most > first.most
-        both = first.best is not None and second.best is not None and first.most == second.most
-        tally["two levers cost less"] += both and second.best.cost < first.best.cost - 1e-9
+        if first.best is not None and second.best is not None and first.most == second.most:
+            tally["two levers cost less"] += second.best.cost < first.best.cost - 1e-9

@@ -88,14 +88,17 @@ def _as(setting: CommonSetting, verb: str) -> str:
 
 def _would(coverage: Coverage, of_model: bool) -> str:
     some, of = count(coverage.cleared), count(coverage.of)
+    is_all = coverage.cleared == coverage.of
     if not coverage.are_alarms:
-        these = "the row" if coverage.of == 1 else f"{some} of the {of} rows"
+        every = "the row" if coverage.of == 1 else f"all {of} rows"
+        these = every if is_all else f"{some} of the {of} rows"
         return f"{these} would have met the target"
     if of_model:
-        these = "the alarm" if coverage.of == 1 else f"{some} of the {of} alarms"
+        every = "the alarm" if coverage.of == 1 else f"any of the {of} alarms"
+        these = every if is_all else f"{some} of the {of} alarms"
         return f"it would not have raised {these}"
     if coverage.of == 1:
         return "the alarm would not have sounded"
-    if coverage.cleared == coverage.of:
+    if is_all:
         return f"none of the {of} alarms would have sounded"
     return f"{some} of the {of} alarms would not have sounded"
