@@ -12,7 +12,7 @@ from ifonly.explainers.common.ask import CommonQuestion
 from ifonly.explainers.common.ask import common as searched
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import InvalidPolicy
-from ifonly.explainers.remedy import ChangeKind, CommonAnswer, Remedy, SettingKind
+from ifonly.explainers.remedy import CommonAnswer, CommonKind, Remedy, SettingKind
 from ifonly.explainers.wording import Wording
 from ifonly.models.errors import DataError
 from ifonly.models.schema import Schema
@@ -171,7 +171,7 @@ def common(
 def _of_folder(
     asked: Folder,
     rows: Any,
-    kind: ChangeKind,
+    kind: CommonKind,
     max_levers: int,
     levers: Sequence[str] | None,
     deadline: Deadline,
@@ -192,11 +192,11 @@ def _of_folder(
     return _written(answer, schema, wording, asked.language, are_alarms=are_alarms)
 
 
-def _kind(change: str) -> ChangeKind:
+def _kind(change: str) -> CommonKind:
     try:
-        return ChangeKind(change)
+        return CommonKind(change)
     except ValueError:
-        known = ", ".join(ChangeKind)
+        known = ", ".join(CommonKind)
         raise InvalidPolicy("change", f"is {change!r}, none of {known}", change, known) from None
 
 

@@ -24,7 +24,7 @@ from ifonly.explainers.answer import (
     Unknown,
 )
 from ifonly.explainers.languages import LANGUAGES
-from ifonly.explainers.remedy import CommonAnswer, Remedy, Setting, SettingKind
+from ifonly.explainers.remedy import CommonAnswer, CommonSetting, Remedy, SettingKind
 from ifonly.explainers.target import Demand, Target
 from ifonly.explainers.terms import Status
 from ifonly.explainers.wording.catalogue import Grammar, catalogue
@@ -32,7 +32,7 @@ from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Change, Gauge
 from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.limits import Limits
-from ifonly.explainers.wording.many import CommonSetting, CommonWords, Coverage
+from ifonly.explainers.wording.many import CommonWords, Coverage, SaidSetting
 from ifonly.explainers.wording.numerals import ceiling_percent
 from ifonly.explainers.wording.outcomes import Outcome, Speech
 from ifonly.explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases, Readers
@@ -172,7 +172,7 @@ class Wording:
 
     # --- one change of many machines ------------------------------------------------------------
 
-    def common_change(self, settings: Sequence[Setting], language: str) -> str:
+    def common_change(self, settings: Sequence[CommonSetting], language: str) -> str:
         """What is set in common, for a table: ``torque 6 Nm lower, the tool replaced``."""
         return self._voice(language).many.change([self._setting(s) for s in settings])
 
@@ -207,11 +207,11 @@ class Wording:
             claim = voice.many.may_be_more(last.max_levers, last.most, out_of_time=cut)
         return voice.joined([said, claim])
 
-    def _setting(self, setting: Setting) -> CommonSetting:
+    def _setting(self, setting: CommonSetting) -> SaidSetting:
         gauge = self._gauges[setting.column]
         if setting.kind is SettingKind.RELATIVE:
-            return CommonSetting.by(gauge, setting.value)
-        return CommonSetting.to(gauge, setting.value, self._own.of(setting.column, setting.value))
+            return SaidSetting.by(gauge, setting.value)
+        return SaidSetting.to(gauge, setting.value, self._own.of(setting.column, setting.value))
 
     def _change(self, moved: Action | Effect) -> Change:
         gauge = self._gauges[moved.column]

@@ -9,7 +9,7 @@ from ifonly.explainers.languages import Language
 from ifonly.explainers.wording.en.clauses import compared, listed
 from ifonly.explainers.wording.en.own_words import own_clause
 from ifonly.explainers.wording.grounds import Grounds
-from ifonly.explainers.wording.many import CommonSetting, Coverage
+from ifonly.explainers.wording.many import Coverage, SaidSetting
 from ifonly.explainers.wording.numerals import count
 
 LANGUAGE: Language = "en"
@@ -22,10 +22,10 @@ class EnglishMany:
 
     grounds: Grounds
 
-    def change(self, settings: Sequence[CommonSetting]) -> str:
+    def change(self, settings: Sequence[SaidSetting]) -> str:
         return ", ".join(map(_short, settings))
 
-    def cleared(self, settings: Sequence[CommonSetting], coverage: Coverage) -> str:
+    def cleared(self, settings: Sequence[SaidSetting], coverage: Coverage) -> str:
         of_model = self.grounds is Grounds.MODEL
         clauses = [
             _as(s, "as" if of_model else ("" if i else "been")) for i, s in enumerate(settings)
@@ -64,7 +64,7 @@ def _at_most(levers: int) -> str:
     return _NUMBERS[levers] if levers == 1 else f"at most {_NUMBERS[levers]}"
 
 
-def _short(setting: CommonSetting) -> str:
+def _short(setting: SaidSetting) -> str:
     """``torque 6 Nm lower``, ``torque to 42 Nm``, ``the tool replaced``."""
     own = own_clause(setting.change)
     if own:
@@ -74,7 +74,7 @@ def _short(setting: CommonSetting) -> str:
     return f"{setting.label(LANGUAGE)} to {setting.value(LANGUAGE)}"
 
 
-def _as(setting: CommonSetting, verb: str) -> str:
+def _as(setting: SaidSetting, verb: str) -> str:
     """``the torque been 6 Nm lower``; ``verb``: "been", "as"; nothing: a list carries it."""
     own = own_clause(setting.change)
     if own:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ifonly.explainers.remedy import ChangeKind
+from ifonly.explainers.remedy import CommonKind
 from ifonly.models.adding.table import read_columns
 from ifonly.models.errors import DataError
 from ifonly.service.doors.cli import in_process, rendering_common
@@ -67,9 +67,9 @@ def common(
         list[str] | None, typer.Option("--lever", help="Feature that may be set; repeatable.")
     ] = None,
     change: Annotated[
-        ChangeKind,
+        CommonKind,
         typer.Option("--change", help="By one amount (relative), to one value (absolute)."),
-    ] = ChangeKind.RELATIVE,
+    ] = CommonKind.RELATIVE,
     max_levers: Annotated[
         int, typer.Option("--max-levers", help="How many features may be set in common.")
     ] = 2,
