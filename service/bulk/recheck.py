@@ -91,7 +91,10 @@ class Recheck:
 
     def _is_met(self, scores: list[float]) -> bool:
         goal = self._terms.goal
-        return (goal if self._question.target_as_asked else goal.alone).met(scores)
+        asked = self._question.target_as_asked or {}
+        # What the policy demands besides the decision, it demands of changes.
+        is_own = "probability" in asked or "score" in asked
+        return (goal if is_own else goal.alone).met(scores)
 
     def _recourse(self, checker: Checker, row: Row, line: Mapping[str, Any]) -> Iterator[Said]:
         if line["verified"] is not True:
