@@ -303,9 +303,18 @@ class Checker:
 
     def judge(self, drafts: Sequence[CheckDraft]) -> list[Report]:
         """The drafts with the deployed model's word, which is asked once for all of them."""
-        rows = [row for draft in drafts for row in draft.to_score]
+        rows = self.rows_of(drafts)
         # Without rows nothing is asked: a model need not take an empty batch.
-        said = self._said(self.score(np.array(rows))) if rows else []
+        return self.judged(drafts, self.score(rows) if len(rows) else None)
+
+    def rows_of(self, drafts: Sequence[CheckDraft]) -> Rows:
+        """The rows, ``(n, n_features)``, that the model is to be asked about for some drafts."""
+        rows = [row for draft in drafts for row in draft.to_score]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.factual))
+
+    def judged(self, drafts: Sequence[CheckDraft], scores: Scores | None) -> list[Report]:
+        """The drafts with the model's word on :meth:`rows_of` them; None: of no rows."""
+        said = [] if scores is None else self._said(scores)
         reports, at = [], 0
         for draft in drafts:
             own = said[at : at + len(draft.to_score)]

@@ -52,7 +52,7 @@ class ScoreGoal:
         """Which rows of ``scores`` are inside, ``(n,)``, as for :meth:`margins`; ties go as the
         decision goes: a score at the threshold is the positive class, the first of equal classes
         is decided."""
-        met = ~np.isnan(scores).any(axis=1)
+        met = np.asarray(~np.isnan(scores).any(axis=1))
         for end in self._ends(scores, rounding):
             met &= self._met(end)
         return met

@@ -198,22 +198,23 @@ class BulkExplainer:
 
     def _of_alarms(self, rows: Rows, alarms: Sequence[int]) -> tuple[list[Line], list[int], int]:
         """The lines of alarms, each once; which one each alarm has; how many were searched."""
-        lines, which, searched = list[Line](), list[int](), 0
-        places = dict[bytes, int]()
+        lines, which, places = list[Line | None](), list[int](), dict[bytes, int]()
+        new = list[int]()
         for k in alarms:
             key = rows[k].tobytes()
             if key not in places:
-                line = self._lines.get(key)
-                if line is None:
-                    searched += 1
-                    line = self._writer.line(self._asking.answer(rows[k]))
-                    # What was cut by its deadline may be better another time.
-                    if not line.get("deadline_hit"):
-                        self._lines.keep(key, line)
                 places[key] = len(lines)
-                lines.append(line)
+                lines.append(self._lines.get(key))
+                if lines[-1] is None:
+                    new.append(k)
             which.append(places[key])
-        return lines, which, searched
+        for k, answer in zip(new, self._asking.answers(rows[new]), strict=True):
+            key, line = rows[k].tobytes(), self._writer.line(answer)
+            lines[places[key]] = line
+            # What was cut by its deadline may be better another time.
+            if not line.get("deadline_hit"):
+                self._lines.keep(key, line)
+        return [line for line in lines if line is not None], which, len(new)
 
     def _of_others(
         self,

@@ -37,8 +37,9 @@ def parts(n: int, seed: int = 7) -> Rows:
 def alarms(n: int, seed: int = 7) -> Rows:
     """Parts that the shipped model flags."""
     rows = parts(40 * n + 1_000, seed)
-    scores = shipped().deployed.predictor.score(rows)[:, 0]
-    return rows[scores >= shipped().decision.threshold][:n]
+    decided = shipped().decision.decide(shipped().deployed.predictor.score(rows))
+    flagged: Rows = rows[decided == shipped().decision.positive][:n]
+    return flagged
 
 
 def table(schema: Schema, rows: Rows, **others: Any) -> pa.RecordBatch:
@@ -96,9 +97,7 @@ def _first(reply: Mapping[str, Any], model: ServedModel) -> dict[str, Any]:
     return line
 
 
-def _way(
-    way: Mapping[str, Any], model: ServedModel, reply: Mapping[str, Any]
-) -> dict[str, Any]:
+def _way(way: Mapping[str, Any], model: ServedModel, reply: Mapping[str, Any]) -> dict[str, Any]:
     told = {key: way.get(key) for key in ("name", "status", "same_as", "why")}
     told["survives_factor"] = way["survives"]
     if way.get("counterfactual") is not None:

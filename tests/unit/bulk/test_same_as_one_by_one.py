@@ -25,7 +25,9 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "as the policy has it": {},
     "features alone": {"semantics": "independent", "alternatives": 3},
     "another past": {"semantics": "backtracking", "constraints": {"max_changes": 2}},
-    "narrow, so that much is infeasible": {"constraints": NARROW | {"ranges": {"torque": [40, 60]}}},
+    "narrow, so that much is infeasible": {
+        "constraints": NARROW | {"ranges": {"torque": [40, 60]}}
+    },
     "named ways": {"ways": True, "semantics": "independent", "constraints": {"robust": False}},
     "the other class": {"target": {"class": "failure", "probability": {"min": 0.9}}},
     "a probability": {"target": {"score": {"min": 0.2, "max": 0.3}}, "semantics": "independent"},

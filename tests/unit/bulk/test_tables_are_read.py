@@ -214,10 +214,9 @@ def test_the_callers_ids_are_kept_in_the_type_that_was_asked_for() -> None:
         {"torque": [1.0, 2.0], "wear": [1, 1], "grade": ["L", "M"], "part": [12, None]}
     )
     as_text, as_number = read(batch, id="part").ids, read(batch, id="part", id_type=pa.int64()).ids
-    assert as_text is not None and as_text.to_pylist() == ["12", None]
-    assert as_number is not None and as_number.type == pa.int64()
+    assert [as_text.to_pylist(), as_number.to_pylist()] == [["12", None], [12, None]]  # type: ignore[union-attr]
+    names = batch.set_column(3, "part", pa.array(["x", "y"]))
     with pytest.raises(InvalidTable, match="part, the id, is no timestamp"):
-        names = batch.set_column(3, "part", pa.array(["x", "y"]))
         read(names, id="part", id_type=pa.timestamp("us"))
     with pytest.raises(InvalidTable, match="number is no column of the table"):
         read(batch, id="number")
