@@ -18,6 +18,8 @@ from ifonly.explainers.answer import AlreadyTarget, Prediction, Work
 from ifonly.explainers.deadline import Deadline, OwnTime
 from ifonly.explainers.errors import ExplainError
 from ifonly.explainers.in_company import Steps, timed, together
+from ifonly.explainers.search.portfolio import Portfolio
+from ifonly.explainers.search.sharing import Discerning, Sharing
 from ifonly.models.errors import FieldProblem, ModelError, NotFinite, OutOfService
 from ifonly.models.onnx.trial import trial_rows
 from ifonly.models.predictor import Row, Rows, Scores
@@ -86,13 +88,23 @@ class Asking:
         # An instance is part of any request; which one does not matter here.
         body = {**options.request, "instance": {"of": "every row"}}
         request = validation.read(ExplanationRequest, body)
-        self.model = model
+        # Its tables are built now, not at the first alarm.
+        engines = [
+            Sharing(engine) if isinstance(engine, Discerning) else engine
+            for engine in model.engine.engines
+        ]
+        self._sharing = [engine for engine in engines if isinstance(engine, Sharing)]
+        self.model = replace(model, own_engine=Portfolio(tuple(engines)))
         self.question = read_request.question_of_rows(request, model)
         self._seconds = None if options.deadline_ms is None else options.deadline_ms / 1_000
         self._terms = model.rulebook.terms(self.question.asked)
         self._score = model.deployed.predictor.score
         self._is_alike_alone = _is_alike_alone(model)
-        model.engine  # noqa: B018 - its tables are built now, not at the first alarm
+
+    @property
+    def shared(self) -> int:
+        """Alarms so far whose search was one that had been made for another."""
+        return sum(engine.shared for engine in self._sharing)
 
     # --- the model's word ------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ifonly.explainers.remembered import Remembered
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.repository import load_folder
 from ifonly.service.bulk.asking import Asking, Failure
@@ -21,7 +22,6 @@ from ifonly.service.bulk.lines import INVALID, Line, LineWriter, columns_said, p
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.bulk.reading import RowsRead, TableReader
 from ifonly.service.bulk.recheck import Recheck, RowFault
-from ifonly.service.bulk.remembering import Remembered
 from ifonly.service.bulk.schema import (
     FORMAT,
     as_json,
@@ -152,7 +152,9 @@ class BulkExplainer:
         decided = self._asking.decided(scores)
         nothing = self._asking.needs_nothing(scores)
         alarms = [k for k in np.flatnonzero(~nothing).tolist() if k not in failed]
+        shared = self._asking.shared
         lines, which, searched = self._of_alarms(read.rows[at], alarms)
+        searched -= self._asking.shared - shared
 
         # Each row has the place of its line; rows that are as wanted share the first.
         lines.insert(0, ALREADY)
