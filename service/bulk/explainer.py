@@ -38,11 +38,14 @@ ALREADY: Line = {"status": "already_target", "deadline_hit": False}
 
 @dataclass(frozen=True)
 class Proofs:
-    """How many alarms there were, and how many of them were searched; the others were rows, or
-    questions, that had been searched before."""
+    """What it took; which batch pays for what is shared depends on the batches."""
 
     alarms: int
+    """Rows that were to be explained."""
     searched: int
+    """Of these, those that were asked about; the others were the very same rows."""
+    shared: int
+    """Searches, of those that were asked, that had been made for a question that is alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +157,6 @@ class BulkExplainer:
         alarms = [k for k in np.flatnonzero(~nothing).tolist() if k not in failed]
         shared = self._asking.shared
         lines, which, searched = self._of_alarms(read.rows[at], alarms)
-        searched -= self._asking.shared - shared
 
         # Each row has the place of its line; rows that are as wanted share the first.
         lines.insert(0, ALREADY)
@@ -180,7 +182,7 @@ class BulkExplainer:
             ),
             problems,
             counts,
-            Proofs(len(alarms), searched),
+            Proofs(len(alarms), searched, self._asking.shared - shared),
         )
 
     def check(self, batch: pa.RecordBatch, output: pa.RecordBatch) -> list[RowFault]:

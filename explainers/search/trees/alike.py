@@ -66,14 +66,13 @@ def likeness(problem: Problem, layout: Layout) -> Likeness | None:
     cells = np.concatenate(layout.cells_of(values))[idle]
     near, far = readings_of(problem, layout, values)
     ends = np.concatenate([near[idle], far[idle]]) if len(near) else near
-    about = (problem.target, problem.cost, problem.consequences, problem.references)
+    about = (problem.target, problem.cost, problem.consequences)
     named = [_named(constraint) for constraint in problem.constraints]
     kept = tuple(c for c in problem.constraints if not isinstance(c.form, _MADE_ANEW))
     key = (
         *map(id, about),
         *named,
         problem.seed,
-        problem.max_rows,
         bytes(idle) if max(idle) < 256 else tuple(idle),
         others.tobytes(),
         cells.tobytes(),
