@@ -49,7 +49,7 @@ def seen(
         **said,
     )
     made = draft(time_us=T + round(second * SECOND), model=model, **facts)
-    return replace(made, observation=observation)
+    return replace(made, observations=(observation,))
 
 
 def written(journal: Journal, *drafts: Draft) -> list[str]:
@@ -110,7 +110,7 @@ def test_equipment_of_one_name_on_two_lines_is_two(database: Database, journal: 
         alarms.get(narrow, other)
     with pytest.raises(UnknownRecord):
         do(narrow, journal, other, ACK)
-    assert sum(n for n, _ in alarms.per_hour(narrow, T + MINUTE, 1)) == 1
+    assert sum(n for n, _ in alarms.per_hour(narrow, alarms.EVERY, T + MINUTE, 1)) == 1
 
 
 def test_an_alarm_that_was_acknowledged_and_comes_again_later_is_another_episode(
@@ -320,8 +320,8 @@ def test_the_sign_changes_when_something_happens_and_not_while_an_alarm_stands(
 def test_hours_are_counted(database: Database, journal: Journal) -> None:
     written(journal, seen("A", 0), seen("B", 3_599), seen("C", 3_600), seen("C", 3_601, False))
     until = T + 2 * 3_600 * SECOND
-    assert alarms.per_hour(database, until, 3) == [(0, 0), (2, 2), (1, 1)]
-    assert alarms.per_hour(database, T, 2) == [(0, 0), (0, 0)], "the end is excluded"
+    assert alarms.per_hour(database, alarms.EVERY, until, 3) == [(0, 0), (2, 2), (1, 1)]
+    assert alarms.per_hour(database, alarms.EVERY, T, 2) == [(0, 0), (0, 0)], "the end is excluded"
 
 
 def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
@@ -349,7 +349,7 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
         assert "ix_episodes_open" in plan(database, query)
     of_the_past = [
         alarms.list_query(database, AlarmFilter(AlarmState.NORMAL), {}, now).limit(25),
-        alarms.hours_query(database, T + 390 * SECOND, T + 400 * SECOND),
+        alarms.hours_query(database, alarms.EVERY, T + 390 * SECOND, T + 400 * SECOND),
     ]
     for query in of_the_past:
         assert "ix_episodes_raised" in plan(database, query)
@@ -528,7 +528,7 @@ def test_a_transaction_that_fails_counts_nothing_and_loses_nothing(database: Dat
         written(journal, seen("Mill 7", 0))
         written(journal, seen("Mill 7", 1))  # waits
         doubled = seen("Mill 7", 2, alarm=False)
-        written(journal, replace(doubled, observation=None))
+        written(journal, replace(doubled, observations=()))
         with pytest.raises(sa.exc.IntegrityError):
             journal.append(doubled).result(30)  # the id is taken
         assert stored(database)[0].life.phase is Phase.ACTIVE

@@ -106,7 +106,7 @@ def _may_demonstrate(state: AppState, roles: frozenset[Role]) -> bool:
 @router.post("/alarms/{id}/actions")
 async def act(id: Identity, request: Request, recording: Recording) -> Response:
     """Acknowledge, shelve, comment, say what was done: as the API has it done."""
-    names = ("action", "comment", "minutes", "returns")
+    names = ("action", "comment", "minutes", "returns", "way", "explanation")
     body: dict[str, Any] = {n: v for n in names if (v := (await form_value(request, n)).strip())}
     # The form sends its number of minutes whatever is chosen.
     if body.get("action") != AlarmDeed.SHELVE:

@@ -133,7 +133,7 @@ def listed(
         {i for e in page.episodes for i in (e.record, e.explained) if i is not None},
     )
     entries = [_entry(episode, registry, kept, now, tag) for episode in page.episodes]
-    hours = alarms.per_hour(database, now, HOURS)
+    hours = alarms.per_hour(database, wanted, now, HOURS)
     last = -(-page.total // SIZE)
     shown = sum(page.counts.values())
     raised = sum(count for count, _ in hours)
