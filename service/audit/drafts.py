@@ -10,7 +10,7 @@ from typing import Any
 from ifonly.service import logs
 from ifonly.service.access import Principal
 from ifonly.service.ask.problems import RequestProblem, failed
-from ifonly.service.audit.observations import WhenRead, observed
+from ifonly.service.audit.observations import observed
 from ifonly.service.errors import ServiceError
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import ifonly_version
@@ -39,8 +39,6 @@ class Drafting:
     """Id of the record that it is asked about; of the job's, for one of its rows."""
     about_us: int | None = None
     """When that record was made, if it tells of a reading."""
-    read_us: int | None = None
-    """When the reading was taken: of a row of a job that tells of a machine as it is."""
 
     def answered(
         self, kind: RecordKind, model: ServedModel, request: Wire, reply: Wire
@@ -60,9 +58,8 @@ class Drafting:
             said["id"] = reply.id
         facts = self.facts(kind, model, **said)
         # A row of a job may be of last year: whoever sends files raises no alarms.
-        is_reading = self.about is None or self.read_us is not None
-        when = WhenRead(is_reading, self.about_us, self.read_us)
-        seen = observed(model, request, reply, when)
+        is_reading = self.about is None
+        seen = observed(model, request, reply, is_reading=is_reading, about_us=self.about_us)
         return body, Draft(facts, content(body, asked_by(request)), seen)
 
     def refused(

@@ -37,26 +37,13 @@ def place_of(model: ServedModel, said: Mapping[str, str]) -> EquipmentPlace | No
     return EquipmentPlace(equipment, place, _digest((model.name, place)))
 
 
-@dataclass(frozen=True, slots=True)
-class WhenRead:
-    """When the readings of a record were taken."""
-
-    is_reading: bool = True
-    """Whether it tells of the equipment as it is now; False: of a reading that was recorded before,
-    or of a row of a file, which may be of last year."""
-    about_us: int | None = None
-    """When that reading was recorded, if it is known."""
-    read_us: int | None = None
-    """When it was read, where the record comes later."""
-
-
-NOW = WhenRead()
-
-
 def observed(
-    model: ServedModel, request: Wire, reply: Wire, when: WhenRead = NOW
+    model: ServedModel, request: Wire, reply: Wire, *, is_reading: bool, about_us: int | None
 ) -> tuple[Observation, ...]:
-    """Of each piece of equipment that it says it is about; none where the model desires nothing."""
+    """Of each piece of equipment that it says it is about; none where the model desires nothing.
+
+    ``is_reading``: whether it tells of the equipment as it is now; ``about_us``: else of when.
+    """
     desired = model.decision.desired
     said = _said(request)
     # The commonest case first: most requests name no equipment.
@@ -91,9 +78,8 @@ def observed(
                 row=worst,
                 share=rows[worst][1].probability if bad else None,
                 reading=None if reading is None else _digest(sorted(map(_plain, reading.items()))),
-                is_reading=when.is_reading,
-                about_us=when.about_us,
-                read_us=when.read_us,
+                is_reading=is_reading,
+                about_us=about_us,
                 is_one_of_many=len(of) > 1,
                 levers=levers,
             )

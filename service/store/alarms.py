@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ifonly.service.errors import AlarmMoved, AlarmOver, ServiceError, UnknownRecord
-from ifonly.service.lifecycle import AlarmDeed, AlarmState, Phase, act
+from ifonly.service.lifecycle import AlarmDeed, AlarmState, Life, Phase, act
 from ifonly.service.store import archive
 from ifonly.service.store.chain import (
     Facts,
@@ -347,6 +347,22 @@ def newest_of(database: Database, condition: str) -> Episode | None:
     with database.reading() as connection:
         row = connection.execute(episodes_within(database, chosen)).mappings().one_or_none()
     return None if row is None else episode_of({**row})
+
+
+def lives(database: Database, conditions: Collection[str]) -> dict[str, Life]:
+    """How far the newest episode of each condition is that has one.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = sa.select(episodes).where(
+        sa.text("is_current"), episodes.c.condition.in_(sorted(conditions))
+    )
+    with database.reading() as connection:
+        found = [episode_of({**row}) for row in connection.execute(chosen).mappings()]
+    return {episode.condition: episode.life for episode in found}
 
 
 RecordsById = Mapping[str, tuple[Record, Payload | None]]

@@ -53,8 +53,6 @@ class Observation:
     """False: it was asked about a reading that was recorded before."""
     about_us: int | None = None
     """When that was, if it is known."""
-    read_us: int | None = None
-    """When it was read, where its record comes later; None: it tells of now."""
     is_one_of_many: bool = False
     """Whether its record tells of other equipment too."""
     levers: str | None = None
@@ -208,11 +206,10 @@ class EpisodeBook:
 
     def _read(self, before: Episode | None, facts: Facts, seen: Observation) -> None:
         life = None if before is None else before.life
-        read_us = facts.time_us if seen.read_us is None else seen.read_us
-        after, is_new = observe(life, read_us, seen.is_alarm, seen.rules)
+        after, is_new = observe(life, facts.time_us, seen.is_alarm, seen.rules)
         if before is None and not seen.is_alarm:
             return  # nothing is kept of equipment that was never in alarm
-        is_newest = life is None or read_us >= life.seen_us
+        is_newest = life is None or facts.time_us >= life.seen_us
         told: dict[str, Any] = {"record": facts.id, "row": seen.row, "share": seen.share} | {
             "reading": seen.reading, "told_by": facts.kind.value, "version": seen.version,
         }  # fmt: skip
@@ -266,7 +263,7 @@ def _is_same(before: Episode, facts: Facts, seen: Observation) -> bool:
 def _is_past(before: Episode | None, facts: Facts, seen: Observation) -> bool:
     """Whether an explanation is taken for one of a reading from before it was cleared: whoever
     asks why it was an alarm would otherwise raise it again."""
-    if before is None or before.life.phase is not Phase.CLEARED or seen.read_us is not None:
+    if before is None or before.life.phase is not Phase.CLEARED:
         return False
     since = facts.time_us - (before.life.cleared_us or 0)
     return before.life.is_open or since <= seen.rules.chattering_us
