@@ -77,6 +77,14 @@ def ranks(registry: Registry) -> dict[str, int]:
     return {name: rank for name, rank in found.items() if rank}
 
 
+def priority(episode: Episode, registry: Registry) -> wire.Priority | None:
+    """As the spec of its model declares; None: it does not."""
+    found: wire.Priority | None = _declared(registry, episode.model, episode.version).get(
+        "priority"
+    )
+    return found
+
+
 def one(database: Database, registry: Registry, identity: str) -> wire.AlarmReply:
     """Raises
     ------

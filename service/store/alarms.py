@@ -424,6 +424,36 @@ def hours_query(
     return episodes_within(database, chosen).group_by(hour)
 
 
+MOST_RAISED = 50
+
+
+def raised_since(database: Database, since_us: int, now_us: int) -> list[Episode]:
+    """Those raised since then that are active and unacknowledged, the newest first;
+    :data:`MOST_RAISED` of them.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        rows = connection.execute(raised_query(database, since_us, now_us)).mappings()
+        return [episode_of({**row}) for row in rows]
+
+
+def raised_query(database: Database, since_us: int, now_us: int) -> sa.Select[Any]:
+    """What :func:`raised_since` asks."""
+    since = sa.literal(since_us, sa.BigInteger)
+    chosen = sa.select(episodes).where(
+        sa.text("raised_us IS NOT NULL"),
+        episodes.c.raised_us >= since,
+        episodes.c.is_open,
+        _state(now_us) == AlarmState.ACTIVE_UNACKNOWLEDGED.value,
+    )
+    ordered = episodes_within(database, chosen).order_by(episodes.c.raised_us.desc())
+    return ordered.limit(MOST_RAISED)
+
+
 def levers(database: Database, since_us: int) -> dict[tuple[str, str], int]:
     """Model and feature, and of how many episodes that are open, or were raised since, the
     smallest answer sets it.

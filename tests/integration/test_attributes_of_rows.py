@@ -162,5 +162,5 @@ def test_every_protocol_says_something_of_each_row(api: httpx.Client) -> None:
         assert reply.status_code == status, reply.text
         assert names in reply.text
     both = {"inputs": [v2 | {"data": ["x", "y"]}, *tensors(rows)]}
-    both["parameters"] = {"attribute.machine": "z"}  # type: ignore[assignment]
+    both["parameters"] = {"attribute.machine": "z"}
     assert "a parameter and a tensor" in api.post(f"/v2/models/{NAME}/infer", json=both).text
