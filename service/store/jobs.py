@@ -48,6 +48,8 @@ from ifonly.service.store.tables import (
 from ifonly.service.store.terms import State
 
 PIECE = 500
+EVENTS = "events"
+"""What the record of a job says it is of, where a deployed model's log has brought its rows."""
 MAX_ATTEMPTS = 3
 """A row at which so many workers ended is not tried again: it may be what ended them."""
 MOST_QUEUES = 4
@@ -252,6 +254,19 @@ def traceparent_of(database: Database, identity: str) -> str | None:
     with database.reading() as connection:
         said = _detail(connection, identity).get("traceparent")
     return said if isinstance(said, str) else None
+
+
+def is_of_events(database: Database, identity: str) -> bool:
+    """Whether its rows tell of machines as they are: a deployed model was asked about them just
+    before (:data:`EVENTS`).
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        return _detail(connection, identity).get("of") == EVENTS
 
 
 def _scope(connection: sa.Connection, identity: str) -> Scope:
