@@ -15,6 +15,7 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.explain import explain as search
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import AT_HAND, Effort
+from ifonly.explainers.verify import Terms
 from ifonly.explainers.watch import Watch, unwatched
 from ifonly.explainers.ways import NamedWay, ways
 from ifonly.models.predictor import Predictor
@@ -72,9 +73,11 @@ def explain(
     deadline: Deadline,
     watch: Watch = unwatched,
     away: Away = nullcontext,
+    terms: Terms | None = None,
 ) -> Explanation:
     """The smallest allowed change that flips the decision, or why there is none; ``away`` is open
-    while another process is asked.
+    while another process is asked. ``terms``: what the rulebook says of the question, from whoever
+    has read it already for another row.
 
     Raises
     ------
@@ -90,6 +93,8 @@ def explain(
         If it, or anything else, fails after the checker has rejected something.
     """
     problem = problem_of(model, question)
+    # The checker reads the request's own text (`asked`), not what we made of it.
+    terms = model.rulebook.terms(question.asked) if terms is None else terms
     checked_by, effort = asked_within(model, deadline, away)
     identity = uuid.uuid4()
     # Filled while it searches: a failure half way still says what was rejected.
@@ -102,8 +107,7 @@ def explain(
                 engine=model.engine,
                 deadline=deadline,
                 watch=watch,
-                # The checker reads the request's own text (`asked`), not what we made of it.
-                terms=model.rulebook.terms(question.asked),
+                terms=terms,
                 effort=effort,
                 doubted=rejected.append,
             )
@@ -117,7 +121,7 @@ def explain(
                     tolerances=model.policy.tolerances,
                     deadline=deadline,
                     watch=watch,
-                    terms=model.rulebook.terms(question.asked),
+                    terms=terms,
                     effort=effort,
                     doubted=rejected.append,
                 )

@@ -1,0 +1,188 @@
+"""Lines of an output, held against the checker once more: by the model's documents, the question
+and the deployed graph alone. Nothing of what made the lines is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ifonly.explainers.answer import Prediction
+from ifonly.explainers.verify import Checker, Proposal, Terms
+from ifonly.explainers.verify.limits import leaves_one
+from ifonly.explainers.verify.reading import near
+from ifonly.models.predictor import Row
+from ifonly.models.rounding import rounding_of
+from ifonly.models.schema import Schema
+from ifonly.service.bulk.asking import Asking
+from ifonly.service.bulk.errors import NotInBulk
+from ifonly.service.bulk.lines import INVALID, said
+from ifonly.service.bulk.reading import RowsRead
+from ifonly.service.bulk.schema import METADATA
+
+ABOUT = ("model_sha256", "spec_sha256", "causal_sha256", "asked")
+"""Of an output's identity: what must be the same for its lines to be checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """One thing that does not hold of one line."""
+
+    row: int
+    """Its number in the table."""
+    check: str
+    says: str
+
+
+class Recheck:
+    """Checks lines that are said to answer one question."""
+
+    def __init__(self, asking: Asking, identity: Mapping[str, Any]) -> None:
+        self._model = asking.model
+        self._identity = identity
+        self._question = asking.question
+        self._terms = asking.model.rulebook.terms(asking.question.asked)
+        self._predictor = asking.model.deployed.predictor
+
+    def faults(self, read: RowsRead, output: pa.RecordBatch) -> list[RowFault]:
+        """What does not hold of the lines of a batch.
+
+        Raises
+        ------
+        NotInBulk
+            If they tell of another question, another model, or another number of rows.
+        """
+        told = json.loads((output.schema.metadata or {}).get(METADATA, b"{}"))
+        for key in ABOUT:
+            # As JSON has it: a tuple comes back as a list.
+            if told.get(key) != json.loads(json.dumps(self._identity[key])):
+                raise NotInBulk(f"the lines are of another {key}: {json.dumps(told.get(key))}")
+        if output.num_rows != len(read.rows):
+            raise NotInBulk(f"{output.num_rows} lines are told of {len(read.rows)} rows")
+        lines = output.to_pylist()
+        return [
+            RowFault(line["row"], check, says)
+            for i, line in enumerate(lines)
+            for check, says in self._of_line(read.rows[i], bool(read.valid[i]), line)
+        ]
+
+    def _of_line(self, row: Row, is_valid: bool, line: Mapping[str, Any]) -> Iterator[Said]:
+        if not is_valid or line["status"] == INVALID:
+            if is_valid or line["status"] != INVALID:
+                yield "status", f"{line['status']} is told of a row that is{_not(is_valid)} valid"
+            return
+        if line["status"] == "failed":
+            return
+        scores = self._predictor.score(row[np.newaxis])[0].tolist()
+        yield from self._as_scored(scores, line, "")
+        checker = Checker(self._terms, tuple(row.tolist()), self._predictor.score)
+        match line["status"]:
+            case "already_target":
+                if not self._is_met(scores):
+                    yield "target", f"the deployed model scores the row {scores}"
+            case "optimal" | "feasible":
+                yield from self._recourse(checker, row, line)
+            case "infeasible":
+                yield from self._infeasible(checker)
+
+    def _is_met(self, scores: list[float]) -> bool:
+        goal = self._terms.goal
+        return (goal if self._question.target_as_asked else goal.alone).met(scores)
+
+    def _recourse(self, checker: Checker, row: Row, line: Mapping[str, Any]) -> Iterator[Said]:
+        if line["verified"] is not True:
+            yield "verified", "an answer that nobody has verified"
+        is_proven = line["gap"] == 0.0
+        if is_proven is not (line["status"] == "optimal"):
+            yield "status", f"{line['status']} is told, with a gap of {line['gap']}"
+        yield from self._found(checker, row, line, "")
+        levers = self._levers(line)
+        for rank, other in enumerate(line.get("alternatives") or (), 2):
+            checker = checker.excluding(leaves_one(levers))
+            yield from self._found(checker, row, other, f"alternative {rank}: ")
+            levers = self._levers(other)
+        for way in line.get("ways") or ():
+            if way["actions"] is not None:
+                own = Checker(self._terms, checker.factual, checker.score)
+                yield from self._found(own, row, way, f"way {way['name']}: ")
+
+    def _found(
+        self, checker: Checker, row: Row, found: Mapping[str, Any], of: str
+    ) -> Iterator[Said]:
+        """One counterfactual: allowed, in the target, of that cost, as sure as it is told."""
+        if not found["rests_on_rounding"]:
+            checker = checker.firm(rounding_of(self._predictor))
+        schema = self._model.schema
+        action = _moved(schema, row, found["actions"])
+        led = _moved(schema, action, found["effects"])
+        report = checker.check(Proposal(action.tolist(), led.tolist(), found["cost"]))
+        for check in report.checks:
+            if not check.holds:
+                yield f"{of}{check.name}", check.says
+        if not report.scores:
+            return
+        yield from (
+            (f"{of}{n}", says) for n, says in self._as_scored(report.scores, found, "_after")
+        )
+        if found["lower_bound"] is not None:
+            bound = checker.bounded(found["cost"], found["lower_bound"])
+            if not bound.holds:
+                yield f"{of}bound", bound.says
+        if found["survives"] is not bool(self._terms.survival):
+            yield f"{of}survives", f"{found['survives']} is told, and {_asks(self._terms)}"
+        if found["chance"] is not None and (
+            report.chance is None or not near(found["chance"], report.chance)
+        ):
+            yield f"{of}chance", f"{found['chance']} is told, {report.chance} recomputed"
+
+    def _infeasible(self, checker: Checker) -> Iterator[Said]:
+        references = self._model.deployed.reference
+        seen = [] if references is None else references.tolist()
+        found = checker.firm(rounding_of(self._predictor)).contradicted(float("inf"), seen)
+        if found is not None:
+            yield "infeasible", f"{list(found.row)} is allowed and flips"
+
+    def _as_scored(self, scores: Any, told: Mapping[str, Any], suffix: str) -> Iterator[Said]:
+        """Whether the model's word is told as it is."""
+        decided = int(self._model.decision.decide(np.array([scores]))[0])
+        own = said(Prediction(tuple(scores), decided), self._model.decision)
+        for name, value in zip(("decision", "probability", "score"), own, strict=True):
+            is_told = told[name + suffix]
+            is_same = is_told == value
+            if isinstance(is_told, float) and isinstance(value, float):
+                is_same = near(is_told, value)
+            if not is_same:
+                yield name + suffix, f"{is_told} is told, and the deployed model says {value}"
+
+    def _levers(self, found: Mapping[str, Any]) -> frozenset[int]:
+        return frozenset(self._model.schema.index(each["feature"]) for each in found["actions"])
+
+
+Said = tuple[str, str]
+"""A check that does not hold, and what it says."""
+
+
+def _moved(schema: Schema, row: Row, moves: list[Mapping[str, Any]] | None) -> Row:
+    """A row with what is told of it moved."""
+    found = row.copy()
+    for move in moves or ():
+        j = schema.index(move["feature"])
+        feature = schema.features[j]
+        if feature.kind.is_categorical:
+            name = move["to_category"]
+            found[j] = np.nan if name is None else feature.category_names.index(name)
+        else:
+            found[j] = np.nan if move["to"] is None else move["to"]
+    return found
+
+
+def _not(is_valid: bool) -> str:
+    return "" if is_valid else " not"
+
+
+def _asks(terms: Terms) -> str:
+    return "survival is demanded" if terms.survival else "nobody demands survival"
