@@ -8,6 +8,7 @@ have another record; so what is erased with one row was said of the same person 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,6 +38,8 @@ class _Group:
     drafts: dict[int, Draft]
     own: dict[int, tuple[Any, Any, Any]]
     """By number: prediction, instance, and what the client calls it."""
+    times: Counter[str]
+    """Of all of them."""
 
 
 def gathered(found: Sequence[Answered]) -> list[RowsAnswered]:
@@ -52,9 +55,10 @@ def gathered(found: Sequence[Answered]) -> list[RowsAnswered]:
         own = (answer.pop("prediction"), request.pop("instance"), kept.get("row_id"))
         # Another id and another time: each record has its own, and says how long all took.
         del answer["id"]
-        answer["work"].pop("times", None)
+        times = answer["work"].pop("times")
         key = json.dumps([answer, request], sort_keys=True)
-        group = groups.setdefault(key, _Group(answer, request, {}, {}))
+        group = groups.setdefault(key, _Group(answer, request, {}, {}, Counter()))
+        group.times.update(times)
         group.drafts[each.number] = each.draft
         group.own[each.number] = own
     for group in groups.values():
@@ -88,8 +92,11 @@ def _together(group: _Group, numbers: Sequence[int]) -> AnsweredTogether:
 
 def _payload(group: _Group, numbers: Sequence[int]) -> bytes:
     own = [group.own[number] for number in numbers]
+    # Of the group, also where somebody else has answered some of it meanwhile.
+    work = group.answer["work"] | {"times": {k: round(v, 3) for k, v in group.times.items()}}
     told: dict[str, Any] = {
-        "answer": group.answer | {"predictions": [prediction for prediction, _, _ in own]},
+        "answer": group.answer
+        | {"work": work, "predictions": [prediction for prediction, _, _ in own]},
         "request": group.request | {"instances": [instance for _, instance, _ in own]},
     }
     if any(name is not None for _, _, name in own):

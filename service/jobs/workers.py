@@ -42,7 +42,7 @@ from ifonly.service.wire.requests import ExplanationRequest
 from ifonly.service.wire.strict_json import read_json
 
 ASKED = "explanations"
-FIRST_ROWS, MOST_ROWS = 4, 64
+FIRST_ROWS, MOST_ROWS = 4, 256
 """Of one lease: so many at first, twice as many if they took less than ``WRITE_SECONDS``, up to
 so many; what is not answered by then is handed back, for it is another actor's turn."""
 POLL_SECONDS = 0.5
