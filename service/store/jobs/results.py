@@ -72,27 +72,38 @@ def _results(
     if last is not None:
         chosen = chosen.where(job_rows.c.number <= last)
     at = first - 1
-    known: dict[str, sa.Row[Any]] = {}
+    known: dict[str, _ReadRecord] = {}
     while True:
         piece = chosen.where(job_rows.c.number > at).order_by(job_rows.c.number).limit(PIECE)
         with database.reading() as connection:
             rows = connection.execute(piece).all()
             # Each record once: one may answer many rows, some of them of the piece before.
             wanted = {row.record for row in rows}
-            known = {identity: row for identity, row in known.items() if identity in wanted}
+            known = {each: read for each, read in known.items() if each in wanted}
             missing = sorted(wanted - known.keys())
             read = connection.execute(whole().where(records.c.id.in_(missing)))
-            known |= {row._mapping[records.c.id]: row for row in read}
+            known |= {row._mapping[records.c.id]: _ReadRecord.of(row) for row in read}
         for row in rows:
             if (found := known.get(row.record)) is not None:
-                yield _result(found, identity, row.number)
+                yield found.of_row(identity, row.number)
         if len(rows) < PIECE:
             return
         at = rows[-1].number
 
 
-def _result(row: sa.Row[Any], job: str, number: int) -> JobResult:
-    record = record_of(row)
-    # A record that does not stand says nothing of its row.
-    found = tuple(doubts(row)) or tuple(mislaid(record, job, number))
-    return JobResult(number, record, payload_of(row), found)
+@dataclass(frozen=True, slots=True)
+class _ReadRecord:
+    """A record, looked at once for all rows that it answers."""
+
+    record: Record
+    payload: Payload | None
+    doubts: tuple[IntegrityFinding, ...]
+
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> _ReadRecord:
+        return cls(record_of(row), payload_of(row), tuple(doubts(row)))
+
+    def of_row(self, job: str, number: int) -> JobResult:
+        # A record that does not stand says nothing of its row.
+        found = self.doubts or tuple(mislaid(self.record, job, number))
+        return JobResult(number, self.record, self.payload, found)
