@@ -91,7 +91,10 @@ class Recheck:
 
     def _is_met(self, scores: list[float]) -> bool:
         goal = self._terms.goal
-        return (goal if self._question.target_as_asked else goal.alone).met(scores)
+        asked = self._question.target_as_asked or {}
+        # What the policy demands besides the decision, it demands of changes.
+        is_own = "probability" in asked or "score" in asked
+        return (goal if is_own else goal.alone).met(scores)
 
     def _recourse(self, checker: Checker, row: Row, line: Mapping[str, Any]) -> Iterator[Said]:
         if line["verified"] is not True:
@@ -107,8 +110,16 @@ class Recheck:
             levers = self._levers(other)
         for way in line.get("ways") or ():
             if way["actions"] is not None:
-                own = Checker(self._terms, checker.factual, checker.score)
-                yield from self._found(own, row, way, f"way {way['name']}: ")
+                own = self._surviving(way["survives_factor"])
+                under = Checker(own, checker.factual, checker.score)
+                yield from self._found(under, row, way, f"way {way['name']}: ")
+
+    def _surviving(self, factor: float | None) -> Terms:
+        """What a way must keep that is said to survive so many times the tolerances."""
+        if not factor:
+            return self._terms
+        wider = tuple(factor * off for off in self._model.policy.tolerances)
+        return self._terms.surviving("ways", wider)
 
     def _found(
         self, checker: Checker, row: Row, found: Mapping[str, Any], of: str
@@ -132,8 +143,12 @@ class Recheck:
             bound = checker.bounded(found["cost"], found["lower_bound"])
             if not bound.holds:
                 yield f"{of}bound", bound.says
-        if found["survives"] is not bool(self._terms.survival):
-            yield f"{of}survives", f"{found['survives']} is told, and {_asks(self._terms)}"
+        demanded = bool(checker.terms.survival)
+        # Of a way a proof may be told that was not demanded.
+        if found["survives"] and not demanded:
+            yield f"{of}survives", "survival is told, and nothing demands it"
+        if self._terms.survival and not found["survives"]:
+            yield f"{of}survives", "survival is demanded, and not told"
         if found["chance"] is not None and (
             report.chance is None or not near(found["chance"], report.chance)
         ):
@@ -182,7 +197,3 @@ def _moved(schema: Schema, row: Row, moves: list[Mapping[str, Any]] | None) -> R
 
 def _not(is_valid: bool) -> str:
     return "" if is_valid else " not"
-
-
-def _asks(terms: Terms) -> str:
-    return "survival is demanded" if terms.survival else "nobody demands survival"

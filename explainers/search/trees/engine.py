@@ -37,6 +37,7 @@ from ifonly.explainers.search.engine import (
 )
 from ifonly.explainers.search.incumbents import Incumbents
 from ifonly.explainers.search.trees import entry_points
+from ifonly.explainers.search.trees.alike import Likeness, likeness
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
 from ifonly.explainers.search.trees.effects import margin_of
@@ -219,6 +220,10 @@ class Trees:
     def _met(self, problem: Problem, meter: Meter, rows: Rows) -> Mask:
         """The model's word; it is asked once about rows that it cannot tell apart."""
         return problem.target.met(meter.knowing(self._layout.alike).score(rows))
+
+    def likeness(self, problem: Problem) -> Likeness | None:
+        """What the search sees of a question; None where that is all of it."""
+        return likeness(problem, self._layout)
 
     @property
     def table_bytes(self) -> int:
