@@ -25,6 +25,8 @@ ServiceError
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
+├── CannotBulk                a file of rows that cannot be answered, or answers that cannot be put
+│                             where they are wanted: why
 ├── CannotPull                models that cannot be fetched from where they are kept: why
 ├── CannotUpload              a model that is sound and cannot be put where models are: why
 ├── CannotActivate            a version that cannot be asked in place of the one that is: why
@@ -302,6 +304,10 @@ class CannotActivate(ServiceError):
 
 class CannotPull(ServiceError):
     """Models cannot be fetched from where they are kept; the message says why."""
+
+
+class CannotBulk(ServiceError):
+    """Rows cannot be answered, or their answers not be put where they are wanted: why."""
 
 
 class FormatUnavailable(ServiceError):
