@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0013"
+down_revision = "0014"
 
 _EXPLAINED = sa.text(
     "SELECT episodes.id, audit_payloads.content FROM episodes "
