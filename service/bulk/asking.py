@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +29,7 @@ from ifonly.service import logs
 from ifonly.service.ask import read_request
 from ifonly.service.ask.explain import Explanation, explaining
 from ifonly.service.ask.question import problem_of
+from ifonly.service.ask.warming import row_of
 from ifonly.service.bulk.errors import NotInBulk
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.errors import ContradictoryConstraints, ServiceError
@@ -100,6 +102,14 @@ class RowQuestion:
         self._terms = model.rulebook.terms(self.question.asked)
         self._score = model.deployed.predictor.score
         self._is_alike_alone = _is_alike_alone(model)
+        self._warm()
+
+    def _warm(self) -> None:
+        """Build what the search of any row needs: the time of the first alarm is its own."""
+        question = replace(self.question, factual=row_of(self.model))
+        # A row that cannot be asked about is no matter here: whoever asks about one is told.
+        with suppress(ServiceError, ModelError, ExplainError):
+            self.model.engine.warm(problem_of(self.model, question), self.model.deployed.predictor)
 
     @property
     def shared(self) -> int:

@@ -202,6 +202,12 @@ def test_columns_may_have_other_names_other_places_and_company() -> None:
         read(batch, columns={**names, "speed": "v"})
 
 
+def test_a_column_is_one_feature() -> None:
+    batch = pa.RecordBatch.from_pydict({"torque": [1.0], "grade": ["M"]})
+    with pytest.raises(InvalidTable, match="columns names 'torque' for several features"):
+        read(batch, columns={"wear": "torque"})
+
+
 def test_a_column_that_is_there_twice_is_refused() -> None:
     arrays = [pa.array([1.0]), pa.array([1]), pa.array(["L"]), pa.array([2.0])]
     batch = pa.RecordBatch.from_arrays(arrays, ["torque", "wear", "grade", "torque"])
