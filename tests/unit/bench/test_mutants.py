@@ -31,11 +31,9 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "linear", "relu", "sharing", "trees.alike", "trees.arrays", "trees.entry_points",
-    "trees.reference", "trees.tables",
+    "linear", "relu", "trees.arrays", "trees.entry_points", "trees.reference", "trees.tables",
 }  # fmt: skip
-"""Names of the two engines of `milp`, what rows of a table share (each of which is held to what it
-is answered alone, tests/unit/bulk), what calls the compiled search, the tests' twin, fields."""
+"""Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields."""
 
 
 def test_faults_are_planted_in_every_module_of_the_search() -> None:
