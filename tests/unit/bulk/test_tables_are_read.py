@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from ifonly.models.errors import InvalidInstance
@@ -48,6 +49,7 @@ def column(name: str, values: pa.Array) -> RowsRead:
         pa.array(["53.2", "7"], pa.string_view()),
         pa.array([53.2, 7.0]).dictionary_encode(),
         pa.array(["53.2", "7"]).dictionary_encode(),
+        pc.run_end_encode(pa.array([53.2, 7.0])),
         pa.array([Decimal("53.2"), Decimal(7)], pa.decimal128(9, 1)).dictionary_encode(),
     ],
     ids=lambda values: str(values.type),
