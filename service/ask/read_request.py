@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,12 +125,37 @@ def question(request: wire.ExplanationRequest, model: ServedModel) -> Question:
     InvalidRequest
         Naming the part that is wrong, and where.
     """
+    asked = _semantics_of(request, model)
+    return _question(request, model, asked, instance(request.instance, model))
+
+
+def question_of_rows(request: wire.ExplanationRequest, model: ServedModel) -> Question:
+    """The request less its instance, to be asked of many rows: its factual is none.
+
+    Raises
+    ------
+    InvalidRequest
+        As :func:`question`.
+    """
+    nothing = np.full(len(model.schema), np.nan)
+    asked = _question(request, model, _semantics_of(request, model), nothing)
+    # Whoever asks about all rows asks about those that need nothing, too.
+    return replace(asked, target_is_named=False)
+
+
+def _semantics_of(request: wire.ExplanationRequest, model: ServedModel) -> Semantics:
     asked = semantics(request.semantics, model)
     if request.ways and asked is Semantics.BACKTRACKING:
         problem = "ways cannot be told of backtracking: in another past nothing is set"
         raise InvalidRequest(RequestPart.REQUEST, [Fault(("ways",), problem, True)])
+    return asked
+
+
+def _question(
+    request: wire.ExplanationRequest, model: ServedModel, asked: Semantics, factual: Row
+) -> Question:
     return Question(
-        factual=instance(request.instance, model),
+        factual=factual,
         target=target(request.target, model),
         target_is_named=request.target is not None,
         constraints=constraints(request.constraints, model),

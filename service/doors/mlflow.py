@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request, Response
 
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Schema
+from ifonly.service.ask.cells import of_number, of_text
 from ifonly.service.ask.problems import as_json
-from ifonly.service.doors.client_cells import of_number, of_text
 from ifonly.service.doors.client_rows import ClientQuestions, in_a_word
 from ifonly.service.doors.http.body import QUICK_BYTES, check_media_type
 from ifonly.service.doors.http.context import AppState, Shared, context_of

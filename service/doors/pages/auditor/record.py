@@ -33,7 +33,12 @@ Said = Mapping[str, Any]
 
 EFFORT = ("/work/", "/provenance/engine")
 """Members that tell how the answer was found."""
-REPLAYS = (RecordKind.PREDICTION, RecordKind.WHAT_IF, RecordKind.EXPLANATION)
+REPLAYS = (
+    RecordKind.PREDICTION,
+    RecordKind.WHAT_IF,
+    RecordKind.EXPLANATION,
+    RecordKind.ROWS,
+)
 MOST_SAID = 12
 """Values of one attribute that are shown."""
 HOW = ("engine", "engine_version", "seed", "languages", "latency_us", "role", "request_id")
