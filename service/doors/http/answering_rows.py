@@ -22,11 +22,11 @@ from ifonly.service.bulk import BulkOptions, InvalidTable, NotInBulk
 from ifonly.service.doors.http.incoming import IncomingBody, Silence
 from ifonly.service.errors import Fault, TooManyTableRows
 from ifonly.service.jobs import row_streams
-from ifonly.service.jobs.forms import Form
+from ifonly.service.jobs.forms import RowForm
 from ifonly.service.jobs.reading import MAX_ENDS
 from ifonly.service.jobs.row_ids import ID
 from ifonly.service.jobs.row_streams import Answerer, RowsIn, RowWriter
-from ifonly.service.jobs.table_process import TableProcess, Wanted
+from ifonly.service.jobs.table_process import TableProcess, TableWanted
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
@@ -52,8 +52,8 @@ class RowStream:
         recording: Recorder,
         model: ServedModel,
         question: Mapping[str, Any],
-        form: Form,
-        wanted: Form,
+        form: RowForm,
+        wanted: RowForm,
     ) -> None:
         self._recording = recording
         self._model = model
@@ -213,7 +213,7 @@ class RowStream:
     # --- rows ---------------------------------------------------------------------------------
 
     async def _incoming(self) -> AsyncGenerator[RowsIn]:
-        source = self._of_lines() if self._form is Form.JSONL else self._of_table()
+        source = self._of_lines() if self._form is RowForm.JSONL else self._of_table()
         count = 0
         async with contextlib.aclosing(source) as found:
             async for rows in found:
@@ -272,7 +272,7 @@ class RowStream:
     async def _of_table(self) -> AsyncGenerator[RowsIn]:
         names = [*self._model.schema.names, ID]
         # No attribute of a row is read here: a prefix that no name has.
-        wanted = Wanted(self._form, names, "\0", self._most)
+        wanted = TableWanted(self._form, names, "\0", self._most)
         process = await asyncio.to_thread(TableProcess, wanted)
         feeding = asyncio.create_task(self._fed(process))
         place = 0
