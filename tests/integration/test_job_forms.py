@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +18,7 @@ import pytest
 from ifonly.service.jobs.forms import MEDIA_TYPES, RowForm
 from tests.integration.test_jobs_api import LINES, MILLING, ended, lines, result, submit
 
+ROOT = Path(__file__).resolve().parents[2]
 CALM = {"torque": 40.0, "rotational_speed": 1500, "tool_wear": 20}
 WAYS = {form: {"Accept": kind} for form, kind in MEDIA_TYPES.items()}
 
@@ -182,6 +186,24 @@ def test_without_pyarrow_tables_are_refused_by_name(
     assert (reply.status_code, "ifonly[bulk]" in reply.json()["detail"]) == (406, True)
     also = {"Accept": f"{MEDIA_TYPES[RowForm.ARROW]}, application/jsonl;q=0.5"}
     assert client.get(mixed["links"]["result"], headers=also).status_code == 200
+
+
+def test_the_example_of_many_rows_runs(service_url: str) -> None:
+    ran = subprocess.run(
+        ["sh", str(ROOT / "examples" / "bulk.sh")],
+        env={**os.environ, "URL": service_url, "NO_PROXY": "*"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    *streamed, head, one, two = ran.stdout.splitlines()
+    assert [json.loads(line)["id"] for line in streamed] == ["press-7", "press-8"]
+    assert json.loads(streamed[0])["status"] == "optimal"
+    assert head.startswith("row,id,status,")
+    assert (one.split(",")[1:3], two.split(",")[1:3]) == (
+        ["press-7", "optimal"], ["press-8", "already_target"],
+    )  # fmt: skip
 
 
 def test_jobs_are_listed_page_by_page(client: httpx.Client, mixed: dict[str, Any]) -> None:
