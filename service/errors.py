@@ -244,11 +244,11 @@ class FindingLike(Protocol):
 
 
 class AlarmMoved(ServiceError):
-    """An alarm has returned since somebody looked: what they acknowledge is not what it is now."""
+    """An alarm is another since somebody looked: what they act on is not what it is now."""
 
-    def __init__(self, identity: str, returns: int) -> None:
-        self.returns = returns
-        super().__init__(f"the alarm {identity} has returned since: {returns} times by now")
+    def __init__(self, identity: str, moved: str) -> None:
+        """``moved``: what has happened, as ``has returned since``."""
+        super().__init__(f"the alarm {identity} {moved}")
 
 
 class AlarmOver(ServiceError):

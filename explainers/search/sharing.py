@@ -24,6 +24,9 @@ from ifonly.models.predictor import Row, Rows, Scores
 
 MOST = 4_096
 """Searches that are remembered."""
+ROUND, LOOKS, WORTH = 4_096, 256, 0.05
+"""Of so many questions the first so many are compared with those before, the others where at least
+such a share of them was shared."""
 
 
 @runtime_checkable
@@ -55,6 +58,7 @@ class Sharing:
         self._known = Remembered[tuple[Hashable, ...], _Found](most)
         self._seen: WeakKeyDictionary[Problem, Likeness | None] = WeakKeyDictionary()
         self._lock = Lock()
+        self._asked = self._shared_before = 0
         self.shared = 0
         """Searches that were not needed."""
 
@@ -84,6 +88,14 @@ class Sharing:
         with self._lock:
             if problem in self._seen:
                 return self._seen[problem]
+            self._asked += 1
+            # Where rows are never alike it is not worth finding that out of each.
+            if self._asked > ROUND:
+                self._asked, self._shared_before = 1, self.shared
+            looks = self._asked <= LOOKS or self.shared - self._shared_before > WORTH * self._asked
+            if not looks:
+                self._seen[problem] = None
+                return None
         found = self._engine.likeness(problem)
         with self._lock:
             self._seen[problem] = found

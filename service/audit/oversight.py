@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from heapq import merge
 from itertools import chain, islice
 
 from ifonly.models.errors import UnknownModel
@@ -23,6 +24,7 @@ from ifonly.service.audit.recourse_by_group.report import (
 )
 from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstimate
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.lifecycle import AlarmDeed
 from ifonly.service.served.registry import Registry
 from ifonly.service.store import explanations
 from ifonly.service.store.archive import Filter
@@ -127,13 +129,21 @@ def _grouped(
 
 
 def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[ReviewVerdict]:
-    """Also what was said after the period, of what was explained within it."""
-    for record, _ in explanations.about_model(
-        database, RecordKind.REVIEW, query.model, since, now_us() + 1
-    ):
-        facts = record.facts
-        outcome = (facts.detail or {}).get("outcome")
-        yield ReviewVerdict(facts.about or "", facts.status or "", outcome)
+    """Also what was said after the period, of what was explained within it; and which of its ways
+    was done about an alarm."""
+    found = (
+        explanations.about_model(database, kind, query.model, since, now_us() + 1)
+        for kind in (RecordKind.REVIEW, RecordKind.ALARM)
+    )
+    for record, _ in merge(*found, key=lambda entry: entry[0].facts.time_us):
+        facts, detail = record.facts, record.facts.detail or {}
+        if facts.kind is RecordKind.REVIEW:
+            said, about = facts.status or "", facts.about or ""
+        elif facts.status == AlarmDeed.DONE_AS_SUGGESTED and "explanation" in detail:
+            said, about = "acted", str(detail["explanation"])
+        else:
+            continue
+        yield ReviewVerdict(about, said, detail.get("outcome"), detail.get("way"))
 
 
 def _told(

@@ -74,7 +74,7 @@ def gathered(found: Sequence[Answered]) -> list[RowsAnswered]:
 def _needs_nothing(draft: Draft) -> bool:
     facts = draft.facts
     is_answer = facts.kind is RecordKind.EXPLANATION and facts.status == NOTHING_TO_CHANGE
-    return is_answer and draft.observation is None and "rejected" not in (facts.detail or {})
+    return is_answer and not draft.observations and "rejected" not in (facts.detail or {})
 
 
 def _together(group: _Group, numbers: Sequence[int]) -> AnsweredTogether:

@@ -81,6 +81,8 @@ class BulkExplainer:
     ----------
     schema_in, schema_out, schema_problems : pyarrow.Schema
         What is read of a table, what comes out of a row, what of its faults.
+    asking : Asking
+        What is asked of each row.
     identity : dict
         What was asked of which model: with it a line can be checked, or asked again.
     """
@@ -90,7 +92,7 @@ class BulkExplainer:
         self.model = model
         self.options = options
         self._reader = TableReader(model.schema, options)
-        self._asking = Asking(model, options)
+        self.asking = Asking(model, options)
         self._writer = LineWriter(model, options)
         self._lines = Remembered[bytes, Line]()
         self._said = Remembered[bytes, Line]()
@@ -151,11 +153,11 @@ class BulkExplainer:
         """
         read = self._reader.read(batch)
         at = np.flatnonzero(read.valid)
-        scores, failed = self._asking.scores(read.rows[at])
-        decided = self._asking.decided(scores)
-        nothing = self._asking.needs_nothing(scores)
+        scores, failed = self.asking.scores(read.rows[at])
+        decided = self.asking.decided(scores)
+        nothing = self.asking.needs_nothing(scores)
         alarms = [k for k in np.flatnonzero(~nothing).tolist() if k not in failed]
-        shared = self._asking.shared
+        shared = self.asking.shared
         lines, which, searched = self._of_alarms(read.rows[at], alarms)
 
         # Each row has the place of its line; rows that are as wanted share the first.
@@ -182,7 +184,7 @@ class BulkExplainer:
             ),
             problems,
             counts,
-            Proofs(len(alarms), searched, self._asking.shared - shared),
+            Proofs(len(alarms), searched, self.asking.shared - shared),
         )
 
     def check(self, batch: pa.RecordBatch, output: pa.RecordBatch) -> list[RowFault]:
@@ -196,7 +198,7 @@ class BulkExplainer:
         NotInBulk
             If ``output`` tells of another question or another model, or of other rows.
         """
-        return Recheck(self._asking, self.identity).faults(self._reader.read(batch), output)
+        return Recheck(self.asking, self.identity).faults(self._reader.read(batch), output)
 
     # --- lines ------------------------------------------------------------------------------
 
@@ -212,7 +214,7 @@ class BulkExplainer:
                 if lines[-1] is None:
                     new.append(k)
             which.append(places[key])
-        for k, answer in zip(new, self._asking.answers(rows[new]), strict=True):
+        for k, answer in zip(new, self.asking.answers(rows[new]), strict=True):
             key, line = rows[k].tobytes(), self._writer.line(answer)
             lines[places[key]] = line
             # What was cut by its deadline may be better another time.
@@ -237,7 +239,7 @@ class BulkExplainer:
             if key not in places:
                 line = self._said.get(key)
                 if line is None:
-                    found = self._asking.nothing_to_change(
+                    found = self.asking.nothing_to_change(
                         rows[at[k]], scores[k].tolist(), int(decided[k])
                     )
                     line = {**ALREADY, **self._writer.sentences(found)}
@@ -319,7 +321,7 @@ class BulkExplainer:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema_problems)
 
     def _identity(self) -> dict[str, Any]:
-        deployed, asking = self.model.deployed, self._asking
+        deployed, asking = self.model.deployed, self.asking
         asked = {**self.options.request, "semantics": asking.question.semantics.value}
         return {
             "format": FORMAT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,9 @@ class Recheck:
             case "optimal" | "feasible":
                 yield from self._recourse(checker, row, line)
             case "infeasible":
-                yield from self._infeasible(checker)
+                yield from self._infeasible(checker, row, line)
+        if line["status"] not in ("optimal", "feasible") and line["actions"] is not None:
+            yield "status", f"{line['status']} is told, and an answer"
 
     def _is_met(self, scores: list[float]) -> bool:
         goal = self._terms.goal
@@ -154,12 +156,33 @@ class Recheck:
         ):
             yield f"{of}chance", f"{found['chance']} is told, {report.chance} recomputed"
 
-    def _infeasible(self, checker: Checker) -> Iterator[Said]:
+    def _infeasible(self, checker: Checker, row: Row, line: Mapping[str, Any]) -> Iterator[Said]:
+        """That nothing does rests on the proof; what is at hand must not refute it, and the way
+        out must be one once what is said to stand in the way is lifted."""
+        rounding = rounding_of(self._predictor)
         references = self._model.deployed.reference
         seen = [] if references is None else references.tolist()
-        found = checker.firm(rounding_of(self._predictor)).contradicted(float("inf"), seen)
+        way_out = line["relaxation"]
+        if way_out is not None:
+            action = _moved(self._model.schema, row, way_out["actions"])
+            led = _moved(self._model.schema, action, way_out["effects"])
+            seen.append(action.tolist())
+            yield from self._way_out(checker, way_out, Proposal(action.tolist(), led.tolist()))
+        found = checker.firm(rounding).contradicted(float("inf"), seen)
         if found is not None:
             yield "infeasible", f"{list(found.row)} is allowed and flips"
+
+    def _way_out(
+        self, checker: Checker, told: Mapping[str, Any], proposal: Proposal
+    ) -> Iterator[Said]:
+        terms, lifted = checker.terms, told["lifted"]
+        if lifted not in terms.keys:
+            # The probability that is demanded besides the decision: that alone is reached.
+            terms = terms.aiming(terms.goal.alone)
+        report = checker.under(terms.without(lifted)).check(replace(proposal, cost=told["cost"]))
+        for check in report.checks:
+            if not check.holds:
+                yield f"relaxation: {check.name}", check.says
 
     def _as_scored(self, scores: Any, told: Mapping[str, Any], suffix: str) -> Iterator[Said]:
         """Whether the model's word is told as it is."""

@@ -222,6 +222,7 @@ class _Worker:
     def _answer_all(self, claim: Claim, terms: JobTerms) -> None:
         found: list[Answered] = []
         scope = terms.scope
+        read_us = claim.job.created_us if terms.is_of_events else None
         due = time.monotonic() + WRITE_SECONDS
         checked = self._checked(claim.job)
         for row in claim.rows:
@@ -229,9 +230,8 @@ class _Worker:
             turn = self._turns.search(claim.job.actor, background=True, is_over=is_over)
             with self._tracing.row(row.number, claim.job.model):
                 watch = self._tracing.span
-                draft = answer(
-                    claim.job, row, self._registry, self._settings, checked, scope, turn, watch
-                )
+                asked = (claim.job, row, self._registry, self._settings, checked, scope, turn)
+                draft = answer(*asked, watch, read_us)
             # Asked after the search, whose deadline that has passed.
             if is_over():
                 break  # what was cut short is no answer
@@ -279,11 +279,12 @@ def answer(
     scope: Scope = EVERYTHING,
     turn: Turn | None = None,
     watch: Watch = unwatched,
+    read_us: int | None = None,
 ) -> Draft:
     """What the row's record says: an explanation, or why there is none; ``check`` raises if the
-    row is not what was asked."""
+    row is not what was asked; ``read_us``: when it was read, if that is known."""
     principal = Principal.of(job.actor, job.role)
-    drafting = Drafting(principal, time.perf_counter(), about=job.id)
+    drafting = Drafting(principal, time.perf_counter(), about=job.id, about_us=read_us)
     # The id of the request that brought the job: the log of its rows is found by it.
     with logs.of_request(job.request_id or "-"):
         try:

@@ -331,6 +331,12 @@ episodes = sa.Table(
     sa.Column("actor", sa.Text),
     sa.Column("action", sa.Text),
     sa.Column("acted_us", sa.BigInteger),
+    # The record that raised it, if that told of several pieces of equipment; else `id` is it.
+    sa.Column("raised_by", sa.String(36)),
+    # Features that the smallest answer of that explanation sets, a line each.
+    sa.Column("levers", sa.Text),
+    # With the action: which of the ways out was done.
+    sa.Column("way", sa.Text),
 )
 IS_CURRENT = sa.text("is_current")
 IS_EPISODE = sa.text("raised_us IS NOT NULL")

@@ -1,8 +1,8 @@
 """Which questions the compiled search cannot tell apart, so that one search answers all of them.
 
 A feature is *idle* in a question if it keeps its factual value whatever is set, and nobody reads
-that value but the model: it has no other value to be set to, no rule and no sum speaks of it, and
-nothing follows from it or makes it follow. The search then sees of it the cell that its value is
+that value but the model: it cannot be set, no rule, no sum and no range speaks of it, and nothing
+follows from it or makes it follow. The search then sees of it the cell that its value is
 in and, where answers must survive the sensors, the cells of the least and the greatest reading
 within its tolerance; nothing else. Two questions under the same constraints, target, costs and laws
 that have the same values of all other features and the same cells of the idle ones are the same
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.constraints import Constraint
+from ifonly.explainers.constraints import Constraint, Immutable
 from ifonly.explainers.constraints.forms import (
     Implication,
     MostSet,
@@ -29,8 +29,11 @@ from ifonly.explainers.constraints.forms import (
     Within,
 )
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.remembered import Remembered
 from ifonly.explainers.search.trees.layout import Layout
 from ifonly.explainers.search.trees.question_building import readings_of
+
+Columns = npt.NDArray[np.int64]
 
 _MADE_ANEW = (Readings, MostSet, OneStays)
 """Forms that are told by what they say."""
@@ -42,45 +45,60 @@ class Likeness:
 
     key: tuple[Hashable, ...]
     """The same of questions that it cannot tell apart, as long as :attr:`about` are kept."""
-    idle: npt.NDArray[np.int64]
+    idle: Columns
     """Columns of which it sees cells alone."""
     about: tuple[object, ...]
     """What the key names by identity."""
 
 
-def likeness(problem: Problem, layout: Layout) -> Likeness | None:
-    """What the search sees of a question; None where that is all of it."""
+class Likenesses:
+    """What the compiled search of one model sees of questions."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        # What is read of a question follows from its constraints and laws, which are the same
+        # objects for all questions of a table.
+        self._idle = Remembered[tuple[Hashable, ...], tuple[tuple[object, ...], Columns | None]](64)
+
+    def of(self, problem: Problem) -> Likeness | None:
+        """What it sees of a question; None where that is all of it."""
+        about: tuple[object, ...] = (problem.target, problem.cost, problem.consequences)
+        kept = tuple(c for c in problem.constraints if not isinstance(c.form, _MADE_ANEW))
+        terms = (*map(id, about), *map(_named, problem.constraints))
+        known = self._idle.get(terms)
+        if known is None:
+            known = (*about, *kept), _idle(problem)
+            self._idle.keep(terms, known)
+        about, idle = known
+        if idle is None:
+            return None
+        factual, layout = problem.factual, self._layout
+        values = [factual[j : j + 1] for j in range(len(factual))]
+        cells = np.concatenate(layout.cells_of(values))[idle]
+        near, far = readings_of(problem, layout, values)
+        ends = np.concatenate([near[idle], far[idle]]) if len(near) else near
+        key = (
+            *terms,
+            problem.seed,
+            np.delete(factual, idle).tobytes(),
+            cells.tobytes(),
+            ends.tobytes(),
+            # Of a feature that the model does not read a missing value has no cell of its own.
+            np.isnan(factual).tobytes(),
+        )
+        return Likeness(key, idle, about)
+
+
+def _idle(problem: Problem) -> Columns | None:
+    """Features of which the search sees cells alone; None: there is none, or it cannot be told."""
     read = _read(problem)
     if read is None:
         return None
-    axes, factual = problem.single_axes, problem.factual
-    idle = [
-        j
-        for j in range(len(factual))
-        if j not in read and len(axes[j]) == 1 and float(factual[j]) in axes[j]
-    ]
-    if not idle:
-        return None
-    others = np.delete(factual, idle)
-    values = [factual[j : j + 1] for j in range(len(factual))]
-    cells = np.concatenate(layout.cells_of(values))[idle]
-    near, far = readings_of(problem, layout, values)
-    ends = np.concatenate([near[idle], far[idle]]) if len(near) else near
-    about = (problem.target, problem.cost, problem.consequences)
-    named = [_named(constraint) for constraint in problem.constraints]
-    kept = tuple(c for c in problem.constraints if not isinstance(c.form, _MADE_ANEW))
-    key = (
-        *map(id, about),
-        *named,
-        problem.seed,
-        bytes(idle) if max(idle) < 256 else tuple(idle),
-        others.tobytes(),
-        cells.tobytes(),
-        ends.tobytes(),
-        # Of a feature that the model does not read a missing value has no cell of its own.
-        np.isnan(factual).tobytes(),
-    )
-    return Likeness(key, np.array(idle), (*about, *kept))
+    frozen = {c.column for c in problem.constraints if isinstance(c, Immutable)}
+    features = enumerate(problem.schema.features)
+    stays = {j for j, f in features if f.resolution is None and not f.kind.is_categorical}
+    found = sorted((frozen | stays) - read)
+    return np.array(found, dtype=np.int64) if found else None
 
 
 def _named(constraint: Constraint) -> Hashable:
@@ -95,9 +113,12 @@ def _read(problem: Problem) -> frozenset[int] | None:
     found = set[int]()
     for constraint in problem.constraints:
         match constraint.form:
-            # Their whole word is in the axis of the feature, or of how many are set.
-            case OwnValues() | Within() | StaysRead() | Readings() | MostSet() | OneStays():
+            # They speak of what a feature is set to, of how many are, of what is missing.
+            case OwnValues() | StaysRead() | Readings() | MostSet() | OneStays():
                 pass
+            # A reading that stays may be outside, and then nothing is left.
+            case Within(column=column):
+                found.add(column)
             case Implication(columns=columns):
                 found |= columns
             case SetTogether():

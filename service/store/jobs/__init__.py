@@ -31,10 +31,11 @@ from ifonly.service.store.jobs.finishing import (
 from ifonly.service.store.jobs.listing import JobFilter, JobPage, page
 from ifonly.service.store.jobs.results import JobResult, results
 from ifonly.service.store.jobs.sealed import answers_row, check, find, findings, questions
-from ifonly.service.store.jobs.stored import JobRow, JobTerms, StoredJob, terms_of
+from ifonly.service.store.jobs.stored import EVENTS, JobRow, JobTerms, StoredJob, terms_of
 from ifonly.service.store.jobs.submitting import submit, waiting
 
 __all__ = [
+    "EVENTS",
     "MAX_ATTEMPTS",
     "TURN",
     "Answered",

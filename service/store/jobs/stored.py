@@ -56,6 +56,10 @@ class JobRow:
     salt: bytes | None = None
 
 
+EVENTS = "events"
+"""What the record of a job says it is of, where a deployed model's log has brought its rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobTerms:
     """How the rows of a job are answered, as its record has it."""
@@ -66,6 +70,9 @@ class JobTerms:
     """Whether rows that need nothing changed may have one record together."""
     traceparent: str | None
     """The span of the request that submitted it."""
+    is_of_events: bool
+    """Whether its rows tell of machines as they are: a deployed model was asked about them just
+    before (:data:`EVENTS`)."""
 
 
 def row_of(job: StoredJob) -> dict[str, Any]:
@@ -109,4 +116,5 @@ def terms(connection: sa.Connection, identity: str) -> JobTerms:
         Scope.of(said.get("scope")),
         said.get("shared") == 1,
         traceparent if isinstance(traceparent, str) else None,
+        said.get("of") == EVENTS,
     )

@@ -92,7 +92,11 @@ def test_what_is_asked_of_every_row_is_asked_where_a_line_says_nothing_else(
 
 def test_the_same_rows_ask_the_same_in_every_form(schema: Schema) -> None:
     question = {"seed": 3, "attributes": {"shift": "day"}}
-    columns = {"id": ["A", "B"], "attributes.line": ["3", None], "other": [1.0, 2.0]}
+    columns: dict[str, Any] = {
+        "id": ["A", "B"],
+        "attributes.line": ["3", None],
+        "other": [1.0, 2.0],
+    }
     csv = f"{HEAD}\r\nA,{CELLS},3,1\r\nB,{CELLS},,2\r\n".encode()
     sent = table(**columns)
     forms = [
