@@ -99,9 +99,11 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
         "what somebody did about an alarm; its status is what", _each(*AlarmDeed)
     ),
     RecordKind.BULK: KindOfRecord(
-        "a run over a file or table of rows: what was read, asked, answered and written",
+        "a run over a file, table or stream of rows: what was read, asked, answered and written",
         {
             **_each("done"),
+            "begun": {"en": "begun", "ko": "시작됨", "ja": "開始"},
+            "broken_off": {"en": "broken off", "ko": "중단됨", "ja": "中断"},
             "some_invalid": {
                 "en": "some rows invalid",
                 "ko": "일부 행 오류",

@@ -63,7 +63,8 @@ ROUTES = {
     ("POST", "/api/v1/models/{model}/predictions"): ASK,
     ("POST", "/api/v1/models/{model}/what-if"): ASK,
     ("POST", "/api/v1/models/{model}/explanations"): ASK,
-    ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,  # its lines: see below
+    ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,
+    ("POST", "/api/v1/models/{model}/explanations/stream"): MODEL,  # its lines: see below
     ("GET", "/v1/models"): LIST,
     ("GET", "/v1/models/{model}"): MODEL,
     ("POST", "/v1/models/{model}:predict"): ASK,
