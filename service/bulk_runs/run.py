@@ -57,6 +57,7 @@ class Plan:
     kept: tuple[str, ...] = ()
     """Columns of the rows that are taken along."""
     workers: int = 1
+    """Processes; 0: this one answers, too."""
     slice_rows: int = SLICE
     overwrite: bool = False
     restart: bool = False
@@ -210,11 +211,18 @@ class _Run:
                 if slice_.number not in done:
                     yield slice_
 
+        if self._plan.workers == 0:
+            for slice_ in left():
+                self._keep(slice_, self._answering(slice_))
+            return 0
         with Workers(self._answering, self._plan.workers) as workers:
             for slice_, part in workers.answered(left()):
-                self._work.put(part)
-                self._tell.answered(part.rows, part.counts, slice_.done)
+                self._keep(slice_, part)
             return workers.replaced
+
+    def _keep(self, slice_: Slice, part: Part) -> None:
+        self._work.put(part)
+        self._tell.answered(part.rows, part.counts, slice_.done)
 
     def _written(self, run: Mapping[str, Any], schema: pa.Schema) -> bytes:
         """Write the answers beside their place, and the manifest of them."""

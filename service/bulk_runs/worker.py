@@ -29,6 +29,14 @@ PARENT_SECONDS = 1.0
 
 
 def main() -> None:
+    try:
+        _serve()
+    except BrokenPipeError:
+        # Whoever asked is gone, and nobody reads what would be said of it.
+        os._exit(0)
+
+
+def _serve() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not come between the replies
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

@@ -83,8 +83,8 @@ class Workers:
             for future in done:
                 yield waiting.pop(future), future.result()
 
-    def _ask(self, slice_: Slice) -> Part:
-        for _ in range(TRIES):
+    def _ask(self, slice_: Slice, tries: int = TRIES) -> Part:
+        for _ in range(tries):
             with self._lent() as worker:
                 try:
                     return worker.ask(slice_)
@@ -114,7 +114,11 @@ class Workers:
             row = _without_readings(slice_.batch, self._answering)
             return self._ask(Slice(slice_.number, slice_.first, row, {0: why}))
         half = count // 2
-        parts = [self._ask(_part_of(slice_, 0, half)), self._ask(_part_of(slice_, half, count))]
+        # Some row of it does: only a row alone is given another chance.
+        parts = [
+            self._ask(_part_of(slice_, start, end), TRIES if end - start == 1 else 1)
+            for start, end in ((0, half), (half, count))
+        ]
         return Part.joined(slice_.number, parts)
 
     @contextlib.contextmanager

@@ -143,7 +143,8 @@ def run_file(
         typer.Option("--table-version", help="Of a Delta table; an Iceberg table's snapshot."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes. Default: one a core.")
+        int | None,
+        typer.Option("--workers", min=0, help="Processes. Default: one a core. 0: this one."),
     ] = None,
     batch_rows: Annotated[
         int, typer.Option("--batch-rows", min=1, max=1_048_576, help="Rows answered as one.")
@@ -192,7 +193,7 @@ def run_file(
         is_alarms_only=only == "alarms",
         columns=tuple(listed(columns)),
         kept=tuple(listed(keep)),
-        workers=workers or len(os.sched_getaffinity(0)),
+        workers=cores() if workers is None else workers,
         slice_rows=batch_rows,
         overwrite=overwrite,
         restart=restart,
@@ -247,6 +248,13 @@ def verify_run(
         )
     if not report.holds:
         raise typer.Exit(1)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def ledger_of(chosen: Settings, wanted: bool | None) -> StoreLedger | None:
