@@ -131,7 +131,7 @@ class _Run:
         if self._begun is not None and how.table_version is None:
             # Gone on with as it was then, whatever was written to the table since.
             how = replace(how, table_version=self._begun["question"]["input"]["table_version"])
-        self._source = opened(plan.given, how)
+        self._source = opened(plan.given, how, lambda file: not target.has(file))
         self._answering, self._schema = answering_of(plan, self._source)
 
     def done(self) -> RunOutcome:

@@ -102,6 +102,14 @@ class Target:
             with system.open_input_stream(path, compression=None) as stream:
                 return bytes(stream.read())
 
+    def has(self, file: InputFile) -> bool:
+        """Whether a file is one of this target: a glob of what comes in may find it."""
+        if not file.system.equals(system_of(self.given)[0]):
+            return False
+        places = [self.given, self.beside(MANIFEST), self.beside(ERRORS)]
+        own = [system_of(place)[1] for place in places]
+        return file.path in own or (self.is_folder and file.path.startswith(f"{own[0]}/"))
+
     # --- writing --------------------------------------------------------------------------
 
     def write(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> tuple[OutputFile, ...]:

@@ -357,7 +357,9 @@ def _source(said: Mapping[str, Any], wanted: Wanted, report: RunVerification) ->
     )
     given = wanted.given or read["given"]
     try:
-        source = opened(given, how)
+        names = {file["name"] for file in read["files"]}
+        # What has come into the folder since was not read then.
+        source = opened(given, how, lambda file: wanted.given is not None or file.name in names)
         now = manifest.input_of(source)
     except CannotBulk as error:
         report.notes.append(f"no row was asked again: {error}; --input says where it is now")

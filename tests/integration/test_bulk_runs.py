@@ -408,6 +408,16 @@ def test_output_that_is_there_is_kept_and_the_same_run_again_does_nothing(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_output_among_its_own_input_is_not_read(
+    bulk: Runs, given: Path, expected: bytes, tmp_path: Path
+) -> None:
+    everything, out = tmp_path / "*.parquet", tmp_path / "out.parquet"
+    bulk(everything, out)
+    assert bulk(everything, out).was_there
+    assert verify(str(out), models_here(), None, Wanted(sample=2)).found == []
+    assert out.read_bytes() == expected
+
+
 def test_two_runs_with_one_output_are_not_at_once(given: Path, bulk: Runs, tmp_path: Path) -> None:
     out, said = tmp_path / "out.parquet", []
 

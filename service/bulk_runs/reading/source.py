@@ -85,8 +85,10 @@ class Slice:
     """How much of the input has been read with it, of 1."""
 
 
-def opened(given: str, how: ReadOptions) -> Source:
-    """Raises
+def opened(given: str, how: ReadOptions, own: Callable[[InputFile], bool]) -> Source:
+    """``own``: which files of a folder or glob are meant.
+
+    Raises
     ------
     CannotBulk
         If there is nothing that can be read.
@@ -98,7 +100,9 @@ def opened(given: str, how: ReadOptions) -> Source:
     if form is InputFormat.DELTA or (form is None and lake.is_delta(given)):
         table = lake.delta(given, how.table_version)
         return Source(given, InputFormat.DELTA, table.files, table, table.version)
-    files = files_of(given)
+    files = tuple(filter(own, files_of(given)))
+    if not files:
+        raise CannotBulk(f"{given} has no files")
     found = {form} if form is not None else {format_of(file.path) for file in files}
     if len(found) > 1:
         several = " and ".join(sorted(found))
@@ -188,8 +192,11 @@ def _columns_of(
 
 def _plain(found: pa.Field) -> pa.Field:
     """Without a dictionary: each file, and each batch of one, may have another."""
-    is_coded = pa.types.is_dictionary(found.type)
-    return found.with_type(found.type.value_type) if is_coded else found
+    kind = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
+    # One type of text: what comes out must not differ by what a library made of it.
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        kind = pa.string()
+    return found.with_type(kind)
 
 
 def _changed(source: Source, file: InputFile, before: pa.Schema, now: pa.Schema) -> str:
