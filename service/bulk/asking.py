@@ -15,15 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.answer import AlreadyTarget, Prediction, Work
-from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.deadline import Deadline, OwnTime
 from ifonly.explainers.errors import ExplainError
+from ifonly.explainers.in_company import Steps, timed, together
+from ifonly.explainers.search.portfolio import Portfolio
+from ifonly.explainers.search.sharing import Discerning, Sharing
 from ifonly.models.errors import FieldProblem, ModelError, NotFinite, OutOfService
 from ifonly.models.onnx.trial import trial_rows
 from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.service import logs
 from ifonly.service.ask import read_request
-from ifonly.service.ask.explain import Explanation, explain
+from ifonly.service.ask.explain import Explanation, explaining
 from ifonly.service.ask.question import problem_of
 from ifonly.service.bulk.errors import NotInBulk
 from ifonly.service.bulk.options import BulkOptions
@@ -34,6 +37,8 @@ from ifonly.service.wire.requests import ExplanationRequest
 
 TRIED = 128
 """Rows of which it is tried, once, whether the model says the same of them alone and together."""
+AT_ONCE = 64
+"""Alarms that share their calls of the model."""
 FEW = 7
 """Also in batches of so many, which fill no register."""
 NEAR_EDGE = 1e-6
@@ -83,12 +88,23 @@ class Asking:
         # An instance is part of any request; which one does not matter here.
         body = {**options.request, "instance": {"of": "every row"}}
         request = validation.read(ExplanationRequest, body)
-        self.model = model
+        # Its tables are built now, not at the first alarm.
+        engines = [
+            Sharing(engine) if isinstance(engine, Discerning) else engine
+            for engine in model.engine.engines
+        ]
+        self._sharing = [engine for engine in engines if isinstance(engine, Sharing)]
+        self.model = replace(model, own_engine=Portfolio(tuple(engines)))
         self.question = read_request.question_of_rows(request, model)
         self._seconds = None if options.deadline_ms is None else options.deadline_ms / 1_000
         self._terms = model.rulebook.terms(self.question.asked)
+        self._score = model.deployed.predictor.score
         self._is_alike_alone = _is_alike_alone(model)
-        model.engine  # noqa: B018 - its tables are built now, not at the first alarm
+
+    @property
+    def shared(self) -> int:
+        """Alarms so far whose search was one that had been made for another."""
+        return sum(engine.shared for engine in self._sharing)
 
     # --- the model's word ------------------------------------------------------------------
 
@@ -121,12 +137,11 @@ class Asking:
             yield from self._scored(rows[middle:], at + middle, failed)
 
     def _together(self, rows: Rows) -> Scores:
-        score = self.model.deployed.predictor.score
         if self._is_alike_alone:
-            return score(rows)
+            return self._score(rows)
         # Sums of some graphs are taken in another order in company. The same row must be told the
         # same score whatever the batch, and the one that its own question would see.
-        return np.concatenate([score(row[np.newaxis]) for row in rows])
+        return np.concatenate([self._score(row[np.newaxis]) for row in rows])
 
     def needs_nothing(self, scores: Scores) -> npt.NDArray[np.bool_]:
         """Of which rows it is sure that there is nothing to change; the others are asked about."""
@@ -152,32 +167,48 @@ class Asking:
         causal = self.model.causal if problem.consequences is not None else None
         return Explanation(_NOBODY, self.model, problem, answer, causal, question.semantics)
 
-    def answer(self, row: Row) -> RowAnswer:
-        """What is answered to one row, ``(n_features,)``, that is an alarm.
+    def answers(self, rows: Rows) -> Iterator[RowAnswer]:
+        """What is answered to each of ``rows``, ``(n, n_features)``, that are alarms: some of them
+        are searched one after another, and then the model is asked at once about all that the
+        checker wants to know of them.
 
         Raises
         ------
         OutOfService
             If the model is asked nothing any more.
         """
+        for at in range(0, len(rows), AT_ONCE):
+            some = [self._explaining(row) for row in rows[at : at + AT_ONCE]]
+            if self._is_alike_alone:
+                yield from map(self._told, together(some, self._score))
+            else:
+                for steps in some:
+                    yield from map(self._told, together([steps], self._score))
+
+    def _explaining(self, row: Row) -> Steps[Explanation]:
+        # Each has its own time: what the others take is none of it.
+        own = OwnTime()
+        deadline = Deadline.never() if self._seconds is None else Deadline(self._seconds, own)
         question = replace(self.question, factual=row)
-        deadline = Deadline.never() if self._seconds is None else Deadline.after(self._seconds)
-        try:
-            return explain(self.model, question, deadline, terms=self._terms)
-        except ContradictoryConstraints as error:
-            return Contradiction(tuple(c.origin.key for c in error.constraints))
-        except OutOfService:
-            # Of every row that comes after as well.
-            raise
-        except (ServiceError, ModelError, ExplainError) as error:
-            return Failure(FieldProblem("", str(error).splitlines()[0]))
-        except MemoryError:
-            raise
+        checked_by = self.model.deployed.predictor
+        steps = explaining(self.model, question, deadline, checked_by, terms=self._terms)
+        return steps if self._seconds is None else timed(steps, own)
+
+    def _told(self, found: Explanation | Exception) -> RowAnswer:
+        match found:
+            case Explanation():
+                return found
+            case ContradictoryConstraints(constraints=constraints):
+                return Contradiction(tuple(c.origin.key for c in constraints))
+            case OutOfService() | MemoryError():
+                # Of every row that comes after as well.
+                raise found
+            case ServiceError() | ModelError() | ExplainError():
+                return Failure(FieldProblem("", str(found).splitlines()[0]))
         # One row of a million must not take the others with it: it says that it failed.
-        except Exception as error:
-            logs.logger.error("a row failed: %s", logs.where(error))
-            told = f"it failed ({type(error).__name__}); the log of this process says where"
-            return Failure(FieldProblem("", told))
+        logs.logger.error("a row failed: %s", logs.where(found))
+        told = f"it failed ({type(found).__name__}); the log of this process says where"
+        return Failure(FieldProblem("", told))
 
 
 def _is_alike_alone(model: ServedModel) -> bool:

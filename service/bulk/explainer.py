@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ifonly.explainers.remembered import Remembered
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.repository import load_folder
 from ifonly.service.bulk.asking import Asking, Failure
@@ -21,7 +22,6 @@ from ifonly.service.bulk.lines import INVALID, Line, LineWriter, columns_said, p
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.bulk.reading import RowsRead, TableReader
 from ifonly.service.bulk.recheck import Recheck, RowFault
-from ifonly.service.bulk.remembering import Remembered
 from ifonly.service.bulk.schema import (
     FORMAT,
     as_json,
@@ -38,11 +38,14 @@ ALREADY: Line = {"status": "already_target", "deadline_hit": False}
 
 @dataclass(frozen=True)
 class Proofs:
-    """How many alarms there were, and how many of them were searched; the others were rows, or
-    questions, that had been searched before."""
+    """What it took; which batch pays for what is shared depends on the batches."""
 
     alarms: int
+    """Rows that were to be explained."""
     searched: int
+    """Of these, those that were asked about; the others were the very same rows."""
+    shared: int
+    """Searches, of those that were asked, that had been made for a question that is alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,8 @@ class BulkExplainer:
     ----------
     schema_in, schema_out, schema_problems : pyarrow.Schema
         What is read of a table, what comes out of a row, what of its faults.
+    asking : Asking
+        What is asked of each row.
     identity : dict
         What was asked of which model: with it a line can be checked, or asked again.
     """
@@ -87,7 +92,7 @@ class BulkExplainer:
         self.model = model
         self.options = options
         self._reader = TableReader(model.schema, options)
-        self._asking = Asking(model, options)
+        self.asking = Asking(model, options)
         self._writer = LineWriter(model, options)
         self._lines = Remembered[bytes, Line]()
         self._said = Remembered[bytes, Line]()
@@ -148,10 +153,11 @@ class BulkExplainer:
         """
         read = self._reader.read(batch)
         at = np.flatnonzero(read.valid)
-        scores, failed = self._asking.scores(read.rows[at])
-        decided = self._asking.decided(scores)
-        nothing = self._asking.needs_nothing(scores)
+        scores, failed = self.asking.scores(read.rows[at])
+        decided = self.asking.decided(scores)
+        nothing = self.asking.needs_nothing(scores)
         alarms = [k for k in np.flatnonzero(~nothing).tolist() if k not in failed]
+        shared = self.asking.shared
         lines, which, searched = self._of_alarms(read.rows[at], alarms)
 
         # Each row has the place of its line; rows that are as wanted share the first.
@@ -178,7 +184,7 @@ class BulkExplainer:
             ),
             problems,
             counts,
-            Proofs(len(alarms), searched),
+            Proofs(len(alarms), searched, self.asking.shared - shared),
         )
 
     def check(self, batch: pa.RecordBatch, output: pa.RecordBatch) -> list[RowFault]:
@@ -192,28 +198,29 @@ class BulkExplainer:
         NotInBulk
             If ``output`` tells of another question or another model, or of other rows.
         """
-        return Recheck(self._asking, self.identity).faults(self._reader.read(batch), output)
+        return Recheck(self.asking, self.identity).faults(self._reader.read(batch), output)
 
     # --- lines ------------------------------------------------------------------------------
 
     def _of_alarms(self, rows: Rows, alarms: Sequence[int]) -> tuple[list[Line], list[int], int]:
         """The lines of alarms, each once; which one each alarm has; how many were searched."""
-        lines, which, searched = list[Line](), list[int](), 0
-        places = dict[bytes, int]()
+        lines, which, places = list[Line | None](), list[int](), dict[bytes, int]()
+        new = list[int]()
         for k in alarms:
             key = rows[k].tobytes()
             if key not in places:
-                line = self._lines.get(key)
-                if line is None:
-                    searched += 1
-                    line = self._writer.line(self._asking.answer(rows[k]))
-                    # What was cut by its deadline may be better another time.
-                    if not line.get("deadline_hit"):
-                        self._lines.keep(key, line)
                 places[key] = len(lines)
-                lines.append(line)
+                lines.append(self._lines.get(key))
+                if lines[-1] is None:
+                    new.append(k)
             which.append(places[key])
-        return lines, which, searched
+        for k, answer in zip(new, self.asking.answers(rows[new]), strict=True):
+            key, line = rows[k].tobytes(), self._writer.line(answer)
+            lines[places[key]] = line
+            # What was cut by its deadline may be better another time.
+            if not line.get("deadline_hit"):
+                self._lines.keep(key, line)
+        return [line for line in lines if line is not None], which, len(new)
 
     def _of_others(
         self,
@@ -232,7 +239,7 @@ class BulkExplainer:
             if key not in places:
                 line = self._said.get(key)
                 if line is None:
-                    found = self._asking.nothing_to_change(
+                    found = self.asking.nothing_to_change(
                         rows[at[k]], scores[k].tolist(), int(decided[k])
                     )
                     line = {**ALREADY, **self._writer.sentences(found)}
@@ -314,7 +321,7 @@ class BulkExplainer:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema_problems)
 
     def _identity(self) -> dict[str, Any]:
-        deployed, asking = self.model.deployed, self._asking
+        deployed, asking = self.model.deployed, self.asking
         asked = {**self.options.request, "semantics": asking.question.semantics.value}
         return {
             "format": FORMAT,

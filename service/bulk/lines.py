@@ -17,6 +17,7 @@ from ifonly.explainers.answer import (
     Prediction,
     Recourse,
 )
+from ifonly.explainers.terms import WayName
 from ifonly.explainers.ways import NamedWay
 from ifonly.models.errors import FieldProblem
 from ifonly.models.schema import Decision, Schema, Task
@@ -82,13 +83,15 @@ class LineWriter:
         return line
 
     def _way(self, way: NamedWay) -> dict[str, Any]:
+        # The smallest is the row's own answer, and what is the same as another is told by its name.
+        is_told = way.found is None or way.same_as is not None or way.name is WayName.SMALLEST
         return {
             "name": way.name.value,
             "status": way.status.value,
             "same_as": None if way.same_as is None else way.same_as.value,
             "why": None if way.why is None else way.why.value,
             "survives_factor": way.survives,
-            **({} if way.found is None else self._found(way.found)),
+            **({} if is_told or way.found is None else self._found(way.found)),
         }
 
     def _found(self, found: Counterfactual) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,9 @@ Mask = npt.NDArray[np.bool_]
 
 A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """A number as text: as JSON and CSV write it, with no comma and no grouping."""
+
+WHOLE = 2.0**53
+"""From here on floats do not tell whole numbers apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,8 +256,9 @@ def _of_text(column: pa.Array) -> _Column:
         said = text[i].as_py()
         if absent[i] or unread[i]:
             return said
-        number = Decimal(said)
-        return int(number) if number == number.to_integral_value() else float(number)
+        number = float(said)
+        # As JSON reads it: 250 and not 250.0, as far as a float tells whole numbers apart.
+        return int(number) if number.is_integer() and abs(number) < WHOLE else number
 
     return _Column(values.to_numpy(zero_copy_only=False), absent, unread, original)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,11 +87,16 @@ class Recheck:
             case "optimal" | "feasible":
                 yield from self._recourse(checker, row, line)
             case "infeasible":
-                yield from self._infeasible(checker)
+                yield from self._infeasible(checker, row, line)
+        if line["status"] not in ("optimal", "feasible") and line["actions"] is not None:
+            yield "status", f"{line['status']} is told, and an answer"
 
     def _is_met(self, scores: list[float]) -> bool:
         goal = self._terms.goal
-        return (goal if self._question.target_as_asked else goal.alone).met(scores)
+        asked = self._question.target_as_asked or {}
+        # What the policy demands besides the decision, it demands of changes.
+        is_own = "probability" in asked or "score" in asked
+        return (goal if is_own else goal.alone).met(scores)
 
     def _recourse(self, checker: Checker, row: Row, line: Mapping[str, Any]) -> Iterator[Said]:
         if line["verified"] is not True:
@@ -107,8 +112,16 @@ class Recheck:
             levers = self._levers(other)
         for way in line.get("ways") or ():
             if way["actions"] is not None:
-                own = Checker(self._terms, checker.factual, checker.score)
-                yield from self._found(own, row, way, f"way {way['name']}: ")
+                own = self._surviving(way["survives_factor"])
+                under = Checker(own, checker.factual, checker.score)
+                yield from self._found(under, row, way, f"way {way['name']}: ")
+
+    def _surviving(self, factor: float | None) -> Terms:
+        """What a way must keep that is said to survive so many times the tolerances."""
+        if not factor:
+            return self._terms
+        wider = tuple(factor * off for off in self._model.policy.tolerances)
+        return self._terms.surviving("ways", wider)
 
     def _found(
         self, checker: Checker, row: Row, found: Mapping[str, Any], of: str
@@ -132,19 +145,44 @@ class Recheck:
             bound = checker.bounded(found["cost"], found["lower_bound"])
             if not bound.holds:
                 yield f"{of}bound", bound.says
-        if found["survives"] is not bool(self._terms.survival):
-            yield f"{of}survives", f"{found['survives']} is told, and {_asks(self._terms)}"
+        demanded = bool(checker.terms.survival)
+        # Of a way a proof may be told that was not demanded.
+        if found["survives"] and not demanded:
+            yield f"{of}survives", "survival is told, and nothing demands it"
+        if self._terms.survival and not found["survives"]:
+            yield f"{of}survives", "survival is demanded, and not told"
         if found["chance"] is not None and (
             report.chance is None or not near(found["chance"], report.chance)
         ):
             yield f"{of}chance", f"{found['chance']} is told, {report.chance} recomputed"
 
-    def _infeasible(self, checker: Checker) -> Iterator[Said]:
+    def _infeasible(self, checker: Checker, row: Row, line: Mapping[str, Any]) -> Iterator[Said]:
+        """That nothing does rests on the proof; what is at hand must not refute it, and the way
+        out must be one once what is said to stand in the way is lifted."""
+        rounding = rounding_of(self._predictor)
         references = self._model.deployed.reference
         seen = [] if references is None else references.tolist()
-        found = checker.firm(rounding_of(self._predictor)).contradicted(float("inf"), seen)
+        way_out = line["relaxation"]
+        if way_out is not None:
+            action = _moved(self._model.schema, row, way_out["actions"])
+            led = _moved(self._model.schema, action, way_out["effects"])
+            seen.append(action.tolist())
+            yield from self._way_out(checker, way_out, Proposal(action.tolist(), led.tolist()))
+        found = checker.firm(rounding).contradicted(float("inf"), seen)
         if found is not None:
             yield "infeasible", f"{list(found.row)} is allowed and flips"
+
+    def _way_out(
+        self, checker: Checker, told: Mapping[str, Any], proposal: Proposal
+    ) -> Iterator[Said]:
+        terms, lifted = checker.terms, told["lifted"]
+        if lifted not in terms.keys:
+            # The probability that is demanded besides the decision: that alone is reached.
+            terms = terms.aiming(terms.goal.alone)
+        report = checker.under(terms.without(lifted)).check(replace(proposal, cost=told["cost"]))
+        for check in report.checks:
+            if not check.holds:
+                yield f"relaxation: {check.name}", check.says
 
     def _as_scored(self, scores: Any, told: Mapping[str, Any], suffix: str) -> Iterator[Said]:
         """Whether the model's word is told as it is."""
@@ -182,7 +220,3 @@ def _moved(schema: Schema, row: Row, moves: list[Mapping[str, Any]] | None) -> R
 
 def _not(is_valid: bool) -> str:
     return "" if is_valid else " not"
-
-
-def _asks(terms: Terms) -> str:
-    return "survival is demanded" if terms.survival else "nobody demands survival"
