@@ -15,23 +15,23 @@ from ifonly.models.schema import Feature
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.bulk_runs import durable, manifest, writing
 from ifonly.service.bulk_runs.answering import Answering
-from ifonly.service.bulk_runs.parts import Part
+from ifonly.service.bulk_runs.parts import AnsweredPart
 from ifonly.service.bulk_runs.reading.pieces import CATEGORY, KEPT, KIND, NUMBER
 from ifonly.service.bulk_runs.reading.places import place_of
 from ifonly.service.bulk_runs.reading.source import (
     InputFormat,
     ReadOptions,
-    Slice,
-    Source,
+    RowSlice,
+    RowSource,
     opened,
     sliced,
     unified,
 )
 from ifonly.service.bulk_runs.records import Ledger
-from ifonly.service.bulk_runs.tally import Tally
-from ifonly.service.bulk_runs.targets import ERRORS, MANIFEST, OutputFile, Target, described
+from ifonly.service.bulk_runs.tally import RunTally
+from ifonly.service.bulk_runs.targets import ERRORS, MANIFEST, OutputFile, OutputTarget, described
 from ifonly.service.bulk_runs.work_folder import WorkFolder, held
-from ifonly.service.bulk_runs.workers import Workers
+from ifonly.service.bulk_runs.workers import AnsweringPool
 from ifonly.service.errors import CannotBulk
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store.chain import new_id, now_us, timestamp
@@ -110,7 +110,7 @@ def run(plan: Plan, tell: Tell, ledger: Ledger | None) -> RunOutcome:
     InvalidRequest, NotInBulk
         If the model cannot be asked so.
     """
-    target = Target.of(plan.out, plan.work)
+    target = OutputTarget.of(plan.out, plan.work)
     began = time.monotonic()
     with held(target.work) as work:
         outcome = _Run(plan, target, work, tell, ledger).done()
@@ -119,7 +119,7 @@ def run(plan: Plan, tell: Tell, ledger: Ledger | None) -> RunOutcome:
 
 class _Run:
     def __init__(
-        self, plan: Plan, target: Target, work: WorkFolder, tell: Tell, ledger: Ledger | None
+        self, plan: Plan, target: OutputTarget, work: WorkFolder, tell: Tell, ledger: Ledger | None
     ) -> None:
         self._plan = plan
         self._target = target
@@ -206,7 +206,7 @@ class _Run:
         """Answer what is not answered; how many processes were replaced."""
         done = self._work.done
 
-        def left() -> Iterator[Slice]:
+        def left() -> Iterator[RowSlice]:
             for slice_ in sliced(self._source, self._schema, slice_rows):
                 if slice_.number not in done:
                     yield slice_
@@ -215,18 +215,18 @@ class _Run:
             for slice_ in left():
                 self._keep(slice_, self._answering(slice_))
             return 0
-        with Workers(self._answering, self._plan.workers) as workers:
+        with AnsweringPool(self._answering, self._plan.workers) as workers:
             for slice_, part in workers.answered(left()):
                 self._keep(slice_, part)
             return workers.replaced
 
-    def _keep(self, slice_: Slice, part: Part) -> None:
+    def _keep(self, slice_: RowSlice, part: AnsweredPart) -> None:
         self._work.put(part)
         self._tell.answered(part.rows, part.counts, slice_.done)
 
     def _written(self, run: Mapping[str, Any], schema: pa.Schema) -> bytes:
         """Write the answers beside their place, and the manifest of them."""
-        tally = Tally()
+        tally = RunTally()
         errors = _Errors(self._target.errors)
         batches = (part.output.select(schema.names) for part in self._counted(tally, errors))
         files = self._target.write(schema, batches)
@@ -243,7 +243,7 @@ class _Run:
         self._work.keep_manifest(said)
         return said
 
-    def _counted(self, tally: Tally, errors: _Errors) -> Iterator[Part]:
+    def _counted(self, tally: RunTally, errors: _Errors) -> Iterator[AnsweredPart]:
         for part in self._work.parts():
             tally.add(part)
             errors.add(part.problems)
@@ -276,7 +276,7 @@ class _Errors:
 # --- columns --------------------------------------------------------------------------------------
 
 
-def answering_of(plan: Plan, source: Source) -> tuple[Answering, pa.Schema]:
+def answering_of(plan: Plan, source: RowSource) -> tuple[Answering, pa.Schema]:
     """What is done with each slice, and the columns that are read for it."""
     explainer = BulkExplainer(plan.model, plan.options)
     features = [f for f in explainer.schema_in.names if f != plan.options.id]

@@ -50,7 +50,7 @@ class OutputFile:
 
 
 @dataclass(frozen=True)
-class Target:
+class OutputTarget:
     """An output by its path or URL."""
 
     given: str
@@ -60,7 +60,7 @@ class Target:
     """The folder of the work for it."""
 
     @classmethod
-    def of(cls, given: str, work: Path | None) -> Target:
+    def of(cls, given: str, work: Path | None) -> OutputTarget:
         """Raises
         ------
         CannotBulk
@@ -220,7 +220,9 @@ def _send(source: Path, goal: str) -> None:
         system.move(to, path)
 
 
-def described(target: Target, found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, bool]]:
+def described(
+    target: OutputTarget, found: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, bool]]:
     """Files of a manifest, and whether each is what it says."""
     for each in found:
         where = f"{target.given.rstrip('/')}/{each['name']}" if each["name"] else target.given

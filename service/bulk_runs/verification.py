@@ -26,15 +26,15 @@ from ifonly.service.bulk_runs.answering import ALREADY, Answering
 from ifonly.service.bulk_runs.reading.source import (
     InputFormat,
     ReadOptions,
-    Slice,
-    Source,
+    RowSlice,
+    RowSource,
     opened,
     sliced,
 )
 from ifonly.service.bulk_runs.records import StoreLedger
-from ifonly.service.bulk_runs.rereading import Row, Written
+from ifonly.service.bulk_runs.rereading import Row, WrittenAnswers
 from ifonly.service.bulk_runs.run import Plan, answering_of, out_schema
-from ifonly.service.bulk_runs.targets import ERRORS, MANIFEST, Target, described
+from ifonly.service.bulk_runs.targets import ERRORS, MANIFEST, OutputTarget, described
 from ifonly.service.errors import CannotBulk, UnknownRecord
 from ifonly.service.served.registry import Registry, ServedModel
 
@@ -104,7 +104,7 @@ def verify(
     CannotBulk
         If there is nothing that can be verified.
     """
-    target = Target.of(out, None)
+    target = OutputTarget.of(out, None)
     where = target.beside(MANIFEST)
     said = target.content(where)
     if said is None:
@@ -136,7 +136,7 @@ def _model(registry: Registry, report: RunVerification) -> ServedModel | None:
     return None
 
 
-def _files(target: Target, report: RunVerification) -> None:
+def _files(target: OutputTarget, report: RunVerification) -> None:
     said = report.manifest
     for name, holds in described(target, said["output"]["files"]):
         if not holds:
@@ -176,7 +176,7 @@ def _record(said: bytes, where: str, ledger: StoreLedger | None, report: RunVeri
 
 
 def _asked_again(
-    target: Target, model: ServedModel, report: RunVerification, wanted: Wanted
+    target: OutputTarget, model: ServedModel, report: RunVerification, wanted: Wanted
 ) -> None:
     said = report.manifest
     source = _source(said, wanted, report)
@@ -187,11 +187,11 @@ def _asked_again(
     if not _is_same_model(said["identity"], answering.explainer.identity, report):
         return
     columns = out_schema(plan, answering, schema)
-    written = Written(target, said["output"]["files"], tuple(said["output"]["columns"]))
+    written = WrittenAnswers(target, said["output"]["files"], tuple(said["output"]["columns"]))
     asking = _Asking(answering, columns, written, report)
     try:
         numbers = None if wanted.everything else _numbers(written, wanted)
-        rows = _Following(written.rows(numbers))
+        rows = _RowsInOrder(written.rows(numbers))
         for slice_ in sliced(source, schema, BATCH):
             asking.compare(slice_, numbers, rows.before(slice_.first + slice_.batch.num_rows))
         for row in rows.before(None):
@@ -224,11 +224,11 @@ class _Asking:
 
     answering: Answering
     columns: pa.Schema
-    written: Written
+    written: WrittenAnswers
     report: RunVerification
 
     def compare(
-        self, slice_: Slice, numbers: frozenset[int] | None, written: Sequence[Row]
+        self, slice_: RowSlice, numbers: frozenset[int] | None, written: Sequence[Row]
     ) -> None:
         """``numbers``: of the rows that are asked; None: all are. ``written``: what there is of
         them."""
@@ -239,7 +239,7 @@ class _Asking:
         places = pa.array(at, pa.int64())
         batch = slice_.batch.take(places)
         broken = {i: slice_.broken[k] for i, k in enumerate(at) if k in slice_.broken}
-        part = self.answering(Slice(slice_.number, 0, batch, broken))
+        part = self.answering(RowSlice(slice_.number, 0, batch, broken))
         self.report.asked += len(at)
         real = pc.add(places, slice_.first)
         output = _numbered(part.output, real)
@@ -272,7 +272,7 @@ class _Asking:
             self.report.against(f"row {number}", f"{fault.check}: {fault.says}")
 
 
-class _Following:
+class _RowsInOrder:
     """Rows in order of their numbers, taken piece by piece."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
@@ -294,7 +294,7 @@ def _numbered(output: pa.RecordBatch, real: pa.Array) -> pa.RecordBatch:
     return output.set_column(at, output.schema.field(at), real.take(output.column("row")))
 
 
-def _numbers(written: Written, wanted: Wanted) -> frozenset[int]:
+def _numbers(written: WrittenAnswers, wanted: Wanted) -> frozenset[int]:
     """Of the rows that are asked again.
 
     Raises
@@ -322,7 +322,7 @@ def _numbers(written: Written, wanted: Wanted) -> frozenset[int]:
     return frozenset(some)
 
 
-def _named_rows(written: Written, names: Sequence[str]) -> frozenset[int]:
+def _named_rows(written: WrittenAnswers, names: Sequence[str]) -> frozenset[int]:
     has_ids = "id" in written.columns
     by_id: dict[str, list[int]] = {name: [] for name in names}
     for batch in written.known():
@@ -346,7 +346,7 @@ def _was_cut(row: Row) -> bool:
     return row.get("deadline_hit") in (True, "true")
 
 
-def _source(said: Mapping[str, Any], wanted: Wanted, report: RunVerification) -> Source | None:
+def _source(said: Mapping[str, Any], wanted: Wanted, report: RunVerification) -> RowSource | None:
     """The input, if it is what was read."""
     read = said["input"]
     how = ReadOptions(
@@ -370,7 +370,9 @@ def _source(said: Mapping[str, Any], wanted: Wanted, report: RunVerification) ->
     return source
 
 
-def _plan(said: Mapping[str, Any], target: Target, model: ServedModel, source: Source) -> Plan:
+def _plan(
+    said: Mapping[str, Any], target: OutputTarget, model: ServedModel, source: RowSource
+) -> Plan:
     asked, how = said["identity"]["asked"], said["how"]
     options = BulkOptions(
         target=asked.get("target"),

@@ -24,11 +24,11 @@ from ifonly.models.training import milling  # noqa: E402
 from ifonly.service.bulk import BulkOptions, InvalidTable  # noqa: E402
 from ifonly.service.bulk_runs import writing  # noqa: E402
 from ifonly.service.bulk_runs.answering import Answering  # noqa: E402
-from ifonly.service.bulk_runs.reading.source import ReadOptions, Slice  # noqa: E402
+from ifonly.service.bulk_runs.reading.source import ReadOptions, RowSlice  # noqa: E402
 from ifonly.service.bulk_runs.records import StoreLedger  # noqa: E402
 from ifonly.service.bulk_runs.run import Plan, RunOutcome, run  # noqa: E402
 from ifonly.service.bulk_runs.verification import RunVerification, Wanted, verify  # noqa: E402
-from ifonly.service.bulk_runs.workers import Workers  # noqa: E402
+from ifonly.service.bulk_runs.workers import AnsweringPool  # noqa: E402
 from ifonly.service.errors import CannotBulk  # noqa: E402
 from ifonly.service.served.registry import Registry, ServedModel, prepare  # noqa: E402
 from ifonly.service.settings import Settings, shipped_models  # noqa: E402
@@ -302,10 +302,10 @@ def test_a_run_that_ends_at_any_step_of_its_end_is_recorded_once_and_written_onc
     step: str, given: Path, bulk: Runs, expected: bytes, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from ifonly.service.bulk_runs.targets import Target
+    from ifonly.service.bulk_runs.targets import OutputTarget
     from ifonly.service.bulk_runs.work_folder import WorkFolder
 
-    owner: Any = {"seal": StoreLedger, "publish": Target}.get(step, WorkFolder)
+    owner: Any = {"seal": StoreLedger, "publish": OutputTarget}.get(step, WorkFolder)
     whole = getattr(owner, step)
 
     def ended(*args: Any, **kwargs: Any) -> Any:
@@ -333,7 +333,7 @@ def test_a_run_that_ends_at_any_step_of_its_end_is_recorded_once_and_written_onc
 class Poisoned(Answering):
     """Ends the process at one row, as a fault of a library would."""
 
-    def __call__(self, slice_: Slice) -> Any:
+    def __call__(self, slice_: RowSlice) -> Any:
         if 999.0 in slice_.batch.column("tool_wear").to_pylist():
             os._exit(9)
         return super().__call__(slice_)
@@ -348,11 +348,11 @@ def test_a_row_that_ends_every_process_is_told_and_the_others_are_answered(
     wear = [5.0, 999.0]
     rows = rows.set_column(rows.schema.get_field_index("tool_wear"), "tool_wear", pa.array(wear))
     answering = Poisoned(BulkExplainer(model, BulkOptions(deadline_ms=None)))
-    slices = [Slice(0, 100, rows.combine_chunks().to_batches()[0])]
+    slices = [RowSlice(0, 100, rows.combine_chunks().to_batches()[0])]
     with pytest.MonkeyPatch.context() as patched:
         # What is pickled is of this module, which the process has to find.
         patched.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-        with Workers(answering, 1) as workers:
+        with AnsweringPool(answering, 1) as workers:
             ((_, part),) = workers.answered(iter(slices))
     assert part.output.column("row").to_pylist() == [100, 101]
     status = part.output.column("status").to_pylist()

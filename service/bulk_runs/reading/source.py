@@ -13,7 +13,7 @@ from ifonly.service.bulk_runs.reading import lake
 from ifonly.service.bulk_runs.reading.columnar import IpcReader, ParquetReader
 from ifonly.service.bulk_runs.reading.delimited import CsvReader
 from ifonly.service.bulk_runs.reading.json_lines import JsonLinesReader
-from ifonly.service.bulk_runs.reading.pieces import BrokenRow, Piece, Reader
+from ifonly.service.bulk_runs.reading.pieces import BrokenRow, RowPiece, RowReader
 from ifonly.service.bulk_runs.reading.places import InputFile, files_of
 from ifonly.service.bulk_runs.reading.unpacking import PACKED
 from ifonly.service.errors import CannotBulk
@@ -56,13 +56,13 @@ class ReadOptions:
 
 
 @dataclass(frozen=True)
-class Source:
+class RowSource:
     """An input whose files are known."""
 
     given: str
     format: InputFormat
     files: tuple[InputFile, ...]
-    reader: Reader
+    reader: RowReader
     table_version: str | None = None
 
     def rows(self) -> int | None:
@@ -72,7 +72,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Slice:
+class RowSlice:
     """A run of rows that is answered, and kept, as one."""
 
     number: int
@@ -85,7 +85,7 @@ class Slice:
     """How much of the input has been read with it, of 1."""
 
 
-def opened(given: str, how: ReadOptions, own: Callable[[InputFile], bool]) -> Source:
+def opened(given: str, how: ReadOptions, own: Callable[[InputFile], bool]) -> RowSource:
     """``own``: which files of a folder or glob are meant.
 
     Raises
@@ -96,10 +96,10 @@ def opened(given: str, how: ReadOptions, own: Callable[[InputFile], bool]) -> So
     form = how.format
     if form is InputFormat.ICEBERG or (form is None and lake.is_iceberg(given)):
         table = lake.iceberg(given, how.table_version)
-        return Source(given, InputFormat.ICEBERG, table.files, table, table.version)
+        return RowSource(given, InputFormat.ICEBERG, table.files, table, table.version)
     if form is InputFormat.DELTA or (form is None and lake.is_delta(given)):
         table = lake.delta(given, how.table_version)
-        return Source(given, InputFormat.DELTA, table.files, table, table.version)
+        return RowSource(given, InputFormat.DELTA, table.files, table, table.version)
     files = tuple(filter(own, files_of(given)))
     if not files:
         raise CannotBulk(f"{given} has no files")
@@ -108,7 +108,7 @@ def opened(given: str, how: ReadOptions, own: Callable[[InputFile], bool]) -> So
         several = " and ".join(sorted(found))
         raise CannotBulk(f"{given} has files of several formats, {several}: say --format")
     (form,) = found
-    return Source(given, form, files, _reader(form, files, how))
+    return RowSource(given, form, files, _reader(form, files, how))
 
 
 def format_of(path: str) -> InputFormat:
@@ -124,7 +124,7 @@ def format_of(path: str) -> InputFormat:
     return ENDS[ends[-1].lower()]
 
 
-def _reader(form: InputFormat, files: Sequence[InputFile], how: ReadOptions) -> Reader:
+def _reader(form: InputFormat, files: Sequence[InputFile], how: ReadOptions) -> RowReader:
     match form:
         case InputFormat.PARQUET:
             return ParquetReader()
@@ -142,7 +142,7 @@ def _reader(form: InputFormat, files: Sequence[InputFile], how: ReadOptions) -> 
 
 
 def unified(
-    source: Source, wanted: Sequence[str], texts: pa.Schema, check: Callable[[pa.Schema], object]
+    source: RowSource, wanted: Sequence[str], texts: pa.Schema, check: Callable[[pa.Schema], object]
 ) -> pa.Schema:
     """The columns ``wanted``, in types to which those of every file can be cast. ``texts``: what
     they are read as from files of text; ``check``: whether a file's columns can be used.
@@ -175,7 +175,7 @@ def unified(
 
 
 def _columns_of(
-    source: Source, file: InputFile, wanted: Sequence[str], texts: pa.Schema
+    source: RowSource, file: InputFile, wanted: Sequence[str], texts: pa.Schema
 ) -> pa.Schema:
     there = source.reader.schema(file)
     folders = dict(file.partition)
@@ -199,7 +199,7 @@ def _plain(found: pa.Field) -> pa.Field:
     return found.with_type(kind)
 
 
-def _changed(source: Source, file: InputFile, before: pa.Schema, now: pa.Schema) -> str:
+def _changed(source: RowSource, file: InputFile, before: pa.Schema, now: pa.Schema) -> str:
     for name in before.names:
         was, became = before.field(name).type, now.field(name).type
         try:
@@ -215,7 +215,7 @@ def _changed(source: Source, file: InputFile, before: pa.Schema, now: pa.Schema)
 # --- slices ---------------------------------------------------------------------------------------
 
 
-def sliced(source: Source, schema: pa.Schema, rows: int) -> Iterator[Slice]:
+def sliced(source: RowSource, schema: pa.Schema, rows: int) -> Iterator[RowSlice]:
     """The whole input in slices of ``rows`` rows, whatever its files and their batches are.
 
     Raises
@@ -235,14 +235,14 @@ def sliced(source: Source, schema: pa.Schema, rows: int) -> Iterator[Slice]:
             whole = pa.Table.from_batches(waiting, schema).combine_chunks()
             taken, rest = whole.slice(0, rows), whole.slice(rows)
             now = {at: why for at, why in broken.items() if at < rows}
-            yield Slice(number, number * rows, _batch(taken, schema), now, done)
+            yield RowSlice(number, number * rows, _batch(taken, schema), now, done)
             waiting = rest.to_batches()
             broken = {at - rows: why for at, why in broken.items() if at >= rows}
             count -= rows
             number += 1
     if count:
         last = pa.Table.from_batches(waiting, schema)
-        yield Slice(number, number * rows, _batch(last, schema), broken, 1.0)
+        yield RowSlice(number, number * rows, _batch(last, schema), broken, 1.0)
 
 
 def _batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
@@ -250,14 +250,14 @@ def _batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
 
 
-def _pieces(source: Source, schema: pa.Schema) -> Iterator[tuple[Piece, float]]:
+def _pieces(source: RowSource, schema: pa.Schema) -> Iterator[tuple[RowPiece, float]]:
     """Each in the types of ``schema``; and how much has been read with it, of 1."""
     total = max(sum(file.size for file in source.files), 1)
     before = 0
     for file in source.files:
         for piece in source.reader.pieces(file, schema):
             batch = _as(piece.batch, schema, file)
-            yield Piece(batch, piece.broken), (before + min(piece.read, file.size)) / total
+            yield RowPiece(batch, piece.broken), (before + min(piece.read, file.size)) / total
         before += file.size
         if not file.is_as_listed:
             raise CannotBulk(f"{file.name} was changed while it was read")
