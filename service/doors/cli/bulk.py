@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from ifonly.explainers.wording import LANGUAGES, Language, is_language
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
@@ -30,8 +31,10 @@ from ifonly.service.settings import Settings
 
 try:
     from ifonly.service.bulk import BulkOptions
+    from ifonly.service.bulk_runs import durable
     from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions
     from ifonly.service.bulk_runs.records import StoreLedger
+    from ifonly.service.bulk_runs.report import report_of
     from ifonly.service.bulk_runs.run import SLICE, Plan, RunOutcome, run
     from ifonly.service.bulk_runs.verification import SAMPLE, Wanted, verify
     from ifonly.service.doors.cli.bulk_progress import RunProgress, called, span
@@ -164,6 +167,12 @@ def run_file(
             help="Whether the run is sealed in the audit trail. Default: if a store is set up.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="A page about the run: an HTML file.")
+    ] = None,
+    report_language: Annotated[
+        str | None, typer.Option("--report-language", help="Default: the first of --languages.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -200,8 +209,12 @@ def run_file(
         work=work,
     )
     ledger = ledger_of(chosen, record)
+    language = _language(report_language or next(iter(options.languages), "en"))
     with RunProgress(is_quiet=quiet) as progress:
         outcome = run(plan, progress, ledger)
+    if report is not None:
+        page = report_of(outcome.manifest, plan.model.schema, language)
+        durable.write(report, page.encode())
     if as_json:
         print_json({**outcome.manifest, "was_there": outcome.was_there})
     elif not quiet:
@@ -271,6 +284,12 @@ def ledger_of(chosen: Settings, wanted: bool | None) -> StoreLedger | None:
 def listed(text: str) -> list[str]:
     """Names with commas between."""
     return [name for part in text.split(",") if (name := part.strip())]
+
+
+def _language(tag: str) -> Language:
+    if not is_language(tag):
+        raise typer.BadParameter(f"{tag!r} is not one of {', '.join(LANGUAGES)}")
+    return tag
 
 
 def _pairs(texts: Sequence[str] | None) -> dict[str, str]:
