@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -508,6 +510,38 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_done(
         bulk(given, out, **how)
     assert nothing_written(tmp_path)
     assert not list(tmp_path.glob(".*"))
+
+
+# --- run by others --------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_dag_of_the_how_to_runs(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/how-to/airflow.md"
+    (code,) = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    counts: list[Any] = []
+
+    def task(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def done(given: Any) -> Any:
+            counts.append(work("2026-01-31" if given == "{{ ds }}" else given))
+            return counts[-1]
+
+        return done
+
+    # As much of Airflow as the page uses: what tasks do is done.
+    airflow = ModuleType("airflow.sdk")
+    vars(airflow).update(dag=lambda **_: lambda dag: dag, task=task)
+    monkeypatch.setitem(sys.modules, "airflow", ModuleType("airflow"))
+    monkeypatch.setitem(sys.modules, "airflow.sdk", airflow)
+    monkeypatch.setenv("ROWS", str(tmp_path))
+    monkeypatch.setenv("ANSWERS", str(tmp_path / "answers"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "answers").mkdir()
+    given.rename(tmp_path / "2026-01-31.parquet")
+    exec(compile(code, str(page), "exec"), {})  # our own page, not input
+    assert counts[-1] == {"already_target": NORMAL, "optimal": ALARMS}
 
 
 # --- checked afterwards ---------------------------------------------------------------------------
