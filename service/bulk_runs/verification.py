@@ -190,7 +190,7 @@ def _asked_again(
     written = WrittenAnswers(target, said["output"]["files"], tuple(said["output"]["columns"]))
     asking = _Asking(answering, columns, written, report)
     try:
-        numbers = None if wanted.everything else _numbers(written, wanted)
+        numbers = None if wanted.everything else _numbers(written, wanted, _left_out(said))
         rows = _RowsInOrder(written.rows(numbers))
         for slice_ in sliced(source, schema, BATCH):
             asking.compare(slice_, numbers, rows.before(slice_.first + slice_.batch.num_rows))
@@ -294,8 +294,13 @@ def _numbered(output: pa.RecordBatch, real: pa.Array) -> pa.RecordBatch:
     return output.set_column(at, output.schema.field(at), real.take(output.column("row")))
 
 
-def _numbers(written: WrittenAnswers, wanted: Wanted) -> frozenset[int]:
-    """Of the rows that are asked again.
+def _left_out(said: Mapping[str, Any]) -> int | None:
+    """How many rows there are, where those that are no alarm are left out; None: none is."""
+    return int(said["rows"]) if said["how"]["only"] == "alarms" else None
+
+
+def _numbers(written: WrittenAnswers, wanted: Wanted, of: int | None) -> frozenset[int]:
+    """Of the rows that are asked again; ``of`` so many, if some were left out.
 
     Raises
     ------
@@ -303,7 +308,7 @@ def _numbers(written: WrittenAnswers, wanted: Wanted) -> frozenset[int]:
         If one that is named is not there.
     """
     if wanted.rows:
-        return _named_rows(written, wanted.rows)
+        return _named_rows(written, wanted.rows, of)
     numbers: list[Any] = []
     alarms: list[Any] = []
     for batch in written.known():
@@ -314,6 +319,9 @@ def _numbers(written: WrittenAnswers, wanted: Wanted) -> frozenset[int]:
     # By chance: nobody who changes a row may know that it will not be asked.
     rng = np.random.default_rng()
     some: set[int] = set()
+    if of is not None:
+        # Whether what was left out is no alarm can be asked of any row.
+        alarms, numbers = numbers, [np.arange(of)]
     for found in (alarms, numbers):
         every = np.concatenate(found) if found else np.empty(0, np.int64)
         left = np.setdiff1d(every, np.array(sorted(some), np.int64))
@@ -322,7 +330,7 @@ def _numbers(written: WrittenAnswers, wanted: Wanted) -> frozenset[int]:
     return frozenset(some)
 
 
-def _named_rows(written: WrittenAnswers, names: Sequence[str]) -> frozenset[int]:
+def _named_rows(written: WrittenAnswers, names: Sequence[str], of: int | None) -> frozenset[int]:
     has_ids = "id" in written.columns
     by_id: dict[str, list[int]] = {name: [] for name in names}
     for batch in written.known():
@@ -331,6 +339,10 @@ def _named_rows(written: WrittenAnswers, names: Sequence[str]) -> frozenset[int]
         own = fits.column("id" if has_ids else "row").cast(pa.string()).to_pylist()
         for name, number in zip(own, fits.column("row").to_pylist(), strict=True):
             by_id[name].append(number)
+    for name, found in by_id.items():
+        # Left out: asked again by its number, to see whether it is no alarm.
+        if of is not None and not has_ids and name.isdecimal() and int(name) < of:
+            found[:] = [int(name)]
     missing = [name for name, found in by_id.items() if not found]
     if missing:
         what = "id" if has_ids else "number"

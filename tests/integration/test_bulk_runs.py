@@ -592,6 +592,18 @@ def test_one_value_that_was_changed_is_found_wherever_it_stands(
     assert "is not what was sealed" in found(sample=0)
 
 
+def test_an_alarm_that_was_taken_out_is_missed(
+    given: Path, bulk: Runs, table: Any, tmp_path: Path
+) -> None:
+    out, options = tmp_path / "out.jsonl", BulkOptions(deadline_ms=None)
+    bulk(given, out, options=options, is_alarms_only=True)
+    first, *others = out.read_text().splitlines(keepends=True)
+    number = json.loads(first)["row"]
+    out.write_text("".join(others))
+    for wanted in (Wanted(everything=True), Wanted(rows=(str(number),)), Wanted(sample=1_000)):
+        assert f"row {number}: is missing" in told(verify(str(out), models_here(), None, wanted))
+
+
 def test_a_run_without_a_store_says_so_and_is_checked_all_the_same(
     given: Path, bulk: Runs, tmp_path: Path
 ) -> None:
