@@ -27,17 +27,29 @@ from ifonly.service.wire.constraints import Constraints
 from ifonly.service.wire.validation import called
 
 
-def check_attributes(said: Mapping[str, str], model: ServedModel) -> None:
-    """Raises
+def check_attributes(
+    said: Mapping[str, str] | Sequence[Mapping[str, str]], model: ServedModel
+) -> None:
+    """``said``: of all rows, or of each.
+
+    Raises
     ------
     InvalidRequest
         With one fault for each attribute that the model's spec does not know, or whose value it
         does not take.
     """
-    faults = [
-        Fault(("attributes", name), problem, said[name], limit=limit)
-        for name, problem, limit in model.deployed.spec.attributes.problems(said)
-    ]
+    known = model.deployed.spec.attributes
+    if isinstance(said, Mapping):
+        faults = [
+            Fault(("attributes", name), problem, said[name], limit=limit)
+            for name, problem, limit in known.problems(said)
+        ]
+    else:
+        faults = [
+            Fault(("attributes", k, name), f"row {k}: {problem}", each[name], limit=limit)
+            for k, each in enumerate(said)
+            for name, problem, limit in known.problems(each)
+        ]
     if faults:
         raise InvalidRequest(RequestPart.REQUEST, faults)
 

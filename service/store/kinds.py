@@ -23,6 +23,7 @@ class RecordKind(StrEnum):
     PREDICTION = "prediction"
     WHAT_IF = "what_if"
     EXPLANATION = "explanation"
+    ROWS = "rows"
     REFUSAL = "refusal"
     FAILURE = "failure"
     REVIEW = "review"
@@ -61,6 +62,9 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.EXPLANATION: KindOfRecord(
         "an answer; its status is the claim",
         _each("optimal", "feasible", "infeasible", "unknown", "abstained", "already_target"),
+    ),
+    RecordKind.ROWS: KindOfRecord(
+        "rows of a job that need nothing changed, answered together", _each("already_target")
     ),
     RecordKind.REFUSAL: KindOfRecord(
         "a question that was refused; its status is the kind of problem"
