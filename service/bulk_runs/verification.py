@@ -83,7 +83,7 @@ class RunVerification:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RowsToAsk:
     """Which rows are asked again."""
 
     rows: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class Wanted:
 
 
 def verify(
-    out: str, registry: Registry, ledger: StoreLedger | None, wanted: Wanted
+    out: str, registry: Registry, ledger: StoreLedger | None, wanted: RowsToAsk
 ) -> RunVerification:
     """Hold the answers at ``out`` against their manifest, their record, and the model.
 
@@ -176,7 +176,7 @@ def _record(said: bytes, where: str, ledger: StoreLedger | None, report: RunVeri
 
 
 def _asked_again(
-    target: OutputTarget, model: ServedModel, report: RunVerification, wanted: Wanted
+    target: OutputTarget, model: ServedModel, report: RunVerification, wanted: RowsToAsk
 ) -> None:
     said = report.manifest
     source = _source(said, wanted, report)
@@ -299,7 +299,7 @@ def _left_out(said: Mapping[str, Any]) -> int | None:
     return int(said["rows"]) if said["how"]["only"] == "alarms" else None
 
 
-def _numbers(written: WrittenAnswers, wanted: Wanted, of: int | None) -> frozenset[int]:
+def _numbers(written: WrittenAnswers, wanted: RowsToAsk, of: int | None) -> frozenset[int]:
     """Of the rows that are asked again; ``of`` so many, if some were left out.
 
     Raises
@@ -358,7 +358,9 @@ def _was_cut(row: Row) -> bool:
     return row.get("deadline_hit") in (True, "true")
 
 
-def _source(said: Mapping[str, Any], wanted: Wanted, report: RunVerification) -> RowSource | None:
+def _source(
+    said: Mapping[str, Any], wanted: RowsToAsk, report: RunVerification
+) -> RowSource | None:
     """The input, if it is what was read."""
     read = said["input"]
     how = ReadOptions(

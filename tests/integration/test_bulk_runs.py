@@ -29,7 +29,7 @@ from ifonly.service.bulk_runs.answering import Answering  # noqa: E402
 from ifonly.service.bulk_runs.reading.source import ReadOptions, RowSlice  # noqa: E402
 from ifonly.service.bulk_runs.records import StoreLedger  # noqa: E402
 from ifonly.service.bulk_runs.run import Plan, RunOutcome, run  # noqa: E402
-from ifonly.service.bulk_runs.verification import RunVerification, Wanted, verify  # noqa: E402
+from ifonly.service.bulk_runs.verification import RowsToAsk, RunVerification, verify  # noqa: E402
 from ifonly.service.bulk_runs.workers import AnsweringPool  # noqa: E402
 from ifonly.service.errors import CannotBulk  # noqa: E402
 from ifonly.service.served.registry import Registry, ServedModel, prepare  # noqa: E402
@@ -176,7 +176,7 @@ def test_answers_are_written_as_their_name_says_and_hold(
     columns = ("status", "cost", "actions")
     bulk(given, out, columns=columns, kept=("quality",), is_alarms_only=True)
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
-    report = verify(str(out), models_here(), None, Wanted(everything=True))
+    report = verify(str(out), models_here(), None, RowsToAsk(everything=True))
     assert (report.found, report.asked) == ([], NORMAL + ALARMS)
     assert report.manifest["output"]["rows"] == ALARMS
     assert report.manifest["output"]["columns"] == ["row", *columns, "quality"]
@@ -275,7 +275,7 @@ def test_a_run_that_is_killed_goes_on_and_writes_the_same(
     killed_and_resumed(given, out, [3], data)
     assert out.read_bytes() == expected
     ledger = StoreLedger(Settings(data=tmp_path / "data"), "cli:test")
-    report = verify(str(out), models_here(), ledger, Wanted(sample=10))
+    report = verify(str(out), models_here(), ledger, RowsToAsk(sample=10))
     assert (report.found, report.asked) == ([], 10)
     assert report.record == report.manifest["id"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -416,7 +416,7 @@ def test_output_among_its_own_input_is_not_read(
     everything, out = tmp_path / "*.parquet", tmp_path / "out.parquet"
     bulk(everything, out)
     assert bulk(everything, out).was_there
-    assert verify(str(out), models_here(), None, Wanted(sample=2)).found == []
+    assert verify(str(out), models_here(), None, RowsToAsk(sample=2)).found == []
     assert out.read_bytes() == expected
 
 
@@ -565,7 +565,7 @@ def test_one_value_that_was_changed_is_found_wherever_it_stands(
     models = models_here()
 
     def found(**wanted: Any) -> str:
-        return told(verify(str(out), models, ledger, Wanted(**wanted)))
+        return told(verify(str(out), models, ledger, RowsToAsk(**wanted)))
 
     assert found(everything=True) == ""
     whole = out.read_text()
@@ -600,7 +600,11 @@ def test_an_alarm_that_was_taken_out_is_missed(
     first, *others = out.read_text().splitlines(keepends=True)
     number = json.loads(first)["row"]
     out.write_text("".join(others))
-    for wanted in (Wanted(everything=True), Wanted(rows=(str(number),)), Wanted(sample=1_000)):
+    for wanted in (
+        RowsToAsk(everything=True),
+        RowsToAsk(rows=(str(number),)),
+        RowsToAsk(sample=1_000),
+    ):
         assert f"row {number}: is missing" in told(verify(str(out), models_here(), None, wanted))
 
 
@@ -609,14 +613,14 @@ def test_a_run_without_a_store_says_so_and_is_checked_all_the_same(
 ) -> None:
     out = tmp_path / "out.parquet"
     bulk(given, out)
-    report = verify(str(out), models_here(), None, Wanted(sample=6))
+    report = verify(str(out), models_here(), None, RowsToAsk(sample=6))
     assert (report.holds, report.asked, report.record) == (True, 6, None)
     assert "no store is set up" in report.notes[0]
     given.unlink()
-    moved = verify(str(out), models_here(), None, Wanted())
+    moved = verify(str(out), models_here(), None, RowsToAsk())
     assert "--input says where it is now" in moved.notes[-1]
     with pytest.raises(CannotBulk, match="nothing says what"):
-        verify(str(tmp_path / "other.parquet"), models_here(), None, Wanted())
+        verify(str(tmp_path / "other.parquet"), models_here(), None, RowsToAsk())
 
 
 # --- other places ---------------------------------------------------------------------------------
@@ -660,4 +664,4 @@ def test_a_store_of_objects_is_read_and_written_through_fsspec(
     bulk("memory://rows/*.parquet", out, work=tmp_path / "work")
     assert memory.cat_file("/rows/out.parquet") == expected
     assert bulk("memory://rows/in.parquet", out, work=tmp_path / "work").was_there
-    assert verify(out, models_here(), None, Wanted(sample=4)).asked == 4
+    assert verify(out, models_here(), None, RowsToAsk(sample=4)).asked == 4

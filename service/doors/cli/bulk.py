@@ -36,7 +36,7 @@ try:
     from ifonly.service.bulk_runs.records import StoreLedger
     from ifonly.service.bulk_runs.report import report_of
     from ifonly.service.bulk_runs.run import SLICE, Plan, RunOutcome, run
-    from ifonly.service.bulk_runs.verification import SAMPLE, Wanted, verify
+    from ifonly.service.bulk_runs.verification import SAMPLE, RowsToAsk, verify
     from ifonly.service.doors.cli.bulk_progress import RunProgress, called, span
 except ImportError as error:
     if (error.name or "").partition(".")[0] != "pyarrow":
@@ -244,7 +244,7 @@ def verify_run(
     """Hold answers against their digests, the run's record and the model; exit code 1 if
     something is not as it was written, or does not hold."""
     chosen = settings(models=models, log_level="ERROR")
-    wanted = Wanted(tuple(row or ()), sample, everything, given)
+    wanted = RowsToAsk(tuple(row or ()), sample, everything, given)
     ledger = ledger_of(chosen, None)
     report = verify(to, registry(chosen), ledger, wanted)
     if as_json:
