@@ -15,6 +15,7 @@ from ifonly.models.schema import Feature
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.bulk_runs import durable, manifest, writing
 from ifonly.service.bulk_runs.answering import Answering
+from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.parts import AnsweredPart
 from ifonly.service.bulk_runs.reading.pieces import CATEGORY, KEPT, KIND, NUMBER
 from ifonly.service.bulk_runs.reading.places import place_of
@@ -289,7 +290,7 @@ def answering_of(plan: Plan, source: RowSource) -> tuple[Answering, pa.Schema]:
         raise CannotBulk(f"{plan.given} cannot be read: {error}") from None
     missing = [name for name in plan.kept if name not in schema.names]
     if missing:
-        raise CannotBulk(f"{plan.given} has no column {missing[0]!r}, which is to be kept")
+        raise misasked(f"--keep {missing[0]}", f"{plan.given} has no such column")
     if plan.options.id is not None:
         kind = schema.field(plan.options.id).type
         explainer = BulkExplainer(plan.model, replace(plan.options, id_type=kind))
@@ -319,18 +320,18 @@ def out_schema(plan: Plan, answering: Answering, read: pa.Schema) -> pa.Schema:
 
     Raises
     ------
-    CannotBulk
+    InvalidRequest
         If one is wanted that there is not, or two have one name.
     """
     own = answering.explainer.schema_out
     for name in plan.kept:
         if name in own.names:
-            raise CannotBulk(f"--keep {name}: answers have a column of that name")
+            raise misasked(f"--keep {name}", "answers have a column of that name")
     kept = [read.field(name).with_metadata(None) for name in plan.kept]
     whole = pa.schema([*own, *kept], own.metadata)
     for name in plan.columns:
         if name not in whole.names:
-            raise CannotBulk(f"--columns {name}: there are {', '.join(whole.names)}")
+            raise misasked(f"--columns {name}", f"there are {', '.join(whole.names)}")
     if not plan.columns:
         return whole
     # Its number always: by it a row is joined, and found again.

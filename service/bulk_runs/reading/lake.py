@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading.columnar import ROWS
 from ifonly.service.bulk_runs.reading.pieces import RowPiece
 from ifonly.service.bulk_runs.reading.places import InputFile, reading, said, system_of
@@ -160,4 +161,4 @@ def _whole(version: str) -> int:
     try:
         return int(version)
     except ValueError:
-        raise CannotBulk(f"--table-version is {version!r}, not a number") from None
+        raise misasked("--table-version", f"is {version!r}, not a number") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,7 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
+from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading import lake
 from ifonly.service.bulk_runs.reading.columnar import IpcReader, ParquetReader
 from ifonly.service.bulk_runs.reading.delimited import CsvReader
@@ -114,13 +116,13 @@ def opened(given: str, how: ReadOptions, own: Callable[[InputFile], bool]) -> Ro
 def format_of(path: str) -> InputFormat:
     """Raises
     ------
-    CannotBulk
+    InvalidRequest
         If the name does not say.
     """
     ends = [end for end in PurePosixPath(path).suffixes if end not in PACKED]
     if not ends or ends[-1].lower() not in ENDS:
         known = ", ".join(ENDS)
-        raise CannotBulk(f"{path}: its name does not say its format ({known}); say --format")
+        raise misasked(path, f"its name does not say its format ({known}); say --format")
     return ENDS[ends[-1].lower()]
 
 
@@ -135,6 +137,12 @@ def _reader(form: InputFormat, files: Sequence[InputFile], how: ReadOptions) -> 
         case _:
             is_tabbed = any(".tsv" in PurePosixPath(file.path).suffixes for file in files)
             delimiter = how.delimiter or ("\t" if is_tabbed else ",")
+            if len(delimiter) != 1:
+                raise misasked("--delimiter", f"is {delimiter!r}, not one character")
+            try:
+                codecs.lookup(how.encoding)
+            except LookupError:
+                raise misasked("--encoding", f"{how.encoding!r} is not known here") from None
             return CsvReader(delimiter, how.encoding)
 
 
@@ -156,8 +164,9 @@ def unified(
     """
     found: pa.Schema | None = None
     for file in source.files:
-        own = _columns_of(source, file, wanted, texts)
-        check(own)
+        whole = _columns_of(source, file, wanted, texts)
+        check(whole)
+        own = pa.schema(whole.field(name) for name in wanted if name in whole.names)
         if found is None:
             found = own
             continue
@@ -178,16 +187,18 @@ def _columns_of(
     source: RowSource, file: InputFile, wanted: Sequence[str], texts: pa.Schema
 ) -> pa.Schema:
     there = source.reader.schema(file)
-    folders = dict(file.partition)
-    fields = []
-    for name in wanted:
-        if there is None or (source.format is InputFormat.CSV and name in there.names):
-            fields.append(texts.field(name))
-        elif name in there.names:
-            fields.append(_plain(there.field(name)))
-        elif name in folders:
-            fields.append(pa.field(name, pa.string()))
-    return pa.schema(fields)
+    if there is None:
+        return texts
+    twice = [name for name in wanted if there.names.count(name) > 1]
+    if twice:
+        raise CannotBulk(f"{file.name} has several columns {twice[0]!r}")
+    folders = [pa.field(name, pa.string()) for name, _ in file.partition]
+    whole = [*there, *(each for each in folders if each.name not in there.names)]
+    is_text = source.format is InputFormat.CSV
+    return pa.schema(
+        texts.field(each.name) if is_text and each.name in wanted else _plain(each)
+        for each in whole
+    )
 
 
 def _plain(found: pa.Field) -> pa.Field:

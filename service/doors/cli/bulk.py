@@ -26,11 +26,12 @@ from ifonly.service.doors.cli.console import (
 )
 from ifonly.service.doors.cli.explain import read_target
 from ifonly.service.doors.cli.store import by
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.served.causal_model import Semantics
 from ifonly.service.settings import Settings
 
 try:
-    from ifonly.service.bulk import BulkOptions
+    from ifonly.service.bulk import BulkOptions, InvalidTable
     from ifonly.service.bulk_runs import durable
     from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions
     from ifonly.service.bulk_runs.records import StoreLedger
@@ -211,7 +212,12 @@ def run_file(
     ledger = ledger_of(chosen, record)
     language = _language(report_language or next(iter(options.languages), "en"))
     with RunProgress(is_quiet=quiet) as progress:
-        outcome = run(plan, progress, ledger)
+        try:
+            outcome = run(plan, progress, ledger)
+        except InvalidTable as error:
+            # Told as a request that is wrong: no row of it was asked.
+            faults = [Fault((each.column,), f"{given}: {each.problem}") for each in error.faults]
+            raise InvalidRequest(RequestPart.REQUEST, faults) from None
     if report is not None:
         page = report_of(outcome.manifest, plan.model.schema, language)
         durable.write(report, page.encode())
