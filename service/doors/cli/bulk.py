@@ -11,12 +11,14 @@ import typer
 from typer.core import TyperGroup
 
 from ifonly.explainers.wording import LANGUAGES, Language, is_language
+from ifonly.service.audit.recent_accesses import READ
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
     Model,
     Models,
     Version,
+    complain,
     out,
     pick,
     print_json,
@@ -25,10 +27,11 @@ from ifonly.service.doors.cli.console import (
     settings,
 )
 from ifonly.service.doors.cli.explain import read_target
-from ifonly.service.doors.cli.store import by
+from ifonly.service.doors.cli.store import by, look
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.served.causal_model import Semantics
 from ifonly.service.settings import Settings
+from ifonly.service.store.opened import opened_by
 
 try:
     from ifonly.service.bulk import BulkOptions, InvalidTable
@@ -46,6 +49,8 @@ except ImportError as error:
         "bulk needs pyarrow, which is not installed: pip install 'ifonly[bulk]'"
     ) from None
 
+INTERRUPTED = 130
+"""Exit code, as shells have it."""
 SOME_BAD = 3
 """Exit code: the answers are there, and some rows could not be answered."""
 
@@ -63,7 +68,7 @@ app = typer.Typer(
     cls=BulkGroup,
     help="Answer a file or table of rows: ifonly bulk IN OUT. Check its answers: ifonly bulk "
     "verify OUT.",
-    epilog="Exit codes: 0 every row was answered; 3 the answers are there, and some rows could "
+    epilog="Options of a run: ifonly bulk run --help. Exit codes: 0 every row was answered; 3 the answers are there, and some rows could "
     "not be (OUT.errors.jsonl); 1 it failed, and the same command goes on; 2 the command is wrong.",
     no_args_is_help=True,
 )
@@ -218,6 +223,9 @@ def run_file(
             # Told as a request that is wrong: no row of it was asked.
             faults = [Fault((each.column,), f"{given}: {each.problem}") for each in error.faults]
             raise InvalidRequest(RequestPart.REQUEST, faults) from None
+        except KeyboardInterrupt:
+            complain("stopped: what is done is kept, and the same command goes on")
+            raise typer.Exit(INTERRUPTED) from None
     if report is not None:
         page = report_of(outcome.manifest, plan.model.schema, language)
         durable.write(report, page.encode())
@@ -253,6 +261,9 @@ def verify_run(
     wanted = RowsToAsk(tuple(row or ()), sample, everything, given)
     ledger = ledger_of(chosen, None)
     report = verify(to, registry(chosen), ledger, wanted)
+    if ledger is not None and report.record is not None:
+        with opened_by(chosen, migrate=False) as store:
+            look(store, READ, "bulk verify", about=report.record)
     if as_json:
         print_json(report.as_json())
     else:
