@@ -33,7 +33,7 @@ from rich.table import Table
 from ifonly.models.repository import load_folder
 from ifonly.models.training import milling
 from ifonly.service.bulk import BulkExplainer
-from ifonly.service.bulk_runs.run import SLICE
+from ifonly.service.bulk_runs.planning import SLICE
 from ifonly.service.served.registry import ServedModel, prepare
 from ifonly.service.settings import shipped_models
 

@@ -26,10 +26,12 @@ from ifonly.models.training import milling  # noqa: E402
 from ifonly.service.bulk import BulkOptions, InvalidTable  # noqa: E402
 from ifonly.service.bulk_runs import writing  # noqa: E402
 from ifonly.service.bulk_runs.answering import Answering  # noqa: E402
+from ifonly.service.bulk_runs.discrepancies import RowsToAsk, RunVerification  # noqa: E402
+from ifonly.service.bulk_runs.planning import Plan  # noqa: E402
 from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions, RowSlice  # noqa: E402
 from ifonly.service.bulk_runs.records import StoreLedger  # noqa: E402
-from ifonly.service.bulk_runs.run import Plan, RunOutcome, run  # noqa: E402
-from ifonly.service.bulk_runs.verification import RowsToAsk, RunVerification, verify  # noqa: E402
+from ifonly.service.bulk_runs.run import RunOutcome, run  # noqa: E402
+from ifonly.service.bulk_runs.verification import verify  # noqa: E402
 from ifonly.service.bulk_runs.workers import AnsweringPool  # noqa: E402
 from ifonly.service.errors import CannotBulk, InvalidRequest  # noqa: E402
 from ifonly.service.served.registry import Registry, ServedModel, prepare  # noqa: E402

@@ -11,7 +11,6 @@ import typer
 from typer.core import TyperGroup
 
 from ifonly.explainers.wording import LANGUAGES, Language, is_language
-from ifonly.service.audit.recent_accesses import READ
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
@@ -19,7 +18,6 @@ from ifonly.service.doors.cli.console import (
     Models,
     Version,
     complain,
-    out,
     pick,
     print_json,
     read_object,
@@ -27,21 +25,18 @@ from ifonly.service.doors.cli.console import (
     settings,
 )
 from ifonly.service.doors.cli.explain import read_target
-from ifonly.service.doors.cli.store import by, look
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.served.causal_model import Semantics
-from ifonly.service.settings import Settings
-from ifonly.service.store.opened import opened_by
 
 try:
     from ifonly.service.bulk import BulkOptions, InvalidTable
     from ifonly.service.bulk_runs import durable
+    from ifonly.service.bulk_runs.planning import SLICE, Plan
     from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions
-    from ifonly.service.bulk_runs.records import StoreLedger
     from ifonly.service.bulk_runs.report import report_of
-    from ifonly.service.bulk_runs.run import SLICE, Plan, RunOutcome, run
-    from ifonly.service.bulk_runs.verification import SAMPLE, RowsToAsk, verify
+    from ifonly.service.bulk_runs.run import RunOutcome, run
     from ifonly.service.doors.cli.bulk_progress import RunProgress, called, span
+    from ifonly.service.doors.cli.bulk_verify import ledger_of, tell_line, verify_run
 except ImportError as error:
     if (error.name or "").partition(".")[0] != "pyarrow":
         raise
@@ -68,10 +63,14 @@ app = typer.Typer(
     cls=BulkGroup,
     help="Answer a file or table of rows: ifonly bulk IN OUT. Check its answers: ifonly bulk "
     "verify OUT.",
-    epilog="Options of a run: ifonly bulk run --help. Exit codes: 0 every row was answered; 3 the answers are there, and some rows could "
-    "not be (OUT.errors.jsonl); 1 it failed, and the same command goes on; 2 the command is wrong.",
+    epilog="Options of a run: ifonly bulk run --help. Exit codes: 0 every row was answered; 3 the "
+    "answers are there, and some rows could not be answered (OUT.errors.jsonl); 1 it failed, and "
+    "the same command goes on; 2 the command is wrong.",
     no_args_is_help=True,
 )
+
+
+app.command("verify")(verify_run)
 
 
 @app.command("run")
@@ -237,65 +236,11 @@ def run_file(
         raise typer.Exit(SOME_BAD)
 
 
-@app.command("verify")
-def verify_run(
-    to: Annotated[str, typer.Argument(metavar="OUT", help="Answers of `ifonly bulk`.")],
-    row: Annotated[
-        list[str] | None,
-        typer.Option("--row", help="Ask this row again, by its id or number; repeatable."),
-    ] = None,
-    sample: Annotated[
-        int, typer.Option("--sample", min=0, help="Rows that are asked again, half of them alarms.")
-    ] = SAMPLE,
-    everything: Annotated[bool, typer.Option("--all", help="Ask every row again.")] = False,
-    given: Annotated[
-        str | None,
-        typer.Option("--input", help="Where the rows are now. Default: where they were."),
-    ] = None,
-    models: Models = None,
-    as_json: AsJson = False,
-) -> None:
-    """Hold answers against their digests, the run's record and the model; exit code 1 if
-    something is not as it was written, or does not hold."""
-    chosen = settings(models=models, log_level="ERROR")
-    wanted = RowsToAsk(tuple(row or ()), sample, everything, given)
-    ledger = ledger_of(chosen, None)
-    report = verify(to, registry(chosen), ledger, wanted)
-    if ledger is not None and report.record is not None:
-        with opened_by(chosen, migrate=False) as store:
-            look(store, READ, "bulk verify", about=report.record)
-    if as_json:
-        print_json(report.as_json())
-    else:
-        for each in report.found:
-            _line(f"{each.where}: {each.says}")
-        for note in report.notes:
-            _line(f"note: {note}")
-        against = f"; record {report.record} holds" if report.record and report.holds else ""
-        _line(f"{report.asked:,} rows were asked again{against}")
-        _line(
-            "the answers hold" if report.holds else f"NOT as written: {len(report.found):,} places"
-        )
-    if not report.holds:
-        raise typer.Exit(1)
-
-
 def cores() -> int:
     """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def ledger_of(chosen: Settings, wanted: bool | None) -> StoreLedger | None:
-    """Where the run is recorded; None: nowhere."""
-    is_set_up = (
-        bool({"database_url", "data"} & chosen.model_fields_set)
-        or (chosen.data / "ifonly.sqlite3").exists()
-    )
-    if wanted is False or not (wanted or is_set_up):
-        return None
-    return StoreLedger(chosen, by())
 
 
 def listed(text: str) -> list[str]:
@@ -323,24 +268,20 @@ def _tell(outcome: RunOutcome, to: str, *, is_recorded: bool) -> None:
     said = outcome.manifest
     rows = max(said["rows"], 1)
     if outcome.was_there:
-        _line(f"{to} has these answers already: nothing was done")
+        tell_line(f"{to} has these answers already: nothing was done")
     for status, count in sorted(said["counts"].items(), key=lambda each: -each[1]):
-        _line(f"  {called(status):<16}{count:>12,}  {100 * count / rows:.3g} %")
+        tell_line(f"  {called(status):<16}{count:>12,}  {100 * count / rows:.3g} %")
     written = said["output"]
     spent = "" if outcome.was_there else f", in {span(outcome.seconds)}"
-    _line(f"{to}: {written['rows']:,} rows, {written['bytes']:,} bytes{spent}")
+    tell_line(f"{to}: {written['rows']:,} rows, {written['bytes']:,} bytes{spent}")
     if said["deadline_hit"]:
-        _line(f"{said['deadline_hit']:,} searches were cut by the deadline: --deadline-ms")
+        tell_line(f"{said['deadline_hit']:,} searches were cut by the deadline: --deadline-ms")
     if said["errors"] is not None:
-        _line(f"{said['bad']:,} rows could not be answered: see the errors beside {to}")
+        tell_line(f"{said['bad']:,} rows could not be answered: see the errors beside {to}")
     if outcome.replaced:
-        _line(f"{outcome.replaced} processes ended and were replaced")
+        tell_line(f"{outcome.replaced} processes ended and were replaced")
     if outcome.receipt is not None:
         at = outcome.receipt
-        _line(f"recorded: {at.id} (writer {at.writer}, record {at.sequence})")
+        tell_line(f"recorded: {at.id} (writer {at.writer}, record {at.sequence})")
     elif not is_recorded and not outcome.was_there:
-        _line("not recorded: IFONLY_DATA or IFONLY_DATABASE_URL names no store")
-
-
-def _line(text: str) -> None:
-    out.print(text, markup=False)
+        tell_line("not recorded: IFONLY_DATA or IFONLY_DATABASE_URL names no store")
