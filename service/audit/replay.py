@@ -167,6 +167,11 @@ def _ask(record: Record, model: ServedModel, kept: Kept) -> Wire:
             # the answer, and gets all the time there is.
             budget = Budget(given, really_ms=MAX_DEADLINE_MS)
             return answering.explanation(model, request, budget, confirming=ALONE)
+        case RecordKind.BULK:
+            raise CannotReplay(
+                f"record {record.facts.id} is of a run over a file: its rows are asked again by "
+                "`ifonly bulk verify OUT`"
+            )
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
 

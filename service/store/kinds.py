@@ -110,7 +110,7 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
                 "ja": "一部の行が不正",
             },
         },
-        {"en": "bulk run", "ko": "일괄 실행", "ja": "一括実行"},
+        {"en": "Bulk run", "ko": "일괄 실행", "ja": "一括実行"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.
