@@ -23,6 +23,7 @@ class RecordKind(StrEnum):
     PREDICTION = "prediction"
     WHAT_IF = "what_if"
     EXPLANATION = "explanation"
+    COMMON = "common"
     ROWS = "rows"
     REFUSAL = "refusal"
     FAILURE = "failure"
@@ -62,6 +63,10 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.EXPLANATION: KindOfRecord(
         "an answer; its status is the claim",
         _each("optimal", "feasible", "infeasible", "unknown", "abstained", "already_target"),
+    ),
+    RecordKind.COMMON: KindOfRecord(
+        "one change for many alarms; its status is the claim",
+        _each("optimal", "feasible", "infeasible", "unknown", "already_target"),
     ),
     RecordKind.ROWS: KindOfRecord(
         "rows of a job that need nothing changed, answered together", _each("already_target")
