@@ -36,6 +36,7 @@ from ifonly.service.doors.http import (
     problems,
     routes,
     staging,
+    stewarding,
     uploading,
     witness,
 )
@@ -221,6 +222,7 @@ def create_app(
     )
     app.include_router(routes.asking)  # looked at first: what is asked most
     app.include_router(routes.router)
+    app.include_router(stewarding.router)
     app.include_router(jobs.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)

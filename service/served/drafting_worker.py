@@ -15,7 +15,6 @@ from typing import Any
 from ifonly.models.adding import Question, draft_of, read_columns, read_native, source_of
 from ifonly.models.errors import DataError, ModelError
 from ifonly.models.onnx.walls import more_processor, wall_in
-from ifonly.models.repository.folder import PARITY
 from ifonly.service.served.drafting import ANSWERS, FILE, SAMPLE
 
 MOST_WRITTEN = 1 << 30
@@ -116,9 +115,7 @@ def _draft(job: dict[str, Any], asker: _GuessTaker) -> dict[str, Any]:
         content, read, parity = made.content, made.columns, made.report.as_dict()
         told += made.told
     draft = draft_of(content, source.folder, table, asker, label=label, read=read)
-    files = draft.files(job["name"], job["version"], job["origin"])
-    if parity is not None:
-        files[PARITY] = json.dumps(parity, indent=1).encode()
+    files = draft.files(job["name"], job["version"], job["origin"], parity, job["held_out"])
     folder = Path(job["out"], job["name"], job["version"])
     folder.mkdir(parents=True)
     for name, data in files.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -33,7 +32,6 @@ from ifonly.models.onnx.guard import GuardLimits
 from ifonly.models.onnx.walls import room
 from ifonly.models.predictor import Row
 from ifonly.models.repository import load_folder
-from ifonly.models.repository.folder import PARITY
 from ifonly.models.repository.naming import natural
 from ifonly.models.schema import Task
 from ifonly.models.spec.checks import is_path_safe
@@ -67,6 +65,13 @@ def add(
     data: Data = None,
     label: Annotated[
         str | None, typer.Option("--label", help="Column of the decisions in --data.")
+    ] = None,
+    held_out: Annotated[
+        bool | None,
+        typer.Option(
+            "--held-out/--trained-on",
+            help="Whether the model was trained on none of the labelled rows.",
+        ),
     ] = None,
     columns: Annotated[
         str | None,
@@ -114,9 +119,8 @@ def add(
         uploads.sweep(root)
         with_hidden = uploads.hidden(root)
         try:
-            files = draft.files(called, numbered, origin)
-            if made is not None:
-                files[PARITY] = json.dumps(made.report.as_dict(), indent=1).encode()
+            parity = None if made is None else made.report.as_dict()
+            files = draft.files(called, numbered, origin, parity, held_out)
             folder = _write(with_hidden / called / numbered, files)
             served = prepare(load_folder(folder, with_hidden))
             found = _explained(served, draft, languages_of(lang), chosen)

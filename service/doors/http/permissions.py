@@ -48,6 +48,7 @@ ALLOWED = {
     ("DELETE", "/api/v1/staged/{model}/{version}"): _KEEPS,
     ("POST", "/api/v1/staged/{model}/{version}/explanations"): _KEEPS,
     ("GET", "/api/v1/models/{model}/spec"): _EVERYBODY,
+    ("GET", "/api/v1/models/{model}/quality"): _EVERYBODY,
     ("POST", "/api/v1/models/{model}/predictions"): _ASKS,
     ("POST", "/api/v1/models/{model}/what-if"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations"): _ASKS,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ifonly.service.access import Role
-from ifonly.service.ask import catalogue
+from ifonly.service.ask import catalogue, quality
 from ifonly.service.audit import staging
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.staging import take_form
@@ -16,6 +17,7 @@ from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.steward.description import cards, shown
+from ifonly.service.doors.pages.steward.quality import drawn
 from ifonly.service.doors.pages.steward.staged import gone_to
 from ifonly.service.doors.pages.visit import visit_of
 from ifonly.service.errors import CannotUpload, InvalidRequest
@@ -61,9 +63,12 @@ async def read_model(
     """One version of a model."""
     visit = visit_of(request)
     served = state.registry.get(model, version or None)
+    measured = await state.auditors.run(partial(quality.told, served))
     return page(
         request,
         "steward/model.html",
+        quality=drawn(measured, served, visit.language),
+        not_measured=measured.not_measured,
         shown=shown(served, state.registry, visit.language),
         active=served_now(state.registry, model),
         may_decide=Role.ADMIN in visit.roles,

@@ -1,0 +1,28 @@
+"""Routes for whoever answers for a model: how good it is, how often it alarms, what a version
+changes."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter, Response
+
+from ifonly.service.ask import quality as measuring
+from ifonly.service.doors.http.context import Shared
+from ifonly.service.doors.http.openapi import guarded
+from ifonly.service.doors.http.request_path import ApiRoute
+from ifonly.service.doors.http.routes import ModelName, Selected
+from ifonly.service.doors.http.written import written
+from ifonly.service.wire import quality
+
+router = APIRouter(prefix="/api/v1", route_class=ApiRoute, tags=["models"])
+
+
+@router.get(
+    "/models/{model}/quality", response_model=quality.QualityReply, responses=guarded(404, 422, 503)
+)
+async def read_quality(model: ModelName, selected: Selected, state: Shared) -> Response:
+    """Precision, recall and calibration on the labelled rows beside the model."""
+    served = state.registry.get(model, selected.version)
+    # The first time, thousands of rows are scored.
+    return written(await state.auditors.run(partial(measuring.told, served)))

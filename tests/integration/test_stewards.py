@@ -1,0 +1,80 @@
+"""What a model's page and the API say of how good it is, how often it alarms, what a version
+changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ifonly.explainers.wording import LANGUAGES
+from ifonly.models.quality import LabelledRows
+from ifonly.models.repository import load_folder
+from ifonly.service.settings import Settings
+from ifonly.service.words.catalogue import say
+from tests.integration.conftest import serving
+from tests.integration.small_models import write_all
+
+VALIDATION = (
+    "size,colour/shade,dirt,was\n3,red,0,large\n-3,red,,small\n0,green,0,medium\n0.1,red,1,large\n"
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_all(tmp_path_factory.mktemp("models"))
+    (root / "sorter" / "1" / "validation.csv").write_text(VALIDATION)
+    return root
+
+
+@pytest.fixture(scope="module")
+def pages(root: Path) -> Iterator[httpx.Client]:
+    with (
+        serving(Settings(models=root, refresh_seconds=0)) as url,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
+    ):
+        yield client
+
+
+def test_quality_is_told_of_labelled_rows(pages: httpx.Client, root: Path) -> None:
+    told = pages.get("/api/v1/models/sorter/quality").raise_for_status().json()
+    found = told["measured"]
+    assert (told["not_measured"], found["alarm"], found["threshold"]) == (
+        None, ["small", "large"], None,
+    )  # fmt: skip
+    # 0.1 is medium to the model: one large one of three is missed.
+    assert (found["recall"]["count"], found["recall"]["of"]) == (2, 3)
+    assert (found["precision"]["count"], found["precision"]["of"]) == (2, 2)
+    sample = load_folder(root / "sorter" / "1").validation
+    assert isinstance(sample, LabelledRows)
+    assert found["sample"] == {
+        "rows": 4, "label": "was", "sha256": sample.sha256, "held_out": None, "agreeing": 3,
+    }  # fmt: skip
+    assert [p["wanted"] for p in found["at_recall"]][-1] == 1.0
+    assert found["curve"][-1]["recall"] == 1.0
+    assert sum(r["happened"]["of"] for r in found["calibration"]["ranges"]) == 4
+
+
+@pytest.mark.parametrize("model", ["press", "brittle"])
+def test_without_labels_nothing_is_measured(pages: httpx.Client, model: str) -> None:
+    told = pages.get(f"/api/v1/models/{model}/quality").raise_for_status().json()
+    assert (told["not_measured"], told["measured"]) == ("no_labels", None)
+
+
+def test_quality_of_what_is_not_there_is_refused(pages: httpx.Client) -> None:
+    assert pages.get("/api/v1/models/nothing/quality").status_code == 404
+    assert pages.get("/api/v1/models/press/quality?version=9").status_code == 404
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_the_page_shows_it_or_says_why_not(pages: httpx.Client, tag: str) -> None:
+    asked = {"Accept-Language": tag}
+    shown = pages.get("/models/sorter", headers=asked).text
+    assert say("quality.curve", tag) in shown  # type: ignore[arg-type]
+    assert shown.count('class="chart"') == 2
+    empty = pages.get("/models/press", headers=asked).text
+    assert say("quality.title", tag) in empty  # type: ignore[arg-type]
+    assert "validation.csv" in empty
+    assert 'class="chart"' not in empty
