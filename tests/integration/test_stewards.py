@@ -3,6 +3,7 @@ changes."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,3 +79,66 @@ def test_the_page_shows_it_or_says_why_not(pages: httpx.Client, tag: str) -> Non
     assert say("quality.title", tag) in empty  # type: ignore[arg-type]
     assert "validation.csv" in empty
     assert 'class="chart"' not in empty
+
+
+# --- the share of alarms over time ------------------------------------------------------------
+
+
+RATE = "/api/v1/models/sorter/alarm-rate"
+LARGE = {"size": 3.0, "colour/shade": "red", "dirt": 0.0}
+MEDIUM = {"size": 0.0, "colour/shade": "green", "dirt": None}
+
+
+def asked(pages: httpx.Client, *rows: dict[str, object], **query: str) -> None:
+    path = "/api/v1/models/sorter/predictions"
+    pages.post(path, json={"instances": [*rows]}, params=query).raise_for_status()
+
+
+def counted(pages: httpx.Client) -> tuple[int, int]:
+    points = pages.get(RATE).raise_for_status().json()["points"]
+    return sum(p["alarms"]["count"] for p in points), sum(p["alarms"]["of"] for p in points)
+
+
+def test_each_row_that_is_decided_counts(pages: httpx.Client) -> None:
+    before = counted(pages)
+    asked(pages, LARGE, MEDIUM, MEDIUM)
+    asked(pages, LARGE)
+    # An explanation is about a reading that was predicted: counted twice it would be two.
+    pages.post("/api/v1/models/sorter/explanations", json={"instance": LARGE}).raise_for_status()
+    for _ in range(100):  # counts are written with others, some seconds later
+        if (after := counted(pages)) != before:
+            break
+        time.sleep(0.1)
+    assert (after[0] - before[0], after[1] - before[1]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"since": "yesterday"}, "since is 'yesterday'"),
+        ({"since": "1999-01-01T00:00:00Z"}, "at most 1,000"),
+        ({"since": "2999-01-01T00:00:00Z"}, "0 pieces"),
+        ({"per": "year"}, "per"),
+        ({"model": "press"}, "model"),
+    ],
+)
+def test_a_time_that_is_none_is_refused(
+    pages: httpx.Client, query: dict[str, str], named: str
+) -> None:
+    reply = pages.get(RATE, params=query)
+    assert reply.status_code == 422
+    assert named in reply.text
+
+
+def test_days_are_told_too(pages: httpx.Client) -> None:
+    told = pages.get(RATE, params={"per": "day"}).raise_for_status().json()
+    assert told["per"] == "day"
+    assert told["since"].endswith("T00:00:00.000000Z")
+    assert pages.get("/api/v1/models/nothing/alarm-rate").status_code == 404
+
+
+@pytest.mark.parametrize("period", ["", "days", "quarter", "nonsense"])
+def test_the_page_draws_it(pages: httpx.Client, period: str) -> None:
+    shown = pages.get("/models/sorter", params={"rate": period}).text
+    assert 'id="rate"' in shown
+    assert shown.count('aria-current="true"') >= 1

@@ -49,6 +49,7 @@ ALLOWED = {
     ("POST", "/api/v1/staged/{model}/{version}/explanations"): _KEEPS,
     ("GET", "/api/v1/models/{model}/spec"): _EVERYBODY,
     ("GET", "/api/v1/models/{model}/quality"): _EVERYBODY,
+    ("GET", "/api/v1/models/{model}/alarm-rate"): _EVERYBODY,
     ("POST", "/api/v1/models/{model}/predictions"): _ASKS,
     ("POST", "/api/v1/models/{model}/what-if"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations"): _ASKS,

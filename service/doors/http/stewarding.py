@@ -4,16 +4,18 @@ changes."""
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from ifonly.service.ask import quality as measuring
+from ifonly.service.audit import alarm_shares
 from ifonly.service.doors.http.context import Shared
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.request_path import ApiRoute
 from ifonly.service.doors.http.routes import ModelName, Selected
 from ifonly.service.doors.http.written import written
-from ifonly.service.wire import quality
+from ifonly.service.wire import alarm_rate, quality
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute, tags=["models"])
 
@@ -26,3 +28,16 @@ async def read_quality(model: ModelName, selected: Selected, state: Shared) -> R
     served = state.registry.get(model, selected.version)
     # The first time, thousands of rows are scored.
     return written(await state.auditors.run(partial(measuring.told, served)))
+
+
+@router.get(
+    "/models/{model}/alarm-rate",
+    response_model=alarm_rate.RatesReply,
+    responses=guarded(403, 404, 422),
+)
+async def read_alarm_rate(
+    model: ModelName, query: Annotated[alarm_rate.RateQuery, Query()], state: Shared
+) -> Response:
+    """The share of alarms by the hour or day, of each version, and when another was asked."""
+    look = partial(alarm_shares.told, state.store.database, state.registry, model, query)
+    return written(await state.auditors.run(look))
