@@ -60,6 +60,8 @@ ROUTES = {
     ("DELETE", "/api/v1/staged/{model}/{version}"): SEND,
     ("POST", "/api/v1/staged/{model}/{version}/explanations"): SEND,
     ("GET", "/api/v1/models/{model}/spec"): MODEL,
+    ("GET", "/api/v1/models/{model}/quality"): MODEL,
+    ("GET", "/api/v1/models/{model}/alarm-rate"): MODEL,
     ("POST", "/api/v1/models/{model}/predictions"): ASK,
     ("POST", "/api/v1/models/{model}/what-if"): ASK,
     ("POST", "/api/v1/models/{model}/explanations"): ASK,

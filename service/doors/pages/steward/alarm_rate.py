@@ -143,7 +143,8 @@ def drawn(told: RatesReply, period: str, links: str, tag: Language) -> RateDrawi
 
 
 def _versions(told: RatesReply) -> list[str]:
-    return list(dict.fromkeys(each.version for each in (*told.points, *told.expected)))
+    asked = [each.version for each in told.points]
+    return list(dict.fromkeys([*asked, *(each.version for each in told.expected)]))
 
 
 def _bars(
