@@ -3,6 +3,9 @@ changes."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ifonly.explainers.wording import LANGUAGES
+from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.models.quality import LabelledRows
 from ifonly.models.repository import load_folder
+from ifonly.service.doors.cli import main
 from ifonly.service.settings import Settings
 from ifonly.service.words.catalogue import say
 from tests.integration.conftest import serving
@@ -27,6 +31,12 @@ VALIDATION = (
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = write_all(tmp_path_factory.mktemp("models"))
     (root / "sorter" / "1" / "validation.csv").write_text(VALIDATION)
+    # A version of the press in which a limit, a unit and a rule are otherwise.
+    shutil.copytree(root / "press" / "1", root / "press" / "2")
+    spec = root / "press" / "2" / "spec.toml"
+    text = spec.read_text().replace('version = "1"', 'version = "2"')
+    text = text.replace("max_change = 40.0", "max_change = 30.0").replace('unit = "bar"', "")
+    spec.write_text(text + '[[policy.rules]]\nrule = "pressure <= 90"\n')
     return root
 
 
@@ -70,13 +80,13 @@ def test_quality_of_what_is_not_there_is_refused(pages: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
-def test_the_page_shows_it_or_says_why_not(pages: httpx.Client, tag: str) -> None:
+def test_the_page_shows_it_or_says_why_not(pages: httpx.Client, tag: Language) -> None:
     asked = {"Accept-Language": tag}
     shown = pages.get("/models/sorter", headers=asked).text
-    assert say("quality.curve", tag) in shown  # type: ignore[arg-type]
+    assert say("quality.curve", tag) in shown
     assert shown.count('class="chart"') == 2
     empty = pages.get("/models/press", headers=asked).text
-    assert say("quality.title", tag) in empty  # type: ignore[arg-type]
+    assert say("quality.title", tag) in empty
     assert "validation.csv" in empty
     assert 'class="chart"' not in empty
 
@@ -142,3 +152,66 @@ def test_the_page_draws_it(pages: httpx.Client, period: str) -> None:
     shown = pages.get("/models/sorter", params={"rate": period}).text
     assert 'id="rate"' in shown
     assert shown.count('aria-current="true"') >= 1
+
+
+# --- two versions side by side ----------------------------------------------------------------
+
+
+def test_two_versions_stand_side_by_side(pages: httpx.Client) -> None:
+    told = pages.get("/api/v1/models/press/differences").raise_for_status().json()
+    assert (told["before"], told["version"]) == ("1", "2")
+    assert {v["key"]: (v["way"], v["was"], v["now"]) for v in told["values"]} == {
+        "features[pressure].unit": ("removed", "bar", None),
+        "policy.features.pressure.max_change": ("changed", "40.0", "30.0"),
+    }
+    assert [v["label"]["ko"] for v in told["values"]] == [
+        "pressure: 단위",
+        "pressure: 최대 변경 폭",
+    ]
+    assert {r["way"]: (r["was"] or {}).get("en") for r in told["rules"]}["added"] is None
+    assert any("90" in r["now"]["en"] for r in told["rules"])
+    (spec,) = told["files"]
+    assert {line["way"] for line in spec["lines"]} >= {"same", "changed", "added"}
+    assert {d["file"]: d["was"] == d["now"] for d in told["digests"]} == {
+        "model.onnx": True, "spec.toml": False,
+    }  # fmt: skip
+    back = pages.get("/api/v1/models/press/differences?before=2&version=1").json()
+    assert {v["key"]: v["was"] for v in back["values"]}["features[pressure].unit"] is None
+
+
+def test_a_version_beside_itself_says_nothing_else(pages: httpx.Client) -> None:
+    told = pages.get("/api/v1/models/sorter/differences").raise_for_status().json()
+    assert told["before"] == told["version"] == "1"
+    assert (told["values"], told["rules"], told["files"]) == ([], [], [])
+    assert pages.get("/api/v1/models/press/differences?version=9").status_code == 404
+    assert pages.get("/api/v1/models/press/differences?to=9").status_code == 422
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_the_page_has_both(pages: httpx.Client, tag: Language) -> None:
+    asked = {"Accept-Language": tag}
+    shown = pages.get("/models/press/differences?before=1&version=2", headers=asked).text
+    assert say("differences.rules", tag) in shown
+    assert "max_change = 30.0" in shown
+    alone = pages.get("/models/sorter/differences", headers=asked).text
+    assert say("differences.one", tag) in alone
+
+
+def test_the_command_says_so_by_its_exit_code(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["ifonly", "models", "diff", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    models = ("--models", str(root))
+    code, said = run("press", *models, "--json")
+    assert code == 1
+    assert json.loads(said)["version"] == "2"
+    code, said = run("press", "2", "1", "--lines", "--lang", "ko", *models)
+    assert code == 1
+    assert "최대 변경 폭" in said
+    assert '+ unit = "bar"' in said
+    assert run("sorter", *models)[0] == 0
