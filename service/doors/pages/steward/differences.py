@@ -26,7 +26,7 @@ PARTS: tuple[wire.Part, ...] = ("decision", "features", "policy", "alarm", "caus
 
 
 @dataclass(frozen=True, slots=True)
-class ValueLine:
+class ValuePair:
     label: str
     key: str
     way: wire.Way
@@ -35,7 +35,7 @@ class ValueLine:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleLine:
+class RulePair:
     way: wire.Way
     was: str
     now: str
@@ -75,14 +75,14 @@ async def show_differences(
 
 def _lines(
     values: Sequence[wire.ValueDifference], part: wire.Part, tag: Language
-) -> Iterator[ValueLine]:
+) -> Iterator[ValuePair]:
     for each in values:
         if each.part == part:
             label = said_in(each.label, tag)[0]
-            yield ValueLine(label, each.key, each.way, each.was or "–", each.now or "–")
+            yield ValuePair(label, each.key, each.way, each.was or "–", each.now or "–")
 
 
-def _rules(rules: Sequence[wire.RuleDifference], tag: Language) -> Iterator[RuleLine]:
+def _rules(rules: Sequence[wire.RuleDifference], tag: Language) -> Iterator[RulePair]:
     for each in rules:
         was, now = ("–" if said is None else said_in(said, tag)[0] for said in (each.was, each.now))
-        yield RuleLine(each.way, was, now)
+        yield RulePair(each.way, was, now)
