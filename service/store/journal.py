@@ -60,8 +60,9 @@ class Draft:
 
     facts: Facts
     payload: bytes | None = None
-    observation: Observation | None = None
-    """Kept up to date with it; no part of what is sealed."""
+    observations: tuple[Observation, ...] = ()
+    """Of each piece of equipment that it tells of; kept up to date with it, and no part of what is
+    sealed."""
     decided: Decided | None = None
     """Rows that a version decided, to be counted; no part of it either."""
 
@@ -497,7 +498,7 @@ class _Attempt:
 
     def _seal(self, drafts: Sequence[Draft], head: Head) -> None:
         self._payloads = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
-        self._seen = [(d.facts, d.observation) for d in drafts if d.observation is not None]
+        self._seen = [(d.facts, each) for d in drafts for each in d.observations]
         self._decided = [(d.facts, d.decided) for d in drafts if d.decided is not None]
         self.sealed, at = [], head
         for draft, payload in zip(drafts, self._payloads, strict=True):
