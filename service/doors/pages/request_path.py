@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from ifonly.explainers.wording import Language
 from ifonly.service import logs
 from ifonly.service.access import Role
+from ifonly.service.ask.localized import title_of
 from ifonly.service.ask.problems import RequestProblem, failed
 from ifonly.service.doors.http import authentication, permissions
 from ifonly.service.doors.http.access_records import record_look
@@ -24,12 +25,12 @@ from ifonly.service.doors.http.arguments import check_query, query_of
 from ifonly.service.doors.http.context import Context
 from ifonly.service.doors.http.health import asks_for_html
 from ifonly.service.doors.http.problems import headers_of, problem_in
-from ifonly.service.doors.pages.reasons import reason
-from ifonly.service.doors.pages.rendering import is_part, page, title_of
+from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
 from ifonly.service.errors import Forbidden, ServiceError, Unauthenticated
 from ifonly.service.scheduling import worker_pools
 from ifonly.service.words.catalogue import say
+from ifonly.service.words.reasons import told
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 READS = ("GET", "HEAD")
@@ -164,7 +165,7 @@ def _told(request: Request, problem: RequestProblem, error: Exception) -> Respon
         template,
         problem.kind.status,
         headers,
-        title=title_of(problem.kind.slug, said["title"], visit),
+        title=title_of(problem.kind.slug, said["title"], visit.language),
         detail=detail,
         detail_language=language,
         identity=said["request_id"],
@@ -176,7 +177,7 @@ def _detail(error: Exception, english: str, tag: Language) -> tuple[str, Languag
     if isinstance(error, NotOfThesePages):
         roles = ", ".join(say(f"account.{role}", tag) for role in error.roles)
         return say("refusal.needs", tag, roles=roles), tag
-    return reason(english, tag)
+    return told(english, tag)
 
 
 def install(app: FastAPI) -> None:

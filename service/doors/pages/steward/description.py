@@ -22,11 +22,11 @@ from ifonly.models.schema import Feature, Labels, Task
 from ifonly.service.ask import catalogue
 from ifonly.service.doors.pages.auditor.naming import rounded, said_in
 from ifonly.service.doors.pages.causal_graph import Drawing, drawn
-from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.graphs import differs, settled_by
 from ifonly.service.words.labels import label
+from ifonly.service.words.reasons import reason
 from ifonly.service.words.time import duration
 
 Said = tuple[str, str]

@@ -15,7 +15,6 @@ from ifonly.service.audit import alarm_shares, staging
 from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.staging import take_form
-from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.steward import alarm_rate
@@ -27,12 +26,13 @@ from ifonly.service.doors.pages.visit import Visit, visit_of
 from ifonly.service.errors import CannotUpload, Forbidden, InvalidRequest
 from ifonly.service.served.activation import served_now
 from ifonly.service.store.chain import now_us
+from ifonly.service.words.reasons import told
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 Name = Annotated[str, Path(max_length=128)]
 Version = Annotated[str | None, Query(max_length=128)]
-NOTHING_SENT: dict[str, Any] = {"faults": (), "problem": "", "reason": reason}
+NOTHING_SENT: dict[str, Any] = {"faults": (), "problem": "", "reason": told}
 """What templates read of an upload, where none was tried."""
 
 
