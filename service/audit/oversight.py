@@ -210,8 +210,7 @@ def _comparison(found: ShareComparison) -> wire.GroupComparison:
 
 
 def proportion(found: ShareEstimate) -> wire.Proportion:
-    low, high = (found.low, found.high) if found.of else (None, None)
-    return wire.Proportion(count=found.count, of=found.of, share=found.value, low=low, high=high)
+    return wire.Proportion.estimated(found)
 
 
 def _centre(found: Median | None) -> wire.Centre | None:

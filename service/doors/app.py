@@ -36,6 +36,7 @@ from ifonly.service.doors.http import (
     problems,
     routes,
     staging,
+    stewarding,
     streaming,
     uploading,
     witness,
@@ -224,6 +225,7 @@ def create_app(
     )
     app.include_router(routes.asking)  # looked at first: what is asked most
     app.include_router(routes.router)
+    app.include_router(stewarding.router)
     app.include_router(jobs.asking)
     app.include_router(streaming.asking)
     app.include_router(jobs.router)
