@@ -198,6 +198,17 @@ async def given(identity: str, request: wire.ActionRequest, recorder: Recorder) 
     """
     runtime = recorder.runtime
     database, registry = runtime.store.database, runtime.registry
+    made = await recorded(identity, request, recorder)
+    find = partial(alarms.get, database, identity)
+    episode = await runtime.readers.run(find)
+    return wire.ActedReply(alarm=told(episode, registry, now_us()), action=made)
+
+
+async def recorded(
+    identity: str, request: wire.ActionRequest, recorder: Recorder
+) -> wire.AlarmAction | None:
+    """As :func:`given`, which says how the alarm is then. None: it already is so."""
+    database = recorder.runtime.store.database
     facts = recorder.drafting.plain(kind=RecordKind.ALARM, status=request.action.value)
     until = None if request.minutes is None else facts.time_us + request.minutes * MINUTE_US
     asked = AskedAction(request.action, until, request.returns)
@@ -206,13 +217,9 @@ async def given(identity: str, request: wire.ActionRequest, recorder: Recorder) 
     try:
         receipt = await asyncio.wrap_future(recorder.append(work))
     except NothingChanged:
-        made = None
-    else:
-        detail = {} if until is None else {"until": timestamp(until)}
-        made = _made(replace(facts, detail=detail), durable(receipt), request.comment)
-    find = partial(alarms.get, database, identity)
-    episode = await runtime.readers.run(find)
-    return wire.ActedReply(alarm=told(episode, registry, now_us()), action=made)
+        return None
+    detail = {} if until is None else {"until": timestamp(until)}
+    return _made(replace(facts, detail=detail), durable(receipt), request.comment)
 
 
 def given_before(

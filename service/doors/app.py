@@ -225,6 +225,7 @@ def create_app(
     app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(alarms.router)
+    app.include_router(alarms.together)
     app.include_router(log.router)
     app.include_router(witness.router)
     app.include_router(kserve.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -133,6 +134,8 @@ class AlarmFilter:
     search: str = ""
     """Part of what the equipment is called, or of another attribute."""
     sort: str = "urgency"
+    group: tuple[str, str] | None = None
+    """``equipment``, ``model`` or the name of an attribute, and what it is, whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ def page(
 
 def counts_query(database: Database, now_us: int) -> sa.Select[Any]:
     """Open episodes by state."""
-    state = _state(now_us).label("state")
+    state = state_of(now_us).label("state")
     counted: list[sa.ColumnElement[Any]] = [state, sa.func.count()]
     chosen = sa.select(*counted).where(sa.text("is_open"))
     return episodes_within(database, chosen).group_by(state)
@@ -196,7 +199,7 @@ def standing(database: Database, now_us: int) -> list[tuple[str, str, str, int]]
 def standing_query(database: Database, now_us: int) -> sa.Select[Any]:
     """Open episodes by model, equipment and state."""
     of: list[sa.ColumnElement[Any]] = [
-        episodes.c.model, episodes.c.equipment, _state(now_us).label("state")
+        episodes.c.model, episodes.c.equipment, state_of(now_us).label("state")
     ]  # fmt: skip
     chosen = sa.select(*of, sa.func.count()).where(sa.text("is_open"))
     return episodes_within(database, chosen).group_by(*of)
@@ -205,14 +208,14 @@ def standing_query(database: Database, now_us: int) -> sa.Select[Any]:
 def total_query(database: Database, wanted: AlarmFilter, now_us: int) -> sa.Select[Any]:
     """How many there are."""
     count = sa.select(sa.func.count()).select_from(episodes)
-    return episodes_within(database, count.where(*_conditions(wanted, now_us)))
+    return episodes_within(database, count.where(*_conditions(database, wanted, now_us)))
 
 
 def list_query(
     database: Database, wanted: AlarmFilter, ranks: Mapping[str, int], now_us: int
 ) -> sa.Select[Any]:
     """All of them, in order."""
-    chosen = sa.select(episodes).where(*_conditions(wanted, now_us))
+    chosen = sa.select(episodes).where(*_conditions(database, wanted, now_us))
     newest = (episodes.c.raised_us.desc(), episodes.c.id)
     if wanted.state is AlarmState.NORMAL and wanted.sort in ("urgency", "raised"):
         return episodes_within(database, chosen).order_by(*newest)
@@ -229,7 +232,9 @@ def list_query(
     return episodes_within(database, chosen).order_by(*order, *newest)
 
 
-def _conditions(wanted: AlarmFilter, now_us: int) -> list[sa.ColumnElement[bool] | sa.TextClause]:
+def _conditions(
+    database: Database, wanted: AlarmFilter, now_us: int
+) -> list[sa.ColumnElement[bool] | sa.TextClause]:
     # Word for word as the indexes have it, or none is used.
     found: list[sa.ColumnElement[bool] | sa.TextClause]
     if wanted.state is AlarmState.NORMAL:
@@ -239,9 +244,11 @@ def _conditions(wanted: AlarmFilter, now_us: int) -> list[sa.ColumnElement[bool]
     else:
         found = [sa.text("is_open")]
         if wanted.state is not None:
-            found.append(_state(now_us) == wanted.state.value)
+            found.append(state_of(now_us) == wanted.state.value)
     if wanted.model is not None:
         found.append(episodes.c.model == wanted.model)
+    if wanted.group is not None:
+        found.append(_is_of(database, *wanted.group))
     if wanted.search:
         # Attributes are JSON: their text has a letter as itself, and quotes escaped.
         has = episodes.c.attributes.icontains(wanted.search, autoescape=True)
@@ -249,7 +256,16 @@ def _conditions(wanted: AlarmFilter, now_us: int) -> list[sa.ColumnElement[bool]
     return found
 
 
-def _state(now_us: int) -> sa.ColumnElement[str]:
+def _is_of(database: Database, by: str, name: str) -> sa.ColumnElement[bool]:
+    if by in ("equipment", "model"):
+        return episodes.c[by] == name
+    # As the text of the attributes has it, quotes and all: no other member's text has it so.
+    find = sa.func.instr if database.is_sqlite else sa.func.strpos
+    said = f"{json.dumps(by, ensure_ascii=False)}: {json.dumps(name, ensure_ascii=False)}"
+    return find(episodes.c.attributes, said) > 0
+
+
+def state_of(now_us: int) -> sa.ColumnElement[str]:
     """As ``Life.state`` of an open episode."""
     now = sa.literal(now_us, sa.BigInteger)
     is_active = episodes.c.phase == Phase.ACTIVE.value
@@ -270,7 +286,7 @@ def _urgency(now_us: int) -> sa.ColumnElement[int]:
         AlarmState.ACTIVE_ACKNOWLEDGED,
         AlarmState.SHELVED,
     )
-    state = _state(now_us)
+    state = state_of(now_us)
     return sa.case(*((state == each.value, k) for k, each in enumerate(order)), else_=len(order))
 
 

@@ -79,6 +79,7 @@ ALLOWED = {
     ("GET", "/api/v1/alarms"): _EVERYBODY,
     ("GET", "/api/v1/alarms/{id}"): _EVERYBODY,
     ("POST", "/api/v1/alarms/{id}/actions"): _ACTS,
+    ("POST", "/api/v1/alarms/actions"): _ACTS,
     ("GET", "/api/v1/explanations/{id}"): _EVERYBODY,
     ("GET", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
     ("POST", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
@@ -143,6 +144,7 @@ PAGES = {
     ("GET", "/alarms/{id}/readings"): _ASKS,
     ("POST", "/alarms/{id}/reviews"): _ACTS,
     ("POST", "/alarms/{id}/actions"): _ACTS,
+    ("POST", "/alarms/actions"): _ACTS,
 }
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
 

@@ -22,6 +22,7 @@ from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode, Observation, episode_of
 from ifonly.service.store.journal import Draft, Journal
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.open_alarms import open_alarms, open_query, raised, raised_query
 from ifonly.service.store.tables import episodes
 from ifonly.service.store.verification import verify
 from tests.contract.store.conftest import draft, journal_of
@@ -534,3 +535,39 @@ def test_a_transaction_that_fails_counts_nothing_and_loses_nothing(database: Dat
         assert stored(database)[0].life.phase is Phase.ACTIVE
     (found,) = stored(database)
     assert (found.life.phase, found.life.count) == (Phase.ACTIVE, 2)
+
+
+# --- together -----------------------------------------------------------------------------
+
+
+def test_groups_are_exact_and_read_from_the_index(database: Database, journal: Journal) -> None:
+    said = [("Mill 7", "a"), ("Mill 70", "a"), ("Mill 7", "B"), ('M"ill', 'a", "line": "b')]
+    for k, (name, line) in enumerate(said):
+        written(journal, seen(name, k, attributes={"line": line}))
+    ranks = {"milling-machine": 2}
+
+    def found(by: str, name: str) -> list[tuple[str, str]]:
+        group = AlarmFilter(group=(by, name))
+        listed = alarms.page(database, group, ranks, T + 10**9, 1, 100).episodes
+        light = open_alarms(database, group, ranks, T + 10**9)
+        assert [e.id for e in listed] == [e.id for e in light]
+        return sorted((e.equipment, e.said["line"]) for e in light)
+
+    assert found("equipment", "Mill 7") == [("Mill 7", "B"), ("Mill 7", "a")]
+    assert found("line", "a") == [("Mill 7", "a"), ("Mill 70", "a")]
+    assert found("line", "b") == found("line", "A") == found("x'; --", "%") == []
+    assert found("line", said[3][1]) == [said[3]]
+    assert len(found("model", "milling-machine")) == 4
+    query = open_query(database, AlarmFilter(group=("line", "a")), ranks, T)
+    assert "ix_episodes_open" in plan(database, query)
+    assert "ix_episodes_raised" in plan(database, raised_query(database, T, T + SECOND))
+
+
+def test_times_of_raises_are_those_of_the_scope_the_newest_first(
+    database: Database, journal: Journal
+) -> None:
+    for k in range(4):
+        written(journal, seen(f"Mill {k}", k, attributes={"line": "ab"[k % 2]}))
+    assert raised(database, T + SECOND, T + 3 * SECOND) == [T + k * SECOND for k in (3, 2, 1)]
+    scope = Scope(models=("*",), attributes=(("line", ("b",)),))
+    assert raised(replace(database, scope=scope), T, T + 9 * SECOND) == [T + 3 * SECOND, T + SECOND]
