@@ -52,6 +52,17 @@ class PlantTimes:
         """
         return SPANS[name](self, now_us)
 
+    def moment(self, text: str) -> int:
+        """A time as ISO 8601 writes it; without a zone it is the plant's. In microseconds.
+
+        Raises
+        ------
+        ValueError, OverflowError
+            If it is none.
+        """
+        read = datetime.fromisoformat(text)
+        return self._us(read if read.tzinfo is not None else read.replace(tzinfo=self.zone))
+
     def hour(self, now_us: int) -> Span:
         return now_us - HOUR_US, now_us
 

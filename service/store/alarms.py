@@ -136,6 +136,8 @@ class AlarmFilter:
     sort: str = "urgency"
     group: tuple[str, str] | None = None
     """``equipment``, ``model`` or the name of an attribute, and what it is, whole."""
+    raised_us: tuple[int, int] | None = None
+    """Raised last from then, inclusive, until then, exclusive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +247,17 @@ def _conditions(
         found = [sa.text("is_open")]
         if wanted.state is not None:
             found.append(state_of(now_us) == wanted.state.value)
+    return [*found, *having(database, wanted)]
+
+
+def having(database: Database, wanted: AlarmFilter) -> list[sa.ColumnElement[bool]]:
+    """What ``wanted`` asks of episodes besides their state."""
+    found: list[sa.ColumnElement[bool]] = []
     if wanted.model is not None:
         found.append(episodes.c.model == wanted.model)
+    if wanted.raised_us is not None:
+        since, until = (sa.literal(t, sa.BigInteger) for t in wanted.raised_us)
+        found += [episodes.c.raised_us >= since, episodes.c.raised_us < until]
     if wanted.group is not None:
         found.append(_is_of(database, *wanted.group))
     if wanted.search:

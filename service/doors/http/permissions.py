@@ -121,6 +121,7 @@ PAGES = {
     ("GET", "/reviews"): _AUDITS,
     ("GET", "/report"): _AUDITS,
     ("GET", "/report/table"): _AUDITS,
+    ("POST", "/report/common"): _AUDITS,
     ("GET", "/models"): _EVERYBODY,
     ("POST", "/models"): _KEEPS,
     ("GET", "/models/{model}"): _EVERYBODY,
@@ -145,6 +146,9 @@ PAGES = {
     ("POST", "/alarms/{id}/reviews"): _ACTS,
     ("POST", "/alarms/{id}/actions"): _ACTS,
     ("POST", "/alarms/actions"): _ACTS,
+    ("GET", "/remedies"): _ASKS,
+    ("POST", "/remedies"): _ASKS,
+    ("POST", "/remedies/flood"): _ASKS,
 }
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
 

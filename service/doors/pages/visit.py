@@ -16,6 +16,7 @@ from ifonly.service.doors.demonstration import Demonstration
 from ifonly.service.doors.http.context import AppState, application
 from ifonly.service.doors.pages.cookies import Cookies, new_token
 from ifonly.service.doors.pages.failures import Failures
+from ifonly.service.doors.pages.remedy_memory import RemedyMemory
 from ifonly.service.doors.pages.strangers import Strangers
 from ifonly.service.errors import Forbidden, Overloaded, ServiceError
 from ifonly.service.settings import Settings
@@ -69,6 +70,7 @@ class Pages:
     """With which one may sign in, beside keys."""
     failures: Failures
     strangers: Strangers
+    remedies: RemedyMemory
 
     def give(self, response: Response, token: str, request: Request) -> None:
         """Have the browser keep ``token``."""

@@ -17,6 +17,7 @@ from ifonly.service.errors import AlarmMoved, AlarmOver, UnknownRecord
 from ifonly.service.lifecycle import AlarmDeed, AlarmRules, AlarmState, Phase
 from ifonly.service.store import alarms, archive, erasure
 from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
+from ifonly.service.store.alarms_of_span import open_ones, raised_in, span_query
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode, Observation, episode_of
@@ -571,3 +572,35 @@ def test_times_of_raises_are_those_of_the_scope_the_newest_first(
     assert raised(database, T + SECOND, T + 3 * SECOND) == [T + k * SECOND for k in (3, 2, 1)]
     scope = Scope(models=("*",), attributes=(("line", ("b",)),))
     assert raised(replace(database, scope=scope), T, T + 9 * SECOND) == [T + 3 * SECOND, T + SECOND]
+
+
+def test_alarms_of_a_span_are_those_that_began_or_were_raised_last_within_it(
+    database: Database, journal: Journal
+) -> None:
+    # Mill k is raised at 10 k; Mill 1, which was not acknowledged, once more at 55.
+    for k in range(5):
+        written(journal, seen(f"Mill {k}", 10 * k, model="mill" if k else "saw"))
+    written(
+        journal, seen("Mill 1", 50, alarm=False, model="mill"), seen("Mill 1", 55, model="mill")
+    )
+
+    def found(since: float, until: float, most: int = 100, **wanted: Any) -> list[str]:
+        span = (T + round(since * SECOND), T + round(until * SECOND))
+        told = raised_in(database, AlarmFilter(**wanted), *span, most)
+        assert told.total >= len(told.episodes)
+        return [e.equipment for e in told.episodes]
+
+    assert found(0, 100) == ["Mill 1", "Mill 4", "Mill 3", "Mill 2", "Mill 0"]
+    assert found(10, 20) == ["Mill 1"]  # it began then
+    assert found(55, 56) == ["Mill 1"]  # and has returned
+    assert found(20, 30) == ["Mill 2"]
+    assert found(20, 20) == found(60, 90) == []
+    assert found(0, 100, most=2) == ["Mill 1", "Mill 4"]
+    assert found(0, 100, model="saw") == found(0, 100, search="mill 0") == ["Mill 0"]
+    assert found(0, 100, group=("equipment", "Mill 3")) == ["Mill 3"]
+    everything = raised_in(database, AlarmFilter(), T, T + 10**10, 1)
+    assert (everything.total, everything.models) == (5, {"saw": 1, "mill": 4})
+    still = open_ones(database, AlarmFilter(raised_us=(T, T + 21 * SECOND)), {}, T + 10**9, 1)
+    assert ([e.equipment for e in still.episodes], still.total) == (["Mill 2"], 2)
+    query = span_query(database, AlarmFilter(), T, T + 30 * SECOND)
+    assert "ix_episodes_raised" in plan(database, query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -16,6 +17,7 @@ from ifonly.service.doors.http.arguments import reads_query
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.pages.auditor import queue, record, report, search
 from ifonly.service.doors.pages.auditor.naming import badge
+from ifonly.service.doors.pages.common_changes import ask_common
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute, refusal
 from ifonly.service.doors.pages.visit import form_value, visit_of, whole
@@ -207,6 +209,18 @@ async def read_report(request: Request, state: Shared) -> Response:
         features=report.features(state.registry, filters.get("model"), tag),
         sheet=report.address(filters),
     )
+
+
+@router.post("/report/common")
+async def seek_common_change(request: Request, state: Shared, recording: Recording) -> Response:
+    """One change for the alarms of the report's period: asked as the API asks, and recorded; the
+    report then tells of it."""
+    form = {name: await form_value(request, name) for name in report.FIELDS}
+    filters = report.given(form, state.registry)
+    query = validation.read(wire_many.ReportQuery, filters)
+    model = state.registry.get(query.model)
+    await ask_common(request, state, recording, model, oversight.common_question(query))
+    return RedirectResponse(f"/report?{urlencode(filters)}#common", 303)
 
 
 @router.get("/report/table")

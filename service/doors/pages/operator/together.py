@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,8 @@ class ShownFlood:
     groups: int
     """Pieces of equipment."""
     since_us: int
+    mark: str
+    """Of which alarms are open: it changes whenever one is raised, returns or is over."""
     remedies: str
     """One change for all of it."""
 
@@ -101,6 +104,10 @@ class TogetherList:
     """By what they can be grouped: name and text."""
     groups: tuple[ShownGroup, ...]
     chosen: str
+    open: int
+    """Alarms in all groups."""
+    remedies: str
+    """One change for all of them."""
     seen: str
     """All that nobody has acknowledged, in groups and in the flood."""
     flood: ShownFlood | None
@@ -146,6 +153,8 @@ def together(
         tuple(_choices(alarms, by, registry, tag)),
         tuple(_line(group, by, chosen, most, kept, registry, tag) for group in found),
         chosen,
+        sum(len(group.alarms) for group in found),
+        "/remedies?" + urlencode({"span": "open", "search": wanted.search}),
         seen(every),
         _flood(database, rules, now, every),
         kept,
@@ -207,6 +216,18 @@ def running(database: Database, rules: FloodRules, now: int) -> Flood | None:
     return newest[0] if is_shown else None
 
 
+def flood_now(database: Database, registry: Registry, rules: FloodRules) -> ShownFlood | None:
+    """The flood that the list shows.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    now = now_us()
+    return _flood(database, rules, now, open_alarms(database, AlarmFilter(), ranks(registry), now))
+
+
 def _flood(
     database: Database, rules: FloodRules, now: int, alarms: Sequence[OpenAlarm]
 ) -> ShownFlood | None:
@@ -222,6 +243,7 @@ def _flood(
         sum(each.is_unacknowledged for each in of),
         len({each.equipment for each in of}),
         found.since_us,
+        mark_of(of),
         "/remedies?span=flood",
     )
 
@@ -234,6 +256,12 @@ def flooded(alarms: Sequence[OpenAlarm], flood: Flood) -> list[OpenAlarm]:
         for each in alarms
         if flood.since_us <= each.raised_us and (until is None or each.raised_us <= until)
     ]
+
+
+def mark_of(alarms: Sequence[OpenAlarm]) -> str:
+    """Changes whenever one more is raised, returns, or is over."""
+    said = "/".join(sorted(f"{each.id}:{each.returns}" for each in alarms))
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _line(
