@@ -112,7 +112,7 @@ def explain(
     >>> explain(problem, AboveFifty()).counterfactuals[0].actions
     (Action(column=0, factual=53.2, counterfactual=50.0, sufficient_range=(0.0, 50.0)),)
     """
-    terms = terms_of(problem) if terms is None else _agreed(problem, terms)
+    terms = terms_of(problem) if terms is None else agreed(problem, terms)
     meter = Meter(predictor, deadline, effort=effort)
     rounding = rounding_of(predictor)
     asking = Inquiry(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
@@ -166,7 +166,7 @@ def _asked(predictor: Predictor, meter: Meter, rows: Rows) -> Scores:
     return finite(predictor.score(rows), rows)
 
 
-def _agreed(problem: Problem, terms: Terms) -> Terms:
+def agreed(problem: Problem, terms: Terms) -> Terms:
     """``terms``, if the search was asked for the same.
 
     Raises

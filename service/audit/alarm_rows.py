@@ -1,123 +1,236 @@
-"""Alarms of a span as rows of one model: what one change is sought for."""
+"""The rows of alarms that were recorded, for a question about many of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ifonly.service.audit.alarms import ranks
-from ifonly.service.served.registry import Registry
-from ifonly.service.store import alarms_of_span as store
-from ifonly.service.store.alarms import AlarmFilter, records_of
-from ifonly.service.store.alarms_of_span import SpanAlarms
-from ifonly.service.store.chain import Payload, Record
-from ifonly.service.store.database import Database
-from ifonly.service.store.episodes import Episode
-from ifonly.service.store.kinds import RecordKind
+import sqlalchemy as sa
 
-Span = tuple[int, int]
+from ifonly.service.audit.drafts import ALARM
+from ifonly.service.audit.records import time_of
+from ifonly.service.errors import (
+    ErasedRecord,
+    Fault,
+    InvalidRequest,
+    Path,
+    RequestPart,
+    UnknownRecord,
+)
+from ifonly.service.served.registry import ServedModel
+from ifonly.service.store import archive
+from ifonly.service.store.chain import DAY_US, Payload, Record, now_us
+from ifonly.service.store.database import Database
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.tables import episodes, records
+from ifonly.service.store.visibility import episodes_within
+from ifonly.service.wire import common as wire
+from ifonly.service.wire.requests import MAX_INSTANCES
+
+KINDS = (RecordKind.PREDICTION, RecordKind.EXPLANATION)
+MOST_LOOKED_AT = 20_000
+"""Records, after which nobody looks for more."""
+PIECE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
-    """The reading of one alarm."""
+    """One row, and the record that it is of."""
 
-    episode: Episode
     record: str
-    """Of the reading, and which of its rows."""
-    row: int
     instance: Mapping[str, Any]
-
-    @property
-    def path(self) -> str:
-        """Of its page."""
-        return f"/alarms/{self.record}" + (f"?row={self.row}" if self.row else "")
+    attributes: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmRows:
-    """Rows of one model."""
-
-    model: str
-    rows: tuple[AlarmRow, ...]
-    total: int
-    """Alarms of that model that are wanted; more than rows where some are left out."""
-    unreadable: int
-    """Of those that were looked at: erased, or not what was recorded."""
-    models: Mapping[str, int]
-    """Alarms by model, of all that are wanted."""
-
-
-def alarm_rows(
-    database: Database,
-    registry: Registry,
-    wanted: AlarmFilter,
-    span: Span | None,
-    now_us: int,
-    most: int,
-) -> AlarmRows | None:
-    """Of the model that ``wanted`` names, else of the one with the most alarms; None: there are
-    none. ``span``: raised within it, each with the reading that raised it; None: open, each with
-    its newest reading that called for an alarm.
+def with_rows(
+    database: Database, model: ServedModel, request: wire.CommonRequest
+) -> wire.CommonRequest:
+    """``request`` with its rows as ``instances``: what is answered, and recorded, so that it can be
+    asked again when the records are gone.
 
     Raises
     ------
+    InvalidRequest
+        If a record is unknown, erased, of another model or no prediction; if there is no row; or
+        if records and rows are both given.
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    found = _found(database, registry, wanted, span, now_us, most)
-    models = found.models
-    if not models:
-        return None
-    model = wanted.model or max(sorted(models), key=lambda name: models[name])
-    if wanted.model is None and len(models) > 1:
-        of_it = replace(wanted, model=model)
-        found = replace(_found(database, registry, of_it, span, now_us, most), models=models)
-    told = [(e, *_reading(e, span)) for e in found.episodes]
-    kept = records_of(database, {record for _, record, _ in told})
-    rows = []
-    for episode, record, number in told:
-        reading, payload = kept.get(record, (None, None))
-        read = _instance(reading, payload, number)
-        if read is not None:
-            rows.append(AlarmRow(episode, record, *read))
-    unreadable = len(told) - len(rows)
-    return AlarmRows(model, tuple(rows), models.get(model, 0), unreadable, models)
+    if request.instances is not None:
+        if request.records is not None:
+            problem = "records are given beside instances: say one of them"
+            raise _refused(("records",), problem, len(request.records))
+        return request
+    if request.records is not None:
+        rows = list(_of_records(database, model, request.records))
+    else:
+        assert request.recorded is not None
+        rows = _of_time(database, model, request.recorded)
+    if not rows:
+        name = "records" if request.recorded is None else "recorded"
+        raise _refused((name,), f"{name}: there is no alarm of {model.name} among them", None)
+    if len(rows) > MAX_INSTANCES:
+        problem = f"records have {len(rows)} rows, above {MAX_INSTANCES}"
+        raise _refused(("records",), problem, len(rows), MAX_INSTANCES)
+    given = request.model_dump(by_alias=True, exclude_unset=True, exclude={"recorded", "records"})
+    told = {"instances": [row.instance for row in rows], "records": [row.record for row in rows]}
+    return wire.CommonRequest.model_validate(given | told)
 
 
-def _found(
-    database: Database,
-    registry: Registry,
-    wanted: AlarmFilter,
-    span: Span | None,
-    now_us: int,
-    most: int,
-) -> SpanAlarms:
-    if span is None:
-        return store.open_ones(database, wanted, ranks(registry), now_us, most)
-    return store.raised_in(database, wanted, *span, most)
+def _refused(path: Path, problem: str, value: object, limit: object = None) -> InvalidRequest:
+    return InvalidRequest(RequestPart.REQUEST, [Fault(path, problem, value, limit=limit)])
 
 
-def _reading(episode: Episode, span: Span | None) -> tuple[str, int | None]:
-    """Record and row; None: the row of it that is most likely an alarm."""
-    if span is None or episode.record == episode.id:
-        return episode.record, episode.row
-    return episode.id, None
+# --- by their ids ---------------------------------------------------------------------------------
 
 
-def _instance(
-    record: Record | None, payload: Payload | None, number: int | None
-) -> tuple[int, Mapping[str, Any]] | None:
-    if record is None or payload is None:
-        return None
+def _of_records(
+    database: Database, model: ServedModel, identities: Sequence[str]
+) -> Iterator[AlarmRow]:
+    faults: list[Fault] = []
+    found: list[AlarmRow] = []
+    for i, identity in enumerate(dict.fromkeys(identities)):
+        try:
+            record, payload = archive.get(database, identity)
+            problem = _problem(record, payload, model)
+            if not problem:
+                assert payload is not None
+                found += alarm_rows(record, payload, model)
+        except (UnknownRecord, ErasedRecord) as error:
+            problem = str(error)
+        if problem:
+            faults.append(Fault(("records", i), f"records[{i}]: {problem}", identity))
+    if faults:
+        raise InvalidRequest(RequestPart.REQUEST, faults)
+    yield from found
+
+
+def _problem(record: Record, payload: Payload | None, model: ServedModel) -> str:
+    facts = record.facts
+    if facts.kind not in KINDS:
+        return f"record {facts.id} is of kind {facts.kind}, no prediction or explanation"
+    if facts.model != model.name:
+        return f"record {facts.id} is of the model {facts.model}, not of {model.name}"
+    return "" if payload is not None else str(ErasedRecord(facts.id))
+
+
+def alarm_rows(record: Record, payload: Payload, model: ServedModel) -> list[AlarmRow]:
+    """Of a record of one row that row; of more rows those that were decided as an alarm."""
     kept = json.loads(payload.content)
-    asked, answer = kept["request"], kept["answer"]
+    asked, answer, identity = kept["request"], kept["answer"], record.facts.id
+    said = asked.get("attributes", {})
     if record.facts.kind is RecordKind.EXPLANATION:
-        return 0, asked["instance"]
+        return [AlarmRow(identity, asked["instance"], said)]
     rows = asked.get("instances") or [asked["instance"]]
-    if number is None:
-        said = answer["predictions"]
-        number = max(range(len(rows)), key=lambda k: said[k].get("probability") or 0.0)
-    return (number, rows[number]) if number < len(rows) else None
+    desired = model.decision.desired
+    wanted = None if desired is None else model.decision.class_names[desired]
+    pairs = zip(rows, answer["predictions"], strict=True)
+    return [
+        AlarmRow(identity, row, said)
+        for row, told in pairs
+        if len(rows) == 1 or wanted is None or told.get("class") != wanted
+    ]
+
+
+# --- by their time --------------------------------------------------------------------------------
+
+
+def _of_time(database: Database, model: ServedModel, asked: wire.RecordedRows) -> list[AlarmRow]:
+    """Of equipment one row an alarm: that which raised it. Where none says which equipment it is
+    of, every recorded alarm, and rows that are the same in all they say once."""
+    until = time_of("until", asked.until)
+    until = now_us() if until is None else until
+    since = time_of("since", asked.since)
+    since = until - DAY_US if since is None else since
+    if since >= until:
+        problem = f"recorded.since is {asked.since}, not before recorded.until"
+        raise _refused(("recorded", "since"), problem, asked.since, asked.until)
+    raised = _raised(database, model, since, until, asked)
+    return raised or _recorded(database, model, since, until, asked)
+
+
+def _raised(
+    database: Database, model: ServedModel, since: int, until: int, asked: wire.RecordedRows
+) -> list[AlarmRow]:
+    chosen = sa.select(episodes.c.id, episodes.c.attributes).where(
+        sa.text("raised_us IS NOT NULL"),
+        episodes.c.raised_us >= since,
+        episodes.c.raised_us < until,
+        episodes.c.model == model.name,
+    )
+    chosen = chosen.order_by(episodes.c.raised_us.desc(), episodes.c.id).limit(MOST_LOOKED_AT)
+    with database.reading() as connection:
+        rows = connection.execute(episodes_within(database, chosen)).all()
+    found: list[AlarmRow] = []
+    for row in rows:
+        if not _has(_said(row.attributes), asked.attributes):
+            continue
+        try:
+            record, payload = archive.get(database, row.id)
+        except UnknownRecord:
+            continue
+        if payload is not None and not _problem(record, payload, model):
+            # One row an alarm: that which raised it, the first of its record.
+            found += alarm_rows(record, payload, model)[:1]
+        if len(found) == asked.most:
+            break
+    return found
+
+
+def _recorded(
+    database: Database, model: ServedModel, since: int, until: int, asked: wire.RecordedRows
+) -> list[AlarmRow]:
+    found: dict[str, AlarmRow] = {}
+    for kind in KINDS:
+        for record, payload in _alarms(database, model, kind, since, until):
+            for row in alarm_rows(record, payload, model):
+                if _has(row.attributes, asked.attributes):
+                    same = json.dumps([row.instance, row.attributes], sort_keys=True)
+                    found.setdefault(same, row)
+            if len(found) >= asked.most:
+                break
+    return list(found.values())[: asked.most]
+
+
+def _alarms(
+    database: Database, model: ServedModel, kind: RecordKind, since: int, until: int
+) -> Iterator[tuple[Record, Payload]]:
+    """Records of alarms, the newest first."""
+    chosen = archive.whole().where(
+        records.c.kind == kind.value,
+        records.c.model == model.name,
+        records.c.time_us >= since,
+        records.c.time_us < until,
+        # An explanation of a record that is there tells of the same reading.
+        records.c.about.is_(None),
+    )
+    is_alarm = records.c.status == ALARM
+    chosen = chosen.where(
+        is_alarm if kind is RecordKind.PREDICTION else records.c.status != "already_target"
+    )
+    cursor: str | None = None
+    for _ in range(MOST_LOOKED_AT // PIECE):
+        rows, cursor = archive.read_page(
+            database, archive.newest_first(chosen, cursor, PIECE), PIECE
+        )
+        for row in rows:
+            payload = payload_of(row)
+            if payload is not None:
+                yield record_of(row), payload
+        if cursor is None:
+            return
+
+
+def _said(text: str) -> Mapping[str, str]:
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _has(said: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return all(said.get(name) == value for name, value in wanted.items())

@@ -10,6 +10,7 @@ from typing import Any
 
 from ifonly.service.ask import answering
 from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.common import common_remedies
 from ifonly.service.ask.confirm import ALONE
 from ifonly.service.ask.problems import pointer
 from ifonly.service.audit.recheck import Recheck, asked_model, recheck
@@ -20,6 +21,7 @@ from ifonly.service.store import archive
 from ifonly.service.store.chain import IntegrityFinding, Payload, Record
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import common as common_wire
 from ifonly.service.wire import requests
 from ifonly.service.wire.base import Wire
 
@@ -142,6 +144,11 @@ def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
             # the answer, and gets all the time there is.
             budget = Budget(given, really_ms=MAX_DEADLINE_MS)
             return answering.explanation(model, request, budget, confirming=ALONE)
+        case RecordKind.COMMON:
+            asked_of = common_wire.CommonRequest.model_validate(asked)
+            given = int(kept["answer"]["work"]["deadline_ms"])
+            budget = Budget(given, really_ms=MAX_DEADLINE_MS)
+            return common_remedies(model, asked_of, budget)
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
 

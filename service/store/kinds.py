@@ -23,6 +23,7 @@ class RecordKind(StrEnum):
     PREDICTION = "prediction"
     WHAT_IF = "what_if"
     EXPLANATION = "explanation"
+    COMMON = "common"
     REFUSAL = "refusal"
     FAILURE = "failure"
     REVIEW = "review"
@@ -60,6 +61,10 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.EXPLANATION: KindOfRecord(
         "an answer; its status is the claim",
         _each("optimal", "feasible", "infeasible", "unknown", "abstained", "already_target"),
+    ),
+    RecordKind.COMMON: KindOfRecord(
+        "one change for many alarms; its status is the claim",
+        _each("optimal", "feasible", "infeasible", "unknown", "already_target"),
     ),
     RecordKind.REFUSAL: KindOfRecord(
         "a question that was refused; its status is the kind of problem"

@@ -102,7 +102,7 @@ def waiting(plant: Service) -> Counter[str]:
     found: Counter[str] = Counter()
     with plant.client() as api:
         for number in range(1, 7):
-            query = {"state": "active_unacknowledged", "limit": 100, "page": number}
+            query: dict[str, Any] = {"state": "active_unacknowledged", "limit": 100, "page": number}
             listed = api.get("/api/v1/alarms", params=query).json()["alarms"]
             found.update(alarm["equipment"] for alarm in listed)
     return found

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from ifonly.explainers.wording import LANGUAGES
+from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.service.settings import Settings
 from ifonly.service.words.catalogue import say
 from tests.integration.conftest import serving
@@ -139,7 +139,7 @@ def test_groups_are_of_whatever_is_said_of_equipment(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_flood_is_told_and_acknowledged_whole(api: httpx.Client, language: str) -> None:
+def test_a_flood_is_told_and_acknowledged_whole(api: httpx.Client, language: Language) -> None:
     of = [predicted(api, f"Press {language} {k}") for k in range(7)]
     api.cookies.set("ifonly_language", language)
     page = api.get("/alarms").text

@@ -89,8 +89,8 @@ def test_the_question_is_in_the_address(pages: httpx.Client) -> None:
         "until=99999-01-01",
         "span=custom&since=0001-01-01T00:00:00%2B23:00",
     ):
-        page = pages.get(f"/remedies?{wrong}")
-        assert (page.status_code, 'role="alert"' in page.text) == (200, True), wrong
+        reply = pages.get(f"/remedies?{wrong}")
+        assert (reply.status_code, 'role="alert"' in reply.text) == (200, True), wrong
     odd = "span=x&levers=99&change=x&show=-1&by=%22&group=%27%3B--&model=%00"
     assert pages.get(f"/remedies?{odd}").status_code in (200, 422)
 

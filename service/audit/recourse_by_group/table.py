@@ -40,11 +40,11 @@ def rows(report: RecourseReport, language: str) -> Iterator[Row]:
         yield "lever", lever.feature, measure, change, None, None, None, lever.use.count
     for blocker in report.blockers:
         yield from _share("rule", blocker.text.get(language, blocker.key), "blocks", blocker.blocks)
-    for change in report.common:
-        name = (change.text or {}).get(language, change.id)
-        yield from _share("one change for many", name, "cleared", change.coverage)
-        most, is_most = change.bound, int(change.is_most)
-        yield "one change for many", name, "cleared at most", most, None, None, most, change.alarms
+    for each in report.common:
+        name = (each.text or {}).get(language, each.id)
+        yield from _share("one change for many", name, "cleared", each.coverage)
+        most, is_most = each.bound, int(each.is_most)
+        yield "one change for many", name, "cleared at most", most, None, None, most, each.alarms
         yield "one change for many", name, "proven the most", is_most, None, None, is_most, 1
     for name in (f.name for f in fields(report.verdicts)):
         count = getattr(report.verdicts, name)

@@ -52,6 +52,7 @@ ALLOWED = {
     ("POST", "/api/v1/models/{model}/what-if"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations/bulk"): _ASKS,
+    ("POST", "/api/v1/models/{model}/common-remedies"): _ASKS,
     ("POST", "/"): _SENDS,
     ("POST", "/api/v1/events"): _SENDS,
     ("GET", "/api/v1/events/dead-letters"): _KEEPS,

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.common import common_remedies
+from ifonly.service.audit.alarm_rows import with_rows
 from ifonly.service.audit.recorder import Recorded
 from ifonly.service.doors.http.context import AppState, Recording
 from ifonly.service.doors.pages.asking import ask
@@ -34,6 +35,9 @@ async def ask_common(
         As the API's route of this question.
     """
     question = validation.read(CommonRequest, body)
+    if question.instances is None:
+        look = partial(with_rows, state.store.database, model, question)
+        question = await state.readers.run(look)
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)
     work = partial(common_remedies, model, question, budget, state.watch)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ifonly.service.audit.alarm_rows import AlarmRow
+from ifonly.service.audit.alarm_readings import AlarmReading
 from ifonly.service.served.registry import ServedModel
 
 MOST = 64
@@ -24,7 +24,7 @@ class FoundRemedy:
 
     reply: Mapping[str, Any]
     """As the API replies it."""
-    rows: tuple[AlarmRow, ...]
+    rows: tuple[AlarmReading, ...]
     model: ServedModel
     """That was asked."""
     time_us: int
@@ -74,7 +74,7 @@ class RemedyMemory:
         return self._under_way.setdefault(key, asyncio.Lock())
 
 
-def key_of(model: ServedModel, body: Mapping[str, Any], rows: tuple[AlarmRow, ...]) -> Hashable:
+def key_of(model: ServedModel, body: Mapping[str, Any], rows: tuple[AlarmReading, ...]) -> Hashable:
     """What must be the same for an answer to be: the model with its documents, the question, and
     each alarm's reading."""
     deployed = model.deployed

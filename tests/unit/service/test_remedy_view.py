@@ -11,7 +11,7 @@ import pytest
 
 from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.models.schema import Category, Feature, Kind, Schema
-from ifonly.service.audit.alarm_rows import AlarmRow
+from ifonly.service.audit.alarm_readings import AlarmReading
 from ifonly.service.doors.pages.operator.remedy_view import remedy_view, settings_in_words
 from ifonly.service.doors.pages.remedy_memory import MOST, FoundRemedy, RemedyMemory
 from ifonly.service.doors.pages.scales import round_up
@@ -39,7 +39,7 @@ def by(delta: float) -> dict[str, Any]:
 TO = {"feature": "coolant", "kind": "absolute", "to": 18, "unit": "°C"}
 GRADE = {"feature": "grade", "kind": "absolute", "to": "H", "unit": ""}
 ROWS = tuple(
-    AlarmRow(
+    AlarmReading(
         Episode(
             f"e{k}", "c", "m", "1", f"Mill {k % 2}",
             f'{{"equipment": "Mill {k % 2}", "spindle": "{k}"}}',

@@ -32,7 +32,7 @@ Said = Mapping[str, Any]
 
 EFFORT = ("/work/", "/provenance/engine")
 """Members that tell how the answer was found."""
-REPLAYS = (RecordKind.PREDICTION, RecordKind.WHAT_IF, RecordKind.EXPLANATION)
+REPLAYS = (RecordKind.PREDICTION, RecordKind.WHAT_IF, RecordKind.EXPLANATION, RecordKind.COMMON)
 HOW = ("engine", "engine_version", "seed", "languages", "latency_us", "role", "request_id")
 DIGESTS = ("model_sha256", "spec_sha256", "causal_sha256")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -188,9 +189,14 @@ async def list_queue(request: Request, state: Shared, cursor: Cursor = None) -> 
 @reads_query(*report.FIELDS)
 async def read_report(request: Request, state: Shared) -> Response:
     """Recourse over a period, by group."""
+    return await _report(request, state, report.given(request.query_params, state.registry))
+
+
+async def _report(
+    request: Request, state: AppState, filters: Mapping[str, str], problem: str = ""
+) -> Response:
     tag = visit_of(request).language
-    filters = report.given(request.query_params, state.registry)
-    told, problem = None, ""
+    told = None
     if "model" in filters:
         try:
             query = validation.read(wire_many.ReportQuery, filters)
@@ -202,6 +208,7 @@ async def read_report(request: Request, state: Shared) -> Response:
     return page(
         request,
         "auditor/report.html",
+        status=422 if problem and request.method == "POST" else 200,
         told=told,
         problem=problem,
         filters=search.form(filters, report.FIELDS),
@@ -217,9 +224,12 @@ async def seek_common_change(request: Request, state: Shared, recording: Recordi
     report then tells of it."""
     form = {name: await form_value(request, name) for name in report.FIELDS}
     filters = report.given(form, state.registry)
-    query = validation.read(wire_many.ReportQuery, filters)
-    model = state.registry.get(query.model)
-    await ask_common(request, state, recording, model, oversight.common_question(query))
+    try:
+        query = validation.read(wire_many.ReportQuery, filters)
+        model = state.registry.get(query.model)
+        await ask_common(request, state, recording, model, oversight.common_question(query))
+    except InvalidRequest as error:
+        return await _report(request, state, filters, str(error))
     return RedirectResponse(f"/report?{urlencode(filters)}#common", 303)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ifonly.explainers.wording import LANGUAGES
-from ifonly.service.audit.alarm_rows import AlarmRow, AlarmRows, alarm_rows
+from ifonly.service.audit.alarm_readings import AlarmReading, AlarmReadings, alarm_readings
 from ifonly.service.doors.pages.operator.together import running
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.floods import FloodRules
@@ -61,7 +61,7 @@ class RemedyQuestion:
         """Where the same is asked of all groups."""
         return replace(self, by="", group="").address
 
-    def body(self, rows: AlarmRows) -> dict[str, Any]:
+    def body(self, rows: AlarmReadings) -> dict[str, Any]:
         """As the API is asked."""
         return {
             "instances": [dict(row.instance) for row in rows.rows],
@@ -95,7 +95,7 @@ def asked(query: Mapping[str, str]) -> RemedyQuestion:
 class Wanted:
     """The alarms that a question is about."""
 
-    found: AlarmRows | None
+    found: AlarmReadings | None
     """None: there are none."""
     span: tuple[str, str] | None
     """From when until when; None: what is open."""
@@ -103,7 +103,7 @@ class Wanted:
     """What is wrong with the question."""
 
     @property
-    def rows(self) -> tuple[AlarmRow, ...]:
+    def rows(self) -> tuple[AlarmReading, ...]:
         return () if self.found is None else self.found.rows
 
 
@@ -127,13 +127,13 @@ def wanted(
     group = (question.by, question.group) if question.by and question.group else None
     named = AlarmFilter(None, question.model or None, question.search, group=group)
     if question.span != FLOOD:
-        found = alarm_rows(database, registry, named, span, now_us, MOST_ROWS)
+        found = alarm_readings(database, registry, named, span, now_us, MOST_ROWS)
     elif span is None:
         found = None
     else:
         # Of the flood what is open: what somebody can still do something about.
         named = replace(named, raised_us=(span[0], span[1] + 1))
-        found = alarm_rows(database, registry, named, None, now_us, MOST_ROWS)
+        found = alarm_readings(database, registry, named, None, now_us, MOST_ROWS)
     return Wanted(found, None if span is None else (timestamp(span[0]), timestamp(span[1])))
 
 

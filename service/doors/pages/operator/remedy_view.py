@@ -12,7 +12,7 @@ from ifonly.explainers.wording.gauges import Gauge, quantity
 from ifonly.explainers.wording.numerals import count, decimal, figure, percentage
 from ifonly.explainers.wording.units import Unit
 from ifonly.models.schema import Feature
-from ifonly.service.audit.alarm_rows import AlarmRow
+from ifonly.service.audit.alarm_readings import AlarmReading
 from ifonly.service.doors.pages.operator.plane_drawing import Tick
 from ifonly.service.doors.pages.scales import round_up
 from ifonly.service.served.registry import ServedModel
@@ -125,7 +125,7 @@ class RemedyView:
 
 def remedy_view(
     reply: Json,
-    rows: Sequence[AlarmRow],
+    rows: Sequence[AlarmReading],
     model: ServedModel,
     tag: Language,
     show: int | None = None,
@@ -228,7 +228,7 @@ def _headlines(lines: Sequence[RemedyLine]) -> Iterator[RemedyLine]:
             yield best
 
 
-def _machines(point: Json, rows: Sequence[AlarmRow]) -> Iterator[MachineLine]:
+def _machines(point: Json, rows: Sequence[AlarmReading]) -> Iterator[MachineLine]:
     cleared = Counter(rows[k].episode.equipment for k in point["cleared"])
     left = Counter(rows[each["row"]].episode.equipment for each in point["uncleared"])
     total = cleared + left
@@ -236,7 +236,7 @@ def _machines(point: Json, rows: Sequence[AlarmRow]) -> Iterator[MachineLine]:
         yield MachineLine(name, cleared[name], number)
 
 
-def _listed(row: AlarmRow, why: str) -> ListedAlarm:
+def _listed(row: AlarmReading, why: str) -> ListedAlarm:
     said = row.episode.said
     others = [value for value in said.values() if value != row.episode.equipment]
     return ListedAlarm(" · ".join((row.episode.equipment, *others)), row.path, why)

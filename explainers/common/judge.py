@@ -1,0 +1,179 @@
+"""Which alarms one common change clears: by the problems' definitions and the deployed model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ifonly.explainers.common.boxes import Alarms, LeverSet, Positions, runs
+from ifonly.explainers.common.levers import Ints
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.remedy import Uncleared
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.trees.reach import Reach
+from ifonly.explainers.space import Mask
+from ifonly.models.predictor import Rows, Scores
+
+FIRST_BLOCK, SECOND_BLOCK = 8, 16
+"""Alarms that are asked about first: one that fails may be enough to rule a change out."""
+CLEARED, NOT_SETTABLE, NOT_ALLOWED, STILL_ALARM, NOT_ROBUST, NOT_CERTAIN = range(6)
+WHY = {
+    NOT_SETTABLE: Uncleared.NOT_SETTABLE,
+    NOT_ALLOWED: Uncleared.NOT_ALLOWED,
+    STILL_ALARM: Uncleared.STILL_ALARM,
+    NOT_ROBUST: Uncleared.NOT_ROBUST,
+    NOT_CERTAIN: Uncleared.NOT_CERTAIN,
+}
+
+
+@dataclass(eq=False)
+class Judge:
+    """Decides; remembers only which alarms failed of late, to ask about those first."""
+
+    alarms: Alarms
+    meter: Meter
+    reach: Reach | None
+    n_outputs: int
+    """Scores of a row."""
+    failed: Ints = field(init=False)
+    """``(n_alarms,)`` the greater, the later an alarm failed."""
+    clock: int = 0
+    asked: int = 0
+    """Changes that were decided alarm by alarm."""
+
+    def __post_init__(self) -> None:
+        self.failed = np.zeros(len(self.alarms), dtype=np.int64)
+        if self.reach is None and self.alarms.first.survives is not None:
+            key = self.alarms.first.survives.origin.key
+            raise NotEligible("common", f"nothing of this model proves {key} over the box")
+
+    def verdicts(self, levers: LeverSet, at: Positions, alarms: Ints) -> Ints:
+        """What changes, ``(m, n_levers)``, do to alarms, ``(m,)``: :data:`CLEARED`, or the first
+        reason why not.
+
+        Raises
+        ------
+        DeadlineReached
+            Before the model is asked once the time is up.
+        NotFinite
+            If a score is no number.
+        """
+        # All of an alarm together: its own problem is asked once for them.
+        order = np.argsort(alarms, kind="stable")
+        found = np.empty(len(alarms), dtype=np.int64)
+        found[order] = self._verdicts(levers, at[order], alarms[order])
+        return found
+
+    def _verdicts(self, levers: LeverSet, at: Positions, alarms: Ints) -> Ints:
+        found = np.full(len(alarms), NOT_SETTABLE, dtype=np.int64)
+        left = np.flatnonzero(levers.settable(alarms, at))
+        actions = levers.actions(alarms, at)
+        rows = actions.copy()
+        rows[left] = levers.rows(alarms[left], actions[left])
+        found[left] = CLEARED
+        for why, demand in (
+            (NOT_ALLOWED, self._allowed),
+            (STILL_ALARM, self._met),
+            (NOT_ROBUST, self._survive),
+            (NOT_CERTAIN, self._sure),
+        ):
+            # Each is dearer than the one before, and asked only of what is left.
+            if len(left):
+                holds = demand(alarms[left], actions[left], rows[left])
+                found[left[~holds]] = why
+                left = left[holds]
+        return found
+
+    def fail_some(
+        self, levers: Sequence[LeverSet], at: Sequence[Positions], alarms: Sequence[Ints]
+    ) -> list[Ints]:
+        """Of each of several changes, those of its alarms that are left once the few that failed
+        last were asked about; all at once."""
+        tried = [own[np.argsort(-self.failed[own], kind="stable")[:FIRST_BLOCK]] for own in alarms]
+        lost: list[Ints] = [np.empty(0, dtype=np.int64)] * len(alarms)
+        for each in dict.fromkeys(levers):
+            some = [k for k, own in enumerate(levers) if own is each]
+            sizes = [len(tried[k]) for k in some]
+            asked = np.concatenate([tried[k] for k in some])
+            where = np.repeat(np.stack([at[k] for k in some]), sizes, axis=0)
+            fails = self.verdicts(each, where, asked) != CLEARED
+            for k, own in zip(some, np.split(fails, np.cumsum(sizes)[:-1]), strict=True):
+                lost[k] = tried[k][own]
+        self.clock += 1
+        for own in lost:
+            self.failed[own] = self.clock
+        return [np.setdiff1d(own, gone) for own, gone in zip(alarms, lost, strict=True)]
+
+    def cleared(
+        self, levers: LeverSet, at: Positions, alarms: Ints, least: int
+    ) -> tuple[Ints, bool]:
+        """Those of ``alarms`` that one change clears, and True; or, as soon as they are known to be
+        fewer than ``least``, those that are not known to fail, and False."""
+        self.asked += 1
+        order = np.argsort(-self.failed[alarms], kind="stable")
+        kept = np.ones(len(alarms), dtype=np.bool_)
+        start, block = 0, SECOND_BLOCK
+        while start < len(order):
+            if kept.sum() < least:
+                return np.asarray(alarms[kept]), False
+            some = order[start : start + block]
+            where = np.repeat(at[None, :], len(some), axis=0)
+            fails = self.verdicts(levers, where, alarms[some]) != CLEARED
+            kept[some[fails]] = False
+            self.clock += 1
+            self.failed[alarms[some[fails]]] = self.clock
+            start, block = start + block, 2 * block
+        return np.asarray(alarms[kept]), True
+
+    # --- one demand after the other ---------------------------------------------------------
+
+    def _allowed(self, alarms: Ints, actions: Rows, rows: Rows) -> Mask:
+        found = np.empty(len(alarms), dtype=np.bool_)
+        for first, last in runs(alarms):
+            problem = self.alarms.problems[alarms[first]]
+            found[first:last] = problem.allowed(actions[first:last], rows[first:last])
+        return found
+
+    def _met(self, alarms: Ints, actions: Rows, rows: Rows) -> Mask:
+        return self.alarms.first.target.met(self.meter.score(rows))
+
+    def _survive(self, alarms: Ints, actions: Rows, rows: Rows) -> Mask:
+        survives = self.alarms.first.survives
+        if survives is None:
+            return np.ones(len(alarms), dtype=np.bool_)
+        assert self.reach is not None
+        # Most rows are so far inside that all readings are, or are lost in a corner at once.
+        found, is_known = self.reach.survive(rows, survives.tolerances)
+        for k in np.flatnonzero(~is_known).tolist():
+            self.meter.check()
+            problem = self.alarms.problems[alarms[k]]
+            found[k] = self.reach.survives(problem, rows[k : k + 1])[0]
+        return found
+
+    def _sure(self, alarms: Ints, actions: Rows, rows: Rows) -> Mask:
+        """Which are sure enough, where something follows; the model is asked once for all of their
+        plausible versions."""
+        if self.alarms.first.consequences is None:
+            return np.ones(len(alarms), dtype=np.bool_)
+        asked: list[Rows] = []
+
+        def collect(versions: Rows) -> Scores:
+            asked.append(versions.copy())
+            return np.zeros((len(versions), self.n_outputs))
+
+        # Twice: the first time only to learn which rows the model is asked about.
+        found = self._trusted(alarms, actions, collect)
+        if not asked:
+            return found
+        scores = self.meter.score(np.concatenate(asked))
+        told = iter(np.split(scores, np.cumsum([len(rows) for rows in asked])[:-1]))
+        return self._trusted(alarms, actions, lambda versions: next(told))
+
+    def _trusted(self, alarms: Ints, actions: Rows, score: Callable[[Rows], Scores]) -> Mask:
+        found = np.empty(len(alarms), dtype=np.bool_)
+        for first, last in runs(alarms):
+            problem = self.alarms.problems[alarms[first]]
+            found[first:last] = problem.trust(actions[first:last], score).holds
+        return found
