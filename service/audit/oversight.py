@@ -43,6 +43,7 @@ MAX_CASES = 50_000
 
 MOST_ALARMS = 500
 """For which one change is sought: the newest of more."""
+COMMON_SECONDS = 10
 MOST_COMMON = 50
 """Common changes that a report tells of."""
 
@@ -91,7 +92,11 @@ def common_question(query: wire.ReportQuery) -> dict[str, Any]:
     """
     since, until = period(query)
     recorded = {"since": timestamp(since), "until": timestamp(until), "most": MOST_ALARMS}
-    return {"recorded": recorded, "languages": list(LANGUAGES)}
+    return {
+        "recorded": recorded,
+        "languages": list(LANGUAGES),
+        "deadline_ms": 1_000 * COMMON_SECONDS,
+    }
 
 
 def as_csv(database: Database, registry: Registry, query: wire.ReportQuery) -> bytes:

@@ -62,7 +62,7 @@ def point(settings: list[Any], cleared: list[int], cost: float, status: str, **o
 ONE = [point([by(-3.0)], [0, 1], 0.4, "optimal"), point([by(-6.5)], [0, 1, 2], 0.9, "optimal")]
 TWO = [ONE[0], point([by(-2.0), TO], [0, 1, 2, 4], 1.3, "feasible", low=1.1)]
 REPLY: dict[str, Any] = {
-    "id": "x", "status": "feasible", "alarms": 5, "bound": 5, "text": {},
+    "id": "x", "status": "feasible", "alarms": 5, "bound": 5, "text": {}, "deadline_hit": True,
     "left_out": [{"row": 5, "why": "already_target"}],
     "curves": [{"max_levers": 1, "points": ONE}, {"max_levers": 2, "points": TWO}],
 }  # fmt: skip

@@ -23,6 +23,7 @@ from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
 from ifonly.service.doors.pages.operator import episodes, together
 from ifonly.service.doors.pages.operator.listing import listed
 from ifonly.service.doors.pages.operator.remedies import brief_of
+from ifonly.service.doors.pages.operator.remedy_question import RemedyQuestion
 from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.visit import form_value, is_still, local, visit_of, whole, without
@@ -83,6 +84,7 @@ async def list_alarms(
         others=found[1],
         equipment=equipment,
         groups=groups,
+        flood_seconds=RemedyQuestion().seconds,
         flood_remedy=brief_of(request, state, groups.flood),
         shown_groups=together.SHOWN,
         done_together=together.told(done, left, tag),

@@ -88,6 +88,7 @@ async def find_for_flood(request: Request, state: Shared, recording: Recording) 
         request,
         "operator/flood_remedy.html",
         flood=shown,
+        flood_seconds=question.seconds,
         remedy=None if remedy is None else brief(remedy, shown, tag),
     )
 

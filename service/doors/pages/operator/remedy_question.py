@@ -21,11 +21,14 @@ from ifonly.service.store.database import Database
 MOST_ROWS = 500
 """Alarms that one change is sought for: the most urgent, or the newest, of more."""
 MOST_LEVERS = 3
+SECONDS = (10, 60)
+"""Of search; longer where somebody asks for it."""
 CHANGES = ("relative", "absolute", "either")
 OPEN, FLOOD, CUSTOM = "open", "flood", "custom"
 SPAN_NAMES = (OPEN, FLOOD, *SPANS, CUSTOM)
 FIELDS = (
-    *("span", "since", "until", "model", "by", "group", "search", "levers", "change", "show"),
+    *("span", "since", "until", "model", "by", "group", "search", "levers", "change"),
+    *("seconds", "show"),
 )
 LATEST_US = 253_402_300_800_000_000
 """The year 10000: no time after it can be written."""
@@ -46,6 +49,7 @@ class RemedyQuestion:
     levers: int = 2
     """At most."""
     change: str = CHANGES[0]
+    seconds: int = SECONDS[0]
 
     @property
     def address(self) -> str:
@@ -54,7 +58,13 @@ class RemedyQuestion:
         told |= {"since": self.since, "until": self.until} if self.span == CUSTOM else {}
         told |= {"by": self.by, "group": self.group} if self.by and self.group else {}
         told |= {"model": self.model, "search": self.search}
+        told |= {"seconds": str(self.seconds)} if self.seconds != SECONDS[0] else {}
         return "/remedies?" + urlencode({name: value for name, value in told.items() if value})
+
+    @property
+    def longer(self) -> str:
+        """Where the same is sought for longer; empty: it is sought for as long as may be."""
+        return "" if self.seconds == SECONDS[-1] else replace(self, seconds=SECONDS[-1]).address
 
     @property
     def everywhere(self) -> str:
@@ -68,6 +78,7 @@ class RemedyQuestion:
             "records": [row.record for row in rows.rows],
             "max_levers": self.levers,
             "change": self.change,
+            "deadline_ms": 1_000 * self.seconds,
             # In every language: whoever reads the record later may read another one.
             "languages": list(LANGUAGES),
         }
@@ -88,6 +99,7 @@ def asked(query: Mapping[str, str]) -> RemedyQuestion:
         said["search"],
         int(levers) if levers in map(str, range(1, MOST_LEVERS + 1)) else 2,
         said["change"] if said["change"] in CHANGES else CHANGES[0],
+        SECONDS[-1] if said["seconds"] == str(SECONDS[-1]) else SECONDS[0],
     )
 
 

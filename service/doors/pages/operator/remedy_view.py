@@ -111,6 +111,8 @@ class RemedyView:
     is_most: bool
     """Whether none clears more than the best: proven."""
     bound: int
+    is_cut: bool
+    """Whether its time ran out: longer, more may be found or proven."""
     lines: tuple[RemedyLine, ...]
     drawing: RemedyDrawing | None
     shown: RemedyLine | None
@@ -153,6 +155,7 @@ def remedy_view(
         tuple(_headlines(lines)),
         int(reply["bound"]) == (0 if best is None else points[best][1]["coverage"]),
         int(reply["bound"]),
+        bool(reply["deadline_hit"]),
         tuple(sorted(lines, key=lambda line: (-line.cleared, line.levers))),
         _drawn(curves, alarms, int(reply["bound"]), model, tag) if points else None,
         None if chosen is None else lines[chosen],
