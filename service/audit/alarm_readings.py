@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +49,14 @@ class AlarmReadings:
     """Of those that were looked at: erased, or not what was recorded."""
     models: Mapping[str, int]
     """Alarms by model, of all that are wanted."""
+    apart: int = 0
+    """Left out: of other lines (or what else the scope of whoever asks names) than most."""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What is said of the equipment of all of them alike."""
+        first, *others = (row.episode.said for row in self.rows)
+        return {n: v for n, v in first.items() if all(o.get(n) == v for o in others)}
 
 
 def alarm_readings(
@@ -75,7 +84,8 @@ def alarm_readings(
     if wanted.model is None and len(models) > 1:
         of_it = replace(wanted, model=model)
         found = replace(_found(database, registry, of_it, span, now_us, most), models=models)
-    told = [(e, *_reading(e, span)) for e in found.episodes]
+    together = _alike(found.episodes, [name for name, _ in database.scope.attributes])
+    told = [(e, *_reading(e, span)) for e in together]
     kept = records_of(database, {record for _, record, _ in told})
     rows = []
     for episode, record, number in told:
@@ -84,7 +94,16 @@ def alarm_readings(
         if read is not None:
             rows.append(AlarmReading(episode, record, *read))
     unreadable = len(told) - len(rows)
-    return AlarmReadings(model, tuple(rows), models.get(model, 0), unreadable, models)
+    apart = len(found.episodes) - len(together)
+    return AlarmReadings(model, tuple(rows), models.get(model, 0), unreadable, models, apart)
+
+
+def _alike(found: Sequence[Episode], names: Sequence[str]) -> list[Episode]:
+    """Those that have the values of ``names`` that most have. One record has the rows of all of
+    them: whoever is here for one line would see another's in it."""
+    of = [tuple(episode.said.get(name) for name in names) for episode in found]
+    most = Counter(of).most_common(1)
+    return [e for e, values in zip(found, of, strict=True) if values == most[0][0]]
 
 
 def _found(

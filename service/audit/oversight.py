@@ -10,6 +10,7 @@ from typing import Any
 from ifonly.explainers.languages import LANGUAGES
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Feature
+from ifonly.service.access import Scope
 from ifonly.service.audit import records
 from ifonly.service.audit.recourse_by_group import groups, table
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase, case
@@ -82,8 +83,9 @@ def recourse(
     return made, _told(made, cases, features, query, (since, until))
 
 
-def common_question(query: wire.ReportQuery) -> dict[str, Any]:
-    """The API's question which one change would clear the most of a report's alarms.
+def common_question(query: wire.ReportQuery, scope: Scope) -> dict[str, Any]:
+    """The API's question which one change would clear the most of a report's alarms; ``scope``: of
+    whoever reads the report.
 
     Raises
     ------
@@ -94,6 +96,8 @@ def common_question(query: wire.ReportQuery) -> dict[str, Any]:
     recorded = {"since": timestamp(since), "until": timestamp(until), "most": MOST_ALARMS}
     return {
         "recorded": recorded,
+        # Of several lines no one record could be told: that is refused.
+        "attributes": {n: values[0] for n, values in scope.attributes if len(values) == 1},
         "languages": list(LANGUAGES),
         "deadline_ms": 1_000 * COMMON_SECONDS,
     }

@@ -227,7 +227,8 @@ async def seek_common_change(request: Request, state: Shared, recording: Recordi
     try:
         query = validation.read(wire_many.ReportQuery, filters)
         model = state.registry.get(query.model)
-        await ask_common(request, state, recording, model, oversight.common_question(query))
+        question = oversight.common_question(query, recording.principal.scope)
+        await ask_common(request, state, recording, model, question)
     except InvalidRequest as error:
         return await _report(request, state, filters, str(error))
     return RedirectResponse(f"/report?{urlencode(filters)}#common", 303)

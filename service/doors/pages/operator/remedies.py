@@ -63,7 +63,7 @@ async def show_remedies(request: Request, state: Shared) -> Response:
     model = _model(state, found)
     known = None
     if model is not None and found.found is not None and found.rows:
-        key = key_of(model, question.body(found.found), found.rows)
+        key = key_of(model, question.body(found.found, model), found.rows)
         known = pages_of(request).remedies.get(key)
     return _page(request, state, question, found, model, known)
 
@@ -163,7 +163,7 @@ async def found_remedy(
         As the API's route of this question.
     """
     assert found.found is not None  # there are alarms
-    memory, body = pages_of(request).remedies, question.body(found.found)
+    memory, body = pages_of(request).remedies, question.body(found.found, model)
     key = key_of(model, body, found.rows)
     async with memory.alone(key):
         if (known := memory.get(key)) is not None:
@@ -212,6 +212,7 @@ def _page(
         of_group=_group(question, found, state, tag),
         models=[(name, title_of(name, registry, tag), count) for name, count in models],
         model=model,
+        title="" if found.found is None else title_of(found.found.model, registry, tag),
         is_new=False,
         zone=state.settings.time_zone,
         **_answer(request, question, found, known),

@@ -13,7 +13,7 @@ from ifonly.service.doors.pages.operator.together import running
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.floods import FloodRules
 from ifonly.service.plant_times import SPANS, PlantTimes, Span
-from ifonly.service.served.registry import Registry
+from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store.alarms import AlarmFilter
 from ifonly.service.store.chain import timestamp
 from ifonly.service.store.database import Database
@@ -71,11 +71,15 @@ class RemedyQuestion:
         """Where the same is asked of all groups."""
         return replace(self, by="", group="").address
 
-    def body(self, rows: AlarmReadings) -> dict[str, Any]:
+    def body(self, rows: AlarmReadings, model: ServedModel) -> dict[str, Any]:
         """As the API is asked."""
+        said = rows.attributes
+        # What the spec does not know any more is not said.
+        wrong = {name for name, *_ in model.deployed.spec.attributes.problems(said)}
         return {
             "instances": [dict(row.instance) for row in rows.rows],
             "records": [row.record for row in rows.rows],
+            "attributes": {name: value for name, value in said.items() if name not in wrong},
             "max_levers": self.levers,
             "change": self.change,
             "deadline_ms": 1_000 * self.seconds,
