@@ -24,7 +24,7 @@ class SettingKind(StrEnum):
     """By one amount."""
 
 
-class ChangeKind(StrEnum):
+class CommonKind(StrEnum):
     """What kinds of settings a question allows."""
 
     ABSOLUTE = "absolute"
@@ -49,7 +49,7 @@ class Uncleared(StrEnum):
 
 
 @dataclass(frozen=True, order=True)
-class Setting:
+class CommonSetting:
     """One lever of a common change."""
 
     column: int
@@ -59,7 +59,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RowOutcome:
     """What a common change comes to on the equipment of one alarm."""
 
     alarm: int
@@ -83,7 +83,7 @@ class Outcome:
 class Remedy:
     """One common change, and what it does to each alarm."""
 
-    settings: tuple[Setting, ...]
+    settings: tuple[CommonSetting, ...]
     """By column."""
     coverage: int
     """Alarms that it clears."""
@@ -94,7 +94,7 @@ class Remedy:
     proven. ``feasible``: not proven."""
     lower_bound: float | None
     """No common change that clears as many costs less."""
-    outcomes: tuple[Outcome, ...] = field(repr=False)
+    outcomes: tuple[RowOutcome, ...] = field(repr=False)
     """One of each alarm, in order."""
 
     @property
@@ -108,7 +108,7 @@ class Remedy:
 
 
 @dataclass(frozen=True)
-class Curve:
+class CoverageCurve:
     """Coverage against cost, of common changes of at most so many levers."""
 
     max_levers: int
@@ -130,7 +130,7 @@ class Curve:
         return self.most == (self.best.coverage if self.best else 0)
 
 
-class LeftOut(StrEnum):
+class WhyLeftOut(StrEnum):
     """Why a row is no alarm of the question."""
 
     ALREADY = "already_target"
@@ -143,17 +143,17 @@ class CommonAnswer:
 
     alarms: tuple[int, ...]
     """Places of the rows that are alarms: those that coverage is counted of."""
-    left_out: tuple[tuple[int, LeftOut], ...]
+    left_out: tuple[tuple[int, WhyLeftOut], ...]
     predictions: tuple[Prediction, ...]
     """What the model says of each row, left out or not."""
-    curves: tuple[Curve, ...]
+    curves: tuple[CoverageCurve, ...]
     """Of at most one lever, of at most two, …"""
     levers: tuple[tuple[int, SettingKind], ...]
     """What may be set in common, and how: a lever that no alarm may move is not among them."""
     work: Work
 
     @property
-    def told(self) -> Curve | None:
+    def told(self) -> CoverageCurve | None:
         """The curve of the fewest levers with which the most is cleared of all that was found."""
         most = max((c.best.coverage for c in self.curves if c.best is not None), default=0)
         found = (c for c in self.curves if c.best is not None and c.best.coverage == most)

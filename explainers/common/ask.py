@@ -12,25 +12,25 @@ import numpy as np
 from ifonly.explainers.answer import Work
 from ifonly.explainers.common.boxes import Alarms, LeverSet
 from ifonly.explainers.common.confirm import Confirmation
-from ifonly.explainers.common.judge import Judge
+from ifonly.explainers.common.judge import ChangeJudge
 from ifonly.explainers.common.levers import CommonLever, levers_of
-from ifonly.explainers.common.search import Best, CommonSearch, Found
+from ifonly.explainers.common.search import Best, CommonSearch, FoundChange
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import InvalidPolicy
 from ifonly.explainers.explain import predicted
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.remedy import (
     MOST_POINTS,
-    ChangeKind,
     CommonAnswer,
-    Curve,
-    LeftOut,
+    CommonKind,
+    CoverageCurve,
     Remedy,
+    WhyLeftOut,
 )
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import AT_HAND, Effort, Engine, Meter
 from ifonly.explainers.search.portfolio import reach_of
-from ifonly.explainers.search.trees.reach import Reach
+from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.terms import Status
 from ifonly.explainers.verify import Terms
 from ifonly.explainers.watch import Watch, unwatched
@@ -57,7 +57,7 @@ class CommonQuestion:
 
     problems: Sequence[Problem]
     """One of each row: of one schema, target and policy."""
-    change: ChangeKind = ChangeKind.RELATIVE
+    change: CommonKind = CommonKind.RELATIVE
     max_levers: int = 2
     levers: Sequence[int] | None = None
     """Columns that may be set; None: all that the rules allow."""
@@ -124,7 +124,7 @@ def common(
     )
     done = first.target.needs_nothing(scores)
     places = np.flatnonzero(~done).tolist()
-    left_out = tuple((int(i), LeftOut.ALREADY) for i in np.flatnonzero(done))
+    left_out = tuple((int(i), WhyLeftOut.ALREADY) for i in np.flatnonzero(done))
     if not places:
         return CommonAnswer((), left_out, predictions, (), (), Work("none", meter.rows, meter.runs))
     rounding = rounding_of(predictor)
@@ -132,7 +132,7 @@ def common(
     alarms = Alarms(problems, rows[places])
     reach = reach_of(engine or Blackbox(), problems[0].target)
     levers = levers_of(problems, alarms.factuals, question.change, question.levers)
-    judge, best = Judge(alarms, meter, reach, scores.shape[1]), Best.of(len(problems))
+    judge, best = ChangeJudge(alarms, meter, reach, scores.shape[1]), Best.of(len(problems))
     terms = None if question.terms is None else [question.terms[i] for i in places]
     confirmation = Confirmation(judge, ask, terms, rounding, places)
     found, searches, deadline_hit = list[_Curve](), list[CommonSearch](), False
@@ -160,7 +160,7 @@ class _Curve:
     """What the searches of at most so many levers have found, cheapest first."""
 
     max_levers: int
-    points: tuple[tuple[Found, float], ...]
+    points: tuple[tuple[FoundChange, float], ...]
     """Each with what no other costs less than."""
     most: int
 
@@ -171,7 +171,7 @@ class _Curve:
         points = ((p, min(cost, p.cost)) for p, cost in zip(best.points, least, strict=True))
         return cls(max_levers, tuple(points), max(search.most for search in searches))
 
-    def confirmed(self, confirmation: Confirmation, deadline: Deadline) -> Curve:
+    def confirmed(self, confirmation: Confirmation, deadline: Deadline) -> CoverageCurve:
         remedies: list[Remedy] = []
         # The best of all in any case; the others while there is time.
         for point, least in reversed(self.points):
@@ -179,10 +179,10 @@ class _Curve:
                 break
             remedies.append(confirmation.remedy(point, least))
         remedies = [r for r in reversed(remedies) if r.coverage]
-        return Curve(self.max_levers, tuple(remedies[-MOST_POINTS:]), self.most)
+        return CoverageCurve(self.max_levers, tuple(remedies[-MOST_POINTS:]), self.most)
 
 
-def _unproven(curve: Curve, n_alarms: int) -> Curve:
+def _unproven(curve: CoverageCurve, n_alarms: int) -> CoverageCurve:
     """A curve whose proofs a row at hand contradicts."""
     points = (replace(p, status=Status.FEASIBLE, lower_bound=None) for p in curve.points)
     return replace(curve, points=tuple(points), most=n_alarms)
@@ -195,7 +195,7 @@ def _choices(levers: Sequence[CommonLever], count: int) -> Iterator[tuple[Common
             yield chosen
 
 
-def _check(reach: Reach | None, sets: Sequence[LeverSet]) -> None:
+def _check(reach: TreeReach | None, sets: Sequence[LeverSet]) -> None:
     if reach is not None:
         reach.check(sorted({j for s in sets for j in (*s.columns, *s.followers)}))
 

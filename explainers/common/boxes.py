@@ -14,7 +14,7 @@ from ifonly.explainers.common.levers import CommonLever, Ints
 from ifonly.explainers.common.truths import RowBoxes, may_keep
 from ifonly.explainers.constraints import Constraint, MaxChanges
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.trees.reach import Reach
+from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.space import Mask
 from ifonly.models.predictor import Rows
 
@@ -69,7 +69,7 @@ class LeverSet:
     alarms: Alarms
     levers: tuple[CommonLever, ...]
     """By column."""
-    reach: Reach | None
+    reach: TreeReach | None
     """None: of boxes nothing is known of the model, only of rules."""
 
     @property
@@ -199,7 +199,7 @@ class LeverSet:
             found[left] = self._in_reach(self.reach, lower[left], upper[left])
         return found
 
-    def _in_reach(self, reach: Reach, lower: Rows, upper: Rows) -> Mask:
+    def _in_reach(self, reach: TreeReach, lower: Rows, upper: Rows) -> Mask:
         found = reach.may(lower, upper)
         survives = self.alarms.first.survives
         if survives is None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ifonly.explainers.answer import Action, Effect
-from ifonly.explainers.common.judge import CLEARED, WHY, Judge
-from ifonly.explainers.common.search import Found
+from ifonly.explainers.common.judge import CLEARED, WHY, ChangeJudge
+from ifonly.explainers.common.search import FoundChange
 from ifonly.explainers.explain import agreed, predicted
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.remedy import Outcome, Remedy, Uncleared
+from ifonly.explainers.remedy import Remedy, RowOutcome, Uncleared
 from ifonly.explainers.terms import Status
 from ifonly.explainers.transcript import terms_of
 from ifonly.explainers.verify import Checker, Proposal, Report, Terms
@@ -26,7 +26,7 @@ from ifonly.models.rounding import Rounding
 class Confirmation:
     """Confirms the changes that a search has found."""
 
-    judge: Judge
+    judge: ChangeJudge
     ask: Callable[[Rows], Scores]
     """The deployed model."""
     terms: Sequence[Terms] | None
@@ -40,9 +40,9 @@ class Confirmation:
     """Whether the checker finds something cleared that the search does not: its proofs are not
     repeated."""
     _checkers: dict[int, Checker] = field(default_factory=dict)
-    _known: dict[int, tuple[Outcome, ...]] = field(default_factory=dict)
+    _known: dict[int, tuple[RowOutcome, ...]] = field(default_factory=dict)
 
-    def remedy(self, found: Found, lower_bound: float | None) -> Remedy:
+    def remedy(self, found: FoundChange, lower_bound: float | None) -> Remedy:
         """A common change with what it does to each alarm. ``lower_bound``: what is claimed that no
         other clears as many for."""
         key = id(found)
@@ -63,7 +63,7 @@ class Confirmation:
             outcomes,
         )
 
-    def _outcomes(self, found: Found) -> tuple[Outcome, ...]:
+    def _outcomes(self, found: FoundChange) -> tuple[RowOutcome, ...]:
         alarms = self.judge.alarms
         every = np.arange(len(alarms))
         verdicts = np.full(len(alarms), CLEARED, dtype=np.int64)
@@ -110,10 +110,10 @@ class Confirmation:
             self._checkers[i] = checker.firm(self.rounding)
         return self._checkers[i]
 
-    def _outcome(self, i: int, action: Rows, verdict: int, report: Report | None) -> Outcome:
+    def _outcome(self, i: int, action: Rows, verdict: int, report: Report | None) -> RowOutcome:
         place = self.places[i]
         if report is None:
-            return Outcome(place, False, why=Uncleared.NOT_SETTABLE)
+            return RowOutcome(place, False, why=Uncleared.NOT_SETTABLE)
         problem = self.judge.alarms.problems[i]
         before = problem.factual.tolist()
         columns = differing(action.tolist(), before)
@@ -134,7 +134,7 @@ class Confirmation:
             self.is_refuted = True
             self.rejected.append(f"row {place}, {action.tolist()}: it holds, and was ruled out")
         why = None if cleared else WHY.get(verdict, _why(report, problem))
-        return Outcome(
+        return RowOutcome(
             place, cleared, actions, effects, cost, prediction, why, tuple(sorted(report.broken))
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ifonly.explainers.common.levers import Ints
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.remedy import Uncleared
 from ifonly.explainers.search.engine import Meter
-from ifonly.explainers.search.trees.reach import Reach
+from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.space import Mask
 from ifonly.models.predictor import Rows, Scores
 
@@ -28,13 +29,22 @@ WHY = {
 }
 
 
+class FirstLook(NamedTuple):
+    """What is known of a change once some of its alarms were asked about."""
+
+    left: Ints
+    """Those that are not known to fail."""
+    cleared: Ints
+    """Those of them that are known to be cleared."""
+
+
 @dataclass(eq=False)
-class Judge:
+class ChangeJudge:
     """Decides; remembers only which alarms failed of late, to ask about those first."""
 
     alarms: Alarms
     meter: Meter
-    reach: Reach | None
+    reach: TreeReach | None
     n_outputs: int
     """Scores of a row."""
     failed: Ints = field(init=False)
@@ -86,38 +96,42 @@ class Judge:
                 left = left[holds]
         return found
 
-    def fail_some(
+    def first_look(
         self, levers: Sequence[LeverSet], at: Sequence[Positions], alarms: Sequence[Ints]
-    ) -> list[Ints]:
-        """Of each of several changes, those of its alarms that are left once the few that failed
-        last were asked about; all at once."""
+    ) -> list[FirstLook]:
+        """Each of several changes, once those few of its alarms were asked about that failed last;
+        all at once."""
         tried = [own[np.argsort(-self.failed[own], kind="stable")[:FIRST_BLOCK]] for own in alarms]
-        lost: list[Ints] = [np.empty(0, dtype=np.int64)] * len(alarms)
+        holds: list[Mask] = [np.empty(0, dtype=np.bool_)] * len(alarms)
         for each in dict.fromkeys(levers):
             some = [k for k, own in enumerate(levers) if own is each]
             sizes = [len(tried[k]) for k in some]
             asked = np.concatenate([tried[k] for k in some])
             where = np.repeat(np.stack([at[k] for k in some]), sizes, axis=0)
-            fails = self.verdicts(each, where, asked) != CLEARED
-            for k, own in zip(some, np.split(fails, np.cumsum(sizes)[:-1]), strict=True):
-                lost[k] = tried[k][own]
+            cleared = self.verdicts(each, where, asked) == CLEARED
+            for k, own in zip(some, np.split(cleared, np.cumsum(sizes)[:-1]), strict=True):
+                holds[k] = own
         self.clock += 1
-        for own in lost:
-            self.failed[own] = self.clock
-        return [np.setdiff1d(own, gone) for own, gone in zip(alarms, lost, strict=True)]
+        for own, held in zip(tried, holds, strict=True):
+            self.failed[own[~held]] = self.clock
+        return [
+            FirstLook(np.setdiff1d(own, some[~held]), np.sort(some[held]))
+            for own, some, held in zip(alarms, tried, holds, strict=True)
+        ]
 
     def cleared(
-        self, levers: LeverSet, at: Positions, alarms: Ints, least: int
+        self, levers: LeverSet, at: Positions, look: FirstLook, least: int
     ) -> tuple[Ints, bool]:
-        """Those of ``alarms`` that one change clears, and True; or, as soon as they are known to be
-        fewer than ``least``, those that are not known to fail, and False."""
+        """The alarms that one change clears, and True; or, as soon as they are known to be fewer
+        than ``least``, those that are not known to fail, and False."""
         self.asked += 1
+        alarms = np.setdiff1d(look.left, look.cleared)
         order = np.argsort(-self.failed[alarms], kind="stable")
         kept = np.ones(len(alarms), dtype=np.bool_)
         start, block = 0, SECOND_BLOCK
         while start < len(order):
-            if kept.sum() < least:
-                return np.asarray(alarms[kept]), False
+            if kept.sum() + len(look.cleared) < least:
+                return np.union1d(alarms[kept], look.cleared), False
             some = order[start : start + block]
             where = np.repeat(at[None, :], len(some), axis=0)
             fails = self.verdicts(levers, where, alarms[some]) != CLEARED
@@ -125,7 +139,7 @@ class Judge:
             self.clock += 1
             self.failed[alarms[some[fails]]] = self.clock
             start, block = start + block, 2 * block
-        return np.asarray(alarms[kept]), True
+        return np.union1d(alarms[kept], look.cleared), True
 
     # --- one demand after the other ---------------------------------------------------------
 

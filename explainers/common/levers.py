@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ifonly.explainers.constraints import OnlyTo
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.remedy import ChangeKind, Setting, SettingKind
+from ifonly.explainers.remedy import CommonKind, CommonSetting, SettingKind
 from ifonly.explainers.space import LONGEST_LISTED, Axis, Grid, Mask, Values
 from ifonly.models.predictor import Rows
 from ifonly.models.schema import Feature
@@ -73,12 +73,12 @@ class CommonLever:
         """Whether one of the values at ``low..high`` may be set there; broadcast."""
         return np.asarray(self._counts[alarms, high + 1] > self._counts[alarms, low])
 
-    def setting(self, position: int) -> Setting:
-        return Setting(self.column, self.kind, float(self.values[position]))
+    def setting(self, position: int) -> CommonSetting:
+        return CommonSetting(self.column, self.kind, float(self.values[position]))
 
 
 def levers_of(
-    problems: Sequence[Problem], factuals: Rows, change: ChangeKind, columns: Sequence[int] | None
+    problems: Sequence[Problem], factuals: Rows, change: CommonKind, columns: Sequence[int] | None
 ) -> tuple[CommonLever, ...]:
     """Every lever that at least one alarm may move, of ``columns`` (None: of all)."""
     found = []
@@ -94,15 +94,15 @@ def levers_of(
 
 
 def _kinds(
-    problems: Sequence[Problem], feature: Feature, column: int, change: ChangeKind
+    problems: Sequence[Problem], feature: Feature, column: int, change: CommonKind
 ) -> tuple[SettingKind, ...]:
     # A category has no amounts, and "replaced" is a value: by an amount each alarm has another.
     listed = any(
         isinstance(c, OnlyTo) and c.column == column for p in problems for c in p.constraints
     )
-    if feature.kind.is_categorical or listed or change is ChangeKind.ABSOLUTE:
+    if feature.kind.is_categorical or listed or change is CommonKind.ABSOLUTE:
         return (SettingKind.ABSOLUTE,)
-    if change is ChangeKind.RELATIVE:
+    if change is CommonKind.RELATIVE:
         return (SettingKind.RELATIVE,)
     return (SettingKind.RELATIVE, SettingKind.ABSOLUTE)
 

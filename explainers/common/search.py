@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ifonly.explainers.common.boxes import LeverSet, Positions
-from ifonly.explainers.common.judge import Judge
+from ifonly.explainers.common.judge import ChangeJudge, FirstLook
 from ifonly.explainers.common.levers import Ints
 from ifonly.explainers.errors import CallsSpent, DeadlineReached
 from ifonly.explainers.search.engine import Meter
@@ -40,7 +40,7 @@ clear."""
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FoundChange:
     """A common change, decided for every alarm."""
 
     levers: LeverSet
@@ -57,9 +57,9 @@ class Best:
     n_alarms: int
     levels: tuple[int, ...]
     """Coverages of interest, ascending; the most that is known is one, too."""
-    holders: dict[int, Found] = field(default_factory=dict)
+    holders: dict[int, FoundChange] = field(default_factory=dict)
     """By level."""
-    most: Found | None = None
+    most: FoundChange | None = None
 
     @classmethod
     def of(cls, n_alarms: int) -> Best:
@@ -67,10 +67,10 @@ class Best:
         return cls(n_alarms, tuple(sorted(levels - {0})))
 
     @property
-    def points(self) -> list[Found]:
+    def points(self) -> list[FoundChange]:
         """Cheapest first, each clearing more than those before it."""
         every = [*self.holders.values(), *([] if self.most is None else [self.most])]
-        found: list[Found] = []
+        found: list[FoundChange] = []
         for one in sorted(every, key=lambda one: (one.cost, -len(one.cleared))):
             if not found or len(one.cleared) > len(found[-1].cleared):
                 found.append(one)
@@ -106,7 +106,7 @@ class Best:
         cheaper = self.most is not None and _below(cost, self.most.cost)
         return self.coverage if cheaper else self.coverage + 1
 
-    def take(self, found: Found) -> None:
+    def take(self, found: FoundChange) -> None:
         count = len(found.cleared)
         for level in self.levels:
             held = self.holders.get(level)
@@ -124,7 +124,7 @@ def _below(cost: float, other: float) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Box:
+class ChangeBox:
     """An interval of positions of each lever of a set."""
 
     place: int
@@ -145,12 +145,12 @@ class Box:
         return int(np.prod(self.high - self.low + 1))
 
 
-class Phase(NamedTuple):
+class SearchPhase(NamedTuple):
     """What is looked for: boxes in the order of ``key``; those that do not ``matter`` wait."""
 
-    key: Callable[[Box], tuple[float, float]]
-    matters: Callable[[Box], bool]
-    least: Callable[[Box], int]
+    key: Callable[[ChangeBox], tuple[float, float]]
+    matters: Callable[[ChangeBox], bool]
+    least: Callable[[ChangeBox], int]
     """How few alarms a change must clear to be news."""
 
 
@@ -159,13 +159,13 @@ class CommonSearch:
     """The search over some sets of levers, on top of what is known of smaller sets."""
 
     sets: Sequence[LeverSet]
-    judge: Judge
+    judge: ChangeJudge
     meter: Meter
     best: Best
-    open: list[tuple[tuple[float, float], int, Box]] = field(default_factory=list)
-    waiting: list[Box] = field(default_factory=list)
+    open: list[tuple[tuple[float, float], int, ChangeBox]] = field(default_factory=list)
+    waiting: list[ChangeBox] = field(default_factory=list)
     """For the phase after this one."""
-    taken: list[Box] = field(default_factory=list)
+    taken: list[ChangeBox] = field(default_factory=list)
     """Looked at just now."""
     serial: int = 0
     unbegun: int = 0
@@ -178,14 +178,14 @@ class CommonSearch:
             self._begin()
             # First the most that can be cleared, then what clears fewer for less.
             self._drive(
-                Phase(
+                SearchPhase(
                     lambda box: (-box.count, box.cost),
                     lambda box: box.count > self.best.coverage,
                     lambda box: self.best.coverage + 1,
                 )
             )
             self._drive(
-                Phase(
+                SearchPhase(
                     lambda box: (box.cost, -box.count),
                     self._is_open,
                     lambda box: self.best.least(box.count, box.cost),
@@ -198,7 +198,7 @@ class CommonSearch:
     # --- what is not known yet ----------------------------------------------------------------
 
     @property
-    def _left(self) -> Iterator[Box]:
+    def _left(self) -> Iterator[ChangeBox]:
         yield from (box for _, _, box in self.open)
         yield from self.waiting
         yield from self.taken
@@ -224,7 +224,7 @@ class CommonSearch:
 
     # --- boxes --------------------------------------------------------------------------------
 
-    def _is_open(self, box: Box) -> bool:
+    def _is_open(self, box: ChangeBox) -> bool:
         return box.count > 0 and self.best.is_better(box.count, box.cost)
 
     def _begin(self) -> None:
@@ -235,7 +235,7 @@ class CommonSearch:
             self.waiting += filter(self._is_open, self._bounded(roots))
             self.unbegun -= 1
 
-    def _drive(self, phase: Phase) -> None:
+    def _drive(self, phase: SearchPhase) -> None:
         boxes, self.open, self.waiting = self.waiting, [], []
         for box in boxes:
             self._push(box, phase)
@@ -251,7 +251,7 @@ class CommonSearch:
                     self._push(box, phase)
             self.taken = []
 
-    def _push(self, box: Box, phase: Phase) -> None:
+    def _push(self, box: ChangeBox, phase: SearchPhase) -> None:
         if not self._is_open(box):
             return
         if not phase.matters(box):
@@ -260,7 +260,7 @@ class CommonSearch:
         self.serial += 1
         heapq.heappush(self.open, (phase.key(box), self.serial, box))
 
-    def _take(self, phase: Phase) -> None:
+    def _take(self, phase: SearchPhase) -> None:
         """What comes next: some single changes, or some boxes."""
         self.taken = []
         while self.open and len(self.taken) < BATCH:
@@ -275,32 +275,31 @@ class CommonSearch:
                 continue
             self.taken.append(box)
 
-    def _decide_all(self, phase: Phase) -> None:
+    def _decide_all(self, phase: SearchPhase) -> None:
         """Single changes: those that are left once a few alarms were asked about, one by one."""
         asked = [(self.sets[box.place], box.low, box.alarms) for box in self.taken]
-        left = self.judge.fail_some(*zip(*asked, strict=True))
-        self.taken = [replace(box, alarms=own) for box, own in zip(self.taken, left, strict=True)]
-        while self.taken:
-            box = self.taken[0]
+        looks = self.judge.first_look(*zip(*asked, strict=True))
+        for look in looks:
+            box = self.taken[0] = replace(self.taken[0], alarms=look.left)
             # Those before it may have closed it.
             if self._is_open(box) and phase.matters(box):
-                self._decide(box, phase)
+                self._decide(box, look, phase)
             elif self._is_open(box):
                 self.waiting.append(box)
             del self.taken[0]
 
-    def _decide(self, box: Box, phase: Phase) -> None:
+    def _decide(self, box: ChangeBox, look: FirstLook, phase: SearchPhase) -> None:
         levers = self.sets[box.place]
-        kept, is_decided = self.judge.cleared(levers, box.low, box.alarms, phase.least(box))
+        kept, is_decided = self.judge.cleared(levers, box.low, look, phase.least(box))
         if is_decided:
-            self.best.take(Found(levers, box.low, box.cost, kept))
+            self.best.take(FoundChange(levers, box.low, box.cost, kept))
         else:
             # Too few for what is looked for now; perhaps enough for less.
-            left = Box(box.place, box.low, box.high, kept, box.cost)
+            left = ChangeBox(box.place, box.low, box.high, kept, box.cost)
             if self._is_open(left):
                 self.waiting.append(left)
 
-    def _parts(self, box: Box) -> Iterator[Part]:
+    def _parts(self, box: ChangeBox) -> Iterator[Part]:
         n_levers = len(box.low)
         if box.size <= LISTED[n_levers - 1]:
             ends = [[(at, at) for at in range(a, b + 1)] for a, b in zip(*_ends(box), strict=True)]
@@ -311,7 +310,7 @@ class CommonSearch:
             low, high = (np.array(side, dtype=np.int64) for side in zip(*each, strict=True))
             yield box.place, low, high, box.alarms
 
-    def _bounded(self, parts: Sequence[Part]) -> Iterator[Box]:
+    def _bounded(self, parts: Sequence[Part]) -> Iterator[ChangeBox]:
         """Boxes with the alarms that they may clear."""
         by_place: dict[int, list[Part]] = {}
         for part in parts:
@@ -320,7 +319,7 @@ class CommonSearch:
             for some in _chunks(own):
                 yield from self._bounded_at_once(place, some)
 
-    def _bounded_at_once(self, place: int, parts: Sequence[Part]) -> Iterator[Box]:
+    def _bounded_at_once(self, place: int, parts: Sequence[Part]) -> Iterator[ChangeBox]:
         self.meter.check()
         levers = self.sets[place]
         sizes = [len(alarms) for *_, alarms in parts]
@@ -334,10 +333,10 @@ class CommonSearch:
         ends = np.cumsum(sizes)
         for part, first, last in zip(parts, [0, *ends[:-1]], ends, strict=True):
             kept = alarms[first:last][may[first:last]]
-            yield Box(place, part[1], part[2], kept, levers.least_cost(part[1], part[2]))
+            yield ChangeBox(place, part[1], part[2], kept, levers.least_cost(part[1], part[2]))
 
 
-def _ends(box: Box) -> tuple[list[int], list[int]]:
+def _ends(box: ChangeBox) -> tuple[list[int], list[int]]:
     return box.low.tolist(), box.high.tolist()
 
 

@@ -22,7 +22,7 @@ from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
 
 if TYPE_CHECKING:
-    from ifonly.explainers.search.trees.reach import Reach  # with its solver, as below
+    from ifonly.explainers.search.trees.reach import TreeReach  # with its solver, as below
 
 EXACT_SHARE = 0.8
 """Part of the time that is left which an exact engine may take before the others look too."""
@@ -66,14 +66,14 @@ def _exact(form: GraphForm, schema: Schema) -> Engine:
     return Trees(form, schema)
 
 
-def reach_of(engine: Engine, target: Target) -> Reach | None:
+def reach_of(engine: Engine, target: Target) -> TreeReach | None:
     """What an engine knows of boxes of rows by one target; None where it sees rows alone."""
     for each in getattr(engine, "engines", (engine,)):
         # Asked for by name: one engine of several can tell, and none needs to.
         reach = getattr(each, "reach", None)
         if reach is not None:
             with suppress(NotEligible):
-                found: Reach = reach(target)
+                found: TreeReach = reach(target)
                 return found
     return None
 

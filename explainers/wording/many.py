@@ -11,7 +11,7 @@ from ifonly.explainers.wording.phrases import NOTHING, Clauses
 
 
 @dataclass(frozen=True, slots=True)
-class CommonSetting:
+class SaidSetting:
     """One lever that is set on all: by an amount, or to a value."""
 
     change: Change
@@ -19,11 +19,11 @@ class CommonSetting:
     is_amount: bool
 
     @classmethod
-    def by(cls, gauge: Gauge, amount: float) -> CommonSetting:
+    def by(cls, gauge: Gauge, amount: float) -> SaidSetting:
         return cls(Change(gauge, 0.0, amount), True)
 
     @classmethod
-    def to(cls, gauge: Gauge, value: float, own: Clauses = NOTHING) -> CommonSetting:
+    def to(cls, gauge: Gauge, value: float, own: Clauses = NOTHING) -> SaidSetting:
         return cls(Change(gauge, value, value, own), False)
 
     def label(self, language: str) -> str:
@@ -34,7 +34,7 @@ class CommonSetting:
         return self.change.gauge.value(self.change.after, language)
 
     @property
-    def bare(self) -> CommonSetting:
+    def bare(self) -> SaidSetting:
         """The same without the plant's own words."""
         return replace(self, change=replace(self.change, own=NOTHING))
 
@@ -52,11 +52,11 @@ class Coverage:
 class CommonWords(Protocol):
     """What a language says of one change of many machines."""
 
-    def change(self, settings: Sequence[CommonSetting]) -> str:
+    def change(self, settings: Sequence[SaidSetting]) -> str:
         """``torque 6 Nm lower, the tool replaced``: for a table."""
         ...
 
-    def cleared(self, settings: Sequence[CommonSetting], coverage: Coverage) -> str:
+    def cleared(self, settings: Sequence[SaidSetting], coverage: Coverage) -> str:
         """Had all been set so, so many of the alarms would not have sounded."""
         ...
 

@@ -24,7 +24,7 @@ from ifonly.explainers.answer import (
     Unknown,
 )
 from ifonly.explainers.languages import LANGUAGES
-from ifonly.explainers.remedy import CommonAnswer, Remedy, Setting, SettingKind
+from ifonly.explainers.remedy import CommonAnswer, CommonSetting, Remedy, SettingKind
 from ifonly.explainers.target import Demand, Target
 from ifonly.explainers.terms import Status
 from ifonly.explainers.wording.catalogue import Grammar, catalogue
@@ -32,7 +32,7 @@ from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Change, Gauge
 from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.limits import Limits
-from ifonly.explainers.wording.many import CommonSetting, CommonWords, Coverage
+from ifonly.explainers.wording.many import CommonWords, Coverage, SaidSetting
 from ifonly.explainers.wording.numerals import ceiling_percent
 from ifonly.explainers.wording.outcomes import Outcome, Speech
 from ifonly.explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases, Readers
@@ -172,7 +172,7 @@ class Wording:
 
     # --- one change of many machines ------------------------------------------------------------
 
-    def common_change(self, settings: Sequence[Setting], language: str) -> str:
+    def common_change(self, settings: Sequence[CommonSetting], language: str) -> str:
         """What is set in common, for a table: ``torque 6 Nm lower, the tool replaced``."""
         return self._voice(language).many.change([self._setting(s) for s in settings])
 
@@ -185,27 +185,33 @@ class Wording:
 
     def common_answer(self, answer: CommonAnswer, language: str, *, are_alarms: bool) -> str:
         """The best that as few levers do as clear the most, and how sure that is."""
-        voice, of = self._voice(language), len(answer.alarms)
+        voice, of, best = self._voice(language), len(answer.alarms), answer.best
         if not of:
             return voice.many.nothing_to_clear(len(answer.predictions))
-        curve, best = answer.told, answer.best
-        levers = max(1, curve.max_levers if curve else 1)
-        if curve is None or best is None:
+        if best is None:
             levers = max((c.max_levers for c in answer.curves), default=1)
             return voice.many.none(levers, of, is_proven=answer.bound == 0)
         said = self.common(best, of, language, are_alarms=are_alarms)
-        if curve.is_most:
-            claim = voice.many.most(levers, is_cheapest=best.status is Status.OPTIMAL)
+        # The most levers of which it is known: a claim of two says more than one of one.
+        known = [c for c in answer.curves if c.is_most and c.most == best.coverage]
+        if known:
+            cheapest = known[-1].best
+            is_cheapest = (
+                cheapest is not None
+                and cheapest.status is Status.OPTIMAL
+                and cheapest.cost >= best.cost
+            )
+            claim = voice.many.most(known[-1].max_levers, is_cheapest=is_cheapest)
         else:
-            cut = answer.work.deadline_hit
-            claim = voice.many.may_be_more(levers, curve.most, out_of_time=cut)
+            cut, last = answer.work.deadline_hit, answer.curves[-1]
+            claim = voice.many.may_be_more(last.max_levers, last.most, out_of_time=cut)
         return voice.joined([said, claim])
 
-    def _setting(self, setting: Setting) -> CommonSetting:
+    def _setting(self, setting: CommonSetting) -> SaidSetting:
         gauge = self._gauges[setting.column]
         if setting.kind is SettingKind.RELATIVE:
-            return CommonSetting.by(gauge, setting.value)
-        return CommonSetting.to(gauge, setting.value, self._own.of(setting.column, setting.value))
+            return SaidSetting.by(gauge, setting.value)
+        return SaidSetting.to(gauge, setting.value, self._own.of(setting.column, setting.value))
 
     def _change(self, moved: Action | Effect) -> Change:
         gauge = self._gauges[moved.column]

@@ -11,7 +11,7 @@ from typing import Any
 from ifonly.explainers.common.ask import CommonQuestion, common
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.remedy import CommonAnswer, Curve, Remedy, Setting, SettingKind
+from ifonly.explainers.remedy import CommonAnswer, CommonSetting, CoverageCurve, Remedy, SettingKind
 from ifonly.explainers.watch import Watch, unwatched
 from ifonly.explainers.wording import Wording
 from ifonly.service.ask import read_request
@@ -210,7 +210,7 @@ class _Writer:
         is_desired = decision.desired is not None and self.problem.target.wanted == decision.desired
         return is_desired and "alarm" in decision.phrases
 
-    def _curve(self, curve: Curve) -> wire.CommonCurve:
+    def _curve(self, curve: CoverageCurve) -> wire.CommonCurve:
         return wire.CommonCurve(
             max_levers=curve.max_levers,
             most=curve.most,
@@ -238,7 +238,7 @@ class _Writer:
             },
         )
 
-    def _setting(self, setting: Setting) -> wire.CommonSetting:
+    def _setting(self, setting: CommonSetting) -> wire.CommonSetting:
         feature = self.model.schema.features[setting.column]
         is_amount = setting.kind is SettingKind.RELATIVE
         return wire.CommonSetting(

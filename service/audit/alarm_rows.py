@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from ifonly.service.audit.drafts import ALARM
-from ifonly.service.audit.records import time_of
 from ifonly.service.errors import (
     ErasedRecord,
     Fault,
@@ -21,7 +20,7 @@ from ifonly.service.errors import (
 )
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store import archive
-from ifonly.service.store.chain import DAY_US, Payload, Record, now_us
+from ifonly.service.store.chain import DAY_US, Payload, Record, microseconds, now_us
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import payload_of, record_of
@@ -141,15 +140,21 @@ def alarm_rows(record: Record, payload: Payload, model: ServedModel) -> list[Ala
 def _of_time(database: Database, model: ServedModel, asked: wire.RecordedRows) -> list[AlarmRow]:
     """Of equipment one row an alarm: that which raised it. Where none says which equipment it is
     of, every recorded alarm, and rows that are the same in all they say once."""
-    until = time_of("until", asked.until)
-    until = now_us() if until is None else until
-    since = time_of("since", asked.since)
-    since = until - DAY_US if since is None else since
+    until = now_us() if asked.until is None else _time("until", asked.until)
+    since = until - DAY_US if asked.since is None else _time("since", asked.since)
     if since >= until:
         problem = f"recorded.since is {asked.since}, not before recorded.until"
         raise _refused(("recorded", "since"), problem, asked.since, asked.until)
     raised = _raised(database, model, since, until, asked)
     return raised or _recorded(database, model, since, until, asked)
+
+
+def _time(name: str, text: str) -> int:
+    try:
+        return microseconds(text)
+    except (ValueError, OverflowError):
+        problem = f"recorded.{name} is {text!r}, not a time such as 2026-01-31T08:00:00Z"
+        raise _refused(("recorded", name), problem, text) from None
 
 
 def _raised(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ifonly.explainers.remedy import ChangeKind, LeftOut, SettingKind, Uncleared
+from ifonly.explainers.remedy import CommonKind, SettingKind, Uncleared, WhyLeftOut
 from ifonly.service.settings import MAX_DEADLINE_MS
 from ifonly.service.wire import examples
 from ifonly.service.wire.base import (
@@ -78,8 +78,8 @@ class CommonRequest(Wire):
         description="Features that may be set; default: all that the policy allows.",
         json_schema_extra=absent_or_not_null,
     )
-    change: ChangeKind = Field(
-        ChangeKind.RELATIVE,
+    change: CommonKind = Field(
+        CommonKind.RELATIVE,
         # A body has names, not members.
         strict=False,
         description="`relative`: numbers are moved by one amount on all (categories, and what is "
@@ -186,7 +186,7 @@ class LeftOutRow(Wire):
     """A row that is no alarm."""
 
     row: int
-    why: LeftOut = Field(strict=False)
+    why: WhyLeftOut = Field(strict=False)
 
 
 class CommonReply(Wire):
@@ -204,7 +204,7 @@ class CommonReply(Wire):
         "proven. `already_target`: no row is an alarm."
     )
     semantics: Literal["interventional", "independent"]
-    change: ChangeKind = Field(strict=False)
+    change: CommonKind = Field(strict=False)
     target: AskedTarget
     deadline_hit: bool
     rows: int = Field(description="Rows that were asked about.")

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ifonly.explainers.common import boxes
 from ifonly.explainers.common.ask import CommonQuestion, common
+from ifonly.explainers.common.judge import ChangeJudge
 from ifonly.explainers.common.search import Best
 from ifonly.explainers.constraints import OnlyTo, Origin, Source, Survives
 from ifonly.explainers.policy import read_constraints
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.remedy import ChangeKind, CommonAnswer, Remedy, SettingKind
+from ifonly.explainers.remedy import CommonAnswer, CommonKind, Remedy, SettingKind
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.portfolio import Portfolio
 from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.space import Mask
 from ifonly.explainers.terms import Status
-from ifonly.models.predictor import Row
+from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Task
 from tests.support.bruteforce import settable
 from tests.support.checks import Tally
@@ -72,7 +76,7 @@ def asked(seed: int) -> CommonQuestion:
     if seed % 3 == 2:
         follows = Slopes.random(seed).consequences()
         problems = [replace(p, consequences=follows) for p in problems]
-    change = tuple(ChangeKind)[seed % 7 % 3]
+    change = tuple(CommonKind)[seed % 7 % 3]
     return CommonQuestion(problems, change, 2, levers=[0, 1, 2, 4] if seed % 2 else None)
 
 
@@ -105,9 +109,9 @@ def changes(question: CommonQuestion, count: int) -> Iterator[Change]:
             isinstance(c, OnlyTo) and c.column == j for c in question.problems[0].constraints
         )
         own: list[tuple[int, SettingKind, float]] = []
-        if listed or question.change is not ChangeKind.RELATIVE:
+        if listed or question.change is not CommonKind.RELATIVE:
             own += [(j, SettingKind.ABSOLUTE, v) for v in values(j)]
-        if not listed and question.change is not ChangeKind.ABSOLUTE:
+        if not listed and question.change is not CommonKind.ABSOLUTE:
             own += [(j, SettingKind.RELATIVE, v) for v in amounts(j)]
         each.append(own)
     for chosen in itertools.combinations(each, count):
@@ -225,6 +229,27 @@ def same(one: Change, other: Change) -> bool:
     )
 
 
+def told(seed: int) -> CommonAnswer | None:
+    """The answer, held to the walk; None where there is no alarm, or one lever alone."""
+    question = asked(seed)
+    by_rows = is_by_rows(seed, question)
+    asks = Blackbox() if by_rows else engine(seed % MODELS)
+    answer = common(question, model(seed % MODELS).predictor, engine=asks)
+    assert not answer.work.rejected
+    # With one lever there is no second curve.
+    if len(answer.curves) < 2:
+        return None
+    one, two = (Walk.over(question, seed, count) for count in (1, 2))
+    held(one, answer, 0)
+    held(one.joined(two), answer, 1)
+    return answer
+
+
+def is_by_rows(seed: int, question: CommonQuestion) -> bool:
+    """Whether nobody knows the model, so that it is asked of every change."""
+    return seed % 6 == 0 and question.problems[0].survives is None
+
+
 @pytest.mark.parametrize(
     "seeds",
     [range(120), pytest.param(range(120, 2_000), marks=pytest.mark.long)],
@@ -232,24 +257,73 @@ def same(one: Change, other: Change) -> bool:
 )
 def test_a_common_change_clears_the_most_and_costs_the_least(seeds: range, tally: Tally) -> None:
     for seed in seeds:
-        question = asked(seed)
-        by_rows = seed % 6 == 0 and question.problems[0].survives is None
-        asks = Blackbox() if by_rows else engine(seed % MODELS)
-        answer = common(question, model(seed % MODELS).predictor, engine=asks)
-        assert not answer.work.rejected
-        # With one lever there is no second curve.
-        if len(answer.curves) < 2:
+        answer, question = told(seed), asked(seed)
+        if answer is None:
             continue
-        one, two = (Walk.over(question, seed, count) for count in (1, 2))
-        held(one, answer, 0)
-        held(one.joined(two), answer, 1)
         tally["asked"] += 1
         tally["with effects"] += question.problems[0].consequences is not None
         tally["robust"] += question.problems[0].survives is not None
-        tally["by rows alone"] += by_rows
+        tally["by rows alone"] += is_by_rows(seed, question)
         first, second = answer.curves
         tally["nothing clears any"] += first.most == 0
         tally["not all"] += second.most < len(answer.alarms)
         tally["two levers clear more"] += second.most > first.most
-        both = first.best is not None and second.best is not None and first.most == second.most
-        tally["two levers cost less"] += both and second.best.cost < first.best.cost - 1e-9
+        if first.best is not None and second.best is not None and first.most == second.most:
+            tally["two levers cost less"] += second.best.cost < first.best.cost - 1e-9
+
+
+# --- planted faults ---------------------------------------------------------------------------
+
+
+def losing(what: Callable[..., Any]) -> Callable[..., Any]:
+    """A mask that loses every fifth of those that hold."""
+
+    def lossy(*given: Any) -> Any:
+        mask = np.array(what(*given))
+        mask[np.flatnonzero(mask)[::5]] = False
+        return mask
+
+    return lossy
+
+
+def all_hold(self: ChangeJudge, alarms: Row, actions: Rows, rows: Rows) -> Mask:
+    return np.ones(len(alarms), dtype=np.bool_)
+
+
+FAULTS: dict[str, tuple[object, str, Callable[..., Any]]] = {
+    "boxes of the tables are lost": (TreeReach, "may", losing(TreeReach.may)),
+    "boxes of rules are lost": (boxes, "may_keep", losing(boxes.may_keep)),
+    "rows that survive are not known to": (
+        TreeReach, "survive", lambda self, rows, off: (np.zeros(len(rows), bool),) * 2
+    ),
+    "a box costs what its dearest change does": (
+        boxes.LeverSet, "least_cost",
+        lambda self, low, high: float(
+            sum(x.costs[a : b + 1].max() for x, a, b in zip(self.levers, low, high, strict=True))
+        ),
+    ),
+    "the first level is enough": (
+        Best, "is_cheaper", lambda self, coverage, cost: not self.holders
+    ),
+    "what is not allowed is": (ChangeJudge, "_allowed", all_hold),
+    "what is not in the target is": (ChangeJudge, "_met", all_hold),
+    "what does not survive does": (ChangeJudge, "_survive", all_hold),
+    "a lever that stays does not follow": (boxes.LeverSet, "_may_stay", ()),
+}  # fmt: skip
+# One of them is no fault: it says less, and what it leaves open is asked row by row.
+HARMLESS = {"rows that survive are not known to"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, name, instead = FAULTS[fault]
+    monkeypatch.setattr(where, name, instead)
+
+    def is_seen(seed: int) -> bool:
+        try:
+            told(seed)
+        except (AssertionError, StopIteration):
+            return True
+        return False
+
+    assert any(map(is_seen, (122, *range(1, 50)))) is (fault not in HARMLESS)

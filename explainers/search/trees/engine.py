@@ -48,7 +48,7 @@ from ifonly.explainers.search.trees.leaves import read_leaves
 from ifonly.explainers.search.trees.proof import BoxSearch, SearchInstance
 from ifonly.explainers.search.trees.question import SumLimits
 from ifonly.explainers.search.trees.question_building import build_question
-from ifonly.explainers.search.trees.reach import Reach
+from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.search.trees.survival import Survival
 from ifonly.explainers.space import Positions, Values, changed
 from ifonly.explainers.target import Target
@@ -319,7 +319,7 @@ class Trees:
                 row = row if nearer is None else nearer
         return row
 
-    def reach(self, target: Target) -> Reach:
+    def reach(self, target: Target) -> TreeReach:
         """What the tables say of boxes of rows by one target.
 
         Raises
@@ -327,7 +327,7 @@ class Trees:
         NotEligible
             If the target is none that sums over trees can be held against.
         """
-        return Reach(self._layout, self._targets.of(target), self._surviving)
+        return TreeReach(self._layout, self._targets.of(target), self._surviving)
 
     def _surviving(self, problem: Problem, rows: Rows) -> Mask:
         survival = self._survival(problem)

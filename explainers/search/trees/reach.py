@@ -24,7 +24,7 @@ MOST_CORNERS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Reach:
+class TreeReach:
     """One target of one ensemble, for boxes of rows: from a least to a greatest number of every
     feature, both ends included; a category or a missing reading is the same at both ends."""
 

@@ -9,7 +9,7 @@ from ifonly.explainers.languages import Language
 from ifonly.explainers.wording.en.clauses import compared, listed
 from ifonly.explainers.wording.en.own_words import own_clause
 from ifonly.explainers.wording.grounds import Grounds
-from ifonly.explainers.wording.many import CommonSetting, Coverage
+from ifonly.explainers.wording.many import Coverage, SaidSetting
 from ifonly.explainers.wording.numerals import count
 
 LANGUAGE: Language = "en"
@@ -22,10 +22,10 @@ class EnglishMany:
 
     grounds: Grounds
 
-    def change(self, settings: Sequence[CommonSetting]) -> str:
+    def change(self, settings: Sequence[SaidSetting]) -> str:
         return ", ".join(map(_short, settings))
 
-    def cleared(self, settings: Sequence[CommonSetting], coverage: Coverage) -> str:
+    def cleared(self, settings: Sequence[SaidSetting], coverage: Coverage) -> str:
         of_model = self.grounds is Grounds.MODEL
         clauses = [
             _as(s, "as" if of_model else ("" if i else "been")) for i, s in enumerate(settings)
@@ -64,7 +64,7 @@ def _at_most(levers: int) -> str:
     return _NUMBERS[levers] if levers == 1 else f"at most {_NUMBERS[levers]}"
 
 
-def _short(setting: CommonSetting) -> str:
+def _short(setting: SaidSetting) -> str:
     """``torque 6 Nm lower``, ``torque to 42 Nm``, ``the tool replaced``."""
     own = own_clause(setting.change)
     if own:
@@ -74,7 +74,7 @@ def _short(setting: CommonSetting) -> str:
     return f"{setting.label(LANGUAGE)} to {setting.value(LANGUAGE)}"
 
 
-def _as(setting: CommonSetting, verb: str) -> str:
+def _as(setting: SaidSetting, verb: str) -> str:
     """``the torque been 6 Nm lower``; ``verb``: "been", "as"; nothing: a list carries it."""
     own = own_clause(setting.change)
     if own:
@@ -88,14 +88,17 @@ def _as(setting: CommonSetting, verb: str) -> str:
 
 def _would(coverage: Coverage, of_model: bool) -> str:
     some, of = count(coverage.cleared), count(coverage.of)
+    is_all = coverage.cleared == coverage.of
     if not coverage.are_alarms:
-        these = "the row" if coverage.of == 1 else f"{some} of the {of} rows"
+        every = "the row" if coverage.of == 1 else f"all {of} rows"
+        these = every if is_all else f"{some} of the {of} rows"
         return f"{these} would have met the target"
     if of_model:
-        these = "the alarm" if coverage.of == 1 else f"{some} of the {of} alarms"
+        every = "the alarm" if coverage.of == 1 else f"any of the {of} alarms"
+        these = every if is_all else f"{some} of the {of} alarms"
         return f"it would not have raised {these}"
     if coverage.of == 1:
         return "the alarm would not have sounded"
-    if coverage.cleared == coverage.of:
+    if is_all:
         return f"none of the {of} alarms would have sounded"
     return f"{some} of the {of} alarms would not have sounded"

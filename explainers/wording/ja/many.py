@@ -9,7 +9,7 @@ from ifonly.explainers.languages import Language
 from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.ja.clauses import adjective
 from ifonly.explainers.wording.ja.own_words import own_clause
-from ifonly.explainers.wording.many import CommonSetting, Coverage
+from ifonly.explainers.wording.many import Coverage, SaidSetting
 from ifonly.explainers.wording.numerals import count
 
 LANGUAGE: Language = "ja"
@@ -21,10 +21,10 @@ class JapaneseMany:
 
     grounds: Grounds
 
-    def change(self, settings: Sequence[CommonSetting]) -> str:
+    def change(self, settings: Sequence[SaidSetting]) -> str:
         return "、".join(map(_short, settings))
 
-    def cleared(self, settings: Sequence[CommonSetting], coverage: Coverage) -> str:
+    def cleared(self, settings: Sequence[SaidSetting], coverage: Coverage) -> str:
         of_model, last = self.grounds is Grounds.MODEL, len(settings) - 1
         clauses = [_if(s, i == last, of_model) for i, s in enumerate(settings)]
         prefix = "モデルに入力された" if of_model else ""
@@ -60,7 +60,7 @@ def _at_most(levers: int) -> str:
     return "操作項目一つで" if levers == 1 else f"操作項目{levers}個以下で"
 
 
-def _short(setting: CommonSetting) -> str:
+def _short(setting: SaidSetting) -> str:
     """``トルク6 Nm低い``, ``トルクを42 Nmに``, ``工具を交換``."""
     own = own_clause(setting.change)
     if own:
@@ -71,7 +71,7 @@ def _short(setting: CommonSetting) -> str:
     return f"{label}を{setting.value(LANGUAGE)}に"
 
 
-def _if(setting: CommonSetting, is_last: bool, of_model: bool) -> str:
+def _if(setting: SaidSetting, is_last: bool, of_model: bool) -> str:
     """``トルクがあと6 Nm低ければ``; before the last: ``低く``."""
     own = own_clause(setting.change)
     if own and of_model:

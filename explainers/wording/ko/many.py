@@ -10,7 +10,7 @@ from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.ko.clauses import adjective
 from ifonly.explainers.wording.ko.own_words import own_clause
 from ifonly.explainers.wording.ko.particles import SUBJECT, TO, WAS, attach
-from ifonly.explainers.wording.many import CommonSetting, Coverage
+from ifonly.explainers.wording.many import Coverage, SaidSetting
 from ifonly.explainers.wording.numerals import count
 
 LANGUAGE: Language = "ko"
@@ -22,10 +22,10 @@ class KoreanMany:
 
     grounds: Grounds
 
-    def change(self, settings: Sequence[CommonSetting]) -> str:
+    def change(self, settings: Sequence[SaidSetting]) -> str:
         return ", ".join(map(_short, settings))
 
-    def cleared(self, settings: Sequence[CommonSetting], coverage: Coverage) -> str:
+    def cleared(self, settings: Sequence[SaidSetting], coverage: Coverage) -> str:
         of_model, last = self.grounds is Grounds.MODEL, len(settings) - 1
         clauses = [_if(s, i == last, of_model) for i, s in enumerate(settings)]
         prefix = "모델에 입력된 " if of_model else ""
@@ -62,7 +62,7 @@ def _at_most(levers: int) -> str:
     return "조절 항목 하나로" if levers == 1 else f"조절 항목 {levers}개 이하로"
 
 
-def _short(setting: CommonSetting) -> str:
+def _short(setting: SaidSetting) -> str:
     """``토크 6 Nm 더 낮음``, ``토크 42 Nm로``, ``공구를 교체``."""
     own = own_clause(setting.change)
     if own:
@@ -74,7 +74,7 @@ def _short(setting: CommonSetting) -> str:
     return f"{label} {attach(setting.value(LANGUAGE), TO)}"
 
 
-def _if(setting: CommonSetting, is_last: bool, of_model: bool) -> str:
+def _if(setting: SaidSetting, is_last: bool, of_model: bool) -> str:
     """``토크가 6 Nm 더 낮았다면``; before the last: ``낮고``."""
     own = own_clause(setting.change)
     if own and of_model:
