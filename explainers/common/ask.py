@@ -132,7 +132,7 @@ def common(
     alarms = Alarms(problems, rows[places])
     reach = reach_of(engine or Blackbox(), problems[0].target)
     levers = levers_of(problems, alarms.factuals, question.change, question.levers)
-    judge, best = ChangeJudge(alarms, meter, reach, scores.shape[1]), Best.of(len(problems))
+    judge, best = ChangeJudge(alarms, meter, reach), Best.of(len(problems))
     terms = None if question.terms is None else [question.terms[i] for i in places]
     confirmation = Confirmation(judge, ask, terms, rounding, places)
     found, searches, deadline_hit = list[_Curve](), list[CommonSearch](), False
@@ -177,7 +177,8 @@ class _Curve:
         for point, least in reversed(self.points):
             if remedies and deadline.expired():
                 break
-            remedies.append(confirmation.remedy(point, least))
+            # Of the best what it does not clear is put to the checker, too.
+            remedies.append(confirmation.remedy(point, least, is_whole=not remedies))
         remedies = [r for r in reversed(remedies) if r.coverage]
         return CoverageCurve(self.max_levers, tuple(remedies[-MOST_POINTS:]), self.most)
 

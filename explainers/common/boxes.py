@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from ifonly.explainers.common.levers import CommonLever, Ints
 from ifonly.explainers.common.truths import RowBoxes, may_keep
+from ifonly.explainers.consequences import Consequences
 from ifonly.explainers.constraints import Constraint, MaxChanges
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.space import Mask
-from ifonly.models.predictor import Rows
+from ifonly.models.predictor import Row, Rows
 
 Positions = npt.NDArray[np.int64]
 AT_ONCE = 1 << 17
@@ -220,9 +221,8 @@ class LeverSet:
         for first, last in runs(alarms):
             problem = self.alarms.problems[alarms[first]]
             assert problem.consequences is not None
-            found = problem.consequences.bounds(
-                problem.factual, set_, lower[first:last, set_], upper[first:last, set_]
-            )
+            ends = lower[first:last, set_], upper[first:last, set_]
+            found = _bounds(problem.consequences, problem.factual, set_, *ends)
             # What is set, and what stays, is known; a lever that is not among them may follow.
             moved = list(problem.consequences.effects(set_))
             low[first:last, moved], high[first:last, moved] = (end[:, moved] for end in found)
@@ -234,3 +234,15 @@ def runs(alarms: Ints) -> Iterator[tuple[int, int]]:
     if len(alarms):
         ends = np.flatnonzero(np.diff(alarms, append=-1)) + 1
         yield from pairwise([0, *ends.tolist()])
+
+
+def _bounds(
+    consequences: Consequences, factual: Row, columns: list[int], lower: Rows, upper: Rows
+) -> tuple[Rows, Rows]:
+    """As :meth:`Consequences.bounds`, by compiled code where it can tell: of many boxes at once a
+    tenth of the time."""
+    compiled = consequences.compiled
+    if compiled is None:
+        return consequences.bounds(factual, columns, lower, upper)
+    low, high = np.ascontiguousarray(lower), np.ascontiguousarray(upper)
+    return compiled.laws.bounds(factual, columns, low, high)

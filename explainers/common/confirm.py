@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ifonly.explainers.answer import Action, Effect
-from ifonly.explainers.common.judge import CLEARED, WHY, ChangeJudge
+from ifonly.explainers.common.judge import (
+    CLEARED,
+    NOT_ALLOWED,
+    NOT_CERTAIN,
+    NOT_ROBUST,
+    STILL_ALARM,
+    WHY,
+    ChangeJudge,
+)
 from ifonly.explainers.common.search import FoundChange
 from ifonly.explainers.explain import agreed, predicted
 from ifonly.explainers.problem import Problem
@@ -20,6 +28,9 @@ from ifonly.explainers.verify.checker import CheckDraft
 from ifonly.explainers.verify.reading import differing
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.rounding import Rounding
+
+BROKEN = {STILL_ALARM: ("target",), NOT_ROBUST: ("robust",), NOT_CERTAIN: ("certainty",)}
+"""What the checker would call it."""
 
 
 @dataclass(eq=False)
@@ -42,12 +53,15 @@ class Confirmation:
     _checkers: dict[int, Checker] = field(default_factory=dict)
     _known: dict[int, tuple[RowOutcome, ...]] = field(default_factory=dict)
 
-    def remedy(self, found: FoundChange, lower_bound: float | None) -> Remedy:
+    def remedy(
+        self, found: FoundChange, lower_bound: float | None, *, is_whole: bool = True
+    ) -> Remedy:
         """A common change with what it does to each alarm. ``lower_bound``: what is claimed that no
-        other clears as many for."""
+        other clears as many for. ``is_whole``: whether what it is said not to clear is put to the
+        checker, too."""
         key = id(found)
         if key not in self._known:
-            self._known[key] = self._outcomes(found)
+            self._known[key] = self._outcomes(found, is_whole)
         outcomes = self._known[key]
         coverage = sum(o.cleared for o in outcomes)
         # The bound is of those that clear as many as the search said.
@@ -63,7 +77,7 @@ class Confirmation:
             outcomes,
         )
 
-    def _outcomes(self, found: FoundChange) -> tuple[RowOutcome, ...]:
+    def _outcomes(self, found: FoundChange, is_whole: bool) -> tuple[RowOutcome, ...]:
         alarms = self.judge.alarms
         every = np.arange(len(alarms))
         verdicts = np.full(len(alarms), CLEARED, dtype=np.int64)
@@ -77,6 +91,9 @@ class Confirmation:
         rows[settable] = found.levers.rows(settable, actions[settable])
         drafts: list[CheckDraft | None] = [None] * len(alarms)
         for i in settable.tolist():
+            # Which rule is in the way the checker says; the rest is known.
+            if not is_whole and verdicts[i] not in (CLEARED, NOT_ALLOWED):
+                continue
             problem = alarms.problems[i]
             cost = float(problem.cost_of(actions[i : i + 1])[0])
             proposal = Proposal(actions[i].tolist(), rows[i].tolist(), cost)
@@ -113,7 +130,7 @@ class Confirmation:
     def _outcome(self, i: int, action: Rows, verdict: int, report: Report | None) -> RowOutcome:
         place = self.places[i]
         if report is None:
-            return RowOutcome(place, False, why=Uncleared.NOT_SETTABLE)
+            return RowOutcome(place, False, why=WHY[verdict], broken=BROKEN.get(verdict, ()))
         problem = self.judge.alarms.problems[i]
         before = problem.factual.tolist()
         columns = differing(action.tolist(), before)

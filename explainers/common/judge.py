@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from ifonly.explainers.remedy import Uncleared
 from ifonly.explainers.search.engine import Meter
 from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.space import Mask
-from ifonly.models.predictor import Rows, Scores
+from ifonly.models.predictor import Rows
 
 FIRST_BLOCK, SECOND_BLOCK = 8, 16
 """Alarms that are asked about first: one that fails may be enough to rule a change out."""
@@ -45,8 +45,6 @@ class ChangeJudge:
     alarms: Alarms
     meter: Meter
     reach: TreeReach | None
-    n_outputs: int
-    """Scores of a row."""
     failed: Ints = field(init=False)
     """``(n_alarms,)`` the greater, the later an alarm failed."""
     clock: int = 0
@@ -167,27 +165,12 @@ class ChangeJudge:
         return found
 
     def _sure(self, alarms: Ints, actions: Rows, rows: Rows) -> Mask:
-        """Which are sure enough, where something follows; the model is asked once for all of their
-        plausible versions."""
+        """Which are sure enough, where something follows."""
+        found = np.ones(len(alarms), dtype=np.bool_)
         if self.alarms.first.consequences is None:
-            return np.ones(len(alarms), dtype=np.bool_)
-        asked: list[Rows] = []
-
-        def collect(versions: Rows) -> Scores:
-            asked.append(versions.copy())
-            return np.zeros((len(versions), self.n_outputs))
-
-        # Twice: the first time only to learn which rows the model is asked about.
-        found = self._trusted(alarms, actions, collect)
-        if not asked:
             return found
-        scores = self.meter.score(np.concatenate(asked))
-        told = iter(np.split(scores, np.cumsum([len(rows) for rows in asked])[:-1]))
-        return self._trusted(alarms, actions, lambda versions: next(told))
-
-    def _trusted(self, alarms: Ints, actions: Rows, score: Callable[[Rows], Scores]) -> Mask:
-        found = np.empty(len(alarms), dtype=np.bool_)
         for first, last in runs(alarms):
+            self.meter.check()
             problem = self.alarms.problems[alarms[first]]
-            found[first:last] = problem.trust(actions[first:last], score).holds
+            found[first:last] = problem.trust(actions[first:last], self.meter.score).holds
         return found

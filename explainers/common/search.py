@@ -23,8 +23,10 @@ from ifonly.explainers.errors import CallsSpent, DeadlineReached
 from ifonly.explainers.search.engine import Meter
 from ifonly.explainers.space import slack
 
-LEVELS = 10
-"""Parts of all alarms at which the cheapest change is looked for, beside the most."""
+LEVELS, FEWER_LEVELS = 10, 5
+"""Parts of all alarms at which the cheapest change is looked for, beside the most: of up to, and of
+more than :data:`MANY`, of which each is confirmed alarm by alarm."""
+MANY = 100
 LISTED = (16, 16, 8)
 """Changes of a box that are listed one by one, by the number of levers."""
 PARTS = (8, 4, 2)
@@ -63,7 +65,8 @@ class Best:
 
     @classmethod
     def of(cls, n_alarms: int) -> Best:
-        levels = {-(-n_alarms * k // LEVELS) for k in range(1, LEVELS + 1)}
+        parts = LEVELS if n_alarms <= MANY else FEWER_LEVELS
+        levels = {-(-n_alarms * k // parts) for k in range(1, parts + 1)}
         return cls(n_alarms, tuple(sorted(levels - {0})))
 
     @property

@@ -178,7 +178,7 @@ class CommonCurve(Wire):
     )
     points: list[CommonPoint] = Field(
         description="Cheapest first, each clearing more than those before it: the cheapest found "
-        "that clear a tenth of the alarms, two tenths, …, and the most."
+        "that clear a tenth of the alarms (of more than 100: a fifth), two tenths, …, and the most."
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ifonly.explainers.common import boxes
+from ifonly.explainers.common import boxes, truths
 from ifonly.explainers.common.ask import CommonQuestion, common
 from ifonly.explainers.common.judge import ChangeJudge
 from ifonly.explainers.common.search import Best
@@ -290,9 +290,9 @@ def all_hold(self: ChangeJudge, alarms: Row, actions: Rows, rows: Rows) -> Mask:
     return np.ones(len(alarms), dtype=np.bool_)
 
 
-FAULTS: dict[str, tuple[object, str, Callable[..., Any]]] = {
+FAULTS: dict[str, tuple[object, str, Any]] = {
     "boxes of the tables are lost": (TreeReach, "may", losing(TreeReach.may)),
-    "boxes of rules are lost": (boxes, "may_keep", losing(boxes.may_keep)),
+    "boxes of rules are lost": (boxes, "may_keep", losing(truths.may_keep)),
     "rows that survive are not known to": (
         TreeReach, "survive", lambda self, rows, off: (np.zeros(len(rows), bool),) * 2
     ),
@@ -308,7 +308,7 @@ FAULTS: dict[str, tuple[object, str, Callable[..., Any]]] = {
     "what is not allowed is": (ChangeJudge, "_allowed", all_hold),
     "what is not in the target is": (ChangeJudge, "_met", all_hold),
     "what does not survive does": (ChangeJudge, "_survive", all_hold),
-    "a lever that stays does not follow": (boxes.LeverSet, "_may_stay", ()),
+    "a lever that stays does not follow": (boxes.LeverSet, "_may_stay", property(lambda self: ())),
 }  # fmt: skip
 # One of them is no fault: it says less, and what it leaves open is asked row by row.
 HARMLESS = {"rows that survive are not known to"}
