@@ -69,6 +69,7 @@ TABLE = {
     ("POST", "/api/v1/models/{model}/what-if"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations/bulk"): {O, P, ADMIN},
+    ("POST", "/api/v1/models/{model}/common-remedies"): {O, P, ADMIN},
     ("POST", "/"): {S, P, ADMIN},
     ("POST", "/api/v1/events"): {S, P, ADMIN},
     ("GET", "/api/v1/events/dead-letters"): {ADMIN},

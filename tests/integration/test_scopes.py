@@ -64,6 +64,7 @@ ROUTES = {
     ("POST", "/api/v1/models/{model}/predictions"): ASK,
     ("POST", "/api/v1/models/{model}/what-if"): ASK,
     ("POST", "/api/v1/models/{model}/explanations"): ASK,
+    ("POST", "/api/v1/models/{model}/common-remedies"): ASK,
     ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,  # its lines: see below
     ("GET", "/v1/models"): LIST,
     ("GET", "/v1/models/{model}"): MODEL,
@@ -156,6 +157,7 @@ QUESTIONS: dict[str, Any] = {
     "predictions": {"instance": ROW},
     "what-if": {"instance": ROW, "set": {"size": 1.0}},
     "explanations": {"instance": ROW},
+    "common-remedies": {"instances": [ROW]},
     ":predict": {"instances": [ROW]},
     ":explain": {"instances": [ROW]},
     "infer": {
