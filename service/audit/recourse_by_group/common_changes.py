@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from ifonly.service.audit.recourse_by_group.statistics import ShareEstimate, share
 from ifonly.service.store.chain import Payload, Record
 
 Said = Mapping[str, Any]
@@ -36,10 +35,6 @@ class CommonChange:
     def is_most(self) -> bool:
         """Whether none is proven to clear more."""
         return not self.erased and self.cleared == self.bound
-
-    @property
-    def coverage(self) -> ShareEstimate:
-        return share(self.cleared, self.alarms)
 
 
 def common_changes(found: Iterable[tuple[Record, Payload | None]]) -> tuple[CommonChange, ...]:

@@ -107,8 +107,11 @@ def test_curves_are_stairs_and_the_bound_is_drawn_where_they_do_not_reach_it() -
     assert [curve.levers for curve in drawing.curves] == [1, 2]
     # From 0 to 2, the end of the axis; all five alarms are its height.
     assert drawing.curves[0].path == "M54 162.0H138.0V102.0H243.0V72.0H474"
-    assert (drawing.bound, drawing.all) == (12.0, 12.0)
+    assert (drawing.bound, drawing.all) == (None, 12.0)  # 5 of 5: nothing is known
     assert [tick.text for tick in drawing.x_ticks] == ["0", "0.5", "1", "1.5", "2"]
+    six = remedy_view(REPLY | {"alarms": 6}, ROWS, MODEL, "en").drawing
+    assert six is not None
+    assert six.bound == 37.0
     proven = remedy_view(REPLY | {"bound": 4}, ROWS, MODEL, "en")
     assert proven.is_most
     assert proven.drawing is not None

@@ -253,12 +253,14 @@ def _parts(total: wire.Outcomes, tag: Language) -> list[OutcomeSegment]:
 
 
 def _common(found: wire.CommonChangeSummary, tag: Language) -> ShownCommonChange:
-    coverage = proportion(share(found.cleared, found.alarms))
+    # Counted, not sampled: a share without an interval.
+    part = percentage(found.cleared / found.alarms) if found.alarms else "–"
+    coverage = ShownInterval(part, "", f"{count(found.cleared)} / {count(found.alarms)}")
     return ShownCommonChange(
         f"/records/{found.id}",
         found.time,
         "" if not found.text or not found.settings else said_in(found.text, tag)[0],
-        _share(coverage),
+        coverage,
         found.proven,
         count(found.bound),
         found.erased,

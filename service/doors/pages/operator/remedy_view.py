@@ -85,7 +85,7 @@ class RemedyDrawing:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     bound: float | None
-    """What no change clears more than; None: the curve reaches it."""
+    """What no change clears more than; None: the curve reaches it, or nothing is known."""
     all: float
     """All alarms."""
     left: int = LEFT
@@ -275,6 +275,7 @@ def _drawn(
         tuple(made),
         tuple(Tick(x(cost), figure(cost, 3)) for cost in steps),
         tuple(Tick(y(number), count(number)) for number in heights),
-        None if bound == best else y(bound),
+        # That no more are cleared than there are needs no line.
+        None if bound in (best, alarms) else y(bound),
         y(alarms),
     )
