@@ -75,6 +75,7 @@ def test_it_is_recorded_verified_and_replayed(api: httpx.Client, found: dict[str
     assert kept == {"alarms": 6, "coverage": 3, "bound": 3}
     replayed = api.post(f"/api/v1/audit/events/{identity}/replay").json()
     assert replayed["same"], replayed
+    assert replayed["answer"]["holds"], replayed["answer"]
     assert api.get("/api/v1/audit/verify").json()["holds"]
 
 
