@@ -44,7 +44,7 @@ BINS, SUPPORT = 10, 0.005
 
 
 @dataclass(frozen=True)
-class Point:
+class TriedChange:
     """A common change that a method has tried."""
 
     coverage: int
@@ -52,11 +52,11 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodOutcome:
     """What a method found, and what it took."""
 
     name: str
-    points: tuple[Point, ...]
+    points: tuple[TriedChange, ...]
     """Cheapest first, each clearing more."""
     rows: int
     seconds: float
@@ -89,7 +89,7 @@ class Bench:
         )
         return cls(model, tuple(problem_of(model, question) for question in asked), max_levers)
 
-    def ours(self, change: CommonKind) -> Method:
+    def ours(self, change: CommonKind) -> MethodOutcome:
         began = time.process_time()
         answer = common(
             CommonQuestion(self.problems, change, self.max_levers),
@@ -97,10 +97,10 @@ class Bench:
             engine=self.model.engine,
             deadline=Deadline.after(120.0),
         )
-        found = [Point(p.coverage, p.cost) for curve in answer.curves for p in curve.points]
+        found = [TriedChange(p.coverage, p.cost) for curve in answer.curves for p in curve.points]
         seconds = time.process_time() - began
         name = "ours, proven" if answer.curves[-1].is_most else "ours, cut"
-        return Method(name, _pareto(found), answer.work.rows, seconds)
+        return MethodOutcome(name, _pareto(found), answer.work.rows, seconds)
 
     def _judge(self, change: CommonKind) -> tuple[ChangeJudge, tuple[CommonLever, ...]]:
         predictor = self.model.deployed.predictor
@@ -113,8 +113,8 @@ class Bench:
     def _measured(
         self, name: str, change: CommonKind, tried: Iterator[tuple[LeverSet, Rows]],
         judge: ChangeJudge, began: float,
-    ) -> Method:  # fmt: skip
-        found: list[Point] = []
+    ) -> MethodOutcome:  # fmt: skip
+        found: list[TriedChange] = []
         every = np.arange(len(self.problems))
         for levers, at in tried:
             positions = np.unique(at.astype(np.int64), axis=0)
@@ -123,10 +123,10 @@ class Bench:
             cleared = judge.verdicts(levers, where, alarms) == CLEARED
             counts = cleared.reshape(len(positions), -1).sum(axis=1)
             costs = levers.costs(positions)
-            found += [Point(int(c), float(x)) for c, x in zip(counts, costs, strict=True)]
-        return Method(name, _pareto(found), judge.meter.rows, time.process_time() - began)
+            found += [TriedChange(int(c), float(x)) for c, x in zip(counts, costs, strict=True)]
+        return MethodOutcome(name, _pareto(found), judge.meter.rows, time.process_time() - began)
 
-    def translations(self, seed: int) -> Method:
+    def translations(self, seed: int) -> MethodOutcome:
         """GLOBE-CE-like."""
         began = time.process_time()
         judge, levers = self._judge(CommonKind.RELATIVE)
@@ -157,7 +157,7 @@ class Bench:
             at.append(np.abs(lever.values[None, :] - amounts[:, None]).argmin(axis=1))
         return np.stack(at, axis=1)
 
-    def itemsets(self) -> Method:
+    def itemsets(self) -> MethodOutcome:
         """AReS-like."""
         began = time.process_time()
         judge, levers = self._judge(CommonKind.ABSOLUTE)
@@ -195,15 +195,15 @@ class Bench:
                 yield tuple(int(m[item]) for m, item in zip(middles, items, strict=True))
 
 
-def _pareto(points: Sequence[Point]) -> tuple[Point, ...]:
-    kept: list[Point] = []
+def _pareto(points: Sequence[TriedChange]) -> tuple[TriedChange, ...]:
+    kept: list[TriedChange] = []
     for point in sorted(points, key=lambda p: (p.cost, -p.coverage)):
         if point.coverage > (kept[-1].coverage if kept else 0):
             kept.append(point)
     return tuple(kept)
 
 
-def lines(ours: Method, theirs: Method) -> Iterator[str]:
+def lines(ours: MethodOutcome, theirs: MethodOutcome) -> Iterator[str]:
     """A line of the table for each point that ours tells: what the other has at that cost, and what
     it takes it to clear as many."""
     for point in ours.points:
@@ -233,7 +233,7 @@ def main() -> None:
             "| method | most cleared | at a cost of | model rows | CPU s |\n|---|---|---|---|---|"
         )
         for method in (m for pair in pairs for m in pair):
-            last = method.points[-1] if method.points else Point(0, 0.0)
+            last = method.points[-1] if method.points else TriedChange(0, 0.0)
             print(
                 f"| {method.name} | {last.coverage} | {last.cost:.3f} | {method.rows:,} "
                 f"| {method.seconds:.1f} |"

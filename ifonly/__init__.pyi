@@ -4,9 +4,12 @@ from ifonly.client import AsyncClient, Client
 from ifonly.explanation import Explanation, Explanations, Outcome
 from ifonly.many import CommonChange, CommonChanges, common
 from ifonly.scoring import NotAModel
+from ifonly.service.bulk import BulkExplainer, BulkOptions
 
 __all__ = [
     "AsyncClient",
+    "BulkExplainer",
+    "BulkOptions",
     "Change",
     "Client",
     "CommonChange",

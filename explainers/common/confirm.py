@@ -151,9 +151,9 @@ class Confirmation:
             self.is_refuted = True
             self.rejected.append(f"row {place}, {action.tolist()}: it holds, and was ruled out")
         why = None if cleared else WHY.get(verdict, _why(report, problem))
-        return RowOutcome(
-            place, cleared, actions, effects, cost, prediction, why, tuple(sorted(report.broken))
-        )
+        # Of several things that are broken the first says why: rules, before the model is asked.
+        broken = BROKEN.get(verdict) or tuple(sorted(report.broken))
+        return RowOutcome(place, cleared, actions, effects, cost, prediction, why, broken)
 
 
 def _told(scores: Scores) -> Callable[[Rows], Scores]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from heapq import merge
+from itertools import chain, islice
 from typing import Any
 
 from ifonly.explainers.languages import LANGUAGES
@@ -13,7 +15,7 @@ from ifonly.models.schema import Feature
 from ifonly.service.access import Scope
 from ifonly.service.audit import records
 from ifonly.service.audit.recourse_by_group import groups, table
-from ifonly.service.audit.recourse_by_group.cases import RecourseCase, case
+from ifonly.service.audit.recourse_by_group.cases import RecourseCase, cases
 from ifonly.service.audit.recourse_by_group.common_changes import CommonChange, common_changes
 from ifonly.service.audit.recourse_by_group.compare import ShareComparison
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
@@ -26,6 +28,7 @@ from ifonly.service.audit.recourse_by_group.report import (
 )
 from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstimate
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.lifecycle import AlarmDeed
 from ifonly.service.served.registry import Registry
 from ifonly.service.store import explanations
 from ifonly.service.store.archive import Filter
@@ -36,6 +39,8 @@ from ifonly.service.wire import report as wire
 from ifonly.service.words.catalogue import in_each, say_all
 from ifonly.service.words.labels import label
 
+EXPLAINED = (RecordKind.EXPLANATION, RecordKind.ROWS)
+"""Kinds of record that hold explanations."""
 EARLIEST_US = microseconds("0001-01-01T00:00:00Z")
 """No time before it can be written."""
 PERIOD_US = 30 * DAY_US
@@ -64,23 +69,36 @@ def recourse(
         If a time is none, the feature is unknown, or there are too many explanations.
     """
     since, until = period(query)
-    asked = (database, RecordKind.EXPLANATION, query.model, since, until)
-    # Counted first: each is read whole, and a report must not read for minutes.
-    count = explanations.count_about_model(*asked)
-    if count > MAX_CASES:
-        problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
-        raise InvalidRequest(
-            RequestPart.REQUEST,
-            [Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")],
-        )
-    cases = [case(*found) for found in explanations.about_model(*asked)]
+    found = _cases(database, query.model, since, until)
     features = _features(registry, query.model)
-    made = report(cases, _grouped(cases, features, query.by), _verdicts(database, query, since))
+    made = report(found, _grouped(found, features, query.by), _verdicts(database, query, since))
     sought = explanations.newest_about_model(
         database, RecordKind.COMMON, query.model, since, until, MOST_COMMON
     )
     made = replace(made, common=common_changes(sought))
-    return made, _told(made, cases, features, query, (since, until))
+    return made, _told(made, found, features, query, (since, until))
+
+
+def _cases(database: Database, model: str, since: int, until: int) -> list[RecourseCase]:
+    """Raises
+    ------
+    InvalidRequest
+        If there are too many.
+    """
+    asked = [(database, kind, model, since, until) for kind in EXPLAINED]
+    # Counted first: each is read whole, and a report must not read for minutes.
+    count = sum(explanations.count_about_model(*each) for each in asked)
+    if count <= MAX_CASES:
+        told = (record for each in asked for record in explanations.about_model(*each))
+        # One record may be of many rows.
+        each_case = chain.from_iterable(cases(*record) for record in told)
+        found = list(islice(each_case, MAX_CASES + 1))
+        if len(found) <= MAX_CASES:
+            return found
+        count = len(found)
+    problem = f"the period has {count:,} explanations or more; a report takes {MAX_CASES:,}: "
+    fault = Fault(("since",), problem + "shorten it", count, limit=MAX_CASES, parameter="since")
+    raise InvalidRequest(RequestPart.REQUEST, [fault])
 
 
 def common_question(query: wire.ReportQuery, scope: Scope) -> dict[str, Any]:
@@ -152,13 +170,21 @@ def _grouped(
 
 
 def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[ReviewVerdict]:
-    """Also what was said after the period, of what was explained within it."""
-    for record, _ in explanations.about_model(
-        database, RecordKind.REVIEW, query.model, since, now_us() + 1
-    ):
-        facts = record.facts
-        outcome = (facts.detail or {}).get("outcome")
-        yield ReviewVerdict(facts.about or "", facts.status or "", outcome)
+    """Also what was said after the period, of what was explained within it; and which of its ways
+    was done about an alarm."""
+    found = (
+        explanations.about_model(database, kind, query.model, since, now_us() + 1)
+        for kind in (RecordKind.REVIEW, RecordKind.ALARM)
+    )
+    for record, _ in merge(*found, key=lambda entry: entry[0].facts.time_us):
+        facts, detail = record.facts, record.facts.detail or {}
+        if facts.kind is RecordKind.REVIEW:
+            said, about = facts.status or "", facts.about or ""
+        elif facts.status == AlarmDeed.DONE_AS_SUGGESTED and "explanation" in detail:
+            said, about = "acted", str(detail["explanation"])
+        else:
+            continue
+        yield ReviewVerdict(about, said, detail.get("outcome"), detail.get("way"))
 
 
 def _told(

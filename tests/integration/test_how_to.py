@@ -20,7 +20,11 @@ NEEDS = {
 
 
 def test_there_is_a_page_of_each() -> None:
-    assert {page.stem for page in PAGES.glob("*.md")} == {*NEEDS, "add-a-model"}
+    assert {page.stem for page in PAGES.glob("*.md")} == {
+        *NEEDS,
+        "add-a-model",
+        "one-change-for-many",
+    }
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -2,7 +2,7 @@
 
 Exit codes: 0 the question was answered, whatever the answer; 1 it could not be (no model, a
 broken folder, a port that is taken, a model that failed); 2 the command or the request is wrong;
-3 `causal drift` found something that moved.
+3 `causal drift` found something that moved, or some rows of `bulk` could not be answered.
 Answers go to stdout, everything else to stderr.
 """
 
@@ -51,6 +51,12 @@ class Commands(LazyGroup):
             "common",
             "common",
             "Which one change of a few levers would have cleared the most of these alarms?",
+        ),
+        "bulk": LazyCommand(
+            "bulk",
+            "app",
+            "Answer a file or table of rows: ifonly bulk IN OUT. Check its answers: ifonly bulk "
+            "verify OUT.",
         ),
         "train": LazyCommand(
             "train",

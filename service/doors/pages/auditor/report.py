@@ -177,7 +177,12 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
         tuple(_lever(use, tag) for use in told.levers),
         tuple(Ranked(said_in(b.text, tag)[0], _share(b.blocks)) for b in told.blockers),
         tuple(_common(each, tag) for each in told.common),
-        tuple((named("verdicts.", name, tag), count) for name, count in verdicts),
+        tuple(
+            (named("verdicts.", name, tag), count)
+            for name, count in verdicts
+            # Of ways only those that somebody has named.
+            if count or not name.startswith("acted_")
+        ),
         None if not judged else _share(proportion(share(verdicts.approved, judged))),
         tuple(told.attributes),
         tuple(note[tag] for note in told.notes),
