@@ -305,6 +305,11 @@ class Asker:
 
 def _body(path: str, line: str, role: Role, *, is_page: bool) -> dict[str, Any]:
     last = re.split(r"(?=:)|/", path)[-1]
+    if path.endswith("/stream"):
+        question = json.dumps({"attributes": {"line": line}})
+        return {"content": json.dumps(ROW), "params": {"question": question}} | {
+            "headers": {"Content-Type": "application/jsonl"}
+        }
     if path.endswith("/bulk"):
         return {
             "content": json.dumps({"instance": ROW, "attributes": {"line": line}}),
