@@ -104,6 +104,21 @@ def test_records_and_times_stand_for_their_rows(api: httpx.Client, found: dict[s
     assert replayed["same"], replayed
 
 
+def test_one_record_of_several_machines_is_told_apart(api: httpx.Client) -> None:
+    machines = [{"equipment": f"press-{k}"} for k in range(3)]
+    asked = {"instances": [ROWS[3], FINE, ROWS[4]], "attributes": machines}
+    identity = api.post(f"{PATH}/predictions", json=asked).json()["audit"]["id"]
+    whole = remedies(api, records=[identity]).json()
+    assert (whole["rows"], whole["alarms"]) == (2, 2)
+    listed = api.get("/api/v1/alarms", params={"search": "press-2"}).json()["alarms"]
+    (alarm,) = listed
+    one = remedies(api, records=[alarm["id"]]).json()
+    assert one["records"] == [identity]
+    assert remedies(api, instances=[ROWS[4]]).json()["best"] == one["best"]
+    by_time = remedies(api, recorded={"attributes": {"equipment": "press-2"}}).json()
+    assert by_time["best"] == one["best"]
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
