@@ -20,6 +20,7 @@ from ifonly.service.store.chain import Facts, Record
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.base import Wire
+from ifonly.service.wire.common import CommonReply
 from ifonly.service.wire.replies import PredictionsReply
 from ifonly.service.wire.strict_json import read_json
 
@@ -137,7 +138,8 @@ def _decided(model: ServedModel, reply: Wire) -> Decided | None:
 
 def _detail(reply: Wire) -> dict[str, Any]:
     work = getattr(reply, "work", None)
-    return ({} if work is None else _counts(work) | _gap(reply)) | _doubts(reply)
+    found = ({} if work is None else _counts(work) | _gap(reply)) | _doubts(reply)
+    return found | _coverage(reply)
 
 
 def _counts(work: Wire) -> dict[str, int]:
@@ -156,6 +158,15 @@ def _gap(reply: Wire) -> dict[str, int]:
     found = getattr(reply, "counterfactuals", [])
     gap = found[0].gap if found else None
     return {} if gap is None else {"gap_ppm": round(gap * 1e6)}
+
+
+def _coverage(reply: Wire) -> dict[str, int]:
+    """Of one change for many: of how many alarms it clears how many, and no change clears more than
+    how many."""
+    if not isinstance(reply, CommonReply):
+        return {}
+    coverage = 0 if reply.best is None else reply.best.coverage
+    return {"alarms": reply.alarms, "coverage": coverage, "bound": reply.bound}
 
 
 def _doubts(reply: Wire) -> dict[str, int]:

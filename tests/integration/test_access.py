@@ -72,6 +72,8 @@ TABLE = {
     ("POST", "/api/v1/models/{model}/what-if"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations/bulk"): {O, P, ADMIN},
+    ("POST", "/api/v1/models/{model}/explanations/stream"): {O, P, ADMIN},
+    ("POST", "/api/v1/models/{model}/common-remedies"): {O, P, ADMIN},
     ("POST", "/"): {S, P, ADMIN},
     ("POST", "/api/v1/events"): {S, P, ADMIN},
     ("GET", "/api/v1/events/dead-letters"): {ADMIN},
@@ -103,6 +105,7 @@ TABLE = {
     ("GET", "/api/v1/alarms"): {O, P, A, ADMIN},
     ("GET", "/api/v1/alarms/{id}"): {O, P, A, ADMIN},
     ("POST", "/api/v1/alarms/{id}/actions"): {O, ADMIN},
+    ("POST", "/api/v1/alarms/actions"): {O, ADMIN},
     ("GET", "/api/v1/audit/events"): {A, ADMIN},
     ("GET", "/api/v1/audit/events/{id}"): {A, ADMIN},
     ("GET", "/api/v1/audit/events/{id}/verify"): {A, ADMIN},
@@ -130,6 +133,7 @@ PAGE_TABLE = {
     ("GET", "/reviews"): {A, ADMIN},
     ("GET", "/report"): {A, ADMIN},
     ("GET", "/report/table"): {A, ADMIN},
+    ("POST", "/report/common"): {A, ADMIN},
     ("GET", "/models"): {O, P, A, ADMIN},
     ("POST", "/models"): {ADMIN},
     ("GET", "/models/{model}"): {O, P, A, ADMIN},
@@ -154,6 +158,10 @@ PAGE_TABLE = {
     ("GET", "/alarms/{id}/readings"): {O, P, ADMIN},
     ("POST", "/alarms/{id}/reviews"): {O, ADMIN},
     ("POST", "/alarms/{id}/actions"): {O, ADMIN},
+    ("POST", "/alarms/actions"): {O, ADMIN},
+    ("GET", "/remedies"): {O, P, ADMIN},
+    ("POST", "/remedies"): {O, P, ADMIN},
+    ("POST", "/remedies/flood"): {O, P, ADMIN},
 }
 """The same of the pages."""
 

@@ -55,6 +55,8 @@ ALLOWED = {
     ("POST", "/api/v1/models/{model}/what-if"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations/bulk"): _ASKS,
+    ("POST", "/api/v1/models/{model}/explanations/stream"): _ASKS,
+    ("POST", "/api/v1/models/{model}/common-remedies"): _ASKS,
     ("POST", "/"): _SENDS,
     ("POST", "/api/v1/events"): _SENDS,
     ("GET", "/api/v1/events/dead-letters"): _KEEPS,
@@ -83,6 +85,7 @@ ALLOWED = {
     ("GET", "/api/v1/alarms"): _EVERYBODY,
     ("GET", "/api/v1/alarms/{id}"): _EVERYBODY,
     ("POST", "/api/v1/alarms/{id}/actions"): _ACTS,
+    ("POST", "/api/v1/alarms/actions"): _ACTS,
     ("GET", "/api/v1/explanations/{id}"): _EVERYBODY,
     ("GET", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
     ("POST", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
@@ -124,6 +127,7 @@ PAGES = {
     ("GET", "/reviews"): _AUDITS,
     ("GET", "/report"): _AUDITS,
     ("GET", "/report/table"): _AUDITS,
+    ("POST", "/report/common"): _AUDITS,
     ("GET", "/models"): _EVERYBODY,
     ("POST", "/models"): _KEEPS,
     ("GET", "/models/{model}"): _EVERYBODY,
@@ -148,6 +152,10 @@ PAGES = {
     ("GET", "/alarms/{id}/readings"): _ASKS,
     ("POST", "/alarms/{id}/reviews"): _ACTS,
     ("POST", "/alarms/{id}/actions"): _ACTS,
+    ("POST", "/alarms/actions"): _ACTS,
+    ("GET", "/remedies"): _ASKS,
+    ("POST", "/remedies"): _ASKS,
+    ("POST", "/remedies/flood"): _ASKS,
 }
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
 

@@ -125,6 +125,12 @@ class OnceRoute(ApiRoute):
     manner = Manner(takes_names=True)
 
 
+class StreamRoute(ApiRoute):
+    """One about a model, whose body is read while it is answered."""
+
+    manner = Manner(records_failures=True)
+
+
 class QuestionRoute(ApiRoute):
     """One about a model: what is refused is recorded."""
 

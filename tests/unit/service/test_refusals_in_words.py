@@ -70,7 +70,7 @@ def written(node: ast.expr) -> list[str]:
         case ast.JoinedStr(values=parts):
             found = [""]
             for part in parts:
-                ends = [part.value] if isinstance(part, ast.Constant) else ["{}"]
+                ends = [str(part.value)] if isinstance(part, ast.Constant) else ["{}"]
                 found = [f"{said}{end}" for said in found for end in ends]
             return found
     return []

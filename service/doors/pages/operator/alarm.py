@@ -20,6 +20,7 @@ from ifonly.service.audit import reviews, ways_told
 from ifonly.service.audit.alarms import of_equipment
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
+from ifonly.service.doors.pages.asking import ask
 from ifonly.service.doors.pages.operator import answer as answers
 from ifonly.service.doors.pages.operator import (
     curve_drawing,
@@ -27,7 +28,6 @@ from ifonly.service.doors.pages.operator import (
     readings_strip,
     subject,
 )
-from ifonly.service.doors.pages.operator.asking import ask
 from ifonly.service.doors.pages.operator.case import (
     CasePage,
     SettableAlarm,
