@@ -378,6 +378,19 @@ sa.Index(
     postgresql_where=IS_EPISODE,
 )
 
+# Rows that a version decided by the hour, and how many were alarms: derived from records, as they
+# are written. One row for each process: none waits for another.
+alarm_rates = sa.Table(
+    "alarm_rates",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("hour_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("writer", sa.String(32), primary_key=True),
+    sa.Column("decided", sa.BigInteger, nullable=False),
+    sa.Column("alarms", sa.BigInteger, nullable=False),
+)
+
 # --- the log: ifonly.service.store.translog -------------------------------------------------------
 
 log_state = sa.Table(
