@@ -51,8 +51,9 @@ def test_the_code_of_the_client_runs_from_top_to_bottom(
     statuses = [line.partition(" ")[2] for line in said[2:22]]
     assert statuses[:10] + statuses[11:] == ["optimal"] * 19
     assert statuses[10].startswith("422 Not an instance of this model")
-    job, refused, awaited, verified = said[22:]
+    job, table, refused, awaited, verified = said[22:]
     assert job.endswith(" done 19")
+    assert table == "20 19 ['0', '1']" or table == "20 19 [0, 1]"
     assert refused.startswith("invalid-instance /instance/torque ")
     assert (awaited, verified) == (str(["optimal"] * 3), "True True")
     names["client"].close()

@@ -50,8 +50,10 @@ from ifonly.explainers.search.trees.leaves import read_leaves
 from ifonly.explainers.search.trees.proof import BoxSearch, SearchInstance
 from ifonly.explainers.search.trees.question import SumLimits
 from ifonly.explainers.search.trees.question_building import build_question
+from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.search.trees.survival import Survival
 from ifonly.explainers.space import Positions, Values, changed
+from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.schema import Schema
@@ -331,6 +333,20 @@ class Trees:
                 nearer = following.nearest(asked, over, best)
                 row = row if nearer is None else nearer
         return row
+
+    def reach(self, target: Target) -> TreeReach:
+        """What the tables say of boxes of rows by one target.
+
+        Raises
+        ------
+        NotEligible
+            If the target is none that sums over trees can be held against.
+        """
+        return TreeReach(self._layout, self._targets.of(target), self._surviving)
+
+    def _surviving(self, problem: Problem, rows: Rows) -> Mask:
+        survival = self._survival(problem)
+        return np.ones(len(rows), dtype=np.bool_) if survival is None else survival(rows)
 
     def _survival(self, problem: Problem) -> Survival | None:
         """What rows in the target must keep besides; None if they need not survive the sensors."""
