@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ifonly.service.floods import FloodRules
+from ifonly.service.plant_times import PlantTimes
+
 MAX_DEADLINE_MS = 60_000
 """No question may take longer, whatever the settings."""
 
@@ -260,6 +263,15 @@ class Settings(BaseSettings):
     # The redirect address must be known beforehand: a Host header is what the client says it is.
     public_url: str | None = None
     """Where browsers find this service, as the issuer knows it: ``https://ifonly.plant.example``."""
+    # What ISA-18.2 and EEMUA 191 call a flood: more than a person can take in.
+    flood_alarms: int = Field(10, ge=2)
+    """Alarms raised within ``flood_minutes``: there is a flood; with fewer than half as many it is
+    over."""
+    flood_minutes: float = Field(10.0, gt=0.0, le=1_440.0)
+    time_zone: str = "UTC"
+    """Of the plant's days and shifts, as IANA names it: ``Asia/Seoul``."""
+    shifts: str = "06:00 14:00 22:00"
+    """When shifts begin."""
     session_seconds: int = Field(43_200, ge=60)
     """How long somebody stays signed in: a shift and its handover."""
 
@@ -272,6 +284,16 @@ class Settings(BaseSettings):
     def webhook_patterns(self) -> tuple[str, ...]:
         """``webhook_hosts`` one by one."""
         return tuple(filter(None, (name.strip() for name in self.webhook_hosts.split(","))))
+
+    @property
+    def flood_rules(self) -> FloodRules:
+        """When there is a flood of alarms."""
+        return FloodRules(self.flood_alarms, round(self.flood_minutes * 60_000_000))
+
+    @property
+    def plant_times(self) -> PlantTimes:
+        """The plant's clock."""
+        return PlantTimes.of(self.time_zone, self.shifts)
 
     @property
     def store_url(self) -> str:
@@ -287,6 +309,11 @@ class Settings(BaseSettings):
             # A copy of the store alone must not be enough to sign heads: the key is another file.
             return Path(self.store_url.removeprefix("sqlite:///").partition("?")[0] + f".{of}")
         return self.data.absolute() / f"ifonly.{of}"
+
+    @model_validator(mode="after")
+    def _shifts_have_times(self) -> Self:
+        PlantTimes.of(self.time_zone, self.shifts)
+        return self
 
     @model_validator(mode="after")
     def _one_key_signs(self) -> Self:

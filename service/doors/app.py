@@ -36,6 +36,7 @@ from ifonly.service.doors.http import (
     problems,
     routes,
     staging,
+    stewarding,
     streaming,
     uploading,
     witness,
@@ -51,6 +52,7 @@ from ifonly.service.doors.pages import request_path as pages
 from ifonly.service.doors.pages.cookies import Cookies
 from ifonly.service.doors.pages.failures import Failures
 from ifonly.service.doors.pages.headers import SafeHeaders
+from ifonly.service.doors.pages.remedy_memory import RemedyMemory
 from ifonly.service.doors.pages.routers import ROUTERS
 from ifonly.service.doors.pages.strangers import Strangers
 from ifonly.service.doors.pages.visit import Pages
@@ -174,7 +176,9 @@ def create_app(
             secret = partial(signing_secret, store.database, store.journal)
             cookies = Cookies(await anyio.to_thread.run_sync(secret))
             accounts = accounts_of(settings)
-            app.state.pages = Pages(settings, cookies, accounts, Failures(), Strangers())
+            app.state.pages = Pages(
+                settings, cookies, accounts, Failures(), Strangers(), RemedyMemory()
+            )
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
@@ -224,11 +228,13 @@ def create_app(
     )
     app.include_router(routes.asking)  # looked at first: what is asked most
     app.include_router(routes.router)
+    app.include_router(stewarding.router)
     app.include_router(jobs.asking)
     app.include_router(streaming.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(alarms.router)
+    app.include_router(alarms.together)
     app.include_router(log.router)
     app.include_router(witness.router)
     app.include_router(kserve.router)

@@ -23,6 +23,7 @@ class RecordKind(StrEnum):
     PREDICTION = "prediction"
     WHAT_IF = "what_if"
     EXPLANATION = "explanation"
+    COMMON = "common"
     ROWS = "rows"
     REFUSAL = "refusal"
     FAILURE = "failure"
@@ -62,6 +63,10 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.EXPLANATION: KindOfRecord(
         "an answer; its status is the claim",
         _each("optimal", "feasible", "infeasible", "unknown", "abstained", "already_target"),
+    ),
+    RecordKind.COMMON: KindOfRecord(
+        "one change for many alarms; its status is the claim",
+        _each("optimal", "feasible", "infeasible", "unknown", "already_target"),
     ),
     RecordKind.ROWS: KindOfRecord(
         "rows of a job that need nothing changed, answered together", _each("already_target")
@@ -110,7 +115,7 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
                 "ja": "一部の行が不正",
             },
         },
-        {"en": "bulk run", "ko": "일괄 실행", "ja": "一括実行"},
+        {"en": "Bulk run", "ko": "일괄 실행", "ja": "一括実行"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

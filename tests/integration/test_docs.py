@@ -25,6 +25,18 @@ def test_the_code_on_a_page_runs_from_top_to_bottom(
     assert str(names["answer"].status) == "optimal"  # type: ignore[attr-defined]
 
 
+def test_the_code_about_tables_runs_and_says_what_the_page_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (block,) = BLOCK.findall((ROOT / "docs/bulk.md").read_text(encoding="utf-8"))
+    exec(compile(block, "docs/bulk.md", "exec"), {})
+    counts, actions, problem = capsys.readouterr().out.splitlines()
+    assert f"print(found.counts)  # {counts.removeprefix('Counter(').removesuffix(')')}" in block
+    assert "'feature':" in actions
+    assert f"# {problem}" in block
+
+
 def test_the_code_of_the_client_runs_from_top_to_bottom(
     service_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,6 +47,11 @@ class Commands(LazyGroup):
             "What the model would say of one instance once features are set; "
             "step by step with --over.",
         ),
+        "common": LazyCommand(
+            "common",
+            "common",
+            "Which one change of a few levers would have cleared the most of these alarms?",
+        ),
         "bulk": LazyCommand(
             "bulk",
             "app",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -16,6 +18,7 @@ from ifonly.service.doors.http.arguments import reads_query
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.pages.auditor import queue, record, report, search
 from ifonly.service.doors.pages.auditor.naming import badge
+from ifonly.service.doors.pages.common_changes import ask_common
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute, refusal
 from ifonly.service.doors.pages.visit import form_value, visit_of, whole
@@ -186,9 +189,14 @@ async def list_queue(request: Request, state: Shared, cursor: Cursor = None) -> 
 @reads_query(*report.FIELDS)
 async def read_report(request: Request, state: Shared) -> Response:
     """Recourse over a period, by group."""
+    return await _report(request, state, report.given(request.query_params, state.registry))
+
+
+async def _report(
+    request: Request, state: AppState, filters: Mapping[str, str], problem: str = ""
+) -> Response:
     tag = visit_of(request).language
-    filters = report.given(request.query_params, state.registry)
-    told, problem = None, ""
+    told = None
     if "model" in filters:
         try:
             query = validation.read(wire_many.ReportQuery, filters)
@@ -200,6 +208,7 @@ async def read_report(request: Request, state: Shared) -> Response:
     return page(
         request,
         "auditor/report.html",
+        status=422 if problem and request.method == "POST" else 200,
         told=told,
         problem=problem,
         filters=search.form(filters, report.FIELDS),
@@ -207,6 +216,22 @@ async def read_report(request: Request, state: Shared) -> Response:
         features=report.features(state.registry, filters.get("model"), tag),
         sheet=report.address(filters),
     )
+
+
+@router.post("/report/common")
+async def seek_common_change(request: Request, state: Shared, recording: Recording) -> Response:
+    """One change for the alarms of the report's period: asked as the API asks, and recorded; the
+    report then tells of it."""
+    form = {name: await form_value(request, name) for name in report.FIELDS}
+    filters = report.given(form, state.registry)
+    try:
+        query = validation.read(wire_many.ReportQuery, filters)
+        model = state.registry.get(query.model)
+        question = oversight.common_question(query, recording.principal.scope)
+        await ask_common(request, state, recording, model, question)
+    except InvalidRequest as error:
+        return await _report(request, state, filters, str(error))
+    return RedirectResponse(f"/report?{urlencode(filters)}#common", 303)
 
 
 @router.get("/report/table")
