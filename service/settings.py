@@ -110,6 +110,13 @@ class Settings(BaseSettings):
     """A longer body of a job is refused with 413; so is one that unpacks to more."""
     max_job_rows: int = Field(10_000, ge=1)
     """A job of more is refused with 413."""
+    max_stream_bytes: int = Field(1 << 30, ge=1)
+    """Of one stream of rows, unpacked: a longer one ends there."""
+    max_stream_rows: int = Field(1_000_000, ge=1)
+    """A stream of more ends there."""
+    max_streams: int = Field(8, ge=0)
+    """Streams of rows at once in each process, half of them of one key or account; more are refused
+    with 503. 0: none is answered."""
     keep_jobs_days: float = Field(30.0, gt=0.0)
     """After which finished jobs are forgotten; what they answered stays in the audit trail."""
     keep_idempotency_days: float = Field(2.0, gt=0.0)

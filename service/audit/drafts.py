@@ -15,6 +15,7 @@ from ifonly.service.audit.observations import observed
 from ifonly.service.errors import ServiceError
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import ifonly_version
+from ifonly.service.store.alarm_rates import Decided
 from ifonly.service.store.chain import Facts, Record
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
@@ -48,9 +49,9 @@ class Drafting:
         """The reply's body, and the record of it."""
         # Written once: what is sent and what is recorded are the same bytes.
         body = reply.model_dump_json(by_alias=True).encode()
-        provenance = getattr(reply, "provenance", None)
+        provenance, decided = getattr(reply, "provenance", None), _decided(model, reply)
         said: dict[str, Any] = {
-            "status": getattr(reply, "status", None) or _decided(model, reply),
+            "status": getattr(reply, "status", None) or _status(decided),
             "languages": ",".join(getattr(request, "languages", [])) or None,
             "engine": getattr(provenance, "engine", None),
             "seed": getattr(provenance, "seed", None),
@@ -62,7 +63,8 @@ class Drafting:
         # A row of a job may be of last year: whoever sends files raises no alarms.
         is_reading = self.about is None
         seen = observed(model, request, reply, is_reading=is_reading, about_us=self.about_us)
-        return body, Draft(facts, content(body, asked_by(request)), seen)
+        counted = decided if is_reading else None
+        return body, Draft(facts, content(body, asked_by(request)), seen, counted)
 
     def refused(
         self,
@@ -119,13 +121,19 @@ class Drafting:
         )
 
 
-def _decided(model: ServedModel, reply: Wire) -> str | None:
-    """Of predictions: whether one of them is an alarm; None where the model desires nothing."""
+def _status(decided: Decided | None) -> str | None:
+    """Of predictions: whether one of them is an alarm."""
+    return None if decided is None else ALARM if decided.alarms else NO_ALARM
+
+
+def _decided(model: ServedModel, reply: Wire) -> Decided | None:
+    """Of predictions; None where the model desires nothing."""
     desired = model.decision.desired
     if desired is None or not isinstance(reply, PredictionsReply):
         return None
     wanted = model.decision.class_names[desired]
-    return ALARM if any(p.class_ != wanted for p in reply.predictions) else NO_ALARM
+    alarms = sum(p.class_ != wanted for p in reply.predictions)
+    return Decided(len(reply.predictions), alarms)
 
 
 def _detail(reply: Wire) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def _cases(database: Database, model: str, since: int, until: int) -> list[Recou
         if len(found) <= MAX_CASES:
             return found
         count = len(found)
-    problem = f"the period has {count:,} explanations or more; a report takes {MAX_CASES:,}: "
-    fault = Fault(("since",), problem + "shorten it", count, limit=MAX_CASES, parameter="since")
+    problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
+    fault = Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")
     raise InvalidRequest(RequestPart.REQUEST, [fault])
 
 
@@ -267,8 +267,7 @@ def _comparison(found: ShareComparison) -> wire.GroupComparison:
 
 
 def proportion(found: ShareEstimate) -> wire.Proportion:
-    low, high = (found.low, found.high) if found.of else (None, None)
-    return wire.Proportion(count=found.count, of=found.of, share=found.value, low=low, high=high)
+    return wire.Proportion.estimated(found)
 
 
 def _centre(found: Median | None) -> wire.Centre | None:

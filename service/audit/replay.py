@@ -169,6 +169,11 @@ def _ask(record: Record, model: ServedModel, kept: Kept) -> Wire:
             # the answer, and gets all the time there is.
             budget = Budget(given, really_ms=MAX_DEADLINE_MS)
             return answering.explanation(model, request, budget, confirming=ALONE)
+        case RecordKind.BULK:
+            raise CannotReplay(
+                f"record {record.facts.id} is of a run over a file: its rows are asked again by "
+                "`ifonly bulk verify OUT`"
+            )
         case RecordKind.COMMON:
             asked_of = common_wire.CommonRequest.model_validate(asked)
             given = int(kept["answer"]["work"]["deadline_ms"])

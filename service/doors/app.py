@@ -36,6 +36,8 @@ from ifonly.service.doors.http import (
     problems,
     routes,
     staging,
+    stewarding,
+    streaming,
     uploading,
     witness,
 )
@@ -58,6 +60,7 @@ from ifonly.service.errors import GrpcUnavailable, StoreUnavailable
 from ifonly.service.jobs.workers import JobWorkers
 from ifonly.service.metrics import Metrics
 from ifonly.service.scheduling.admission import AdmissionQueue
+from ifonly.service.scheduling.open_streams import OpenStreams
 from ifonly.service.scheduling.presence import Presence
 from ifonly.service.scheduling.rate_limit import Rates
 from ifonly.service.scheduling.search_quota import Shares
@@ -164,6 +167,7 @@ def create_app(
                 shares=shares,
                 wake=job_workers.wake,
                 accesses=RecentAccesses(),
+                streams=OpenStreams(settings.max_streams),
                 issuer=issuer_of(settings),
                 sequencer=sequencer,
                 demonstration=demonstration_of(settings, told.is_set),
@@ -224,7 +228,9 @@ def create_app(
     )
     app.include_router(routes.asking)  # looked at first: what is asked most
     app.include_router(routes.router)
+    app.include_router(stewarding.router)
     app.include_router(jobs.asking)
+    app.include_router(streaming.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(alarms.router)
@@ -256,6 +262,7 @@ def create_app(
         max_bytes=settings.max_body_bytes,
         longer={
             "/bulk": settings.max_job_bytes,
+            "/explanations/stream": settings.max_stream_bytes,
             "/models": settings.max_upload_bytes,
             "/staged": settings.max_upload_bytes,
         },

@@ -250,7 +250,7 @@ def list_query(
 ) -> sa.Select[Any]:
     """All of them, in order."""
     chosen = sa.select(episodes).where(*_conditions(database, wanted, now_us))
-    newest = (episodes.c.raised_us.desc(), episodes.c.id)
+    newest = (episodes.c.raised_us.desc(), episodes.c.id.desc())
     if wanted.state is AlarmState.NORMAL and wanted.sort in ("urgency", "raised"):
         return episodes_within(database, chosen).order_by(*newest)
     rank: sa.ColumnElement[Any] = sa.literal(0)
@@ -481,27 +481,29 @@ def levers(database: Database, since_us: int) -> dict[tuple[str, str], int]:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    found: dict[str, tuple[str, str]] = {}
+    counted: dict[tuple[str, str], int] = {}
     with database.snapshot() as connection:
         for query in levers_queries(database, since_us):
-            for identity, model, names in connection.execute(query):
-                found[identity] = model, names
-    counted: dict[tuple[str, str], int] = {}
-    for model, names in found.values():
-        for name in unframed(names):
-            counted[model, name] = counted.get((model, name), 0) + 1
+            for model, names, count in connection.execute(query):
+                for name in unframed(names):
+                    counted[model, name] = counted.get((model, name), 0) + count
     return counted
 
 
 def levers_queries(database: Database, since_us: int) -> tuple[sa.Select[Any], ...]:
-    """Id, model and levers of those that are open, and of those that were raised since: each by its
-    index."""
-    told: sa.Select[Any] = sa.select(episodes.c.id, episodes.c.model, episodes.c.levers)
-    chosen = episodes_within(database, told.where(episodes.c.levers.is_not(None)))
+    """Model, levers and how many: of those that are open, and of those that were raised since and
+    are over; each by its index."""
+    of = (episodes.c.model, episodes.c.levers)
+    told: sa.Select[Any] = sa.select(*of, sa.func.count()).where(episodes.c.levers.is_not(None))
+    told = episodes_within(database, told).group_by(*of)
     since = sa.literal(since_us, sa.BigInteger)
     return (
-        chosen.where(sa.text("is_open")),
-        chosen.where(sa.text("raised_us IS NOT NULL"), episodes.c.raised_us >= since),
+        told.where(sa.text("is_open")),
+        told.where(
+            sa.text("raised_us IS NOT NULL"),
+            episodes.c.raised_us >= since,
+            sa.not_(episodes.c.is_open),
+        ),
     )
 
 

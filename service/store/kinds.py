@@ -104,16 +104,18 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
         "what somebody did about an alarm; its status is what", _each(*AlarmDeed)
     ),
     RecordKind.BULK: KindOfRecord(
-        "a run over a file or table of rows: what was read, asked, answered and written",
+        "a run over a file, table or stream of rows: what was read, asked, answered and written",
         {
             **_each("done"),
+            "begun": {"en": "begun", "ko": "시작됨", "ja": "開始"},
+            "broken_off": {"en": "broken off", "ko": "중단됨", "ja": "中断"},
             "some_invalid": {
                 "en": "some rows invalid",
                 "ko": "일부 행 오류",
                 "ja": "一部の行が不正",
             },
         },
-        {"en": "bulk run", "ko": "일괄 실행", "ja": "一括実行"},
+        {"en": "Bulk run", "ko": "일괄 실행", "ja": "一括実行"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifonly.explainers.languages import Language
+from ifonly.models.shares import ShareEstimate
 from ifonly.service.wire.base import Text, Wire
 from ifonly.service.wire.trail import MAX_PAGE, Event, Short
 
@@ -38,6 +39,11 @@ class Proportion(Wire):
     share: float | None = Field(description="null: of none.")
     low: float | None
     high: float | None
+
+    @classmethod
+    def estimated(cls, found: ShareEstimate) -> Proportion:
+        low, high = (found.low, found.high) if found.of else (None, None)
+        return cls(count=found.count, of=found.of, share=found.value, low=low, high=high)
 
 
 class Centre(Wire):

@@ -43,9 +43,9 @@ WITHIN, OTHER_MODEL, OTHER_LINE = "within", "of the other model", "of the other 
 MODEL_OF = {WITHIN: HERE, OTHER_MODEL: ELSEWHERE, OTHER_LINE: HERE}
 LINE_OF = {WITHIN: "a", OTHER_MODEL: "a", OTHER_LINE: "b"}
 
-ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN, ONLY, EVENTS = (
+ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN, ONLY, EVENTS, COUNTS = (
     *("ask", "model", "record", "job"),
-    *("list", "all", "send", "own", "only", "events"),
+    *("list", "all", "send", "own", "only", "events", "counts"),
 )
 ROUTES = {
     ("GET", "/metrics"): ALL,
@@ -61,11 +61,15 @@ ROUTES = {
     ("DELETE", "/api/v1/staged/{model}/{version}"): SEND,
     ("POST", "/api/v1/staged/{model}/{version}/explanations"): SEND,
     ("GET", "/api/v1/models/{model}/spec"): MODEL,
+    ("GET", "/api/v1/models/{model}/quality"): MODEL,
+    ("GET", "/api/v1/models/{model}/differences"): MODEL,
+    ("GET", "/api/v1/models/{model}/alarm-rate"): COUNTS,
     ("POST", "/api/v1/models/{model}/predictions"): ASK,
     ("POST", "/api/v1/models/{model}/what-if"): ASK,
     ("POST", "/api/v1/models/{model}/explanations"): ASK,
     ("POST", "/api/v1/models/{model}/common-remedies"): ASK,
-    ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,  # its lines: see below
+    ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,
+    ("POST", "/api/v1/models/{model}/explanations/stream"): MODEL,  # its lines: see below
     ("GET", "/v1/models"): LIST,
     ("GET", "/v1/models/{model}"): MODEL,
     ("POST", "/v1/models/{model}:predict"): ASK,
@@ -125,6 +129,7 @@ ROUTES = {
     ("GET", "/models"): LIST,
     ("POST", "/models"): SEND,
     ("GET", "/models/{model}"): MODEL,
+    ("GET", "/models/{model}/differences"): MODEL,
     ("GET", "/models/{model}/staged/{version}"): SEND,
     ("POST", "/models/{model}/staged/{version}"): SEND,
     ("POST", "/models/{model}/staged/{version}/discard"): SEND,
@@ -300,6 +305,11 @@ class Asker:
 
 def _body(path: str, line: str, role: Role, *, is_page: bool) -> dict[str, Any]:
     last = re.split(r"(?=:)|/", path)[-1]
+    if path.endswith("/stream"):
+        question = json.dumps({"attributes": {"line": line}})
+        return {"content": json.dumps(ROW), "params": {"question": question}} | {
+            "headers": {"Content-Type": "application/jsonl"}
+        }
     if path.endswith("/bulk"):
         return {
             "content": json.dumps({"instance": ROW, "attributes": {"line": line}}),
@@ -365,6 +375,15 @@ def test_a_model_out_of_scope_is_not_there(asker: Asker) -> None:
         assert other.status_code == 404, (method, path)
         never = asker.ask(method, path, "line-c-sorter", "")
         assert other.text.replace(ELSEWHERE, "X").count("line-b") == 0
+        assert plain(other, ELSEWHERE) == plain(never, "line-c-sorter"), path
+
+
+def test_what_is_counted_over_all_machines_is_for_nobody_who_sees_some(asker: Asker) -> None:
+    for method, path in routes(COUNTS):
+        assert asker.ask(method, path, HERE, "").status_code == 403
+        other = asker.ask(method, path, ELSEWHERE, "")
+        never = asker.ask(method, path, "line-c-sorter", "")
+        assert other.status_code == (404 if may(asker.role, (method, path)) else 403)
         assert plain(other, ELSEWHERE) == plain(never, "line-c-sorter"), path
 
 

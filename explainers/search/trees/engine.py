@@ -27,6 +27,7 @@ from ifonly.explainers.search.breakpoints import (
     rows_at,
 )
 from ifonly.explainers.search.engine import (
+    FIRST_BLOCK,
     Judge,
     Judged,
     Meter,
@@ -166,18 +167,26 @@ class Trees:
         def judge(values: Values) -> Judged:
             places = own.searchsorted(values)
             known = own.take(places, mode="clip") == values
-            found = np.empty(len(values), np.uint8)
+            known &= values != problem.factual[column]
+            places = places.clip(max=len(own) - 1)
+            found = np.zeros(len(values), np.uint8)
             with asked.arenas.lent() as arena:
-                entry_points.hold_at(
-                    asked.tables,
-                    asked.question,
-                    arena,
-                    at,
-                    column,
-                    places.clip(max=len(own) - 1),
-                    found,
-                )
-            found[~known | (values == problem.factual[column])] = IN_DOUBT
+                start, block = 0, FIRST_BLOCK
+                # Outward: beyond the first that does not hold nobody wants to know.
+                while start < len(values) and (found[:start] | ~known[:start]).all():
+                    part = np.empty(min(block, len(values) - start), np.uint8)
+                    entry_points.hold_at(
+                        asked.tables,
+                        asked.question,
+                        arena,
+                        at,
+                        column,
+                        places[start : start + block],
+                        part,
+                    )
+                    found[start : start + block] = part
+                    start, block = start + block, 2 * block
+            found[~known] = IN_DOUBT
             return found
 
         return judge

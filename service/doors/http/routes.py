@@ -25,7 +25,7 @@ from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.request_path import ApiRoute, PlainQuestionRoute
 from ifonly.service.doors.http.written import accepted, prefers_async, recorded, written
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
-from ifonly.service.jobs.reading import Questions
+from ifonly.service.jobs.reading import JobQuestions
 from ifonly.service.jobs.submission import submit
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import common, examples, jobs, models, replies, requests
@@ -163,7 +163,7 @@ async def explain(
     served = recording.runtime.registry.get(model, selected.version)
     if prefers_async(prefer):
         webhook = checked_webhook(selected.webhook, recording.runtime.settings)
-        alone = Questions([asked_by(request)], [0])
+        alone = JobQuestions([asked_by(request)], [0])
         return accepted(await submit(alone, served, recording, webhook))
     if selected.webhook is not None:
         raise InvalidRequest(RequestPart.REQUEST, [_NO_JOB])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ifonly.service.doors.pages import entrance, static_files
 from ifonly.service.doors.pages.auditor import routes as auditor
 from ifonly.service.doors.pages.operator import alarm, alarms, demonstration, readings, remedies
+from ifonly.service.doors.pages.steward import differences, staged
 from ifonly.service.doors.pages.steward import routes as steward
-from ifonly.service.doors.pages.steward import staged
 
 ROUTERS = (
     static_files.router,
@@ -19,4 +19,5 @@ ROUTERS = (
     auditor.router,
     steward.router,
     staged.router,
+    differences.router,
 )

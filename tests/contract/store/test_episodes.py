@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -360,7 +361,14 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
         alarms.hours_query(database, alarms.EVERY, T + 390 * SECOND, T + 400 * SECOND),
     ]
     for query in of_the_past:
-        assert "ix_episodes_raised" in plan(database, query)
+        assert re.search("ix_episodes_(raised|equipment)", plan(database, query))
+    if database.is_sqlite:  # PostgreSQL decides by what is in the table
+        every = alarms.hours_query(database, FIRST, T + 390 * SECOND, T + 400 * SECOND)
+        over = alarms.total_query(database, AlarmFilter(AlarmState.NORMAL, lever="torque"), now)
+        for query in (every, over, by_time):
+            assert "COVERING INDEX ix_episodes_raised" in plan(database, query)
+        newest = alarms.list_query(database, AlarmFilter(AlarmState.NORMAL), {}, now).limit(25)
+        assert "TEMP B-TREE" not in plan(database, newest)
     asked = sa.select(episodes.c.id).where(sa.text("is_current"), episodes.c.condition.in_(["x"]))
     assert "ix_episodes_current" in plan(database, asked)
 
