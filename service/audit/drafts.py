@@ -20,7 +20,7 @@ from ifonly.service.store.chain import Facts, Record
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.base import Wire
-from ifonly.service.wire.common import CommonReply
+from ifonly.service.wire.common_replies import CommonReply
 from ifonly.service.wire.replies import PredictionsReply
 from ifonly.service.wire.strict_json import read_json
 
