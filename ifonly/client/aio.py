@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
@@ -237,6 +237,17 @@ class AsyncClient:
     ) -> wire_alarms.ActedReply:
         told = {"way": way, "explanation": explanation, "minutes": minutes}
         return await self._send(calls.act(id, action, **told, returns=returns, comment=comment))
+
+    async def act_together(
+        self,
+        alarms: Iterable[wire_alarms.Alarm],
+        action: str,
+        *,
+        minutes: int | None = None,
+        comment: str | None = None,
+    ) -> wire_alarms.ActedTogetherReply:
+        call = calls.act_together(alarms, action, minutes=minutes, comment=comment)
+        return await self._send(call)
 
     # --- records ----------------------------------------------------------------------------------
 

@@ -350,6 +350,15 @@ def act(identity: str, action: str, **more: Any) -> Call[alarms.ActedReply]:
     return _posted(_alarm(identity, "/actions"), body, {}, _read(alarms.ActedReply))
 
 
+def act_together(
+    looked: Iterable[alarms.Alarm], action: str, **more: Any
+) -> Call[alarms.ActedTogetherReply]:
+    told = {name: value for name, value in more.items() if value is not None}
+    seen = [{"id": alarm.id, "returns": alarm.returns} for alarm in looked]
+    body = {"action": action, "alarms": seen, **told}
+    return _posted("/api/v1/alarms/actions", body, {}, _read(alarms.ActedTogetherReply))
+
+
 def _event(identity: str, what: str = "") -> str:
     return f"/api/v1/audit/events/{quote(identity, safe='')}{what}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain
 from types import TracebackType
@@ -310,6 +310,17 @@ class Client:
         """Acknowledge an alarm, shelve it, say what was done, …: ``docs/alarms.md``."""
         told = {"way": way, "explanation": explanation, "minutes": minutes}
         return self._send(calls.act(id, action, **told, returns=returns, comment=comment))
+
+    def act_together(
+        self,
+        alarms: Iterable[wire_alarms.Alarm],
+        action: str,
+        *,
+        minutes: int | None = None,
+        comment: str | None = None,
+    ) -> wire_alarms.ActedTogetherReply:
+        """The same about several, as they were listed: none that has returned since."""
+        return self._send(calls.act_together(alarms, action, minutes=minutes, comment=comment))
 
     # --- records ----------------------------------------------------------------------------------
 

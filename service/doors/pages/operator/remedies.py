@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -170,7 +170,9 @@ async def found_remedy(
         if (known := memory.get(key)) is not None:
             return known
         answer = await ask_common(request, state, recording, model, body)
-        made = FoundRemedy(answer.reply.as_mapping(), found.rows, model, now_us())
+        # Readings are not remembered: whoever has a record erased would be told of them.
+        rows = tuple(replace(row, instance={}) for row in found.rows)
+        made = FoundRemedy(answer.reply.as_mapping(), rows, model, now_us())
         memory.put(key, made)
         return made
 
