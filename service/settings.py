@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ifonly.service.shifts import PlantTime
+
 MAX_DEADLINE_MS = 60_000
 """No question may take longer, whatever the settings."""
 
@@ -251,6 +253,28 @@ class Settings(BaseSettings):
     """Where browsers find this service, as the issuer knows it: ``https://ifonly.plant.example``."""
     session_seconds: int = Field(43_200, ge=60)
     """How long somebody stays signed in: a shift and its handover."""
+
+    # The plant's, not the reader's: "the last shift" has to be the same for all who look.
+    time_zone: str = "UTC"
+    """In which the plant's day and shifts are, and times beside UTC on auditors' pages and in CSV:
+    ``Asia/Seoul``. With UTC pages show the browser's own time beside it."""
+    shifts: str = "06:00, 14:00, 22:00"
+    """When shifts begin, in that time zone."""
+
+    @property
+    def plant_time(self) -> PlantTime:
+        """``time_zone`` and ``shifts``."""
+        return PlantTime.read(self.time_zone, self.shifts)
+
+    @model_validator(mode="after")
+    def _plant_has_a_time(self) -> Self:
+        try:
+            PlantTime.read(self.time_zone, self.shifts)
+        except ValueError as error:
+            text = str(error)
+            named = text if text.startswith("shifts") else f"time_zone: {text}"
+            raise ValueError(named) from None
+        return self
 
     @property
     def host_patterns(self) -> tuple[str, ...]:

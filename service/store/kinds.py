@@ -35,6 +35,7 @@ class RecordKind(StrEnum):
     ACCESS = "access"
     HOLD = "hold"
     ALARM = "alarm"
+    SAMPLE = "sample"
 
 
 def _each(*statuses: str) -> Mapping[str, Called]:
@@ -68,8 +69,8 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
         "a question that we failed; its status is the kind of problem"
     ),
     RecordKind.REVIEW: KindOfRecord(
-        "what somebody said of an explanation; its status is the verdict",
-        _each("approve", "reject", "comment", "acted", "not_acted"),
+        "what somebody said of an explanation, or took back of it; its status is the verdict",
+        _each("approve", "reject", "comment", "acted", "not_acted", "withdraw"),
     ),
     RecordKind.ERASURE: KindOfRecord("that contents were erased"),
     RecordKind.ANCHOR: KindOfRecord("the ends of all chains that moved"),
@@ -92,6 +93,10 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.HOLD: KindOfRecord("a legal hold", _each("put", "lifted")),
     RecordKind.ALARM: KindOfRecord(
         "what somebody did about an alarm; its status is what", _each(*AlarmDeed)
+    ),
+    RecordKind.SAMPLE: KindOfRecord(
+        "a sample of explanations, drawn for review: of which population, with which seed",
+        _each("drawn"),
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

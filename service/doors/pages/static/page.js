@@ -16,6 +16,24 @@ function localTimes(root) {
   }
 }
 
+// Beside UTC, which stays: the hour as whoever reads it knows it.
+function bothTimes(root) {
+  const shown = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "long" });
+  for (const time of root.querySelectorAll("time[data-both]")) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.valueOf()) && moment.getTimezoneOffset() !== 0) time.querySelector(".here").textContent = shown.format(moment);
+    delete time.dataset.both;
+  }
+  // A table to be downloaded has the reader's own time beside UTC, too.
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  for (const link of root.querySelectorAll("a[data-zone='']")) {
+    const to = new URL(link.href);
+    if (timeZone) to.searchParams.set("zone", timeZone);
+    link.href = to.pathname + to.search;
+    link.dataset.zone = timeZone ?? "UTC";
+  }
+}
+
 // One after the other, in the order in which the page names them.
 function run() {
   for (const source of later.splice(0)) {
@@ -26,7 +44,12 @@ function run() {
   }
 }
 
-localTimes(document);
-document.addEventListener("htmx:after:swap", () => localTimes(document));
+function times() {
+  localTimes(document);
+  bothTimes(document);
+}
+
+times();
+document.addEventListener("htmx:after:swap", times);
 new PerformanceObserver(run).observe({ type: "paint", buffered: true });
 setTimeout(run, LATEST_MS);

@@ -1,0 +1,182 @@
+"""Samples as they are drawn, listed and told, from wherever that is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from functools import partial
+
+from ifonly.service.audit import records
+from ifonly.service.audit.recorder import Recorder
+from ifonly.service.audit.sampling import plans
+from ifonly.service.audit.sampling.plans import DRAWN, Plan
+from ifonly.service.audit.sampling.verdicts import Word, planned, result, words_on
+from ifonly.service.errors import UnknownRecord
+from ifonly.service.store import archive, explanations
+from ifonly.service.store.archive import Filter
+from ifonly.service.store.chain import Payload, Record, timestamp
+from ifonly.service.store.database import Database
+from ifonly.service.store.journal import Draft
+from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import samples as wire
+
+MOST_EARLIER = 500
+"""Plans among which those of the same population are counted."""
+
+
+async def draw(request: wire.SampleRequest, recorder: Recorder) -> wire.SampleReply:
+    """Fix the population, draw, and record both.
+
+    Raises
+    ------
+    InvalidRequest
+        If there is nothing to draw from, or no sample shows what is demanded.
+    JournalFull, StoreUnavailable
+        If it cannot be recorded: then there is no sample.
+    """
+    runtime = recorder.runtime
+    database = runtime.store.database
+    made = await runtime.auditors.run(partial(plans.plan, database, request))
+    facts = recorder.drafting.plain(
+        kind=RecordKind.SAMPLE, status=DRAWN, model=request.model, detail=made.detail()
+    )
+    # Waited for whatever the durability: a sample that is in no record is nobody's to judge.
+    receipt = await asyncio.wrap_future(recorder.append(Draft(facts, content(request))))
+    return await runtime.readers.run(partial(read, database, receipt.id))
+
+
+def content(request: wire.SampleRequest) -> bytes:
+    """The payload of a plan's record."""
+    return b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()
+
+
+def preview(database: Database, request: wire.SampleRequest) -> wire.Planned:
+    """What a sample as asked for would show; nothing is drawn or recorded.
+
+    Raises
+    ------
+    InvalidRequest
+        As :func:`draw`.
+    """
+    made = plans.plan(database, request)
+    return planned(made.demand)
+
+
+def read(database: Database, identity: str) -> wire.SampleReply:
+    """A sample, and what was said of it so far.
+
+    Raises
+    ------
+    UnknownRecord, NotAsSealed
+        If there is none, or its record does not hold.
+    """
+    record, payload = archive.get(database, identity)
+    plan = plan_of(record)
+    if plan is None:
+        raise UnknownRecord(identity, "sample")
+    words = _words(database, plan.sample)
+    told = _told(database, record, payload, plan, words)
+    items = [
+        wire.SampleItem(id=each, verdict=word.verdict, comments=word.comments)
+        for each, word in zip(plan.sample, words, strict=True)
+    ]
+    return wire.SampleReply(**dict(told), items=items)
+
+
+def plan_of(record: Record) -> Plan | None:
+    """None: the record is no plan, or one of a version that this one cannot read."""
+    if record.facts.kind != RecordKind.SAMPLE or record.facts.status != DRAWN:
+        return None
+    try:
+        return Plan.read(record.facts)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def listing(database: Database, query: wire.SamplesQuery) -> wire.SamplesReply:
+    """One page of samples, the newest first; those that hold.
+
+    Raises
+    ------
+    InvalidCursor
+        If the cursor is none that a page gave.
+    """
+    page = archive.page(
+        database, Filter({"kind": RecordKind.SAMPLE.value}), query.cursor, query.limit
+    )
+    told = []
+    for record in page.records:
+        plan = None if record.facts.id in page.doubtful else plan_of(record)
+        if plan is not None:
+            words = _words(database, plan.sample)
+            told.append(_told(database, record, None, plan, words))
+    return wire.SamplesReply(samples=told, next=page.next)
+
+
+def _words(database: Database, sample: Sequence[str]) -> list[Word]:
+    said = explanations.reviews_of(database, sample)
+    found = words_on(sample, said)
+    return [found[each] for each in sample]
+
+
+def _told(
+    database: Database, record: Record, payload: Payload | None, plan: Plan, words: Sequence[Word]
+) -> wire.Sample:
+    of, demand = plan.population, plan.demand
+    rule = None
+    if demand.tolerable_rate is not None:
+        rate = float(demand.tolerable_rate)
+        rule = wire.AcceptanceRule(tolerable_rate=rate, accept=demand.accept)
+    kept = {} if payload is None else json.loads(payload.content)["request"]
+    return wire.Sample(
+        id=record.facts.id,
+        time=timestamp(record.facts.time_us),
+        by=record.facts.actor,
+        population=wire.SampledPopulation(
+            model=of.model,
+            status=of.status,
+            group=of.group,
+            since=timestamp(of.since_us),
+            until=timestamp(of.until_us),
+            size=plan.count,
+            sha256=plan.sha256,
+        ),
+        size=len(plan.sample),
+        seed=plan.seed,
+        rule=rule,
+        comment=kept.get("comment"),
+        planned=planned(demand),
+        drawn_before=_earlier(database, record, plan),
+        result=result(demand, words),
+        audit=records.audit(record),
+    )
+
+
+def _earlier(database: Database, record: Record, plan: Plan) -> int:
+    """Whoever draws again and again until a sample pleases leaves a record of each."""
+    wanted = Filter({"kind": RecordKind.SAMPLE.value}, until_us=record.facts.time_us)
+    page = archive.page(database, wanted, None, MOST_EARLIER)
+    of = plan.population
+    same = (of.model, of.status, of.group)
+    found = [plan_of(each) for each in page.records if each.facts.id not in page.doubtful]
+    return sum(
+        each is not None
+        and (each.population.model, each.population.status, each.population.group) == same
+        for each in found
+    )
+
+
+def redrawn(database: Database, identity: str) -> wire.RedrawReply:
+    """Draw it again from what is recorded now.
+
+    Raises
+    ------
+    UnknownRecord, NotAsSealed
+        If there is no such sample, or its record does not hold.
+    """
+    record, _ = archive.get(database, identity)
+    plan = plan_of(record)
+    if plan is None:
+        raise UnknownRecord(identity, "sample")
+    return plans.redrawn(database, plan)
