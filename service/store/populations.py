@@ -15,7 +15,6 @@ from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.tables import PAGE_ORDER, records, writers
 
 PIECE = 2_000
-BEFORE_ALL = -1
 
 
 def ends(database: Database) -> Mapping[str, int]:
@@ -41,7 +40,8 @@ def explained(
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    place: tuple[int, str, int] = (max(since_us - 1, BEFORE_ALL), "", 0)
+    # Before every record of that time: no chain has an empty name.
+    place: tuple[int, str, int] = (since_us, "", 0)
     while True:
         with database.reading() as connection:
             rows = connection.execute(piece_query(model, place, until_us)).all()

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from ifonly.explainers.wording.numerals import count, exact_percentage
 from ifonly.models.schema import Labels
-from ifonly.service.words.catalogue import in_each, say, say_all
+from ifonly.service.words.catalogue import in_each, say
+from ifonly.service.words.typography import percents
 
 _TENTH, _HUNDREDTH = Decimal("0.1"), Decimal("0.01")
 
@@ -43,7 +44,7 @@ def outward(found: int, of: int, *, up: bool) -> str:
 
 def planned(population: int, size: int, accept: int, most: int, confidence: Fraction) -> Labels:
     """What a sample would show, were no more rejected than are accepted."""
-    return say_all(
+    return _said(
         "sample.planned_some" if accept else "sample.planned_none",
         population=count(population),
         size=count(size),
@@ -58,27 +59,26 @@ def result(
     found: SampleOutcome, confidence: Fraction, tolerable: Fraction | None, met: bool | None
 ) -> Labels:
     """What the verdicts so far show."""
-    key = "sample.result" if found.judged == found.size else "sample.result_open"
-    said = in_each(
-        lambda language: say(
-            key,
-            language,
-            rejected=count(found.rejected),
-            judged=count(found.judged),
-            size=count(found.size),
-            population=count(found.population),
-            low=count(found.low),
-            high=count(found.high),
-            low_share=outward(found.low, found.population, up=False),
-            high_share=outward(found.high, found.population, up=True),
-            most=count(found.most),
-            most_share=outward(found.most, found.population, up=True),
-            confidence=exact_percentage(float(confidence)),
-        )
+    said = _said(
+        "sample.result" if found.judged == found.size else "sample.result_open",
+        rejected=count(found.rejected),
+        judged=count(found.judged),
+        size=count(found.size),
+        population=count(found.population),
+        low=count(found.low),
+        high=count(found.high),
+        low_share=outward(found.low, found.population, up=False),
+        high_share=outward(found.high, found.population, up=True),
+        most=count(found.most),
+        most_share=outward(found.most, found.population, up=True),
+        confidence=exact_percentage(float(confidence)),
     )
     if tolerable is None or met is None:
         return said
-    end = say_all(
-        "sample.met" if met else "sample.not_met", rate=exact_percentage(float(tolerable))
-    )
+    end = _said("sample.met" if met else "sample.not_met", rate=exact_percentage(float(tolerable)))
     return in_each(lambda language: f"{said[language]} {end[language]}")
+
+
+def _said(key: str, **values: str) -> Labels:
+    """In each language, percent signs as it writes them."""
+    return in_each(lambda language: percents(say(key, language, **values), language, " "))

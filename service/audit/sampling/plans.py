@@ -93,7 +93,7 @@ def _decimal(share: Fraction) -> str:
     return repr(float(share))
 
 
-def _exact(share: float) -> Fraction:
+def exact(share: float) -> Fraction:
     """The decimal that was written: 0.95 is 19/20, and no binary fraction beside it."""
     return Fraction(repr(share))
 
@@ -158,9 +158,9 @@ def plan(database: Database, request: wire.SampleRequest) -> Plan:
         digest_of(identities),
         seed,
         drawn(seed, identities, size),
-        _exact(request.confidence),
+        exact(request.confidence),
         0 if rule is None else rule.accept,
-        None if rule is None else _exact(rule.tolerable_rate),
+        None if rule is None else exact(rule.tolerable_rate),
     )
 
 
@@ -195,14 +195,14 @@ def sized(request: wire.SampleRequest, population: int) -> int:
     if rule is None:
         assert request.size is not None
         return min(request.size, population)
-    tolerable = int(_exact(rule.tolerable_rate) * population)
+    tolerable = int(exact(rule.tolerable_rate) * population)
     if rule.accept > tolerable:
         problem = (
             f"accept is {rule.accept}, and the tolerable rate allows {tolerable} wrong ones among "
             f"{population:,}"
         )
         raise _refused("rule", rule.accept, problem, tolerable)
-    size = least_size(population, tolerable, rule.accept, _exact(request.confidence))
+    size = least_size(population, tolerable, rule.accept, exact(request.confidence))
     if size > wire.MAX_SIZE:
         problem = f"the rule needs a sample of {size:,}; the most is {wire.MAX_SIZE:,}"
         text = f"{problem}: take a greater tolerable rate, fewer accepted ones or less confidence"

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from ifonly.service.audit import records
 from ifonly.service.audit.recorder import Recorder
@@ -15,7 +16,7 @@ from ifonly.service.audit.sampling.verdicts import Word, planned, result, words_
 from ifonly.service.errors import UnknownRecord
 from ifonly.service.store import archive, explanations
 from ifonly.service.store.archive import Filter
-from ifonly.service.store.chain import Payload, Record, timestamp
+from ifonly.service.store.chain import Facts, Payload, Record, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
@@ -38,12 +39,20 @@ async def draw(request: wire.SampleRequest, recorder: Recorder) -> wire.SampleRe
     runtime = recorder.runtime
     database = runtime.store.database
     made = await runtime.auditors.run(partial(plans.plan, database, request))
-    facts = recorder.drafting.plain(
-        kind=RecordKind.SAMPLE, status=DRAWN, model=request.model, detail=made.detail()
-    )
+    facts = recorder.drafting.plain(**recorded(made, request))
     # Waited for whatever the durability: a sample that is in no record is nobody's to judge.
     receipt = await asyncio.wrap_future(recorder.append(Draft(facts, content(request))))
     return await runtime.readers.run(partial(read, database, receipt.id))
+
+
+def recorded(made: Plan, request: wire.SampleRequest) -> dict[str, Any]:
+    """What the record of a plan says of it."""
+    return {
+        "kind": RecordKind.SAMPLE,
+        "status": DRAWN,
+        "model": request.model,
+        "detail": made.detail(),
+    }
 
 
 def content(request: wire.SampleRequest) -> bytes:
@@ -85,11 +94,16 @@ def read(database: Database, identity: str) -> wire.SampleReply:
 
 
 def plan_of(record: Record) -> Plan | None:
+    """As :func:`plan_said`."""
+    return plan_said(record.facts)
+
+
+def plan_said(facts: Facts) -> Plan | None:
     """None: the record is no plan, or one of a version that this one cannot read."""
-    if record.facts.kind != RecordKind.SAMPLE or record.facts.status != DRAWN:
+    if facts.kind != RecordKind.SAMPLE or facts.status != DRAWN:
         return None
     try:
-        return Plan.read(record.facts)
+        return Plan.read(facts)
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -32,6 +32,7 @@ from ifonly.service.store.withdrawals import in_force
 from ifonly.service.wire import report as wire
 from ifonly.service.wire import samples as wire_samples
 from ifonly.service.wire import validation
+from ifonly.service.wire.trail import Event
 from ifonly.service.words.catalogue import say
 
 FIELDS = ("model", "status", "group", "since", "until")
@@ -49,6 +50,8 @@ class QueueEntry:
 
     id: str
     when: Moment
+    title: str
+    """Levers and directions."""
     model: str
     actor: str
     claim: Badge
@@ -161,6 +164,7 @@ class QueueReader:
         return QueueEntry(
             facts.id,
             moment_of(event.time, self.zone),
+            self.suggests(event),
             " ".join(filter(None, [event.model, event.version])),
             event.actor,
             badge_of(event, self.tag) or badge("", self.tag),
@@ -191,6 +195,20 @@ class QueueReader:
             more = ", …" if len(kind.blocked) > MOST_BLOCKING else ""
             return say("group.blocked", self.tag, rules=some + more)
         return say("group.nothing" if kind.is_marked else "group.unmarked", self.tag)
+
+    def suggests(self, event: Event) -> str:
+        """What an explanation suggests; empty of other records, and of what is not as sealed."""
+        if event.kind != RecordKind.EXPLANATION or event.findings:
+            return ""
+        facts = Facts(
+            kind=RecordKind.EXPLANATION,
+            actor="",
+            model=event.model,
+            status=event.status,
+            detail=event.detail,
+        )
+        kind = suggestion_of(facts)
+        return self.title(kind, event.version) if kind.sets or kind.blocked else ""
 
     def _lever(self, names: Names, feature: str, direction: str) -> str:
         arrow = ARROWS.get(direction)

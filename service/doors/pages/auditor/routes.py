@@ -19,7 +19,7 @@ from ifonly.service.doors.http.arguments import reads_query
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.pages.auditor import presets, record, report, samples, search
 from ifonly.service.doors.pages.auditor.naming import badge
-from ifonly.service.doors.pages.auditor.review_routes import session_of
+from ifonly.service.doors.pages.auditor.review_routes import reader, session_of
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute, refusal
 from ifonly.service.doors.pages.visit import form_value, local, visit_of, whole
@@ -47,9 +47,9 @@ Cursor = Annotated[str | None, Query(max_length=512)]
 async def list_records(request: Request, state: Shared, cursor: Cursor = None) -> Response:
     """Everything that was recorded, the newest first."""
     said, tag = search.given(request.query_params), visit_of(request).language
-    plant = state.settings.plant_time
+    plant, titles = state.settings.plant_time, reader(request, state).suggests
     found = await state.readers.run(
-        partial(search.matching, state.store.database, said, cursor, tag, plant)
+        partial(search.matching, state.store.database, said, cursor, tag, plant, titles)
     )
     return page(
         request,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -36,6 +36,8 @@ class RecordEntry:
     id: str
     when: Moment
     kind: str
+    suggests: str
+    """Levers and directions of an explanation."""
     badge: Badge | None
     model: str
     actor: str
@@ -76,8 +78,9 @@ def matching(
     cursor: str | None,
     tag: Language,
     plant: PlantTime,
+    titles: Callable[[wire.Event], str],
 ) -> ResultPage[RecordEntry]:
-    """``said``: what the address says.
+    """``said``: what the address says; ``titles``: what a record suggests, in words.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def matching(
 
     def read(paging: dict[str, object]) -> tuple[list[RecordEntry], str | None]:
         events, after = page(database, said, plant, paging)
-        return [_entry(event, tag, plant) for event in events], after
+        return [_entry(event, tag, plant, titles) for event in events], after
 
     return found("/records", said, cursor, LIMIT, read)
 
@@ -151,11 +154,14 @@ def check_beginning(filters: Mapping[str, str]) -> None:
         raise InvalidRequest(RequestPart.REQUEST, [fault])
 
 
-def _entry(event: wire.Event, tag: Language, plant: PlantTime) -> RecordEntry:
+def _entry(
+    event: wire.Event, tag: Language, plant: PlantTime, titles: Callable[[wire.Event], str]
+) -> RecordEntry:
     return RecordEntry(
         event.id,
         moment_of(event.time, plant.zone),
         named("kind.", event.kind, tag),
+        titles(event),
         badge_of(event, tag),
         " ".join(filter(None, [event.model, event.version])),
         event.actor,

@@ -18,10 +18,15 @@ function localTimes(root) {
 
 // Beside UTC, which stays: the hour as whoever reads it knows it.
 function bothTimes(root) {
-  const shown = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "long" });
+  // Written as UTC beside it is, which Swedish has for its own; with what it is ahead of that.
+  const shown = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
+  const zone = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" });
   for (const time of root.querySelectorAll("time[data-both]")) {
     const moment = new Date(time.dateTime);
-    if (!Number.isNaN(moment.valueOf()) && moment.getTimezoneOffset() !== 0) time.querySelector(".here").textContent = shown.format(moment);
+    if (!Number.isNaN(moment.valueOf()) && moment.getTimezoneOffset() !== 0) {
+      const offset = zone.formatToParts(moment).find((part) => part.type === "timeZoneName").value;
+      time.querySelector(".here").textContent = `${shown.format(moment)} (${offset.replace("GMT", "")})`;
+    }
     delete time.dataset.both;
   }
   // A table to be downloaded has the reader's own time beside UTC, too.
