@@ -7,12 +7,12 @@ The rest of the file is written by hand, and stays as it is.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from bench.generated import main
 from ifonly.service.settings import Settings
 
 SCHEMA = Path(__file__).parents[1] / "deploy/helm/ifonly/values.schema.json"
@@ -44,17 +44,5 @@ def written(text: str) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def main() -> int:
-    """Write the file, or say that it is another."""
-    parser = argparse.ArgumentParser(prog="python -m bench.chart_schema")
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if it differs")
-    check, text = parser.parse_args().check, SCHEMA.read_text(encoding="utf-8")
-    wanted = written(text)
-    if check:
-        return int(text != wanted)
-    SCHEMA.write_text(wanted, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("chart_schema", SCHEMA, written))

@@ -9,12 +9,14 @@ there are no circles, which a contract sees to.
 
 from __future__ import annotations
 
-import argparse
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import grimp
+
+from bench.generated import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
@@ -76,18 +78,5 @@ def page(text: str) -> str:
     return DRAWING.sub(anew, text)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; 1 if it is out of date"
-    )
-    options = parser.parse_args()
-    old = PAGE.read_text(encoding="utf-8")
-    new = page(old)
-    if options.check:
-        raise SystemExit(old != new)
-    PAGE.write_text(new, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main("house", PAGE, page))

@@ -5,10 +5,11 @@ python -m bench.record_kinds [--check]
 
 from __future__ import annotations
 
-import argparse
 import re
+import sys
 from pathlib import Path
 
+from bench.generated import main
 from ifonly.service.store.kinds import KINDS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "audit.md"
@@ -26,16 +27,5 @@ def page(text: str) -> str:
     return TABLE.sub(lambda _: table, text)
 
 
-def main() -> None:
-    """Write the page, or say that it is another."""
-    parser = argparse.ArgumentParser(prog="python -m bench.record_kinds")
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if it differs")
-    check, old = parser.parse_args().check, PAGE.read_text(encoding="utf-8")
-    new = page(old)
-    if check:
-        raise SystemExit(old != new)
-    PAGE.write_text(new, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main("record_kinds", PAGE, page))

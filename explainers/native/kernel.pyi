@@ -193,8 +193,6 @@ DIRECTIONS: int = 6
 
 UNMERGED: int = 7
 
-MOST_PARTS: int = 20000
-
 INT_SLOTS: int = 8
 
 BEST: int = 0

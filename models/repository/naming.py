@@ -1,8 +1,9 @@
-"""Which version is the latest."""
+"""Which version is the latest, and which comes next."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 Key = tuple[tuple[int, int, str], ...]
 
@@ -17,3 +18,13 @@ def natural(version: str) -> tuple[Key, str]:
     # Numbers and texts never meet: the first entry of each part tells them apart.
     key = tuple((1, int(digits), "") if digits else (0, 0, text) for digits, text in parts)
     return key, version
+
+
+def next_number(versions: Collection[str]) -> str | None:
+    """The next whole number; None where there are versions, and none is a number.
+
+    >>> next_number(["1", "2", "10"]), next_number([]), next_number(["spring"])
+    ('11', '1', None)
+    """
+    numbers = [int(version) for version in versions if version.isdecimal()]
+    return None if versions and not numbers else str(max(numbers, default=0) + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,6 +10,7 @@ from functools import partial
 from ifonly.service import logs
 from ifonly.service.errors import ServiceError, StoreUnavailable
 from ifonly.service.metrics import Metrics
+from ifonly.service.polling import PollingThread
 from ifonly.service.sending import messages, webhooks
 from ifonly.service.sending.http import HttpClient
 from ifonly.service.sending.sink import DELIVERED, Fate, Sink
@@ -21,12 +21,10 @@ from ifonly.service.store.opened import Store
 from ifonly.service.store.outbox import Failed, Message
 from ifonly.service.wire.cloudevents import CloudEvent
 
-POLL_SECONDS = 0.5
 AT_ONCE = 16
 LEASES = 2
 """Of a job's rows: what a process had that was killed is sent by another after so long. By default
 that is longer than sinks and webhooks that let each message wait can take for so many."""
-AFTER_FAILURE_SECONDS = 1.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 300.0
 """Before a second try, and the most between two; see :func:`wait_before`."""
 NOBODY = "urn:ifonly"
@@ -57,29 +55,15 @@ class Sender:
             secret = settings.webhook_secret
             self._secrets = webhooks.secrets_of("" if secret is None else secret.get_secret_value())
         self._http = HttpClient()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+        self._thread = PollingThread("sender", self.send, of="messages", close=self._close)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(self._settings.shutdown_seconds)
+        self._thread.stop(self._settings.shutdown_seconds)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            seconds = POLL_SECONDS
-            try:
-                if self.send():
-                    continue
-            except ServiceError as error:
-                logs.logger.error("messages wait: %s", error)
-                seconds = AFTER_FAILURE_SECONDS
-            except Exception as error:  # whatever it was, they are due again later
-                logs.logger.error("messages wait: %s", logs.where(error))
-                seconds = AFTER_FAILURE_SECONDS
-            self._stopping.wait(seconds)
+    def _close(self) -> None:
         self._http.close()
         if self._sink is not None:
             self._sink.close()

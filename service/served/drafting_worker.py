@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ifonly.models.adding import Question, draft_of, read_columns, read_native, source_of
+from ifonly.models.adding import Question, added, read_columns, source_of
 from ifonly.models.errors import DataError, ModelError
 from ifonly.models.onnx.walls import more_processor, wall_in
-from ifonly.models.repository.folder import PARITY
+from ifonly.service.served import uploads
 from ifonly.service.served.drafting import ANSWERS, FILE, SAMPLE
 
 MOST_WRITTEN = 1 << 30
@@ -107,28 +107,11 @@ def _draft(job: dict[str, Any], asker: _GuessTaker) -> dict[str, Any]:
     if label is not None and label not in table:
         raise DataError("label", f"{label!r} is no column of the sample: {', '.join(table)}")
     source = source_of(file)
-    content, parity, told = source.content, None, [*source.told]
-    read = read or source.read
-    if source.kind is not None:
-        made = read_native(
-            source.kind, source.name, content, table, label=label, read=read, texts=source.texts
-        )
-        content, read, parity = made.content, made.columns, made.report.as_dict()
-        told += made.told
-    draft = draft_of(content, source.folder, table, asker, label=label, read=read)
-    files = draft.files(job["name"], job["version"], job["origin"])
-    if parity is not None:
-        files[PARITY] = json.dumps(parity, indent=1).encode()
-    folder = Path(job["out"], job["name"], job["version"])
-    folder.mkdir(parents=True)
-    for name, data in files.items():
-        with (folder / name).open("xb") as opened:
-            opened.write(data)
-            opened.flush()
-            # What is announced as there must still be there after a power cut.
-            os.fsync(opened.fileno())
-    found = [*told, *draft.told]
-    return {"questions": asker.asked, "told": found[:MOST_TOLD], "report": dict(draft.report)}
+    made = added(source, table, asker, label=label, read=read or source.read)
+    name, version = job["name"], job["version"]
+    uploads.write(Path(job["out"], name, version), made.files(name, version, job["origin"]))
+    found = [*made.told, *made.draft.told]
+    return {"questions": asker.asked, "told": found[:MOST_TOLD], "report": dict(made.draft.report)}
 
 
 if __name__ == "__main__":

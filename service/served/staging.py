@@ -22,7 +22,7 @@ from ifonly.models.errors import ModelError, SpecError, UnknownModel
 from ifonly.models.onnx import GuardLimits
 from ifonly.models.repository.activation import TAKEN
 from ifonly.models.repository.folder import SPEC
-from ifonly.models.repository.naming import natural
+from ifonly.models.repository.naming import natural, next_number
 from ifonly.models.repository.parcel import unpack
 from ifonly.models.spec import parse_spec
 from ifonly.models.spec.checks import is_path_safe
@@ -413,12 +413,12 @@ def _next(registry: Registry, name: str) -> str:
     folder, staged = registry.root / name, registry.root / FOLDER
     there = [p.name for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
     there += [p.name.partition(_AT)[2] for p in staged.glob(f"{name}{_AT}*")]
-    numbers = [int(version) for version in there if version.isdecimal()]
-    if there and not numbers:
+    number = next_number(there)
+    if number is None:
         latest = max(there, key=natural)
         fault = Fault(("version",), f"the latest version is {latest}: name the next one")
         raise InvalidRequest(RequestPart.MODEL, [fault])
-    return str(max(numbers, default=0) + 1)
+    return number
 
 
 def _printed(name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import sqlalchemy as sa
+
+from ifonly.service.errors import UnknownRecord
 from ifonly.service.store import inbox, outbox
 from ifonly.service.store.database import Database
 from ifonly.service.store.journal import UnrecordedWrite
@@ -73,7 +75,7 @@ def retry(identity: str) -> UnrecordedWrite[None]:
     UnknownRecord
         If there is none.
     """
-    return _where(identity, inbox.retry, outbox.retry)
+    return _changed(identity, (inbox if _is_event(identity) else outbox).retry(identity))
 
 
 def discard(identity: str) -> UnrecordedWrite[None]:
@@ -84,11 +86,16 @@ def discard(identity: str) -> UnrecordedWrite[None]:
     UnknownRecord
         If there is none.
     """
-    return _where(identity, inbox.discard, outbox.discard)
+    return _changed(identity, (inbox if _is_event(identity) else outbox).discard(identity))
 
 
-Change = Callable[[str], UnrecordedWrite[None]]
+def _is_event(identity: str) -> bool:
+    return len(identity) == _KEY
 
 
-def _where(identity: str, in_: Change, out: Change) -> UnrecordedWrite[None]:
-    return (in_ if len(identity) == _KEY else out)(identity)
+def _changed(identity: str, statement: sa.Update | sa.Delete) -> UnrecordedWrite[None]:
+    def change(connection: sa.Connection) -> None:
+        if connection.execute(statement).rowcount != 1:
+            raise UnknownRecord(identity, "dead letter")
+
+    return change

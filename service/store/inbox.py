@@ -21,7 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ifonly.service.access import Principal
-from ifonly.service.errors import LostLease, QueueFull, UnknownRecord
+from ifonly.service.errors import LostLease, QueueFull
 from ifonly.service.store.chain import now_us
 from ifonly.service.store.database import Database
 from ifonly.service.store.journal import UnrecordedWrite
@@ -305,38 +305,15 @@ def dead(database: Database) -> list[Pair]:
         return [Pair.of(row) for row in connection.execute(there.order_by(_EVENTS.received_us))]
 
 
-def retry(key: str) -> UnrecordedWrite[None]:
-    """Have a dead pair looked at once more.
-
-    Raises, when it is done:
-
-    UnknownRecord
-        If there is none.
-    """
-
-    def change(connection: sa.Connection) -> None:
-        again = {"state": PairState.JOINED.value, "reason": None, "leased_until_us": 0}
-        found = connection.execute(sa.update(inference_events).where(_dead(key)).values(again))
-        if found.rowcount != 1:
-            raise UnknownRecord(key, "dead letter")
-
-    return change
+def retry(key: str) -> sa.Update:
+    """Have a dead pair looked at once more (nothing is changed where there is none)."""
+    again = {"state": PairState.JOINED.value, "reason": None, "leased_until_us": 0}
+    return sa.update(inference_events).where(_dead(key)).values(again)
 
 
-def discard(key: str) -> UnrecordedWrite[None]:
-    """Remove a dead pair.
-
-    Raises, when it is done:
-
-    UnknownRecord
-        If there is none.
-    """
-
-    def change(connection: sa.Connection) -> None:
-        if connection.execute(sa.delete(inference_events).where(_dead(key))).rowcount != 1:
-            raise UnknownRecord(key, "dead letter")
-
-    return change
+def discard(key: str) -> sa.Delete:
+    """Remove a dead pair (nothing is changed where there is none)."""
+    return sa.delete(inference_events).where(_dead(key))
 
 
 def _dead(key: str) -> sa.ColumnElement[bool]:

@@ -15,7 +15,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ifonly.service.errors import UnknownRecord
 from ifonly.service.store.chain import new_id, now_us
 from ifonly.service.store.database import Database
 from ifonly.service.store.journal import UnrecordedWrite
@@ -210,38 +209,15 @@ def dead(database: Database) -> list[Message]:
         return [Message.of(row) for row in connection.execute(there.order_by(outbox.c.created_us))]
 
 
-def retry(identity: str) -> UnrecordedWrite[None]:
-    """Have a dead message sent once more.
-
-    Raises, when it is done:
-
-    UnknownRecord
-        If there is none.
-    """
-
-    def change(connection: sa.Connection) -> None:
-        again = {"state": MessageState.QUEUED.value, "due_us": now_us(), "attempts": 0}
-        found = connection.execute(sa.update(outbox).where(_dead(identity)).values(again))
-        if found.rowcount != 1:
-            raise UnknownRecord(identity, "dead letter")
-
-    return change
+def retry(identity: str) -> sa.Update:
+    """Have a dead message sent once more (nothing is changed where there is none)."""
+    again = {"state": MessageState.QUEUED.value, "due_us": now_us(), "attempts": 0}
+    return sa.update(outbox).where(_dead(identity)).values(again)
 
 
-def discard(identity: str) -> UnrecordedWrite[None]:
-    """Remove a dead message.
-
-    Raises, when it is done:
-
-    UnknownRecord
-        If there is none.
-    """
-
-    def change(connection: sa.Connection) -> None:
-        if connection.execute(sa.delete(outbox).where(_dead(identity))).rowcount != 1:
-            raise UnknownRecord(identity, "dead letter")
-
-    return change
+def discard(identity: str) -> sa.Delete:
+    """Remove a dead message (nothing is changed where there is none)."""
+    return sa.delete(outbox).where(_dead(identity))
 
 
 def _dead(identity: str) -> sa.ColumnElement[bool]:

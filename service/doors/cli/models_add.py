@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +15,13 @@ import typer
 
 from ifonly.explainers.wording import Language
 from ifonly.models.adding import (
+    AddedModel,
     Columns,
     ModelSource,
-    NativeModel,
     Question,
     SpecDraft,
-    draft_of,
+    added,
     read_columns,
-    read_native,
     source_of,
 )
 from ifonly.models.errors import ModelError
@@ -33,8 +29,7 @@ from ifonly.models.onnx.guard import GuardLimits
 from ifonly.models.onnx.walls import room
 from ifonly.models.predictor import Row
 from ifonly.models.repository import load_folder
-from ifonly.models.repository.folder import PARITY
-from ifonly.models.repository.naming import natural
+from ifonly.models.repository.naming import natural, next_number
 from ifonly.models.schema import Task
 from ifonly.models.spec.checks import is_path_safe
 from ifonly.service.doors.cli import in_process, rendering
@@ -97,7 +92,7 @@ def add(
     """
     chosen = settings(models=models)
     root = _writable(chosen, models)
-    called = name or _safe(file.stem if file.is_file() else file.resolve().name)
+    called = name or uploads.safe_name(file.stem if file.is_file() else file.resolve().name)
     if not is_path_safe(called) or (version is not None and not is_path_safe(version)):
         raise Failure(f"{called} {version or ''}: letters, digits, '.', '_', '-' make a name")
     numbered = version or _next(root / called)
@@ -109,21 +104,20 @@ def add(
     read = columns.split(",") if columns else source.read
     # A graph that takes all memory fails; it does not take the machine's.
     with _enough(source.name):
-        draft, made = _drafted(source, table, asker, label=label, read=read, trust=trust)
+        made = _added(source, table, asker, label=label, read=read, trust=trust)
+        draft = made.draft
         origin = f"{source.name} and {rows_from}, {len(draft.rows):,} rows"
         uploads.sweep(root)
         with_hidden = uploads.hidden(root)
         try:
-            files = draft.files(called, numbered, origin)
-            if made is not None:
-                files[PARITY] = json.dumps(made.report.as_dict(), indent=1).encode()
-            folder = _write(with_hidden / called / numbered, files)
+            files = made.files(called, numbered, origin)
+            folder = uploads.write(with_hidden / called / numbered, files)
             served = prepare(load_folder(folder, with_hidden))
             found = _explained(served, draft, languages_of(lang), chosen)
             uploads.put_in_place(folder, root)
         finally:
             shutil.rmtree(with_hidden, ignore_errors=True)
-    for line in (*source.told, *(made.told if made is not None else ())):
+    for line in made.told:
         _line(line)
     _tell(draft, asker, root / called / numbered)
     _tell_proof(served, found, languages_of(lang))
@@ -139,7 +133,7 @@ def _enough(name: str) -> Iterator[None]:
         raise Failure(f"{name} needs more than {limits.memory}, which is the limit") from None
 
 
-def _drafted(
+def _added(
     source: ModelSource,
     table: Columns,
     asker: _Asker,
@@ -147,22 +141,15 @@ def _drafted(
     label: str | None,
     read: Sequence[str] | None,
     trust: bool,
-) -> tuple[SpecDraft, NativeModel | None]:
-    content, made = source.content, None
+) -> AddedModel:
     try:
-        if source.kind is not None:
-            made = read_native(
-                source.kind, source.name, content, table,
-                label=label, read=read, texts=source.texts, trust=trust,
-            )  # fmt: skip
-            content, read = made.content, made.columns
-        draft = draft_of(content, source.folder, table, asker, label=label, read=read)
+        made = added(source, table, asker, label=label, read=read, trust=trust)
     except ModelError:
         # What was guessed may be why.
         asker.check()
         raise
     asker.check()
-    return draft, made
+    return made
 
 
 def _writable(chosen: Settings, models: Path | None) -> Path:
@@ -185,17 +172,13 @@ def _sample(source: ModelSource, data: Path | None) -> tuple[Columns, str]:
     return source.sample, "its example"
 
 
-def _safe(stem: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "model"
-
-
 def _next(folder: Path) -> str:
     there = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-    numbers = [int(found) for found in there if found.isdecimal()]
-    if there and not numbers:
+    number = next_number(there)
+    if number is None:
         latest = max(there, key=natural)
         raise Failure(f"the latest version is {latest}: --version names the next one")
-    return str(max(numbers, default=0) + 1)
+    return number
 
 
 # --- questions ------------------------------------------------------------------------------------
@@ -263,17 +246,6 @@ class _Asker:
 
 
 # --- the folder -----------------------------------------------------------------------------------
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> Path:
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        with (folder / name).open("xb") as file:
-            file.write(content)
-            file.flush()
-            # What is announced as deployed must still be there after a power cut.
-            os.fsync(file.fileno())
-    return folder
 
 
 # --- the first explanation ------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,8 @@ from ifonly.service.audit.drafts import Drafting
 from ifonly.service.audit.runtime import Runtime
 from ifonly.service.doors.events.payloads import Logged, Unreadable, is_alarm, read_pair
 from ifonly.service.doors.events.services import model_of, told_of
-from ifonly.service.errors import InvalidRequest, LostLease, QueueFull, ServiceError
+from ifonly.service.errors import InvalidRequest, QueueFull
+from ifonly.service.polling import PollingThread
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store import inbox, jobs, outbox
 from ifonly.service.store.inbox import Pair
@@ -27,13 +27,10 @@ from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.terms import State
 
-POLL_SECONDS = 0.5
-"""How soon a process sees what came."""
 AT_ONCE = 64
 """Pairs of one look; those of one model and sender become one job."""
 FULL_US = 2_000_000
 """After so long events are looked at again whose sender has too many rows that wait."""
-AFTER_FAILURE_SECONDS = 1.0
 FORGET_SECONDS = 30.0
 """Between two looks for events whose other half has not come."""
 
@@ -81,37 +78,19 @@ class Sorter:
         self._settings = runtime.settings
         self._name = f"{runtime.store.journal.writer}-events"
         self._lease_us = round(runtime.settings.job_lease_seconds * 1e6)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+        self._forget_next = 0.0
+        self._thread = PollingThread("events", self.sort, of="events")
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(self._settings.shutdown_seconds)
-
-    def _run(self) -> None:
-        forget = 0.0
-        while not self._stopping.is_set():
-            seconds = POLL_SECONDS
-            try:
-                if time.monotonic() >= forget:
-                    forget = time.monotonic() + FORGET_SECONDS
-                    self._forget()
-                if self.sort():
-                    continue
-            except LostLease as error:
-                logs.logger.warning("%s", error)
-            except ServiceError as error:
-                logs.logger.error("events wait: %s", error)
-                seconds = AFTER_FAILURE_SECONDS
-            except Exception as error:  # whatever it was, the pairs go to whoever comes next
-                logs.logger.error("events wait: %s", logs.where(error))
-                seconds = AFTER_FAILURE_SECONDS
-            self._stopping.wait(seconds)
+        self._thread.stop(self._settings.shutdown_seconds)
 
     def _forget(self) -> None:
+        if time.monotonic() < self._forget_next:
+            return
+        self._forget_next = time.monotonic() + FORGET_SECONDS
         patience = round(self._settings.event_patience_seconds * 1e6)
         lonely = self._store.journal.change(inbox.forget_lonely(patience)).result()
         if lonely:
@@ -120,6 +99,7 @@ class Sorter:
 
     def sort(self) -> bool:
         """Look at what came; whether there was anything."""
+        self._forget()
         journal = self._store.journal
         if not inbox.is_any_joined(self._store.database):
             return False

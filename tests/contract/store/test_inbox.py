@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ifonly.service.access import Principal, Role
 from ifonly.service.errors import LostLease, QueueFull, UnknownRecord
-from ifonly.service.store import inbox
+from ifonly.service.store import dead_letters, inbox
 from ifonly.service.store.database import Database, connect
 from ifonly.service.store.inbox import Arrived, Half, Pair, PairState
 from ifonly.service.store.journal import Journal
@@ -126,12 +126,12 @@ def test_what_cannot_be_read_is_kept_until_somebody_sees_to_it(
         PairState.DEAD,
     )
     assert claim(journal, "w") == []
-    journal.change(inbox.retry(pair.key)).result(30)
+    journal.change(dead_letters.retry(pair.key)).result(30)
     (again,) = claim(journal, "w")
     journal.change(inbox.bury("w", {again.key: "still none"})).result(30)
-    journal.change(inbox.discard(pair.key)).result(30)
+    journal.change(dead_letters.discard(pair.key)).result(30)
     assert inbox.dead(database) == []
-    for change in (inbox.retry, inbox.discard):
+    for change in (dead_letters.retry, dead_letters.discard):
         with pytest.raises(UnknownRecord):
             journal.change(change(pair.key)).result(30)
 
