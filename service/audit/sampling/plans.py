@@ -174,8 +174,11 @@ def _members(database: Database, of: ReviewPopulation, ends: Any) -> list[tuple[
     most = wire.MAX_POPULATION
     found = populations.count(database, of.model, of.since_us, of.until_us, most + 1)
     if found > most:
-        problem = f"the period has more than {most:,} explanations, the most of one sample"
-        raise _refused("since", None, f"{problem}: shorten it, or name a model", most)
+        problem = (
+            f"the period has more than {most:,} explanations, the most of one sample: shorten it, "
+            "or name a model"
+        )
+        raise _refused("since", None, problem, most)
     return [
         (record.facts.id, record.writer)
         for record in populations.explained(database, of.model, of.since_us, of.until_us)
@@ -204,9 +207,11 @@ def sized(request: wire.SampleRequest, population: int) -> int:
         raise _refused("rule", rule.accept, problem, tolerable)
     size = least_size(population, tolerable, rule.accept, exact(request.confidence))
     if size > wire.MAX_SIZE:
-        problem = f"the rule needs a sample of {size:,}; the most is {wire.MAX_SIZE:,}"
-        text = f"{problem}: take a greater tolerable rate, fewer accepted ones or less confidence"
-        raise _refused("rule", size, text, wire.MAX_SIZE)
+        problem = (
+            f"the rule needs a sample of {size:,}; the most is {wire.MAX_SIZE:,}: take a greater "
+            "tolerable rate, fewer accepted ones or less confidence"
+        )
+        raise _refused("rule", size, problem, wire.MAX_SIZE)
     return min(size, population)
 
 

@@ -23,7 +23,7 @@ from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import samples as wire
 
 MOST_EARLIER = 500
-"""Plans among which those of the same population are counted."""
+"""The newest plans, among which those of the same model, claim and group are counted."""
 
 
 async def draw(request: wire.SampleRequest, recorder: Recorder) -> wire.SampleReply:
@@ -85,7 +85,7 @@ def read(database: Database, identity: str) -> wire.SampleReply:
     if plan is None:
         raise UnknownRecord(identity, "sample")
     words = _words(database, plan.sample)
-    told = _told(database, record, payload, plan, words)
+    told = _told(record, payload, plan, words, _plans(database))
     items = [
         wire.SampleItem(id=each, verdict=word.verdict, comments=word.comments)
         for each, word in zip(plan.sample, words, strict=True)
@@ -119,12 +119,12 @@ def listing(database: Database, query: wire.SamplesQuery) -> wire.SamplesReply:
     page = archive.page(
         database, Filter({"kind": RecordKind.SAMPLE.value}), query.cursor, query.limit
     )
-    told = []
+    others, told = _plans(database), []
     for record in page.records:
         plan = None if record.facts.id in page.doubtful else plan_of(record)
         if plan is not None:
             words = _words(database, plan.sample)
-            told.append(_told(database, record, None, plan, words))
+            told.append(_told(record, None, plan, words, others))
     return wire.SamplesReply(samples=told, next=page.next)
 
 
@@ -135,7 +135,11 @@ def _words(database: Database, sample: Sequence[str]) -> list[Word]:
 
 
 def _told(
-    database: Database, record: Record, payload: Payload | None, plan: Plan, words: Sequence[Word]
+    record: Record,
+    payload: Payload | None,
+    plan: Plan,
+    words: Sequence[Word],
+    others: Sequence[tuple[int, tuple[str | None, ...]]],
 ) -> wire.Sample:
     of, demand = plan.population, plan.demand
     rule = None
@@ -161,24 +165,25 @@ def _told(
         rule=rule,
         comment=kept.get("comment"),
         planned=planned(demand),
-        drawn_before=_earlier(database, record, plan),
+        drawn_before=sum(
+            time < record.facts.time_us and same == _asked(plan) for time, same in others
+        ),
         result=result(demand, words),
         audit=records.audit(record),
     )
 
 
-def _earlier(database: Database, record: Record, plan: Plan) -> int:
-    """Whoever draws again and again until a sample pleases leaves a record of each."""
-    wanted = Filter({"kind": RecordKind.SAMPLE.value}, until_us=record.facts.time_us)
-    page = archive.page(database, wanted, None, MOST_EARLIER)
-    of = plan.population
-    same = (of.model, of.status, of.group)
-    found = [plan_of(each) for each in page.records if each.facts.id not in page.doubtful]
-    return sum(
-        each is not None
-        and (each.population.model, each.population.status, each.population.group) == same
-        for each in found
-    )
+def _plans(database: Database) -> list[tuple[int, tuple[str | None, ...]]]:
+    """When each sample was drawn, and of what: whoever draws again and again until one pleases
+    leaves a record of each."""
+    page = archive.page(database, Filter({"kind": RecordKind.SAMPLE.value}), None, MOST_EARLIER)
+    sound = (each for each in page.records if each.facts.id not in page.doubtful)
+    plans_ = ((record.facts.time_us, plan_of(record)) for record in sound)
+    return [(time, _asked(plan)) for time, plan in plans_ if plan is not None]
+
+
+def _asked(plan: Plan) -> tuple[str | None, ...]:
+    return plan.population.model, plan.population.status, plan.population.group
 
 
 def redrawn(database: Database, identity: str) -> wire.RedrawReply:

@@ -32,7 +32,7 @@ async def list_groups(query: Annotated[wire.GroupsQuery, Query()], state: Shared
 @router.get("/samples", response_model=wire.SamplesReply, responses=guarded(422))
 async def list_samples(query: Annotated[wire.SamplesQuery, Query()], state: Shared) -> Response:
     """Samples that were drawn, how far each is, and what it shows so far."""
-    reply = await state.readers.run(partial(samples.listing, state.store.database, query))
+    reply = await state.auditors.run(partial(samples.listing, state.store.database, query))
     return written(reply)
 
 

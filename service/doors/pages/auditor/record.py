@@ -104,6 +104,7 @@ class RecordPage:
     assumptions: tuple[Text, ...]
     reviews: tuple[Comment, ...]
     is_explanation: bool
+    is_sample: bool
     is_past: bool
     """Whether it tells of another past, in which nothing was set."""
     can_replay: bool
@@ -143,6 +144,7 @@ def shown(found: EventReply, registry: Registry, tag: Language, zone: ZoneInfo) 
         assumptions=tuple(_text(text, tag) for text in answer.get("assumptions", ())),
         reviews=tuple(_comment(review, tag, zone) for review in found.reviews),
         is_explanation=event.kind == RecordKind.EXPLANATION,
+        is_sample=event.kind == RecordKind.SAMPLE and not doubts,
         is_past=is_past(answer),
         can_replay=event.kind in REPLAYS and found.answer is not None,
         before=found.before,

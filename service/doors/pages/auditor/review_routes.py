@@ -57,7 +57,7 @@ async def list_queue(request: Request, state: Shared, cursor: Cursor = None) -> 
     found = await state.readers.run(partial(read.waiting, filters, cursor))
     groups = None
     if not found.problem:
-        groups = await state.auditors.run(partial(read.groups, filters))
+        groups = await state.readers.run(partial(read.groups, filters))
     wide = {name: value for name, value in filters.items() if name != "group"}
     principal = visit.principal
     return page(
@@ -130,7 +130,7 @@ async def _samples(
 async def _kinds(request: Request, state: AppState, chosen: str | None) -> list[tuple[str, str]]:
     """Kinds of suggestion to choose from: those that wait, and the one that is chosen."""
     read = reader(request, state)
-    found: Groups = await state.auditors.run(partial(read.groups, {}))
+    found: Groups = await state.readers.run(partial(read.groups, {}))
     kinds = [
         (each.key, f"{each.title}, {each.claim.text}, {each.model} ({each.count})")
         for each in found.entries
