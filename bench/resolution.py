@@ -98,7 +98,7 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Asking:
+class TimedAsking:
     """One question of one model."""
 
     engine: Engine
@@ -181,7 +181,9 @@ def _measured(row: ResolutionRow, options: argparse.Namespace) -> tuple[Spent, S
         kinds = _kinds(row, options.rules, seed)
         for spent, schema in zip((coarse, fine), schemas, strict=True):
             engine = _engine(row.family, deployed, schema)
-            asking = Asking(engine, predictor, schema, kinds, seed, row.becomes, options.seconds)
+            asking = TimedAsking(
+                engine, predictor, schema, kinds, seed, row.becomes, options.seconds
+            )
             asking.measure(spent)
     return coarse, fine
 

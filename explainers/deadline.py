@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ifonly.explainers.errors import DeadlineReached
@@ -62,3 +63,26 @@ class Deadline:
         """
         if self.expired():
             raise DeadlineReached("the deadline has passed")
+
+
+class OwnTime:
+    """A clock of work that waits for others in between: it stands still but while it is run."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._spent = 0.0
+        self._since: float | None = None
+
+    def __call__(self) -> float:
+        """Seconds that it ran."""
+        running = 0.0 if self._since is None else self._clock() - self._since
+        return self._spent + running
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Open while the work goes on."""
+        self._since = self._clock()
+        try:
+            yield
+        finally:
+            self._spent, self._since = self(), None

@@ -31,6 +31,7 @@ from ifonly.explainers.answer import (
 from ifonly.explainers.constraints import Source
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, DocumentsDiffer
+from ifonly.explainers.in_company import Steps, alone, counted
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, without
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
@@ -46,6 +47,7 @@ from ifonly.models.predictor import Predictor, Row, Rows, Scores, finite
 from ifonly.models.rounding import UNKNOWN, Rounding, rounding_of
 from ifonly.models.schema import Decision, Kind
 
+Found = tuple[Counterfactual | None, SearchOutcome]
 NEVER = Deadline.never()
 MOST_AROUND = 64
 """Levers of whose ends the model is asked before it is said that nothing is allowed."""
@@ -112,21 +114,51 @@ def explain(
     >>> explain(problem, AboveFifty()).counterfactuals[0].actions
     (Action(column=0, factual=53.2, counterfactual=50.0, sufficient_range=(0.0, 50.0)),)
     """
+    steps = explaining(
+        problem,
+        predictor,
+        engine=engine,
+        deadline=deadline,
+        watch=watch,
+        terms=terms,
+        effort=effort,
+        doubted=doubted,
+    )
+    return alone(steps, predictor.score)
+
+
+def explaining(
+    problem: Problem,
+    predictor: Predictor,
+    *,
+    engine: Engine | None = None,
+    deadline: Deadline = NEVER,
+    watch: Watch = unwatched,
+    terms: Terms | None = None,
+    effort: Effort = AT_HAND,
+    doubted: Callable[[str], object] = _unheard,
+) -> Steps[Answer]:
+    """As :func:`explain`, in steps: stops where the checker needs the model's word on rows, and
+    goes on once it is sent their scores."""
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline, effort=effort)
-    rounding = rounding_of(predictor)
-    asking = Inquiry(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
-    ask = partial(_asked, predictor, meter)
+    asking = Inquiry(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor), doubted)
+    checker = Checker(terms, tuple(problem.factual.tolist()), partial(_asked, predictor, meter))
+    return counted(_explaining(problem, asking, checker), meter.asked)
+
+
+def _explaining(problem: Problem, asking: Inquiry, checker: Checker) -> Steps[Answer]:
     # Through the checker's door and not the meter's, so that the factual is
     # scored even past the deadline.
-    scores = ask(problem.factual[None, :])
+    scores = yield problem.factual[None, :]
     prediction = predicted(problem.target.decision, scores)
-    if asking.needs_nothing(problem, terms, scores):
+    if asking.needs_nothing(problem, checker.terms, scores):
         rejected = tuple(asking.rejected)
-        return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs, rejected=rejected))
+        work = Work("none", asking.meter.rows, asking.meter.runs, rejected=rejected)
+        return AlreadyTarget(prediction, work)
 
-    checker = Checker(terms, tuple(problem.factual.tolist()), ask)
-    first, outcome = asking.best(problem, checker, problem)
+    deadline = asking.deadline
+    first, outcome = yield from asking.finding(problem, checker, problem)
     if first is None:
         return asking.nothing(problem, checker, prediction, outcome)
     found, deadline_hit = [first], outcome.deadline_hit
@@ -139,7 +171,7 @@ def explain(
         question, another = question.excluding(levers), another.excluding(leaves_one(levers))
         if deadline_hit:
             break
-        further, next_outcome = asking.best(question, another, problem)
+        further, next_outcome = yield from asking.finding(question, another, problem)
         deadline_hit |= next_outcome.deadline_hit
         if further is None:
             break
@@ -148,7 +180,7 @@ def explain(
     found[0] = asking.uncontradicted(first, found[1:])
     if not deadline_hit:
         found[0] = asking.beside_main(problem, checker, found[0], outcome)
-    with watch("complete"):
+    with asking.watch("complete"):
         assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
     return Recourse(prediction, assured, asking.work(outcome, deadline_hit))
 
@@ -217,19 +249,25 @@ class Inquiry:
     def best(
         self, problem: Problem, checker: Checker, asked: Problem | None = None
     ) -> tuple[Counterfactual | None, SearchOutcome]:
+        """As :meth:`finding`, the model being asked at once."""
+        return alone(self.finding(problem, checker, asked), checker.score)
+
+    def finding(
+        self, problem: Problem, checker: Checker, asked: Problem | None = None
+    ) -> Steps[Found]:
         """The cheapest answer that holds in every session of the model; where there is none, the
         cheapest that holds in this one. ``asked`` is the question of whose constraints ranges are
         told; None: none are."""
         firm = problem.firm(self.rounding)
         # No rounding is known of this model, so the two questions are one.
         if firm is problem:
-            return self._best(problem, checker, asked)
+            return (yield from self._finding(problem, checker, asked))
         ranged = None if asked is None else asked.firm(self.rounding)
-        found, outcome = self._best(firm, checker.firm(self.rounding), ranged)
+        found, outcome = yield from self._finding(firm, checker.firm(self.rounding), ranged)
         # A second search only where rounding can make a difference.
         if found is not None or not self._may_round(problem, outcome):
             return found, outcome
-        found, outcome = self._best(problem, checker, asked)
+        found, outcome = yield from self._finding(problem, checker, asked)
         # Told, since another session of the same graph may deny it.
         return found and replace(found, rests_on_rounding=True), outcome
 
@@ -241,9 +279,7 @@ class Inquiry:
             return True
         return outcome.is_infeasible
 
-    def _best(
-        self, problem: Problem, checker: Checker, asked: Problem | None
-    ) -> tuple[Counterfactual | None, SearchOutcome]:
+    def _finding(self, problem: Problem, checker: Checker, asked: Problem | None) -> Steps[Found]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
         is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
         with self.watch("search"):
@@ -251,20 +287,20 @@ class Inquiry:
         for rank, action in enumerate(outcome.candidates):
             # The bound was of the first proposal; if that does not hold, the engine erred.
             bound = None if rank else outcome.lower_bound
-            found = self._checked(problem, checker, action, bound, asked)
+            found = yield from self._checking(problem, checker, action, bound, asked)
             if found is not None:
                 is_first = rank == 0 and outcome.enumerated
                 return replace(found, enumerated=outcome.enumerated) if is_first else found, outcome
         return None, outcome
 
-    def _checked(
+    def _checking(
         self,
         problem: Problem,
         checker: Checker,
         action: Row,
         bound: float | None,
         asked: Problem | None,
-    ) -> Counterfactual | None:
+    ) -> Steps[Counterfactual | None]:
         """``action`` as an answer that claims that nothing is cheaper than ``bound``; None if it
         does not hold. The ends of its ranges are checked in the same model call: one that does
         not hold is not told, one that holds and is cheaper takes that claim back."""
@@ -279,7 +315,9 @@ class Inquiry:
         with self.watch("verify"):
             claimed = [Proposal(_with(proposal.action, j, end)) for j, end in others]
             # The answer and all ends of its ranges in one call of the model.
-            report, *ends = checker.judge([draft, *map(checker.draft, claimed)])
+            drafts = [draft, *map(checker.draft, claimed)]
+            rows = checker.rows_of(drafts)
+            report, *ends = checker.judged(drafts, (yield rows) if len(rows) else None)
         if not report.holds:
             self.reject(proposal.action, report.reasons)
             return None

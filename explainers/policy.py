@@ -74,7 +74,10 @@ class Policy:
         InvalidInstance
             If a reference row with names is no instance of the schema.
         """
-        reference = None if reference is None else schema.rows(reference)
+        if reference is not None:
+            reference = schema.rows(reference)
+            # Questions share it, and need no copy of their own.
+            reference.setflags(write=False)
         features = table.get("features", {})
         _check_names(features, schema)
         costs = tuple(

@@ -16,6 +16,7 @@ _PLACES = {
     **dict.fromkeys(("Explanation", "Explanations", "Outcome"), "explanation"),
     "NotAModel": "scoring",
     **dict.fromkeys(("AsyncClient", "Client"), "client"),
+    **dict.fromkeys(("BulkExplainer", "BulkOptions"), "service.bulk"),
 }
 """Module of each name; their types are in ``__init__.pyi``."""
 

@@ -25,6 +25,8 @@ ServiceError
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
+├── CannotBulk                a file of rows that cannot be answered, or answers that cannot be put
+│                             where they are wanted: why
 ├── CannotPull                models that cannot be fetched from where they are kept: why
 ├── CannotUpload              a model that is sound and cannot be put where models are: why
 ├── CannotActivate            a version that cannot be asked in place of the one that is: why
@@ -36,6 +38,8 @@ ServiceError
 ├── LostLease                 another worker has the rows: what was found is not written
 ├── JobNotFinished            its result is not there yet
 ├── FormatUnavailable         a format that this installation cannot write
+├── MalformedTable            the body is no table of the form that it is declared to be: why
+├── TooManyTableRows          a table has more rows than may be sent at once
 ├── PredictorUnavailable      the predictor that we explain does not answer
 ├── PredictorUnclear          what it says cannot be read, or is too little to confirm an answer
 ├── SinkUnavailable           who is to be told of events or jobs cannot be: why
@@ -240,11 +244,11 @@ class FindingLike(Protocol):
 
 
 class AlarmMoved(ServiceError):
-    """An alarm has returned since somebody looked: what they acknowledge is not what it is now."""
+    """An alarm is another since somebody looked: what they act on is not what it is now."""
 
-    def __init__(self, identity: str, returns: int) -> None:
-        self.returns = returns
-        super().__init__(f"the alarm {identity} has returned since: {returns} times by now")
+    def __init__(self, identity: str, moved: str) -> None:
+        """``moved``: what has happened, as ``has returned since``."""
+        super().__init__(f"the alarm {identity} {moved}")
 
 
 class AlarmOver(ServiceError):
@@ -302,8 +306,31 @@ class CannotPull(ServiceError):
     """Models cannot be fetched from where they are kept; the message says why."""
 
 
+class CannotBulk(ServiceError):
+    """Rows cannot be answered, or their answers not be put where they are wanted: why."""
+
+
 class FormatUnavailable(ServiceError):
     """A format that this installation cannot write; the message says what to install."""
+
+
+class MalformedTable(ServiceError):
+    """A body is no table of the form that it is declared to be, or takes more than its reading
+    may."""
+
+    def __init__(self, form: str, problem: str) -> None:
+        self.form = form
+        self.problem = problem
+        super().__init__(f"the body cannot be read as {form}: {problem}")
+
+
+class TooManyTableRows(ServiceError):
+    """A table has more rows than may be sent at once."""
+
+    def __init__(self, rows: int, limit: int) -> None:
+        self.rows = rows
+        self.limit = limit
+        super().__init__(f"the table has {rows:,} rows or more; the limit is {limit:,}")
 
 
 class Unauthenticated(ServiceError):

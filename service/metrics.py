@@ -219,6 +219,9 @@ class Metrics:
         latency = self._latency.get(facts.kind)
         if latency is not None and facts.latency_us is not None:
             latency.labels(facts.model).observe(facts.latency_us / 1e6)
+        if facts.kind is RecordKind.ROWS:
+            count = len(detail.get("numbers", ()))
+            self._claims.labels(facts.model, facts.status, facts.engine).inc(count)
         if facts.kind is RecordKind.EXPLANATION:
             self._claims.labels(facts.model, facts.status, facts.engine).inc()
             self._rows.labels(facts.model, facts.engine).inc(detail.get("rows", 0))

@@ -141,6 +141,10 @@ class Settings(BaseSettings):
     event_models: dict[str, str] = {}
     """Model of each InferenceService whose events come (``NAME`` or ``NAMESPACE/NAME``), as JSON;
     else the model of the same name."""
+    event_attributes: dict[str, str] = {}
+    """What events say of the equipment, as JSON: attribute by the name of a logged header
+    (``logger.metadataHeaders``) or of an extension attribute, ``{"x-equipment": "equipment"}``.
+    Extension attributes of an attribute's own name need not be listed."""
     event_rule: Literal["alarms", "all"] = "alarms"
     """Which predictions that events tell of are explained."""
     # A secret, since the URL may hold a password.

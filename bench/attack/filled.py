@@ -173,7 +173,7 @@ def _append(journal: Journal, draft: Draft) -> str:
 def _ask_and_judge(journal: Journal) -> None:
     for k in range(2):
         draft = _draft(RecordKind.PREDICTION, k, status="alarm")
-        _append(journal, replace(draft, observation=_seen(f"Mill {k}")))
+        _append(journal, replace(draft, observations=(_seen(f"Mill {k}"),)))
     explained = [_append(journal, _draft(RecordKind.EXPLANATION, k)) for k in range(4)]
     for verdict, about in zip(("approve", "reject", "comment"), explained, strict=False):
         _append(journal, _draft(RecordKind.REVIEW, 9, status=verdict, about=about))

@@ -58,6 +58,16 @@ class VersionCount(NamedTuple):
     """Cannot be told."""
 
 
+class ScoredRow(NamedTuple):
+    """The deployed model's word on one row."""
+
+    scores: list[float]
+    met: bool
+    """Whether that is in the target."""
+    margin: float
+    """How far it is inside; NaN where nobody asks, for nothing follows."""
+
+
 class WorldCount(NamedTuple):
     """Of one graph that may be the true one: how many of its rows the model is asked about."""
 
@@ -293,36 +303,53 @@ class Checker:
 
     def judge(self, drafts: Sequence[CheckDraft]) -> list[Report]:
         """The drafts with the deployed model's word, which is asked once for all of them."""
-        rows = [row for draft in drafts for row in draft.to_score]
+        rows = self.rows_of(drafts)
         # Without rows nothing is asked: a model need not take an empty batch.
-        scores = self.score(np.array(rows)).tolist() if rows else []
+        return self.judged(drafts, self.score(rows) if len(rows) else None)
+
+    def rows_of(self, drafts: Sequence[CheckDraft]) -> Rows:
+        """The rows, ``(n, n_features)``, that the model is to be asked about for some drafts."""
+        rows = [row for draft in drafts for row in draft.to_score]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.factual))
+
+    def judged(self, drafts: Sequence[CheckDraft], scores: Scores | None) -> list[Report]:
+        """The drafts with the model's word on :meth:`rows_of` them; None: of no rows."""
+        said = [] if scores is None else self._said(scores)
         reports, at = [], 0
         for draft in drafts:
-            own = scores[at : at + len(draft.to_score)]
+            own = said[at : at + len(draft.to_score)]
             at += len(own)
             reports.append(self._judged(draft, own))
         return reports
 
-    def _judged(self, draft: CheckDraft, scores: Sequence[Sequence[float]]) -> Report:
-        checks, graphs = list(draft.checks), self._margins(draft, scores)
-        if scores:
-            goal = self.terms.goal
-            met = goal.met(scores[0], self.rounding)
+    def _said(self, scores: Scores) -> list[ScoredRow]:
+        """The model's word on rows, and what it means for the target: of all at once, for a
+        hundred readings are asked about with each answer."""
+        goal, n = self.terms.goal, len(scores)
+        met = goal.all_met(scores, self.rounding).tolist()
+        follows = self.terms.what_follows is not None
+        margins = goal.margins(scores, self.rounding).tolist() if follows else [math.nan] * n
+        return list(map(ScoredRow, scores.tolist(), met, margins))
+
+    def _judged(self, draft: CheckDraft, said: Sequence[ScoredRow]) -> Report:
+        checks, graphs = list(draft.checks), self._margins(draft, said)
+        if said:
+            met, scores = said[0].met, said[0].scores
             if not met or self.tells_all:
-                checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
+                checks.append(Check("target", met, f"the deployed model scores it {scores}"))
             # With versions lost, the check above has said so already.
             if draft.worlds and not draft.lost:
                 checks.append(self._certain(draft.worlds, graphs))
             asked = (world.counts for world in draft.worlds if world.is_asked)
-            readings = scores[1 + sum(count.told for counts in asked for count in counts) :]
+            readings = said[1 + sum(count.told for counts in asked for count in counts) :]
             if readings:
-                lost = sum(not goal.met(own, self.rounding) for own in readings)
+                lost = sum(not own.met for own in readings)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
         # Whatever hidden causes there are: the worst of them tells how sure the action is.
         worst = [_worst(groups) for groups in graphs]
         return Report(
             tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
-            tuple(scores[0]) if scores else (), worst[0] if worst else (), draft.via,
+            tuple(said[0].scores) if said else (), worst[0] if worst else (), draft.via,
             tuple(self._by_graph(draft.worlds, graphs, worst)) if len(worst) > 1 else (),
         )  # fmt: skip
 
@@ -338,13 +365,11 @@ class Checker:
             lower = min(_lower(each, follows.gamma) for each in groups)
             yield GraphMargins(found.world.name, found.world.weight, margins, lower)
 
-    def _margins(
-        self, draft: CheckDraft, scores: Sequence[Sequence[float]]
-    ) -> list[list[Sequence[float]]]:
+    def _margins(self, draft: CheckDraft, said: Sequence[ScoredRow]) -> list[list[Sequence[float]]]:
         """See :attr:`Report.margins`; of each graph, and each group of its plausible versions."""
-        if self.terms.what_follows is None or not scores:
+        if self.terms.what_follows is None or not said:
             return []
-        known = [self.terms.goal.margin(scored, self.rounding) for scored in scores]
+        known = [own.margin for own in said]
         # Nothing follows from this action: its only version is the row itself.
         if not draft.worlds:
             return [[known[:1]]]

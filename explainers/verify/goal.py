@@ -8,6 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from ifonly.models.predictor import Scores
 from ifonly.models.rounding import UNKNOWN, Rounding
 from ifonly.models.schema import Decision, Task
 
@@ -29,87 +33,89 @@ class ScoreGoal:
         return self if self.wanted is None else replace(self, low=-math.inf, high=math.inf)
 
     def margin(self, scores: Sequence[float], rounding: Rounding = UNKNOWN) -> float:
-        """How far one row's ``scores`` are inside: negative outside, NaN where one is; with a
-        ``rounding``, by which they may differ between sessions, how far in all of them."""
-        if any(map(math.isnan, scores)):
-            return math.nan
-        # The worse of the two ends counts.
-        return min(map(self._margin, self._ends(scores, rounding)))
+        """As :meth:`margins`, of one row's ``scores``."""
+        return float(self.margins(np.array([scores]), rounding)[0])
 
     def met(self, scores: Sequence[float], rounding: Rounding = UNKNOWN) -> bool:
-        """Whether one row's ``scores`` are inside, as for :meth:`margin`; ties go as the decision
-        goes: a score at the threshold is the positive class, the first of equal classes is
-        decided."""
-        if any(map(math.isnan, scores)):
-            return False
-        return all(map(self._met, self._ends(scores, rounding)))
+        """As :meth:`all_met`, of one row's ``scores``."""
+        return bool(self.all_met(np.array([scores]), rounding)[0])
 
-    def _ends(self, scores: Sequence[float], rounding: Rounding) -> Iterable[Sequence[float]]:
+    def margins(self, scores: Scores, rounding: Rounding = UNKNOWN) -> npt.NDArray[np.float64]:
+        """How far each row of ``scores``, ``(n, n_outputs)``, is inside, ``(n,)``: negative
+        outside, NaN where a score is; with a ``rounding``, by which they may differ between
+        sessions, how far in all of them."""
+        # The worse of the two ends counts.
+        found = np.minimum.reduce([self._margins(end) for end in self._ends(scores, rounding)])
+        return np.where(np.isnan(scores).any(axis=1), math.nan, found)
+
+    def all_met(self, scores: Scores, rounding: Rounding = UNKNOWN) -> npt.NDArray[np.bool_]:
+        """Which rows of ``scores`` are inside, ``(n,)``, as for :meth:`margins`; ties go as the
+        decision goes: a score at the threshold is the positive class, the first of equal classes
+        is decided."""
+        met = np.asarray(~np.isnan(scores).any(axis=1))
+        for end in self._ends(scores, rounding):
+            met &= self._met(end)
+        return met
+
+    def _ends(self, scores: Scores, rounding: Rounding) -> Iterable[Scores]:
         """The scores, or, where they may differ, the worst and the best that they may be for the
         wanted output: it as low as it may be and the others as high, and the other way round."""
         if not rounding:
             return (scores,)
-        worst, best = [], []
-        terms = zip(scores, rounding.flat, rounding.steep, strict=True)
-        for k, (score, flat, steep) in enumerate(terms):
-            # A score is nearest to its logistic's flat parts at 0 and 1,
-            # where rounding moves it least.
-            off = flat + steep * max(score * (1.0 - score), 0.0)
+        flat, steep = np.array(rounding.flat), np.array(rounding.steep)
+        # A score is nearest to its logistic's flat parts at 0 and 1, where rounding moves it least.
+        off = flat + steep * np.maximum(scores * (1.0 - scores), 0.0)
+        if self._is_one_of_many:
             # Rivals the other way: the wanted class at its lowest meets them at their highest.
-            if self._is_one_of_many and k != self.wanted:
-                off = -off
-            worst.append(score - off)
-            best.append(score + off)
-        return worst, best
+            off[:, np.arange(scores.shape[1]) != self.wanted] *= -1.0
+        return scores - off, scores + off
 
     @cached_property
     def _is_one_of_many(self) -> bool:
         return self.decision.task is Task.MULTICLASS
 
-    def _margin(self, scores: Sequence[float]) -> float:
+    def _margins(self, scores: Scores) -> npt.NDArray[np.float64]:
         measured = self._measured(scores)
-        return min(measured - self.low, self.high - measured, self._lead(scores))
+        inside = np.minimum(measured - self.low, self.high - measured)
+        return np.asarray(np.minimum(inside, self._lead(scores)))
 
-    def _met(self, scores: Sequence[float]) -> bool:
-        if not self.low <= self._measured(scores) <= self.high:
-            return False
-        return self.wanted is None or self._decided(scores) == self.wanted
+    def _met(self, scores: Scores) -> npt.NDArray[np.bool_]:
+        measured = self._measured(scores)
+        inside: npt.NDArray[np.bool_] = (self.low <= measured) & (measured <= self.high)
+        return inside if self.wanted is None else inside & self._is_decided(scores)
 
-    def _decided(self, scores: Sequence[float]) -> int:
+    def _is_decided(self, scores: Scores) -> npt.NDArray[np.bool_]:
+        """Whether the wanted class is."""
         if self._is_one_of_many:
-            best = 0
-            for k, score in enumerate(scores):
-                # Strictly: of equal classes the first is decided, as by the deployed decision.
-                if score > scores[best]:
-                    best = k
-            return best
+            # Of equal classes the first is decided, as by the deployed decision.
+            return np.asarray(scores.argmax(axis=1) == self.wanted)
         assert self.decision.threshold is not None
-        is_positive = scores[0] >= self.decision.threshold
-        return self.decision.positive if is_positive else 1 - self.decision.positive
+        is_positive = scores[:, 0] >= self.decision.threshold
+        return np.asarray(is_positive == (self.wanted == self.decision.positive))
 
-    def _measured(self, scores: Sequence[float]) -> float:
+    def _measured(self, scores: Scores) -> npt.NDArray[np.float64]:
         """Probability of the wanted class; without one, the score."""
         if self.wanted is None:
-            return scores[0]
+            return scores[:, 0]
         if self._is_one_of_many:
-            return scores[self.wanted]
-        return 1.0 - scores[0] if self._is_the_other else scores[0]
+            return scores[:, self.wanted]
+        return 1.0 - scores[:, 0] if self._is_the_other else scores[:, 0]
 
     @cached_property
     def _is_the_other(self) -> bool:
         """Whether the score is the probability of the class that is not wanted."""
         return self.decision.task is Task.BINARY and self.wanted != self.decision.positive
 
-    def _lead(self, scores: Sequence[float]) -> float:
+    def _lead(self, scores: Scores) -> npt.NDArray[np.float64]:
         """How far the wanted class is ahead of every other."""
         if self.wanted is None:
-            return math.inf
+            return np.full(len(scores), math.inf)
         if self._is_one_of_many:
-            others = [s for k, s in enumerate(scores) if k != self.wanted]
-            return scores[self.wanted] - max(others, default=-math.inf)
+            others = np.delete(scores, self.wanted, axis=1).max(axis=1, initial=-math.inf)
+            return np.asarray(scores[:, self.wanted] - others)
         assert self.decision.threshold is not None
-        over = scores[0] - self.decision.threshold
-        return over if self.wanted == self.decision.positive else -over
+        over = scores[:, 0] - self.decision.threshold
+        return np.asarray(over if self.wanted == self.decision.positive else -over)
 
 
 def read_goal(

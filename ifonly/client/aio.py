@@ -33,6 +33,7 @@ from ifonly.client.rows import Instance
 from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
 from ifonly.progress import bar
+from ifonly.service.wire import alarms as wire_alarms
 from ifonly.service.wire import inspection, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.models import ModelReply, ModelSummary
@@ -86,7 +87,7 @@ class AsyncClient:
         model: str,
         rows: Any,
         *,
-        attributes: Mapping[str, str] | None = None,
+        attributes: calls.Said | None = None,
         version: str | None = None,
         proof: bool = False,
     ) -> replies.PredictionsReply:
@@ -163,7 +164,9 @@ class AsyncClient:
         key: str | None = None,
         **question: Unpack[Question],
     ) -> AsyncJob:
-        bodies = [calls.asked_of(row, question) async for row in given.each_async(rows)]
+        bodies: list[Instance] = []
+        async for row in given.each_async(rows):
+            bodies.append(calls.asked_of(row, question, len(bodies)))
         key = key or calls.new_key()
         try:
             return await self._submit(model, bodies, version, key)
@@ -173,6 +176,28 @@ class AsyncClient:
 
     async def job(self, id: str) -> AsyncJob:
         return AsyncJob(self, await self._send(calls.read_job(id)))
+
+    # --- alarms -----------------------------------------------------------------------------------
+
+    async def alarms(self, **query: str | int) -> wire_alarms.AlarmsReply:
+        return await self._send(calls.list_alarms(query))
+
+    async def alarm(self, id: str) -> wire_alarms.AlarmReply:
+        return await self._send(calls.read_alarm(id))
+
+    async def act(
+        self,
+        id: str,
+        action: str,
+        *,
+        way: trail.Way | None = None,
+        explanation: str | None = None,
+        minutes: int | None = None,
+        returns: int | None = None,
+        comment: str | None = None,
+    ) -> wire_alarms.ActedReply:
+        told = {"way": way, "explanation": explanation, "minutes": minutes}
+        return await self._send(calls.act(id, action, **told, returns=returns, comment=comment))
 
     # --- records ----------------------------------------------------------------------------------
 
@@ -185,10 +210,11 @@ class AsyncClient:
         verdict: trail.Verdict,
         *,
         rank: int | None = None,
+        way: trail.Way | None = None,
         outcome: trail.Outcome | None = None,
         comment: str | None = None,
     ) -> trail.Review:
-        told = {"rank": rank, "outcome": outcome, "comment": comment}
+        told = {"rank": rank, "way": way, "outcome": outcome, "comment": comment}
         return await self._send(calls.review(id, verdict, **told))
 
     async def events(self, **conditions: str | int) -> AsyncIterator[trail.Event]:
@@ -241,7 +267,8 @@ class AsyncClient:
         async def ask(number: int, row: Any) -> Answered:
             async with free:
                 try:
-                    found = await self._send(calls.explain(model, row, version, False, question))
+                    call = calls.explain(model, row, version, False, question, number)
+                    found = await self._send(call)
                 except ClientError as error:
                     return failed(number, row, error)
             return Answered(number, found.instance, found)

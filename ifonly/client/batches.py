@@ -45,7 +45,7 @@ class Batch:
     def add(self, row: Any, question: Question) -> None:
         number = self.first + len(self)
         try:
-            body = asked_of(row, question)
+            body = asked_of(row, question, number)
             encoded(body)
         except NotSent as error:
             self._unsent[number] = failed(number, row, error)

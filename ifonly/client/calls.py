@@ -13,13 +13,13 @@ from urllib.parse import quote
 import httpx
 
 from ifonly.client.answers import Answered, explanation
-from ifonly.client.errors import NotAnAnswer, problem
+from ifonly.client.errors import NotAnAnswer, NotSent, problem
 from ifonly.client.reading import head, lenient, read
 from ifonly.client.retrying import error_of
 from ifonly.client.rows import Instance, encoded, instance_of
 from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
-from ifonly.service.wire import inspection, jobs, models, replies, trail
+from ifonly.service.wire import alarms, inspection, jobs, models, replies, trail
 from ifonly.service.wire.base import Wire
 from ifonly.service.wire.problem import ProblemDetails
 from ifonly.wanted import Wanted, target_of
@@ -29,6 +29,8 @@ W = TypeVar("W", bound=Wire)
 
 LINES = "application/jsonl"
 LANGUAGE: Language = "en"
+Said = Mapping[str, str] | Sequence[Mapping[str, str]]
+"""Attributes: of all rows, or of each."""
 
 
 class Question(TypedDict, total=False):
@@ -42,7 +44,8 @@ class Question(TypedDict, total=False):
     deadline_ms: int
     seed: int
     semantics: Literal["interventional", "independent", "backtracking"]
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, str] | Sequence[Mapping[str, str]]
+    """Of all rows; or of each, where many are asked."""
     language: Language
     """Of sentences."""
 
@@ -117,13 +120,16 @@ def describe_model(model: str, version: str | None) -> Call[models.ModelReply]:
 def predict(
     model: str,
     rows: Iterable[Any],
-    attributes: Mapping[str, str] | None,
+    attributes: Said | None,
     version: str | None,
     proof: bool,
 ) -> Call[replies.PredictionsReply]:
     asked: dict[str, Any] = {"instances": [instance_of(row) for row in rows]}
     if attributes:
-        asked["attributes"] = dict(attributes)
+        if isinstance(attributes, Mapping):
+            asked["attributes"] = dict(attributes)
+        else:
+            asked["attributes"] = [dict(each) for each in attributes]
     path = _model(model, "/predictions")
     return _posted(path, asked, _query(version, proof), _read(replies.PredictionsReply))
 
@@ -148,15 +154,20 @@ def what_if(
     return _posted(path, asked, _query(version, proof), _read(replies.WhatIfReply))
 
 
-def asked_of(row: Any, question: Question) -> Instance:
-    """The body of one explanation's request.
+def asked_of(row: Any, question: Question, number: int = 0) -> Instance:
+    """The body of one explanation's request; ``number``: which of the rows it is, from 0.
 
     Raises
     ------
     NotSent
-        If the row has no names.
+        If the row has no names, or ``attributes`` say nothing of it.
     """
     told: dict[str, Any] = {**question}
+    said = told.get("attributes")
+    if said is not None and not isinstance(said, Mapping):
+        if number >= len(said):
+            raise NotSent(f"attributes has {len(said)} entries, and none for row {number}")
+        told["attributes"] = dict(said[number])
     language, target = told.pop("language", LANGUAGE), told.pop("target", None)
     told = {name: value for name, value in told.items() if value is not None}
     if target is not None:
@@ -165,9 +176,9 @@ def asked_of(row: Any, question: Question) -> Instance:
 
 
 def explain(
-    model: str, row: Any, version: str | None, proof: bool, question: Question
+    model: str, row: Any, version: str | None, proof: bool, question: Question, number: int = 0
 ) -> Call[Explanation]:
-    asked = asked_of(row, question)
+    asked = asked_of(row, question, number)
 
     def answered(response: httpx.Response) -> Explanation:
         reply = read(replies.ExplanationReply, response)
@@ -245,6 +256,27 @@ def review(identity: str, verdict: trail.Verdict, **more: Any) -> Call[trail.Rev
     told = {name: value for name, value in more.items() if value is not None}
     path = f"/api/v1/explanations/{quote(identity, safe='')}/reviews"
     return _posted(path, {"verdict": verdict, **told}, {}, _read(trail.Review))
+
+
+# --- alarms ---------------------------------------------------------------------------------------
+
+
+def _alarm(identity: str, what: str = "") -> str:
+    return f"/api/v1/alarms/{quote(identity, safe='')}{what}"
+
+
+def list_alarms(query: Mapping[str, Any]) -> Call[alarms.AlarmsReply]:
+    return Call("GET", "/api/v1/alarms", _read(alarms.AlarmsReply), _query(**query))
+
+
+def read_alarm(identity: str) -> Call[alarms.AlarmReply]:
+    return Call("GET", _alarm(identity), _read(alarms.AlarmReply))
+
+
+def act(identity: str, action: str, **more: Any) -> Call[alarms.ActedReply]:
+    told = {name: value for name, value in more.items() if value is not None}
+    body = {"action": action, **told}
+    return _posted(_alarm(identity, "/actions"), body, {}, _read(alarms.ActedReply))
 
 
 def _event(identity: str, what: str = "") -> str:

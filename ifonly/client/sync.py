@@ -34,6 +34,7 @@ from ifonly.client.rows import Instance
 from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
 from ifonly.progress import bar
+from ifonly.service.wire import alarms as wire_alarms
 from ifonly.service.wire import inspection, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.models import ModelReply, ModelSummary
@@ -106,11 +107,12 @@ class Client:
         model: str,
         rows: Any,
         *,
-        attributes: Mapping[str, str] | None = None,
+        attributes: calls.Said | None = None,
         version: str | None = None,
         proof: bool = False,
     ) -> replies.PredictionsReply:
-        """What the model says of one row or of many (1,000 at most, one record)."""
+        """What the model says of one row or of many (1,000 at most, one record); ``attributes``:
+        of all of them, or a list of as many as there are rows."""
         each = [rows] if given.is_one(rows) else given.each(rows)
         return self._send(calls.predict(model, each, attributes, version, proof))
 
@@ -208,7 +210,7 @@ class Client:
         """Rows that are answered after the reply. As a block, ``with client.submit(…) as job:``, it
         is cancelled when the block is left by an error (or Ctrl-C). ``key``: of an earlier try,
         whose job it then is."""
-        bodies = [calls.asked_of(row, question) for row in given.each(rows)]
+        bodies = [calls.asked_of(r, question, k) for k, r in enumerate(given.each(rows))]
         key = key or calls.new_key()
         try:
             return self._submit(model, bodies, version, key)
@@ -219,6 +221,32 @@ class Client:
     def job(self, id: str) -> Job:
         """One that was submitted earlier, or elsewhere."""
         return Job(self, self._send(calls.read_job(id)))
+
+    # --- alarms -----------------------------------------------------------------------------------
+
+    def alarms(self, **query: str | int) -> wire_alarms.AlarmsReply:
+        """A page of equipment in alarm, the most urgent first: ``state=``, ``search=``,
+        ``equipment=``, ``lever=``, ``sort=``, ``page=``, ``limit=``."""
+        return self._send(calls.list_alarms(query))
+
+    def alarm(self, id: str) -> wire_alarms.AlarmReply:
+        """One, with all that was done about it."""
+        return self._send(calls.read_alarm(id))
+
+    def act(
+        self,
+        id: str,
+        action: str,
+        *,
+        way: trail.Way | None = None,
+        explanation: str | None = None,
+        minutes: int | None = None,
+        returns: int | None = None,
+        comment: str | None = None,
+    ) -> wire_alarms.ActedReply:
+        """Acknowledge an alarm, shelve it, say what was done, …: ``docs/alarms.md``."""
+        told = {"way": way, "explanation": explanation, "minutes": minutes}
+        return self._send(calls.act(id, action, **told, returns=returns, comment=comment))
 
     # --- records ----------------------------------------------------------------------------------
 
@@ -232,11 +260,12 @@ class Client:
         verdict: trail.Verdict,
         *,
         rank: int | None = None,
+        way: trail.Way | None = None,
         outcome: trail.Outcome | None = None,
         comment: str | None = None,
     ) -> trail.Review:
         """Approve, reject or comment on an explanation; or say whether it was acted on."""
-        told = {"rank": rank, "outcome": outcome, "comment": comment}
+        told = {"rank": rank, "way": way, "outcome": outcome, "comment": comment}
         return self._send(calls.review(id, verdict, **told))
 
     def events(self, **conditions: str | int) -> Iterator[trail.Event]:
@@ -290,7 +319,7 @@ class Client:
 
         def ask(number: int, row: Any) -> Answered:
             try:
-                call = calls.explain(model, row, version, False, question)
+                call = calls.explain(model, row, version, False, question, number)
                 found = self._send(call, left.wait)
             except ClientError as error:
                 return failed(number, row, error)

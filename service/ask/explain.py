@@ -12,9 +12,11 @@ from ifonly.explainers.answer import AlreadyTarget, Answer, Counterfactual, Infe
 from ifonly.explainers.causal.doubts import Doubt
 from ifonly.explainers.causal.errors import CausalError
 from ifonly.explainers.deadline import Deadline
-from ifonly.explainers.explain import explain as search
+from ifonly.explainers.explain import explaining as searching
+from ifonly.explainers.in_company import Steps, alone
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import AT_HAND, Effort
+from ifonly.explainers.verify import Terms
 from ifonly.explainers.watch import Watch, unwatched
 from ifonly.explainers.ways import NamedWay, ways
 from ifonly.models.predictor import Predictor
@@ -89,21 +91,46 @@ def explain(
     FailedInDoubt
         If it, or anything else, fails after the checker has rejected something.
     """
-    problem = problem_of(model, question)
     checked_by, effort = asked_within(model, deadline, away)
+    steps = explaining(model, question, deadline, checked_by, effort, watch)
+    return alone(steps, checked_by.score)
+
+
+def explaining(
+    model: ServedModel,
+    question: Question,
+    deadline: Deadline,
+    checked_by: Predictor,
+    effort: Effort = AT_HAND,
+    watch: Watch = unwatched,
+    terms: Terms | None = None,
+) -> Steps[Explanation]:
+    """As :func:`explain`, in steps: stops where the checker needs the model's word on rows.
+
+    Parameters
+    ----------
+    checked_by : Predictor
+        Whom the checker asks.
+    effort : Effort
+        How the search may.
+    terms : Terms, optional
+        What the rulebook says of the question, from whoever has read it for another row.
+    """
+    problem = problem_of(model, question)
+    # The checker reads the request's own text (`asked`), not what we made of it.
+    terms = model.rulebook.terms(question.asked) if terms is None else terms
     identity = uuid.uuid4()
     # Filled while it searches: a failure half way still says what was rejected.
     rejected: list[str] = []
     try:
         with in_doubt(rejected):
-            answer = search(
+            answer = yield from searching(
                 problem,
                 checked_by,
                 engine=model.engine,
                 deadline=deadline,
                 watch=watch,
-                # The checker reads the request's own text (`asked`), not what we made of it.
-                terms=model.rulebook.terms(question.asked),
+                terms=terms,
                 effort=effort,
                 doubted=rejected.append,
             )
@@ -117,7 +144,7 @@ def explain(
                     tolerances=model.policy.tolerances,
                     deadline=deadline,
                     watch=watch,
-                    terms=model.rulebook.terms(question.asked),
+                    terms=terms,
                     effort=effort,
                     doubted=rejected.append,
                 )

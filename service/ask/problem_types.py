@@ -34,6 +34,7 @@ def _kind(status: int, slug: str, title: str) -> ProblemType:
 
 
 INVALID_JSON = _kind(400, "invalid-json", "The body is not JSON")
+INVALID_TABLE = _kind(400, "invalid-table", "The body is not a table of this model's rows")
 NOT_A_CHECKPOINT = _kind(400, "not-a-checkpoint", "The body shows no head of a log")
 UNAUTHENTICATED = _kind(401, "unauthenticated", "Who asks is not known")
 FORBIDDEN = _kind(403, "forbidden", "Whoever asks may not")
@@ -57,6 +58,7 @@ CANNOT_ACTIVATE = _kind(409, "cannot-activate", "The version cannot be activated
 ERASED = _kind(410, "erased", "The content was erased")
 # 421 (RFC 9110, 15.5.20): the request was sent to a host that this service does not answer for.
 MISDIRECTED = _kind(421, "misdirected", "Not a name of this service")
+NOT_ACCEPTABLE = _kind(406, "not-acceptable", "Not a form of this installation")
 BODY_TOO_SLOW = _kind(408, "body-too-slow", "The body did not come in time")
 BODY_TOO_LARGE = _kind(413, "body-too-large", "The body is too large")
 TOO_MANY_ROWS = _kind(413, "too-many-rows", "The body has too many rows")

@@ -178,6 +178,7 @@ PLAIN: Mapping[type[Exception], tuple[ProblemType, int | None]] = {
     errors.CannotUpload: (kinds.CANNOT_UPLOAD, None),
     errors.CannotActivate: (kinds.CANNOT_ACTIVATE, None),
     errors.FormatUnavailable: (kinds.FORMAT_UNAVAILABLE, None),
+    errors.MalformedTable: (kinds.INVALID_TABLE, None),
     UnknownModel: (kinds.UNKNOWN_MODEL, None),
 }
 """Errors that their own sentence tells whole, and when it is worth asking again."""
@@ -195,6 +196,9 @@ def _service_error(error: Exception) -> RequestProblem:
             return RequestProblem(kinds.INVALID_JSON, str(error), extensions=at)
         case errors.InvalidRequest():
             return RequestProblem(kinds.INVALID[error.part], str(error), error.faults)
+        case errors.TooManyTableRows():
+            fault = Fault((), "the table has too many rows", error.rows, limit=error.limit)
+            return RequestProblem(kinds.TOO_MANY_ROWS, str(error), [fault])
         case errors.InvalidCursor():
             fault = Fault(("cursor",), str(error), error.cursor, parameter="cursor")
             return invalid([fault])

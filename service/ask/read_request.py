@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,17 +27,29 @@ from ifonly.service.wire.constraints import Constraints
 from ifonly.service.wire.validation import called
 
 
-def check_attributes(said: Mapping[str, str], model: ServedModel) -> None:
-    """Raises
+def check_attributes(
+    said: Mapping[str, str] | Sequence[Mapping[str, str]], model: ServedModel
+) -> None:
+    """``said``: of all rows, or of each.
+
+    Raises
     ------
     InvalidRequest
         With one fault for each attribute that the model's spec does not know, or whose value it
         does not take.
     """
-    faults = [
-        Fault(("attributes", name), problem, said[name], limit=limit)
-        for name, problem, limit in model.deployed.spec.attributes.problems(said)
-    ]
+    known = model.deployed.spec.attributes
+    if isinstance(said, Mapping):
+        faults = [
+            Fault(("attributes", name), problem, said[name], limit=limit)
+            for name, problem, limit in known.problems(said)
+        ]
+    else:
+        faults = [
+            Fault(("attributes", k, name), f"row {k}: {problem}", each[name], limit=limit)
+            for k, each in enumerate(said)
+            for name, problem, limit in known.problems(each)
+        ]
     if faults:
         raise InvalidRequest(RequestPart.REQUEST, faults)
 
@@ -112,12 +125,37 @@ def question(request: wire.ExplanationRequest, model: ServedModel) -> Question:
     InvalidRequest
         Naming the part that is wrong, and where.
     """
+    asked = _semantics_of(request, model)
+    return _question(request, model, asked, instance(request.instance, model))
+
+
+def question_of_rows(request: wire.ExplanationRequest, model: ServedModel) -> Question:
+    """The request less its instance, to be asked of many rows: its factual is none.
+
+    Raises
+    ------
+    InvalidRequest
+        As :func:`question`.
+    """
+    nothing = np.full(len(model.schema), np.nan)
+    asked = _question(request, model, _semantics_of(request, model), nothing)
+    # Whoever asks about all rows asks about those that need nothing, too.
+    return replace(asked, target_is_named=False)
+
+
+def _semantics_of(request: wire.ExplanationRequest, model: ServedModel) -> Semantics:
     asked = semantics(request.semantics, model)
     if request.ways and asked is Semantics.BACKTRACKING:
         problem = "ways cannot be told of backtracking: in another past nothing is set"
         raise InvalidRequest(RequestPart.REQUEST, [Fault(("ways",), problem, True)])
+    return asked
+
+
+def _question(
+    request: wire.ExplanationRequest, model: ServedModel, asked: Semantics, factual: Row
+) -> Question:
     return Question(
-        factual=instance(request.instance, model),
+        factual=factual,
         target=target(request.target, model),
         target_is_named=request.target is not None,
         constraints=constraints(request.constraints, model),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -188,21 +189,9 @@ class ReplyWriter:
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
             ways=None if explanation.ways is None else list(self._ways(explanation, wording)),
-            text={
-                tag: self._in_doubt(
-                    _in_time(
-                        wording.sentence(
-                            answer, tag, target=problem.target, best=first.get(tag, "")
-                        ),
-                        over_time[0] if over_time else None,
-                        tag,
-                    ),
-                    resting[0],
-                    tag,
-                    *self._decided(causal, decided, tag),
-                )
-                for tag in self._languages
-            },
+            text=self._sentences(
+                explanation, resting[0], over_time[0] if over_time else None, decided, first
+            ),
             assumptions=self._assume(
                 *(_ANOTHER_PAST if is_past else self._what_follows(causal, known)),
                 *(causal_parts.over_time(causal) if any(over_time) else ()),
@@ -239,6 +228,31 @@ class ReplyWriter:
                 calls=self._calls(answer.work),
             ),
         )
+
+    def sentences(self, explanation: Explanation) -> dict[str, str]:
+        """The whole answer in words, in each language: ``text`` of the reply."""
+        answer, over = explanation.answer, explanation.over
+        found = answer.counterfactuals[0] if isinstance(answer, Recourse) else None
+        doubts = explanation.doubts_of_none if found is None else explanation.doubts_of(found)
+        return self._sentences(explanation, doubts, over[0] if over else None, DecidedBy.of(answer))
+
+    def _sentences(
+        self,
+        explanation: Explanation,
+        doubts: Sequence[Doubt],
+        over: OverTime | None,
+        decided: DecidedBy | None,
+        best: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, str]:
+        """``best``: the first answer's words, where somebody has them."""
+        wording, target = self._wording(explanation), explanation.problem.target
+
+        def said(tag: str) -> str:
+            words = wording.sentence(explanation.answer, tag, target=target, best=best.get(tag, ""))
+            also = self._decided(explanation.causal, decided, tag)
+            return self._in_doubt(_in_time(words, over, tag), doubts, tag, *also)
+
+        return {tag: said(tag) for tag in self._languages}
 
     def _ways(self, explanation: Explanation, wording: Wording) -> Iterator[wire.NamedWay]:
         assert explanation.ways

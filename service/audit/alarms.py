@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 from ifonly.explainers.languages import LANGUAGES
+from ifonly.explainers.terms import WayName
 from ifonly.models.errors import UnknownModel
+from ifonly.service.audit import ways_told
 from ifonly.service.audit.observations import place_of
 from ifonly.service.audit.recorder import Recorder, durable
 from ifonly.service.audit.records import audit
@@ -50,7 +52,14 @@ def listing(database: Database, registry: Registry, query: wire.AlarmsQuery) -> 
         If the store cannot be read.
     """
     now = now_us()
-    wanted = AlarmFilter(query.state, query.model, query.search or "", query.sort)
+    wanted = AlarmFilter(
+        query.state,
+        query.model,
+        query.search or "",
+        query.sort,
+        equipment=query.equipment,
+        lever=query.lever,
+    )
     page = alarms.page(database, wanted, ranks(registry), now, query.page, query.limit)
     return wire.AlarmsReply(
         alarms=[told(episode, registry, now) for episode in page.episodes],
@@ -66,6 +75,14 @@ def ranks(registry: Registry) -> dict[str, int]:
     found = {name: RANKS.get(_declared(registry, name, None).get("priority"), 0)  # type: ignore[arg-type]
              for name in registry.names()}  # fmt: skip
     return {name: rank for name, rank in found.items() if rank}
+
+
+def priority(episode: Episode, registry: Registry) -> wire.Priority | None:
+    """As the spec of its model declares; None: it does not."""
+    found: wire.Priority | None = _declared(registry, episode.model, episode.version).get(
+        "priority"
+    )
+    return found
 
 
 def one(database: Database, registry: Registry, identity: str) -> wire.AlarmReply:
@@ -100,7 +117,8 @@ def _with_actions(database: Database, registry: Registry, episode: Episode) -> w
         alarm=told(episode, registry, now_us()),
         actions=[
             action(record, payload)
-            for record, payload in archive.about(database, episode.id, RecordKind.ALARM)
+            for record, payload in archive.about(database, episode.raising_record, RecordKind.ALARM)
+            if alarms.alarm_of(record.facts) == episode.id
         ],
     )
 
@@ -113,7 +131,11 @@ def told(episode: Episode, registry: Registry, now: int) -> wire.Alarm:
     last = None
     deed = next((each for each in AlarmDeed if each == episode.action), None)
     if episode.actor is not None and deed is not None and episode.acted_us is not None:
-        last = wire.LastAction(by=episode.actor, action=deed, time=stated_time(episode.acted_us))
+        time = stated_time(episode.acted_us)
+        way = next((each for each in WayName if each == episode.way), None)
+        last = wire.LastAction(
+            by=episode.actor, action=deed, time=time, way=None if way is None else way.value
+        )
     return wire.Alarm(
         id=episode.id,
         model=episode.model,
@@ -139,6 +161,8 @@ def told(episode: Episode, registry: Registry, now: int) -> wire.Alarm:
         record=episode.record,
         row=episode.row,
         explanation=episode.explained,
+        levers=list(episode.sets),
+        raised_by=episode.raising_record,
         last_action=last,
     )
 
@@ -193,6 +217,8 @@ async def given(identity: str, request: wire.ActionRequest, recorder: Recorder) 
     ------
     UnknownRecord, AlarmMoved, AlarmOver
         If there is no such alarm, or it is not as it was looked at.
+    InvalidRequest
+        If its explanation tells of no such way.
     JournalFull, StoreUnavailable
         If it cannot be recorded.
     """
@@ -200,7 +226,10 @@ async def given(identity: str, request: wire.ActionRequest, recorder: Recorder) 
     database, registry = runtime.store.database, runtime.registry
     facts = recorder.drafting.plain(kind=RecordKind.ALARM, status=request.action.value)
     until = None if request.minutes is None else facts.time_us + request.minutes * MINUTE_US
-    asked = AskedAction(request.action, until, request.returns)
+    of = None
+    if request.way is not None:
+        of = await runtime.readers.run(partial(_explained, database, identity, request))
+    asked = AskedAction(request.action, until, request.returns, request.way, of)
     content = b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()
     work = alarms.done(database, identity, asked, facts, content)
     try:
@@ -209,17 +238,36 @@ async def given(identity: str, request: wire.ActionRequest, recorder: Recorder) 
         made = None
     else:
         detail = {} if until is None else {"until": timestamp(until)}
+        detail |= {} if request.way is None else {"way": request.way, "explanation": str(of)}
         made = _made(replace(facts, detail=detail), durable(receipt), request.comment)
     find = partial(alarms.get, database, identity)
     episode = await runtime.readers.run(find)
     return wire.ActedReply(alarm=told(episode, registry, now_us()), action=made)
 
 
+def _explained(database: Database, identity: str, request: wire.ActionRequest) -> str | None:
+    """Id of the explanation that tells of the way that was done.
+
+    Raises
+    ------
+    InvalidRequest
+        If the newest one does not.
+    """
+    episode = alarms.get(database, identity)
+    of = episode.explained
+    if request.explanation not in (None, of):
+        return request.explanation  # refused where it is done: it has moved
+    kept = alarms.records_of(database, [of] if of is not None else [])
+    payload = next((payload for _, payload in kept.values()), None)
+    ways_told.check(request.way, None if payload is None else json.loads(payload.content)["answer"])
+    return of
+
+
 def given_before(
     database: Database, registry: Registry, record: Record, payload: Payload | None
 ) -> wire.ActedReply:
     """What :func:`given` replied, with the alarm as it is now."""
-    episode = alarms.get(database, str(record.facts.about))
+    episode = alarms.get(database, alarms.alarm_of(record.facts))
     return wire.ActedReply(alarm=told(episode, registry, now_us()), action=action(record, payload))
 
 
@@ -237,6 +285,8 @@ def _made(facts: Facts, where: Audit, comment: str | None) -> wire.AlarmAction:
         by=facts.actor,
         action=AlarmDeed(facts.status or ""),
         until=None if until is None else timestamp(microseconds(until)),
+        way=(facts.detail or {}).get("way"),
+        explanation=(facts.detail or {}).get("explanation"),
         comment=comment,
         audit=where,
     )

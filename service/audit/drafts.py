@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ifonly.service import logs
@@ -177,6 +178,14 @@ def content(answer: bytes, request: bytes) -> bytes:
     """The payload of a record; both are JSON."""
     # Spliced, not parsed: the answer stays byte for byte what was sent.
     return b'{"answer":%b,"request":%b}' % (answer, request)
+
+
+def with_row_id(draft: Draft, name: str | int | None) -> Draft:
+    """``draft`` of a row that its client calls ``name``, which is kept, and erased, with it."""
+    if name is None or draft.payload is None:
+        return draft
+    said = json.dumps(name, ensure_ascii=False).encode()
+    return replace(draft, payload=b'%b,"row_id":%b}' % (draft.payload[:-1], said))
 
 
 def asked_as_json(body: bytes) -> bytes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ifonly.service.lifecycle import AlarmRules
 from ifonly.service.served.registry import ServedModel
-from ifonly.service.store.episodes import Observation
+from ifonly.service.store.episodes import Observation, framed
 from ifonly.service.wire.base import Wire
 from ifonly.service.wire.replies import ExplanationReply, Prediction, PredictionsReply
 from ifonly.service.wire.requests import ExplanationRequest, PredictionsRequest
@@ -39,48 +39,83 @@ def place_of(model: ServedModel, said: Mapping[str, str]) -> EquipmentPlace | No
 
 def observed(
     model: ServedModel, request: Wire, reply: Wire, *, is_reading: bool, about_us: int | None
-) -> Observation | None:
-    """None: it does not say which equipment it is about, or the model desires nothing.
+) -> tuple[Observation, ...]:
+    """Of each piece of equipment that it says it is about; none where the model desires nothing.
 
     ``is_reading``: whether it tells of the equipment as it is now; ``about_us``: else of when.
     """
+    desired = model.decision.desired
+    said = _said(request)
     # The commonest case first: most requests name no equipment.
-    said: Mapping[str, str] = getattr(request, "attributes", {})
-    place, desired = place_of(model, said), model.decision.desired
-    if place is None or desired is None:
-        return None
-    rows, reading = _told(request, reply)
+    if desired is None or not any(said):
+        return ()
+    rows = _told(request, reply)
     if not rows:
-        return None
+        return ()
+    # What is said of all rows is looked at once.
+    known = {id(each): place_of(model, each) for each in said}
+    of: dict[str, tuple[EquipmentPlace, list[int]]] = {}
+    for number, each in enumerate(said):
+        place = known[id(each)]
+        if place is not None:
+            of.setdefault(place.condition, (place, []))[1].append(number)
     wanted = model.decision.class_names[desired]
-    bad = [k for k, row in enumerate(rows) if row.class_ != wanted]
-    worst = max(bad, key=lambda k: rows[k].probability or 0.0, default=0)
-    return Observation(
-        condition=place.condition,
-        model=model.name,
-        version=model.version,
-        equipment=place.equipment,
-        attributes=place.attributes,
-        is_alarm=bool(bad),
-        rules=AlarmRules.of(model.deployed.spec.alarm),
-        row=worst,
-        share=rows[worst].probability if bad else None,
-        reading=None if reading is None else _digest(sorted(map(_plain, reading.items()))),
-        is_reading=is_reading,
-        about_us=about_us,
-    )
+    levers = _levers(reply)
+    found = []
+    for place, numbers in of.values():
+        bad = [k for k in numbers if rows[k][1].class_ != wanted]
+        worst = max(bad, key=lambda k: rows[k][1].probability or 0.0, default=numbers[0])
+        reading = rows[worst][0] if len(numbers) == 1 else None
+        found.append(
+            Observation(
+                condition=place.condition,
+                model=model.name,
+                version=model.version,
+                equipment=place.equipment,
+                attributes=place.attributes,
+                is_alarm=bool(bad),
+                rules=AlarmRules.of(model.deployed.spec.alarm),
+                row=worst,
+                share=rows[worst][1].probability if bad else None,
+                reading=None if reading is None else _digest(sorted(map(_plain, reading.items()))),
+                is_reading=is_reading,
+                about_us=about_us,
+                is_one_of_many=len(of) > 1,
+                levers=levers,
+            )
+        )
+    return tuple(found)
 
 
-def _told(request: Wire, reply: Wire) -> tuple[list[Prediction], Mapping[str, Any] | None]:
-    """Predictions of rows, and the readings if there is one row."""
+def _said(request: Wire) -> Sequence[Mapping[str, str]]:
+    """What is said of each row."""
+    match request:
+        case PredictionsRequest():
+            return request.said
+        case ExplanationRequest():
+            return [request.attributes]
+        case _:
+            return []
+
+
+def _told(request: Wire, reply: Wire) -> list[tuple[Mapping[str, Any], Prediction]]:
+    """Rows, and what was predicted of each."""
     match request, reply:
         case PredictionsRequest(), PredictionsReply():
             rows = [request.instance] if request.instance is not None else request.instances or []
-            return reply.predictions, rows[0] if len(rows) == 1 else None
+            return list(zip(rows, reply.predictions, strict=True))
         case ExplanationRequest(), ExplanationReply():
-            return [reply.prediction], request.instance
+            return [(request.instance, reply.prediction)]
         case _:
-            return [], None
+            return []
+
+
+def _levers(reply: Wire) -> str | None:
+    """What the smallest answer sets; None: there is none, or it is no advice."""
+    if not isinstance(reply, ExplanationReply) or reply.semantics == "backtracking":
+        return None
+    first = reply.counterfactuals[:1]
+    return framed([action.feature for action in first[0].actions]) if first else None
 
 
 def _plain(item: tuple[str, Any]) -> tuple[str, Any]:

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from heapq import merge
+from itertools import chain, islice
 
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Feature
 from ifonly.service.audit import records
 from ifonly.service.audit.recourse_by_group import groups, table
-from ifonly.service.audit.recourse_by_group.cases import RecourseCase, case
+from ifonly.service.audit.recourse_by_group.cases import RecourseCase, cases
 from ifonly.service.audit.recourse_by_group.compare import ShareComparison
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
 from ifonly.service.audit.recourse_by_group.report import (
@@ -25,6 +27,7 @@ from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstim
 from ifonly.service.audit.review_groups import typical_first
 from ifonly.service.audit.suggestions import suggestion_of
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.lifecycle import AlarmDeed
 from ifonly.service.served.registry import Registry
 from ifonly.service.store import explanations
 from ifonly.service.store.archive import Filter
@@ -36,6 +39,8 @@ from ifonly.service.wire import report as wire
 from ifonly.service.words.catalogue import in_each, say_all
 from ifonly.service.words.labels import label
 
+EXPLAINED = (RecordKind.EXPLANATION, RecordKind.ROWS)
+"""Kinds of record that hold explanations."""
 EARLIEST_US = microseconds("0001-01-01T00:00:00Z")
 """No time before it can be written."""
 PERIOD_US = 30 * DAY_US
@@ -58,19 +63,32 @@ def recourse(
         If a time is none, the feature is unknown, or there are too many explanations.
     """
     since, until = _period(query)
-    asked = (database, RecordKind.EXPLANATION, query.model, since, until)
-    # Counted first: each is read whole, and a report must not read for minutes.
-    count = explanations.count_about_model(*asked)
-    if count > MAX_CASES:
-        problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
-        raise InvalidRequest(
-            RequestPart.REQUEST,
-            [Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")],
-        )
-    cases = [case(*found) for found in explanations.about_model(*asked)]
+    found = _cases(database, query.model, since, until)
     features = _features(registry, query.model)
-    made = report(cases, _grouped(cases, features, query.by), _verdicts(database, query, since))
-    return made, _told(made, cases, features, query, (since, until))
+    made = report(found, _grouped(found, features, query.by), _verdicts(database, query, since))
+    return made, _told(made, found, features, query, (since, until))
+
+
+def _cases(database: Database, model: str, since: int, until: int) -> list[RecourseCase]:
+    """Raises
+    ------
+    InvalidRequest
+        If there are too many.
+    """
+    asked = [(database, kind, model, since, until) for kind in EXPLAINED]
+    # Counted first: each is read whole, and a report must not read for minutes.
+    count = sum(explanations.count_about_model(*each) for each in asked)
+    if count <= MAX_CASES:
+        told = (record for each in asked for record in explanations.about_model(*each))
+        # One record may be of many rows.
+        each_case = chain.from_iterable(cases(*record) for record in told)
+        found = list(islice(each_case, MAX_CASES + 1))
+        if len(found) <= MAX_CASES:
+            return found
+        count = len(found)
+    problem = f"the period has {count:,} explanations or more; a report takes {MAX_CASES:,}: "
+    fault = Fault(("since",), problem + "shorten it", count, limit=MAX_CASES, parameter="since")
+    raise InvalidRequest(RequestPart.REQUEST, [fault])
 
 
 def as_csv(database: Database, registry: Registry, query: wire.ReportQuery) -> bytes:
@@ -115,12 +133,22 @@ def _grouped(
 
 
 def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[ReviewVerdict]:
-    """Also what was said after the period, of what was explained within it."""
-    said = explanations.about_model(database, RecordKind.REVIEW, query.model, since, now_us() + 1)
-    for record in in_force(record for record, _ in said):
-        facts = record.facts
-        outcome = (facts.detail or {}).get("outcome")
-        yield ReviewVerdict(facts.about or "", facts.status or "", outcome)
+    """Also what was said after the period, of what was explained within it; and which of its ways
+    was done about an alarm."""
+    found = (
+        explanations.about_model(database, kind, query.model, since, now_us() + 1)
+        for kind in (RecordKind.REVIEW, RecordKind.ALARM)
+    )
+    said_so_far = merge(*found, key=lambda entry: entry[0].facts.time_us)
+    for record in in_force(record for record, _ in said_so_far):
+        facts, detail = record.facts, record.facts.detail or {}
+        if facts.kind is RecordKind.REVIEW:
+            said, about = facts.status or "", facts.about or ""
+        elif facts.status == AlarmDeed.DONE_AS_SUGGESTED and "explanation" in detail:
+            said, about = "acted", str(detail["explanation"])
+        else:
+            continue
+        yield ReviewVerdict(about, said, detail.get("outcome"), detail.get("way"))
 
 
 def _told(

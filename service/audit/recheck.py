@@ -9,10 +9,13 @@ from ifonly.explainers.verify.exported import NotAnAnswer, check_answer, check_w
 from ifonly.explainers.verify.report import Check
 from ifonly.models.errors import GraphError
 from ifonly.models.rounding import rounding_of
+from ifonly.service.audit.together import Kept, each_row
 from ifonly.service.errors import CannotReplay, PredictorUnavailable, PredictorUnclear
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store.chain import Payload, Record
 from ifonly.service.store.kinds import RecordKind
+
+CHECKED = (RecordKind.EXPLANATION, RecordKind.ROWS, RecordKind.WHAT_IF)
 
 
 @dataclass(frozen=True)
@@ -32,26 +35,30 @@ class Recheck:
 def recheck(record: Record, payload: Payload | None, registry: Registry) -> Recheck | None:
     """Every check of an explanation, or of a what-if over time, that was recorded; None of any
     other record, and where nothing of it is kept."""
-    if record.facts.kind not in (RecordKind.EXPLANATION, RecordKind.WHAT_IF) or payload is None:
+    if record.facts.kind not in CHECKED or payload is None:
         return None
     is_what_if = record.facts.kind is RecordKind.WHAT_IF
     if is_what_if and "trajectory" not in json.loads(payload.content)["answer"]:
         return None
     try:
-        return recheck_kept(payload, asked_model(record, registry))
+        model, found = asked_model(record, registry), Recheck()
+        for number, kept in each_row(record, json.loads(payload.content)):
+            of = f"row {number}: " if record.facts.kind is RecordKind.ROWS else ""
+            checks = recheck_kept(kept, model).checks
+            found = Recheck((*found.checks, *((of + title, check) for title, check in checks)))
+        return found
     except (CannotReplay, NotAnAnswer, GraphError, PredictorUnavailable, PredictorUnclear) as error:
         return Recheck(problem=str(error))
 
 
-def recheck_kept(payload: Payload, model: ServedModel) -> Recheck:
-    """The same, of the model that answered.
+def recheck_kept(kept: Kept, model: ServedModel) -> Recheck:
+    """The same of what one payload says, of the model that answered.
 
     Raises
     ------
     NotAnAnswer, GraphError
         If it cannot be checked.
     """
-    kept = json.loads(payload.content)
     predictor = model.deployed.predictor
     answer, request, book = kept["answer"], kept["request"], model.rulebook
     if "trajectory" in answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -89,7 +89,9 @@ class Recorder:
         """
         runtime, journal = self.runtime, self.runtime.store.journal
         if self.drafting.about is None:  # else it is about what they may see
-            self.principal.scope.check(getattr(request, "attributes", {}))
+            said = getattr(request, "attributes", {})
+            for each in [said] if isinstance(said, Mapping) else said:
+                self.principal.scope.check(each)
         if journal.waiting >= runtime.settings.audit_queue:
             raise JournalFull(journal.waiting)  # before the work, not after
         asked = time.perf_counter()

@@ -8,7 +8,7 @@ from typing import Any
 
 from ifonly.service.access import Role
 from ifonly.service.ask.problem_types import NOT_AS_SEALED
-from ifonly.service.audit import proofs
+from ifonly.service.audit import proofs, ways_told
 from ifonly.service.audit.recorder import durable
 from ifonly.service.errors import (
     ErasedRecord,
@@ -151,8 +151,8 @@ def reviewed(
     UnknownRecord
         If there is no such explanation.
     InvalidRequest
-        If it has no counterfactual of that rank; or if what is to be taken back is no review of it,
-        was taken back already, or is somebody else's.
+        If it has no counterfactual of that rank, or tells of no such way; or if what is to be taken
+        back is no review of it, was taken back already, or is somebody else's.
     """
     record, payload = _explanation(database, identity)
     if request.withdraws is not None:
@@ -165,7 +165,9 @@ def reviewed(
             raise InvalidRequest(
                 RequestPart.REQUEST, [Fault(("rank",), text, request.rank, limit=count)]
             )
-    detail = request.model_dump(include={"rank", "outcome", "withdraws"}, exclude_none=True)
+    if request.way is not None and payload is not None:
+        ways_told.check(request.way, json.loads(payload.content)["answer"])
+    detail = request.model_dump(include={"rank", "way", "outcome", "withdraws"}, exclude_none=True)
     return record, detail
 
 

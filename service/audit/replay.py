@@ -13,6 +13,7 @@ from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.confirm import ALONE
 from ifonly.service.ask.problems import pointer
 from ifonly.service.audit.recheck import Recheck, asked_model, recheck
+from ifonly.service.audit.together import Kept, each_row
 from ifonly.service.errors import CannotReplay, ErasedRecord, Path
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.settings import MAX_DEADLINE_MS
@@ -90,23 +91,47 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
         raise ErasedRecord(identity)
     kept = _kept(payload, seen.findings)
     model = asked_model(record, registry)
-    reply = _ask(record, model, kept)
-    # Through JSON, as the recorded one went: numbers and lists then compare alike.
-    now = json.loads(reply.model_dump_json(by_alias=True))
-    found = list(differences((), kept["answer"], now))
-    since = VERSIONS.union(newer_members((), kept["answer"], reply))
+    compared = [
+        _compared(record, model, told, _prefix(record, n)) for n, told in _rows(record, kept)
+    ]
     return Replay(
         record,
-        tuple(
-            AnswerDifference(pointer(p), a, b)
-            for p, a, b in found
-            if not is_own(p) and p not in since
-        ),
-        tuple(AnswerDifference(pointer(p), a, b) for p, a, b in found if p in since),
+        tuple(each for changes, _ in compared for each in changes),
+        tuple(each for _, versions in compared for each in versions),
         bool(kept["answer"].get("deadline_hit", False)),
         recheck(record, payload, registry),
         seen.findings,
     )
+
+
+def _rows(record: Record, kept: Kept) -> Iterator[tuple[int | None, Kept]]:
+    """What was asked and answered; of rows that have the record together, each."""
+    try:
+        yield from each_row(record, kept)
+    except (ValueError, KeyError, TypeError):  # of a payload that is not the sealed one
+        raise CannotReplay(f"record {record.facts.id} does not say what its rows were") from None
+
+
+def _prefix(record: Record, number: int | None) -> Path:
+    return ("rows", str(number)) if record.facts.kind is RecordKind.ROWS else ()
+
+
+def _compared(
+    record: Record, model: ServedModel, kept: Kept, prefix: Path
+) -> tuple[list[AnswerDifference], list[AnswerDifference]]:
+    """Where the answer that is kept and a new one differ: changes, and what versions explain."""
+    reply = _ask(record, model, kept)
+    # Through JSON, as the recorded one went: numbers and lists then compare alike.
+    now = json.loads(reply.model_dump_json(by_alias=True))
+    since = VERSIONS.union(newer_members((), kept["answer"], reply))
+    changes, versions = [], []
+    for path, was, is_now in differences((), kept["answer"], now):
+        found = AnswerDifference(pointer((*prefix, *path)), was, is_now)
+        if path in since:
+            versions.append(found)
+        elif not is_own(path):
+            changes.append(found)
+    return changes, versions
 
 
 def _kept(payload: Payload, findings: Sequence[IntegrityFinding]) -> dict[str, Any]:
@@ -128,14 +153,14 @@ def is_own(path: Path) -> bool:
     return any(parts[: len(own)] == own for own in OWN)
 
 
-def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
+def _ask(record: Record, model: ServedModel, kept: Kept) -> Wire:
     asked = kept["request"]
     match record.facts.kind:
         case RecordKind.PREDICTION:
             return answering.predictions(model, requests.PredictionsRequest.model_validate(asked))
         case RecordKind.WHAT_IF:
             return answering.what_if_reply(model, requests.WhatIfRequest.model_validate(asked))
-        case RecordKind.EXPLANATION:
+        case RecordKind.EXPLANATION | RecordKind.ROWS:
             request = requests.ExplanationRequest.model_validate(asked)
             given = int(kept["answer"]["work"]["deadline_ms"])
             # It reports the first one's deadline, a part of

@@ -35,6 +35,8 @@ QUICK_ROWS = 64
 """Rows that the event loop reads itself."""
 
 Instance = dict[str, Any]
+Said = Mapping[str, str] | Sequence[Mapping[str, str]]
+"""Attributes: of all rows, or of each."""
 Explained = Callable[[requests.ExplanationRequest, int, Budget], replies.ExplanationReply]
 """Answers a question about the row at a place."""
 
@@ -92,6 +94,18 @@ def named_row(row: Any, key: str, place: int, model: ServedModel) -> Instance:
     return dict(zip(names, row, strict=True))
 
 
+def said_of(attributes: Said, place: int) -> Mapping[str, str]:
+    """What is said of one row."""
+    return attributes if isinstance(attributes, Mapping) else attributes[place]
+
+
+def _shared(shared: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+    """What is asked of all rows, as it is asked of one."""
+    if isinstance(shared.get("attributes"), list):
+        return {**shared, "attributes": said_of(shared["attributes"], place)}
+    return shared
+
+
 def in_a_word(prediction: replies.Prediction) -> str | float | None:
     """The class, or the value of a regression that has none."""
     return prediction.score if prediction.class_ is None else prediction.class_
@@ -146,10 +160,11 @@ class ClientQuestions:
         return work() if len(rows) <= QUICK_ROWS else await self.state.parsers.run(work)
 
     async def predictions(
-        self, batch: ReadRows, attributes: Mapping[str, str], *, each: bool = True
+        self, batch: ReadRows, attributes: Said, *, each: bool = True
     ) -> Predicted:
         """What the model says of each row that can be read; one record for all. ``each``: rows of
         which the model gives no finite score do not lose the others, which are then asked alone.
+        ``attributes``: of all rows of the request, or of each of them.
 
         Raises
         ------
@@ -164,7 +179,8 @@ class ClientQuestions:
             raise batch.refusal
         rows = batch.instances
         try:
-            reply = await self._predicted([*rows.values()], attributes, 0)
+            said = attributes if isinstance(attributes, Mapping) else [attributes[k] for k in rows]
+            reply = await self._predicted([*rows.values()], said, 0)
             return Predicted(dict(zip(rows, reply.predictions, strict=True)), {}, _record(reply))
         except NotFinite:
             if not each or len(rows) == 1:
@@ -174,7 +190,8 @@ class ClientQuestions:
         record = ""
         for place, row in rows.items():
             try:
-                reply = await self._predicted([row], attributes, place + 1)
+                said = said_of(attributes, place)
+                reply = await self._predicted([row], said, place + 1)
             except NotFinite as error:
                 failed[place] = error
             else:
@@ -184,10 +201,10 @@ class ClientQuestions:
         return Predicted(found, failed, record)
 
     async def _predicted(
-        self, rows: Sequence[Instance], attributes: Mapping[str, str], part: int
+        self, rows: Sequence[Instance], attributes: Said, part: int
     ) -> replies.PredictionsReply:
         # Left out if empty: the record is of what was asked.
-        told = {"attributes": dict(attributes)} if attributes else {}
+        told = {"attributes": attributes} if attributes else {}
         native = validation.read(requests.PredictionsRequest, {"instances": [*rows], **told})
         work = partial(answering.predictions, self.model, native)
 
@@ -209,7 +226,8 @@ class ClientQuestions:
         self, batch: ReadRows, shared: Mapping[str, Any], explained: Explained | None = None
     ) -> dict[int, bytes]:
         """For each row the answer to its question, or why there is none, as JSON; ``shared``: what
-        is asked of all. Each is a search with its own deadline, and has its own record.
+        is asked of all (``attributes`` may be a list: of each). Each is a search with its own
+        deadline, and has its own record.
 
         Raises
         ------
@@ -222,9 +240,8 @@ class ClientQuestions:
             raise batch.refusal
         for place, instance in batch.instances.items():
             try:
-                native = validation.read(
-                    requests.ExplanationRequest, {**shared, "instance": instance}
-                )
+                asked = {**_shared(shared, place), "instance": instance}
+                native = validation.read(requests.ExplanationRequest, asked)
                 found[place] = await self._explanation(native, place, explained)
             except Exception as error:
                 # A failure that nobody foresaw, and what is about the request, not about its row.
@@ -286,7 +303,7 @@ class ClientQuestions:
             audit = await self._recorded(batch.refusal, self.context.body)
             told = {place: self._told(error, audit) for place, error in batch.wrong.items()}
         for place, error in failed.items():
-            question = {**shared, "instance": batch.instances[place]}
+            question = {**_shared(shared, place), "instance": batch.instances[place]}
             audit = await self._recorded(error, as_json(question))
             told[place] = self._told(error, audit)
         return told

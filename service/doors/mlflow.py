@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request, Response
 
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Schema
+from ifonly.service.ask.cells import of_number, of_text
 from ifonly.service.ask.problems import as_json
-from ifonly.service.doors.client_cells import of_number, of_text
 from ifonly.service.doors.client_rows import ClientQuestions, in_a_word
 from ifonly.service.doors.http.body import QUICK_BYTES, check_media_type
 from ifonly.service.doors.http.context import AppState, Shared, context_of
@@ -31,7 +31,7 @@ from ifonly.service.wire import mlflow as wire
 from ifonly.service.wire import validation
 from ifonly.service.wire.kserve import KServeError
 from ifonly.service.wire.models import Ready
-from ifonly.service.wire.requests import MAX_INSTANCES
+from ifonly.service.wire.requests import MAX_INSTANCES, check_length
 from ifonly.service.wire.strict_json import read_json
 
 CSV = "text/csv"
@@ -185,6 +185,11 @@ def _read(
     key, rows = _rows(asked, schema)
     if len(rows) > MAX_INSTANCES:
         raise TooManyRows(len(rows), MAX_INSTANCES)
+    try:
+        check_length(params.attributes, len(rows))
+    except ValueError as error:
+        at = ("params", "attributes")
+        raise InvalidRequest(RequestPart.REQUEST, [Fault(at, f"params.{error}")]) from None
     return key, rows, params
 
 

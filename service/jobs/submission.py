@@ -9,6 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from ifonly.service.audit.recorder import Recorder, durable
+from ifonly.service.jobs.reading import Questions
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store import jobs, outbox
 from ifonly.service.store.chain import timestamp
@@ -21,9 +22,11 @@ from ifonly.service.wire.replies import Audit
 
 
 async def submit(
-    lines: Sequence[bytes], model: ServedModel, recorder: Recorder, webhook: str | None = None
+    questions: Questions, model: ServedModel, recorder: Recorder, webhook: str | None = None
 ) -> wire.Job:
     """A job of these questions, once it is durable; ``webhook``: who is told of its end.
+
+    Of several rows, those that need nothing changed may have one record together.
 
     Raises
     ------
@@ -31,11 +34,14 @@ async def submit(
         If too many rows wait already.
     """
     runtime, scope = recorder.runtime, recorder.principal.scope.in_words
-    detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
+    detail = {"rows": len(questions.lines)} | ({} if scope is None else {"scope": scope})
+    if len(questions.lines) > 1:
+        detail["shared"] = 1
     if (traceparent := runtime.tracing.traceparent) is not None:
         detail |= {"traceparent": traceparent}
     facts = recorder.drafting.facts(RecordKind.JOB, model, status=State.QUEUED.value, detail=detail)
-    job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows)
+    lines, places = questions.lines, questions.places
+    job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows, places)
     # Durable before the reply: the job's record is all that its client has.
     append = work if webhook is None else partial(_with_webhook, work, job.id, webhook)
     receipt = await asyncio.wrap_future(recorder.append(append))
@@ -61,6 +67,8 @@ def shown(job: StoredJob, audit: Audit | None = None) -> wire.Job:
         rows=job.rows,
         answered=job.answered,
         refused=job.refused,
+        statuses=None if job.statuses is None else dict(job.statuses),
+        by=job.actor,
         created=timestamp(job.created_us),
         started=None if job.started_us is None else timestamp(job.started_us),
         finished=None if job.finished_us is None else timestamp(job.finished_us),

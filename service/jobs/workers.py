@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,13 +16,23 @@ from ifonly.service.ask import answering
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.problem_types import ROW_ABANDONED
 from ifonly.service.ask.problems import Refusal, failed, problem_of
-from ifonly.service.audit.drafts import Drafting
+from ifonly.service.audit.drafts import Drafting, with_row_id
+from ifonly.service.audit.together import gathered
 from ifonly.service.errors import LostLease, NotAsSealed, ServiceError
+from ifonly.service.jobs.row_ids import row_id_in, unnamed
 from ifonly.service.scheduling.time_slices import Turn, Turns
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.settings import Settings
 from ifonly.service.store import jobs
-from ifonly.service.store.jobs import MAX_ATTEMPTS, Answered, Claim, JobRow, StoredJob
+from ifonly.service.store.jobs import (
+    MAX_ATTEMPTS,
+    Answered,
+    Claim,
+    JobRow,
+    JobTerms,
+    RowsAnswered,
+    StoredJob,
+)
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.opened import Store
@@ -32,7 +42,7 @@ from ifonly.service.wire.requests import ExplanationRequest
 from ifonly.service.wire.strict_json import read_json
 
 ASKED = "explanations"
-FIRST_ROWS, MOST_ROWS = 4, 64
+FIRST_ROWS, MOST_ROWS = 4, 256
 """Of one lease: so many at first, twice as many if they took less than ``WRITE_SECONDS``, up to
 so many; what is not answered by then is handed back, for it is another actor's turn."""
 POLL_SECONDS = 0.5
@@ -41,6 +51,8 @@ WRITE_SECONDS = 0.5
 """Answers are written together, those of so much time; then others have their turn."""
 KEPT = 1
 """Threads beside the others, for actors at whose rows nobody works: a row may take a minute."""
+MOST_DIGESTS = 200_000
+"""Of questions, that a worker keeps beside those of the job that it is at: 100 bytes each."""
 BEAT_SECONDS = 1.0
 """How soon a cancelled job is seen."""
 AFTER_FAILURE_SECONDS = 1.0
@@ -168,8 +180,8 @@ class _Worker:
         self._turns = turns
         self._tracing = tracing
         self._lease_us = round(settings.job_lease_seconds * 1e6)
-        self._asked: tuple[str, Sequence[str | None]] = ("", ())
-        """A job, and the digests of what it asks."""
+        self._asked: dict[str, Mapping[int, str | None]] = {}
+        """Of the jobs that it was at last, the digests of what they ask."""
 
     def run(self) -> None:
         while not self._pool.is_stopping:
@@ -197,20 +209,20 @@ class _Worker:
             return False
         self.job = claim.job.id
         try:
-            # Read only where it is wanted: it is one query a lease.
-            is_on, store = self._tracing.is_on, self._store.database
-            traceparent = jobs.traceparent_of(store, claim.job.id) if is_on else None
+            terms = jobs.terms_of(self._store.database, claim.job.id)
+            traceparent = terms.traceparent if self._tracing.is_on else None
             with self._tracing.lease(claim.job.id, traceparent, began):
-                self._answer_all(claim)
+                self._answer_all(claim, terms)
         finally:
             self.job = None
             # Also after a failure: rows not answered are free at once, not when the lease ends.
             self._store.journal.change(jobs.hand_back(self.name)).result()
         return True
 
-    def _answer_all(self, claim: Claim) -> None:
+    def _answer_all(self, claim: Claim, terms: JobTerms) -> None:
         found: list[Answered] = []
-        scope = jobs.scope_of(self._store.database, claim.job.id)
+        scope = terms.scope
+        read_us = claim.job.created_us if terms.is_of_events else None
         due = time.monotonic() + WRITE_SECONDS
         checked = self._checked(claim.job)
         for row in claim.rows:
@@ -218,9 +230,8 @@ class _Worker:
             turn = self._turns.search(claim.job.actor, background=True, is_over=is_over)
             with self._tracing.row(row.number, claim.job.model):
                 watch = self._tracing.span
-                draft = answer(
-                    claim.job, row, self._registry, self._settings, checked, scope, turn, watch
-                )
+                asked = (claim.job, row, self._registry, self._settings, checked, scope, turn)
+                draft = answer(*asked, watch, read_us)
             # Asked after the search, whose deadline that has passed.
             if is_over():
                 break  # what was cut short is no answer
@@ -231,20 +242,24 @@ class _Worker:
         is_quick = time.monotonic() < due
         # Finds how many rows fit into one turn: a row takes milliseconds or a minute.
         self._most = min(MOST_ROWS, 2 * self._most) if is_quick else max(1, len(found))
-        self._write(claim.job, found)
+        self._write(claim.job, gathered(found) if terms.is_shared else found)
 
     def _checked(self, job: StoredJob) -> Callable[[JobRow], None]:
-        """What sees that a row asks what was asked. The digests of one job are kept: its record
-        has one of all of them."""
-        if self._asked[0] != job.id:
+        """What sees that a row asks what was asked. The digests of some jobs are kept: the record
+        of each has one of all of them, and rows of two jobs may come in turns."""
+        digests = self._asked.pop(job.id, None)
+        if digests is None:
             try:
-                self._asked = job.id, jobs.questions(self._store.database, job)
+                digests = jobs.questions(self._store.database, job)
             # Each row is then refused, so that the job ends and each line says why.
             except NotAsSealed as error:
                 return partial(_refuse, error)
-        return partial(jobs.check, job, digests=self._asked[1])
+        while self._asked and sum(map(len, self._asked.values())) > MOST_DIGESTS:
+            del self._asked[next(iter(self._asked))]
+        self._asked[job.id] = digests
+        return partial(jobs.check, job, digests=digests)
 
-    def _write(self, job: StoredJob, found: list[Answered]) -> None:
+    def _write(self, job: StoredJob, found: Sequence[RowsAnswered]) -> None:
         if not found:
             return
         with self._tracing.span("write"):
@@ -264,20 +279,22 @@ def answer(
     scope: Scope = EVERYTHING,
     turn: Turn | None = None,
     watch: Watch = unwatched,
+    read_us: int | None = None,
 ) -> Draft:
     """What the row's record says: an explanation, or why there is none; ``check`` raises if the
-    row is not what was asked."""
+    row is not what was asked; ``read_us``: when it was read, if that is known."""
     principal = Principal.of(job.actor, job.role)
-    drafting = Drafting(principal, time.perf_counter(), about=job.id)
+    drafting = Drafting(principal, time.perf_counter(), about=job.id, about_us=read_us)
     # The id of the request that brought the job: the log of its rows is found by it.
     with logs.of_request(job.request_id or "-"):
         try:
             check(row)
             seen = registry.within(scope)
-            return _explained(drafting, job, row, seen, settings, scope, turn, watch)
+            draft = _explained(drafting, job, row, seen, settings, scope, turn, watch)
         # Any failure is the row's answer: a row that raised here would be tried for ever.
         except Exception as error:
-            return _failed(drafting, job, row, _served(job, registry), error)
+            draft = _failed(drafting, job, row, _served(job, registry), error)
+    return with_row_id(draft, row_id_in(row.request))
 
 
 def _explained(
@@ -295,7 +312,7 @@ def _explained(
         ended = f"{MAX_ATTEMPTS} workers have ended while they answered this row"
         raise Refusal(ROW_ABANDONED, ended)
     model = registry.get(job.model, job.version)
-    request = validation.read(ExplanationRequest, read_json(row.request))
+    request = validation.read(ExplanationRequest, unnamed(read_json(row.request)))
     scope.check(request.attributes)
     # What a job's row waited, its job says.
     budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None)

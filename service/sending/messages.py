@@ -34,8 +34,7 @@ def event_of(database: Database, message: Message, source: str) -> CloudEvent | 
     assert message.record is not None  # a message is due once there is one
     record, payload = archive.get(database, message.record)
     facts = record.facts
-    detail = facts.detail or {}
-    if facts.about != message.job or detail.get("row") != message.number:
+    if message.number is None or not jobs.answers_row(record, message.job, message.number):
         text = f"a message leads to a record that does not answer row {message.number} of its job"
         raise NotAsSealed(message.id, [contradicted(record, "outbox", "record", text)])
     if payload is None:

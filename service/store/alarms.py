@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ifonly.service.errors import AlarmMoved, AlarmOver, ServiceError, UnknownRecord
-from ifonly.service.lifecycle import AlarmDeed, AlarmState, Phase, act
+from ifonly.service.lifecycle import AlarmDeed, AlarmState, Life, Phase, act
 from ifonly.service.store import archive
 from ifonly.service.store.chain import (
     Facts,
@@ -22,7 +22,15 @@ from ifonly.service.store.chain import (
 from ifonly.service.store.chain_membership import contradicted, holds, standing_only, stands
 from ifonly.service.store.chain_membership import standing as standing_column
 from ifonly.service.store.database import Database
-from ifonly.service.store.episodes import Episode, current, episode_of, rewrite
+from ifonly.service.store.episodes import (
+    Episode,
+    current,
+    episode_id,
+    episode_of,
+    framed,
+    rewrite,
+    unframed,
+)
 from ifonly.service.store.journal import Draft, RecordedWrite
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import payload_of, record_of
@@ -50,6 +58,10 @@ class AskedAction:
     """With :attr:`AlarmDeed.SHELVE`."""
     returns: int | None = None
     """How often it had returned when they looked; None: they do not say."""
+    way: str | None = None
+    """Of the explanation's ways the one that was done, if they say which."""
+    explanation: str | None = None
+    """Id of the one that tells of :attr:`way`."""
 
 
 def done(
@@ -64,7 +76,7 @@ def done(
     NothingChanged
         If it already is so.
     AlarmMoved
-        If it has returned since they looked.
+        If it has returned, or was explained anew, since they looked.
     AlarmOver
         If another episode has followed it, and there is nothing but to comment on it.
     """
@@ -79,28 +91,41 @@ def done(
         life = act(before.life, asked.action, asked.until_us)
         is_said = asked.action is AlarmDeed.COMMENT or (
             asked.action in (AlarmDeed.DONE_AS_SUGGESTED, AlarmDeed.DONE_OTHERWISE)
-            and (before.action, before.actor) != (asked.action.value, facts.actor)
+            and (before.action, before.actor, before.way)
+            != (asked.action.value, facts.actor, asked.way)
         )
         if life == before.life and not is_said:
             raise NothingChanged(f"the alarm {identity} already is so")
         if asked.action is not AlarmDeed.COMMENT:
             by, what, when = facts.actor, asked.action.value, facts.time_us
-            after = replace(before, life=life, actor=by, action=what, acted_us=when)
+            after = replace(before, life=life, actor=by, action=what, acted_us=when, way=asked.way)
             rewrite(connection, [after])
         detail: dict[str, Any] = {"returns": before.life.returns}
         if asked.until_us is not None:
             detail["until"] = timestamp(asked.until_us)
-        told = replace(
-            facts, about=identity, model=before.model, version=before.version, detail=detail
-        )
+        if asked.way is not None:
+            detail |= {"way": asked.way, "explanation": asked.explanation}
+        if identity != before.raising_record:
+            detail["alarm"] = identity
+        model, version = before.model, before.version
+        about = before.raising_record
+        told = replace(facts, about=about, model=model, version=version, detail=detail)
         return Draft(told, content)
 
     return work
 
 
+def alarm_of(facts: Facts) -> str:
+    """Id of the alarm that a record of the kind ``alarm`` is about: it is about the record that
+    raised it, which may have raised those of other equipment too."""
+    return str((facts.detail or {}).get("alarm") or facts.about)
+
+
 def _check(before: Episode, is_newest: bool, asked: AskedAction) -> None:
     if asked.returns is not None and asked.returns != before.life.returns:
-        raise AlarmMoved(before.id, before.life.returns)
+        raise AlarmMoved(before.id, f"has returned since: {before.life.returns} times by now")
+    if asked.way is not None and asked.explanation != before.explained:
+        raise AlarmMoved(before.id, f"was explained anew since: {before.explained}")
     if not is_newest and asked.action is not AlarmDeed.COMMENT:
         raise AlarmOver(before.id)
 
@@ -133,6 +158,13 @@ class AlarmFilter:
     search: str = ""
     """Part of what the equipment is called, or of another attribute."""
     sort: str = "urgency"
+    equipment: str | None = None
+    """What it is called, whole."""
+    lever: str | None = None
+    """One that the smallest answer of the newest explanation sets."""
+
+
+EVERY = AlarmFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +237,14 @@ def standing_query(database: Database, now_us: int) -> sa.Select[Any]:
 def total_query(database: Database, wanted: AlarmFilter, now_us: int) -> sa.Select[Any]:
     """How many there are."""
     count = sa.select(sa.func.count()).select_from(episodes)
-    return episodes_within(database, count.where(*_conditions(wanted, now_us)))
+    return episodes_within(database, count.where(*_conditions(wanted, now_us, database.is_sqlite)))
 
 
 def list_query(
     database: Database, wanted: AlarmFilter, ranks: Mapping[str, int], now_us: int
 ) -> sa.Select[Any]:
     """All of them, in order."""
-    chosen = sa.select(episodes).where(*_conditions(wanted, now_us))
+    chosen = sa.select(episodes).where(*_conditions(wanted, now_us, database.is_sqlite))
     newest = (episodes.c.raised_us.desc(), episodes.c.id)
     if wanted.state is AlarmState.NORMAL and wanted.sort in ("urgency", "raised"):
         return episodes_within(database, chosen).order_by(*newest)
@@ -229,7 +261,9 @@ def list_query(
     return episodes_within(database, chosen).order_by(*order, *newest)
 
 
-def _conditions(wanted: AlarmFilter, now_us: int) -> list[sa.ColumnElement[bool] | sa.TextClause]:
+def _conditions(
+    wanted: AlarmFilter, now_us: int, is_sqlite: bool
+) -> list[sa.ColumnElement[bool] | sa.TextClause]:
     # Word for word as the indexes have it, or none is used.
     found: list[sa.ColumnElement[bool] | sa.TextClause]
     if wanted.state is AlarmState.NORMAL:
@@ -240,8 +274,21 @@ def _conditions(wanted: AlarmFilter, now_us: int) -> list[sa.ColumnElement[bool]
         found = [sa.text("is_open")]
         if wanted.state is not None:
             found.append(_state(now_us) == wanted.state.value)
+    found += _narrower(wanted, is_sqlite)
+    return found
+
+
+def _narrower(wanted: AlarmFilter, is_sqlite: bool) -> list[sa.ColumnElement[bool] | sa.TextClause]:
+    """What is wanted whatever the state."""
+    found: list[sa.ColumnElement[bool] | sa.TextClause] = []
     if wanted.model is not None:
         found.append(episodes.c.model == wanted.model)
+    if wanted.equipment is not None:
+        found.append(episodes.c.equipment == wanted.equipment)
+    if wanted.lever is not None:
+        # No LIKE: SQLite's takes capitals for small letters.
+        place = sa.func.instr if is_sqlite else sa.func.strpos
+        found.append(place(episodes.c.levers, framed([wanted.lever])) > 0)
     if wanted.search:
         # Attributes are JSON: their text has a letter as itself, and quotes escaped.
         has = episodes.c.attributes.icontains(wanted.search, autoescape=True)
@@ -302,6 +349,22 @@ def newest_of(database: Database, condition: str) -> Episode | None:
     return None if row is None else episode_of({**row})
 
 
+def lives(database: Database, conditions: Collection[str]) -> dict[str, Life]:
+    """How far the newest episode of each condition is that has one.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = sa.select(episodes).where(
+        sa.text("is_current"), episodes.c.condition.in_(sorted(conditions))
+    )
+    with database.reading() as connection:
+        found = [episode_of({**row}) for row in connection.execute(chosen).mappings()]
+    return {episode.condition: episode.life for episode in found}
+
+
 RecordsById = Mapping[str, tuple[Record, Payload | None]]
 
 
@@ -319,9 +382,11 @@ def records_of(database: Database, identities: Collection[str]) -> RecordsById:
     return {row.id: (record_of(row), payload_of(row)) for row in found if holds(row)}
 
 
-def per_hour(database: Database, until_us: int, hours: int) -> list[tuple[int, int]]:
-    """Of each of the last ``hours``, the oldest first: how many episodes were raised in it last,
-    and how many of those are open.
+def per_hour(
+    database: Database, wanted: AlarmFilter, until_us: int, hours: int
+) -> list[tuple[int, int]]:
+    """Of each of the last ``hours``, the oldest first: how many episodes that are ``wanted`` were
+    raised in it last, and how many of those are open.
 
     Raises
     ------
@@ -331,13 +396,18 @@ def per_hour(database: Database, until_us: int, hours: int) -> list[tuple[int, i
     since = until_us - hours * HOUR_US
     found = [(0, 0)] * hours
     with database.reading() as connection:
-        for hour, raised, still in connection.execute(hours_query(database, since, until_us)):
+        for hour, raised, still in connection.execute(
+            hours_query(database, wanted, since, until_us)
+        ):
             found[hour] = (raised, still)
     return found
 
 
-def hours_query(database: Database, since_us: int, until_us: int) -> sa.Select[Any]:
-    """Episodes by the hour, counted from ``since_us``, in which they were raised last."""
+def hours_query(
+    database: Database, wanted: AlarmFilter, since_us: int, until_us: int
+) -> sa.Select[Any]:
+    """Episodes by the hour, counted from ``since_us``, in which they were raised last; in the state
+    that they are in at ``until_us``."""
     since, until = (sa.literal(t, sa.BigInteger) for t in (since_us, until_us))
     hour = ((episodes.c.raised_us - since) // sa.literal(HOUR_US, sa.BigInteger)).label("hour")
     still = sa.func.sum(sa.case((episodes.c.is_open, 1), else_=0))
@@ -345,8 +415,76 @@ def hours_query(database: Database, since_us: int, until_us: int) -> sa.Select[A
         sa.text("raised_us IS NOT NULL"),
         episodes.c.raised_us >= since,
         episodes.c.raised_us < until,
+        *_narrower(wanted, database.is_sqlite),
     )
+    if wanted.state is AlarmState.NORMAL:
+        chosen = chosen.where(sa.not_(episodes.c.is_open))
+    elif wanted.state is not None:
+        chosen = chosen.where(episodes.c.is_open, _state(until_us) == wanted.state.value)
     return episodes_within(database, chosen).group_by(hour)
+
+
+MOST_RAISED = 50
+
+
+def raised_since(database: Database, since_us: int, now_us: int) -> list[Episode]:
+    """Those raised since then that are active and unacknowledged, the newest first;
+    :data:`MOST_RAISED` of them.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        rows = connection.execute(raised_query(database, since_us, now_us)).mappings()
+        return [episode_of({**row}) for row in rows]
+
+
+def raised_query(database: Database, since_us: int, now_us: int) -> sa.Select[Any]:
+    """What :func:`raised_since` asks."""
+    since = sa.literal(since_us, sa.BigInteger)
+    chosen = sa.select(episodes).where(
+        sa.text("raised_us IS NOT NULL"),
+        episodes.c.raised_us >= since,
+        episodes.c.is_open,
+        _state(now_us) == AlarmState.ACTIVE_UNACKNOWLEDGED.value,
+    )
+    ordered = episodes_within(database, chosen).order_by(episodes.c.raised_us.desc())
+    return ordered.limit(MOST_RAISED)
+
+
+def levers(database: Database, since_us: int) -> dict[tuple[str, str], int]:
+    """Model and feature, and of how many episodes that are open, or were raised since, the
+    smallest answer sets it.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    with database.snapshot() as connection:
+        for query in levers_queries(database, since_us):
+            for identity, model, names in connection.execute(query):
+                found[identity] = model, names
+    counted: dict[tuple[str, str], int] = {}
+    for model, names in found.values():
+        for name in unframed(names):
+            counted[model, name] = counted.get((model, name), 0) + 1
+    return counted
+
+
+def levers_queries(database: Database, since_us: int) -> tuple[sa.Select[Any], ...]:
+    """Id, model and levers of those that are open, and of those that were raised since: each by its
+    index."""
+    told: sa.Select[Any] = sa.select(episodes.c.id, episodes.c.model, episodes.c.levers)
+    chosen = episodes_within(database, told.where(episodes.c.levers.is_not(None)))
+    since = sa.literal(since_us, sa.BigInteger)
+    return (
+        chosen.where(sa.text("is_open")),
+        chosen.where(sa.text("raised_us IS NOT NULL"), episodes.c.raised_us >= since),
+    )
 
 
 def newest(database: Database) -> tuple[int, ...]:
@@ -383,10 +521,11 @@ def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
     chosen = sa.select(records, standing_column()).where(
         records.c.kind == RecordKind.ALARM.value, records.c.status != AlarmDeed.COMMENT.value
     )
-    deeds: dict[str | None, list[Record]] = {}
+    deeds: dict[str, list[Record]] = {}
     for record in standing_only(connection.execute(chosen.order_by(*PAGE_ORDER))):
-        deeds.setdefault(record.facts.about, []).append(record)
-    raised = episodes.join(records, records.c.id == episodes.c.id, isouter=True)
+        deeds.setdefault(alarm_of(record.facts), []).append(record)
+    raising = sa.func.coalesce(episodes.c.raised_by, episodes.c.id)
+    raised = episodes.join(records, records.c.id == raising, isouter=True)
     columns = [column.label(f"e_{column.name}") for column in episodes.c]
     asked = sa.select(records, standing_column(), *columns).select_from(raised)
     asked = asked.where(episodes.c.raised_us.is_not(None)).order_by(episodes.c.began_us)
@@ -418,11 +557,14 @@ def _unvouched(
     episode: Episode, raised: Record | None, done: Sequence[Record], ever: Sequence[Record]
 ) -> Iterator[tuple[str, str]]:
     """Columns of an episode that say what no record does, and what is wrong."""
-    if raised is None or raised.facts.model != episode.model:
+    by = episode.raised_by
+    is_own = by is None or episode.id == episode_id(by, episode.condition)
+    if raised is None or raised.facts.model != episode.model or not is_own:
         yield "id", "no record has raised"
-    last = (episode.actor, episode.action, episode.acted_us)
+    last = (episode.actor, episode.action, episode.acted_us, episode.way)
     facts = done[-1].facts if done else None
-    if last != ((facts.actor, facts.status, facts.time_us) if facts else (None, None, None)):
+    said = (facts.detail or {}).get("way") if facts else None
+    if last != ((facts.actor, facts.status, facts.time_us, said) if facts else (None,) * 4):
         yield "action", "records tell of another last action on"
     life = episode.life
     if life.acknowledged and not any(

@@ -15,7 +15,7 @@ from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import payload_of, record_of
 from ifonly.service.store.tables import records
-from ifonly.service.store.visibility import attribute, within
+from ifonly.service.store.visibility import says, within
 
 HOUR_US = 3_600_000_000
 MOST_LOOKED_AT = 2_000
@@ -67,6 +67,6 @@ def query(database: Database, of: Record, said: Mapping[str, str]) -> sa.Select[
         .select_from(newest.join(records, same))
         # Rows of jobs may be of last year.
         .where(records.c.about.is_(None))
-        .where(*(attribute(database, records, name) == value for name, value in said.items()))
+        .where(says(database, records, said))
         .order_by(*NEWEST_FIRST)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -52,6 +53,30 @@ class Observation:
     """False: it was asked about a reading that was recorded before."""
     about_us: int | None = None
     """When that was, if it is known."""
+    is_one_of_many: bool = False
+    """Whether its record tells of other equipment too."""
+    levers: str | None = None
+    """What the smallest answer sets, :func:`framed`; None: no explanation, or it sets nothing."""
+
+
+_FRAME = "\n"
+"""Between names of features, which have no line ends."""
+
+
+def framed(names: Sequence[str]) -> str:
+    """Names as the column ``levers`` has them: each with an end on both sides, so that one is found
+    whole."""
+    return _FRAME + _FRAME.join(names) + _FRAME
+
+
+def unframed(levers: str | None) -> tuple[str, ...]:
+    """The names of :func:`framed`."""
+    return tuple(filter(None, (levers or "").split(_FRAME)))
+
+
+def episode_id(record: str, condition: str) -> str:
+    """Of an episode that a record raised which tells of several pieces of equipment."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{record}/{condition}"))
 
 
 _LIFE = tuple(f.name for f in fields(Life))
@@ -63,7 +88,7 @@ class Episode:
     """One row."""
 
     id: str
-    """Of the record that raised it."""
+    """Of the record that raised it, or :func:`episode_id`."""
     condition: str
     """Digest of the model and what tells the equipment from all other."""
     model: str
@@ -83,11 +108,27 @@ class Episode:
     """The kind of record that told of it; :data:`BOTH`."""
     explained: str | None = None
     """Record of the newest explanation of one of its readings."""
+    levers: str | None = None
+    """What its smallest answer sets, :func:`framed`."""
     actor: str | None = None
     action: str | None = None
     acted_us: int | None = None
     """Who did what about it last, and when."""
+    way: str | None = None
+    """With that: which of the ways out was done, if they said so."""
+    raised_by: str | None = None
+    """The record that raised it, if that told of several pieces of equipment."""
     is_current: bool = True
+
+    @property
+    def raising_record(self) -> str:
+        """Id of the record that raised it."""
+        return self.raised_by or self.id
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Features that the smallest answer of its newest explanation sets."""
+        return unframed(self.levers)
 
     @property
     def said(self) -> Mapping[str, str]:
@@ -107,8 +148,8 @@ _KINDS = tuple(
     for kind in [column.type.python_type]
 )
 """Of each column: its type, and what stands for a value of another."""
-_CHANGED = tuple(n for n in _COLUMNS if n not in {"id", "condition", "model", "equipment",
-                                                  "attributes"})  # fmt: skip
+_FIXED = frozenset({"id", "condition", "model", "equipment", "attributes", "raised_by"})
+_CHANGED = tuple(n for n in _COLUMNS if n not in _FIXED)
 _UPDATE = f"UPDATE episodes SET {', '.join(f'{n} = ?' for n in _CHANGED)} WHERE id = ?"
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM episodes WHERE is_current AND condition IN "
 _LOCK = (
@@ -155,12 +196,11 @@ class EpisodeBook:
         before = self.current.get(seen.condition)
         is_told = facts.kind is RecordKind.EXPLANATION
         if before is not None and _is_same(before, facts, seen):
-            explained = facts.id if is_told else before.explained
-            self._put(replace(before, told_by=BOTH, explained=explained))
+            self._put(replace(before, told_by=BOTH, **_explained(facts, seen)))
         elif not seen.is_reading or (is_told and _is_past(before, facts, seen)):
             # What was asked about an alarm is no other reading of it.
             if before is not None and _is_about(before, facts, seen):
-                self._put(replace(before, explained=facts.id))
+                self._put(replace(before, **_explained(facts, seen)))
         else:
             self._read(before, facts, seen)
 
@@ -173,11 +213,14 @@ class EpisodeBook:
         told: dict[str, Any] = {"record": facts.id, "row": seen.row, "share": seen.share} | {
             "reading": seen.reading, "told_by": facts.kind.value, "version": seen.version,
         }  # fmt: skip
-        told |= {"explained": facts.id} if facts.kind is RecordKind.EXPLANATION else {}
+        told |= _explained(facts, seen)
         if before is None or is_new:
+            if seen.is_one_of_many:
+                told |= {"id": episode_id(facts.id, seen.condition), "raised_by": facts.id}
             made = Episode(
-                id=facts.id, condition=seen.condition, model=seen.model,
-                equipment=seen.equipment, attributes=seen.attributes, life=after, **told,
+                condition=seen.condition, model=seen.model,
+                equipment=seen.equipment, attributes=seen.attributes, life=after,
+                **{"id": facts.id} | told,
             )  # fmt: skip
             if before is not None:
                 self._put(replace(before, is_current=False))
@@ -202,6 +245,13 @@ class EpisodeBook:
         # Before the others are inserted: of each condition one is current.
         rewrite(connection, [e for e in kept if e.id in self._stored])
         insert(connection, episodes, [_values(e) for e in kept if e.id not in self._stored])
+
+
+def _explained(facts: Facts, seen: Observation) -> dict[str, Any]:
+    """What an explanation changes of the episode that it is about."""
+    if facts.kind is not RecordKind.EXPLANATION:
+        return {}
+    return {"explained": facts.id, "levers": seen.levers}
 
 
 def _is_same(before: Episode, facts: Facts, seen: Observation) -> bool:

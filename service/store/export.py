@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ifonly.service.errors import FormatUnavailable
 from ifonly.service.store.archive import CheckedRecord
 from ifonly.service.store.chain import FACTS, Record, canonical, document
+from ifonly.service.store.pieces import Pieces
 from ifonly.service.store.terms import Format
 from ifonly.service.store.translog import LogBroken, Prover
 
@@ -108,7 +108,7 @@ def parquet(entries: Iterable[CheckedRecord], prover: Prover | None = None) -> I
 
     # An inner generator: without pyarrow the call fails, not a reply under way.
     def pieces() -> Iterator[bytes]:
-        pipe = _Pipe()
+        pipe = Pieces()
         with pq.ParquetWriter(pipe, schema, compression="zstd") as writer:
             rows: list[dict[str, Any]] = []
             for seen in entries:
@@ -151,29 +151,3 @@ def _typed(name: str, value: Any) -> Any:
     if value is None or isinstance(value, int if name in _NUMBERS else str):
         return value
     return None if name in _NUMBERS else str(value)
-
-
-class _Pipe(io.RawIOBase):
-    """What is written into it is taken out piece by piece; it only counts how much there was."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._pieces: list[bytes] = []
-        self._written = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._written
-
-    def write(self, data: Any, /) -> int:
-        piece = bytes(data)
-        self._pieces.append(piece)
-        self._written += len(piece)
-        return len(piece)
-
-    def taken(self) -> bytes:
-        """What was written since the last time."""
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)

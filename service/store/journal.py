@@ -59,8 +59,9 @@ class Draft:
 
     facts: Facts
     payload: bytes | None = None
-    observation: Observation | None = None
-    """Kept up to date with it; no part of what is sealed."""
+    observations: tuple[Observation, ...] = ()
+    """Of each piece of equipment that it tells of; kept up to date with it, and no part of what is
+    sealed."""
 
 
 class RecordedWrite(Protocol):
@@ -473,7 +474,7 @@ class _Attempt:
 
     def _seal(self, drafts: Sequence[Draft], head: Head) -> None:
         self._payloads = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
-        self._seen = [(d.facts, d.observation) for d in drafts if d.observation is not None]
+        self._seen = [(d.facts, each) for d in drafts for each in d.observations]
         self.sealed, at = [], head
         for draft, payload in zip(drafts, self._payloads, strict=True):
             digest = None if payload is None else payload.digest

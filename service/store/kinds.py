@@ -23,6 +23,7 @@ class RecordKind(StrEnum):
     PREDICTION = "prediction"
     WHAT_IF = "what_if"
     EXPLANATION = "explanation"
+    ROWS = "rows"
     REFUSAL = "refusal"
     FAILURE = "failure"
     REVIEW = "review"
@@ -36,6 +37,7 @@ class RecordKind(StrEnum):
     HOLD = "hold"
     ALARM = "alarm"
     SAMPLE = "sample"
+    BULK = "bulk"
 
 
 def _each(*statuses: str) -> Mapping[str, Called]:
@@ -61,6 +63,9 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.EXPLANATION: KindOfRecord(
         "an answer; its status is the claim",
         _each("optimal", "feasible", "infeasible", "unknown", "abstained", "already_target"),
+    ),
+    RecordKind.ROWS: KindOfRecord(
+        "rows of a job that need nothing changed, answered together", _each("already_target")
     ),
     RecordKind.REFUSAL: KindOfRecord(
         "a question that was refused; its status is the kind of problem"
@@ -97,6 +102,18 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.SAMPLE: KindOfRecord(
         "a sample of explanations, drawn for review: of which population, with which seed",
         _each("drawn"),
+    ),
+    RecordKind.BULK: KindOfRecord(
+        "a run over a file or table of rows: what was read, asked, answered and written",
+        {
+            **_each("done"),
+            "some_invalid": {
+                "en": "some rows invalid",
+                "ko": "일부 행 오류",
+                "ja": "一部の行が不正",
+            },
+        },
+        {"en": "bulk run", "ko": "일괄 실행", "ja": "一括実行"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

@@ -18,6 +18,7 @@ UPKEEP = frozenset(
         RecordKind.ACCESS,
         RecordKind.HOLD,
         RecordKind.ERASURE,
+        RecordKind.BULK,
     }
 )
 

@@ -70,6 +70,15 @@ for _filter in ("kind", "model", "status", "actor", "request_id", "about"):
 sa.Index("ix_audit_records_writer", records.c.writer, records.c.time_us, records.c.sequence)
 sa.Index("ix_audit_records_kind_model", records.c.kind, records.c.model, *PAGE_ORDER)
 
+# Word for word, or no index is used: of bound values SQLite does not know what they will be.
+IS_OF_JOB = sa.text("audit_records.kind = 'job'")
+sa.Index(
+    "ix_audit_records_job",
+    records.c.about,
+    sqlite_where=IS_OF_JOB,
+    postgresql_where=IS_OF_JOB,
+)
+
 _TAGS = "',' || audit_records.languages || ','"
 SPOKEN: Mapping[str, sa.TextClause] = {
     tag: sa.text(f"replace({_TAGS}, ',{tag},', '') <> {_TAGS}") for tag in LANGUAGES
@@ -100,7 +109,7 @@ _LISTING = (
     "CASE WHEN audit_records.kind = 'explanation' "
     "AND audit_records.status IN ('feasible', 'unknown', 'abstained') THEN 'unproven' "
     "WHEN audit_records.kind IN ('anchor', 'key', 'job', 'model', 'sign_in', 'access', 'hold', "
-    "'erasure') THEN 'upkeep' ELSE '' END"
+    "'erasure', 'bulk') THEN 'upkeep' ELSE '' END"
 )
 _FRAGILE = (
     "CASE WHEN audit_records.kind = 'explanation' "
@@ -159,7 +168,12 @@ jobs = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("started_us", sa.BigInteger),
     sa.Column("finished_us", sa.BigInteger),
+    # JSON: rows by their claim. NULL: of a version that did not count them.
+    sa.Column("statuses", sa.Text),
 )
+# In the order of lists: of all, and of one actor.
+sa.Index("ix_jobs_created", jobs.c.created_us, jobs.c.id)
+sa.Index("ix_jobs_actor", jobs.c.actor, jobs.c.created_us, jobs.c.id)
 
 job_rows = sa.Table(
     "job_rows",
@@ -338,6 +352,12 @@ episodes = sa.Table(
     sa.Column("actor", sa.Text),
     sa.Column("action", sa.Text),
     sa.Column("acted_us", sa.BigInteger),
+    # The record that raised it, if that told of several pieces of equipment; else `id` is it.
+    sa.Column("raised_by", sa.String(36)),
+    # Features that the smallest answer of that explanation sets, a line each.
+    sa.Column("levers", sa.Text),
+    # With the action: which of the ways out was done.
+    sa.Column("way", sa.Text),
 )
 IS_CURRENT = sa.text("is_current")
 IS_EPISODE = sa.text("raised_us IS NOT NULL")

@@ -1,13 +1,14 @@
 """What of the trail somebody may see: a condition that every query of theirs carries.
 
 A record is in a scope if it is about a model of the scope and the request in it said the scope's
-attributes; or if the record that it is about is. What says neither (who signed in, what was
-anchored, a request that was erased) is in no scope but the whole.
+attributes (of each of its rows, where it said them one by one); or if the record that it is about
+is. What says neither (who signed in, what was anchored, a request that was erased) is in no scope
+but the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -72,7 +73,13 @@ def _conditions(
     database: Database, scope: Scope, table: sa.FromClause
 ) -> list[sa.ColumnElement[bool]]:
     named = [_like(database, table.c.model, pattern) for pattern in scope.models]
-    said = [attribute(database, table, name).in_(values) for name, values in scope.attributes]
+    said = [
+        sa.or_(
+            attribute(database, table, name).in_(values),
+            _says_of_each(database, table, name, values),
+        )
+        for name, values in scope.attributes
+    ]
     # A scope without models sees none; an empty OR would see all.
     return [sa.or_(sa.false(), *named), *said]
 
@@ -88,17 +95,68 @@ def _like(
 
 
 def attribute(database: Database, table: sa.FromClause, name: str) -> sa.ScalarSelect[Any]:
-    """What the request of a record of ``table`` said of an attribute; NULL if nothing. ``name``: as
-    scopes and specs have them, with no character that a path reads as its own."""
+    """What the request of a record of ``table`` said of an attribute of all its rows; NULL if
+    nothing. ``name``: as scopes and specs have them, with no character that a path reads as its
+    own."""
     payload = payloads.alias()
-    same = (payload.c.writer == table.c.writer, payload.c.sequence == table.c.sequence)
-    text: sa.ColumnElement[Any]
+    value = _member(database, _text(database, payload), "request", "attributes", name)
+    return sa.select(value).where(*_same(payload, table)).scalar_subquery()
+
+
+def says(
+    database: Database, table: sa.FromClause, said: Mapping[str, str]
+) -> sa.ColumnElement[bool]:
+    """Whether the request of a record of ``table`` said all of ``said``: of all its rows, or of one
+    of them."""
+    of_all = [attribute(database, table, name) == value for name, value in said.items()]
+    rows, entry, same = _each_row(database, table)
+    of_one = [_member(database, entry, name) == value for name, value in said.items()]
+    one = sa.exists(sa.select(sa.literal(1)).select_from(rows).where(*same, *of_one))
+    return sa.or_(sa.and_(sa.true(), *of_all), one)
+
+
+def _says_of_each(
+    database: Database, table: sa.FromClause, name: str, values: Sequence[str]
+) -> sa.ColumnElement[bool]:
+    """Whether the request of a record of ``table`` said one of ``values`` of each of its rows, one
+    by one: who is here for one line does not see another's readings because they came with some
+    of theirs."""
+    rows, entry, same = _each_row(database, table)
+    any_row = sa.select(sa.literal(1)).select_from(rows).where(*same)
+    value = sa.func.coalesce(_member(database, entry, name), "")
+    return sa.and_(sa.exists(any_row), ~sa.exists(any_row.where(value.not_in(values))))
+
+
+def _each_row(
+    database: Database, table: sa.FromClause
+) -> tuple[sa.FromClause, sa.ColumnElement[Any], tuple[sa.ColumnElement[bool], ...]]:
+    """The payload of a record of ``table``, a line for each row of which its request said
+    attributes one by one; what was said of that; and what makes it that record's."""
+    payload = payloads.alias()
+    text = _text(database, payload)
     if database.is_sqlite:
-        text = sa.cast(payload.c.content, sa.Text)
+        where = "$.request.attributes"
+        is_list = sa.func.json_type(text, where) == "array"
+        found = sa.case((is_list, sa.func.json_extract(text, where)), else_="[]")
+        # Nested, since functions of JSON raise on what is none.
+        said = sa.case((sa.func.json_valid(text) == 1, found), else_="[]")
+        entries = sa.func.json_each(said).table_valued("value")
     else:
-        text = sa.func.convert_from(payload.c.content, "UTF8")
-    value = _member(database, text, "request", "attributes", name)
-    return sa.select(value).where(*same).scalar_subquery()
+        whole = sa.cast(text, JSONB).op("#>")(sa.literal_column("'{request,attributes}'"))
+        is_list = sa.func.jsonb_typeof(whole) == "array"
+        said = sa.case((is_list, whole), else_=sa.literal_column("'[]'::jsonb"))
+        entries = sa.func.jsonb_array_elements(said).table_valued(sa.column("value", JSONB))
+    return payload.join(entries, sa.true()), entries.c.value, _same(payload, table)
+
+
+def _same(payload: sa.FromClause, table: sa.FromClause) -> tuple[sa.ColumnElement[bool], ...]:
+    return (payload.c.writer == table.c.writer, payload.c.sequence == table.c.sequence)
+
+
+def _text(database: Database, payload: sa.FromClause) -> sa.ColumnElement[Any]:
+    if database.is_sqlite:
+        return sa.cast(payload.c.content, sa.Text)
+    return sa.func.convert_from(payload.c.content, "UTF8")
 
 
 def _member(database: Database, text: sa.ColumnElement[Any], *path: str) -> sa.ColumnElement[Any]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ifonly.service.lifecycle import AlarmDeed, AlarmState
 from ifonly.service.wire.base import Probability, Text, Wire, is_none
 from ifonly.service.wire.replies import Audit
-from ifonly.service.wire.trail import MAX_COMMENT, Short
+from ifonly.service.wire.trail import MAX_COMMENT, Short, Way
 
 MAX_SHELVED_MINUTES = 7 * 24 * 60
 """ISA-18.2 shelves for a limited time."""
@@ -35,6 +35,12 @@ class AlarmsQuery(BaseModel):
     search: Short | None = Field(
         None, description="Part of the equipment's name, or of another attribute."
     )
+    equipment: Short | None = Field(None, description="The equipment's name, whole.")
+    lever: Short | None = Field(
+        None,
+        description="Name of a feature: alarms whose newest explanation sets it, in the smallest "
+        "answer.",
+    )
     sort: Sort = Field(
         "urgency",
         description="`urgency`: unacknowledged first, then by priority, the newest first.",
@@ -49,12 +55,17 @@ class LastAction(Wire):
     by: str
     action: AlarmDeed
     time: Time
+    way: Way | None = Field(
+        None, exclude_if=is_none, description="Which of the ways out was done, if that was said."
+    )
 
 
 class Alarm(Wire):
     """An episode: readings of one piece of equipment, from the first that called for an alarm."""
 
-    id: str = Field(description="Of the record that raised it.")
+    id: str = Field(
+        description="Of the record that raised it; of its own where that told of several machines."
+    )
     model: str
     version: str
     equipment: str
@@ -85,6 +96,10 @@ class Alarm(Wire):
     explanation: str | None = Field(
         description="Id of the newest explanation of one of its readings; null: none was asked for."
     )
+    levers: list[str] = Field(
+        description="Features that the smallest answer of its newest explanation sets."
+    )
+    raised_by: str = Field(description="Id of the record that raised it.")
     last_action: LastAction | None
 
 
@@ -114,12 +129,26 @@ class ActionRequest(Wire):
         description="`returns` as it was looked at: if the alarm has returned since, it is refused "
         "(409). Default: whatever it is now.",
     )
+    way: Way | None = Field(
+        None,
+        description="With `done_as_suggested`: which of the ways that the alarm's newest "
+        "explanation tells of. Default: nobody says which.",
+    )
+    explanation: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None,
+        description="With `way`: `explanation` of the alarm as it was looked at; if another has "
+        "come since, it is refused (409). Default: whichever is the newest.",
+    )
     comment: Annotated[str, Field(min_length=1, max_length=MAX_COMMENT)] | None = Field(
         None, description="Needed with `comment`. It can be erased; what was done stays."
     )
 
     @model_validator(mode="after")
     def _fits_its_action(self) -> Self:
+        if self.way is not None and self.action is not AlarmDeed.DONE_AS_SUGGESTED:
+            raise ValueError("way is which suggestion was done: only with done_as_suggested")
+        if self.explanation is not None and self.way is None:
+            raise ValueError("explanation is whose way it was: only with way")
         if (self.minutes is not None) != (self.action is AlarmDeed.SHELVE):
             raise ValueError("minutes is for how long: needed with the action shelve, only there")
         if self.action is AlarmDeed.COMMENT and self.comment is None:
@@ -135,6 +164,10 @@ class AlarmAction(Wire):
     by: str = Field(description="Who did: a key's id, or an account's subject.")
     action: AlarmDeed
     until: Time | None = Field(None, exclude_if=is_none, description="With `shelve`.")
+    way: Way | None = Field(None, exclude_if=is_none, description="Which way out was done.")
+    explanation: str | None = Field(
+        None, exclude_if=is_none, description="With `way`: id of the explanation that tells of it."
+    )
     comment: str | None = Field(None, exclude_if=is_none, description="Absent once erased.")
     audit: Audit
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from ifonly.service.store.terms import State
 from ifonly.service.wire.base import Wire, is_none
@@ -15,7 +17,7 @@ class JobLinks(Wire):
     # `self` would be a method's own argument.
     self_: str = Field(alias="self")
     events: str = Field(description="Progress, as server-sent events.")
-    result: str = Field(description="One line of JSON a row, in order; once the job has ended.")
+    result: str = Field(description="What its rows were answered, in order; once it has ended.")
 
 
 class Job(Wire):
@@ -32,6 +34,8 @@ class Job(Wire):
                     "rows": 1000,
                     "answered": 640,
                     "refused": 2,
+                    "statuses": {"already_target": 612, "optimal": 26},
+                    "by": "key:line-3",
                     "created": "2026-01-31T08:00:00.000000Z",
                     "started": "2026-01-31T08:00:00.120000Z",
                     "links": {
@@ -52,8 +56,60 @@ class Job(Wire):
     # Refused rows count: a job ends when each row has a record, whatever it says.
     answered: int = Field(description="Rows that have a record, refused ones among them.")
     refused: int = Field(description="Rows whose answer is a problem.")
+    statuses: dict[str, int] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="The others, by claim; absent of jobs of versions that did not count them.",
+    )
+    by: str = Field(description="Who asked for it: a key's id, or an account's subject.")
     created: str
     started: str | None = Field(None, exclude_if=is_none)
     finished: str | None = Field(None, exclude_if=is_none)
     links: JobLinks
     audit: Recorded = None
+
+
+# No NUL: PostgreSQL refuses it in text.
+Short = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
+MAX_PAGE = 500
+
+
+class JobsQuery(BaseModel):
+    """Which jobs; every condition holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: State | None = None
+    model: Short | None = None
+    by: Short | None = Field(
+        None,
+        description="Who asked; default: whoever lists them, of auditors and admins everybody.",
+    )
+    cursor: Annotated[str, Field(max_length=512)] | None = Field(
+        None, description="`next` of the page before."
+    )
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+
+
+class JobsReply(Wire):
+    """A page of jobs, the newest first."""
+
+    jobs: list[Job]
+    next: str | None = Field(description="Cursor of the page after this one; null at the end.")
+
+
+RowNumber = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class ResultQuery(BaseModel):
+    """Which rows, and how much of each."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: RowNumber = Field(0, description="Number of the first row that is wanted.")
+    last: RowNumber | None = Field(None, description="Of the last one, itself included.")
+    form: Literal["full", "flat"] | None = Field(
+        None,
+        description="Of JSON lines: `flat` has the columns of a table instead of all that was "
+        "said (default: `full`). Tables are flat.",
+    )

@@ -16,10 +16,11 @@ from ifonly.service.wire.requests import (
     MAX_ALTERNATIVES,
     MAX_INSTANCES,
     MAX_SEED,
-    Attributes,
+    AttributesOfRows,
     Languages,
     Semantics,
     Target,
+    check_length,
 )
 
 Given = Annotated[
@@ -56,6 +57,7 @@ class _HasRows(Wire):
     def _one_of_the_two(self) -> Self:
         if (self.instances is None) == (self.inputs is None):
             raise ValueError("the body needs either instances or inputs, and not both")
+        check_length(getattr(self, "attributes", {}), len(self.rows[1]))
         return self
 
     @property
@@ -74,7 +76,7 @@ ROWS = {"instances", "inputs"}
 class KServePredictions(_HasRows):
     model_config = ConfigDict(json_schema_extra=_rows_and({"instances": [examples.ROW]}))
 
-    attributes: Attributes = Field(default={})
+    attributes: AttributesOfRows = Field(default={})
 
 
 class AskedOfAll(Wire):
@@ -88,7 +90,7 @@ class AskedOfAll(Wire):
     )
     seed: int = Field(0, ge=0, le=MAX_SEED)
     semantics: Semantics
-    attributes: Attributes = Field(default={})
+    attributes: AttributesOfRows = Field(default={})
     languages: Languages
 
 

@@ -121,6 +121,13 @@ class Verdicts(Wire):
     not_acted: int
     as_predicted: int
     not_as_predicted: int
+    acted_smallest: int = Field(
+        description="Of `acted`: the smallest way, where it was said which; said of the alarm "
+        "(`done_as_suggested`), too. So the others."
+    )
+    acted_fewest_levers: int
+    acted_most_robust: int
+    acted_other_levers: int
 
 
 class ReportReply(Wire):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ifonly.explainers.languages import DEFAULT_LANGUAGES, LANGUAGES, Language
 from ifonly.service.settings import MAX_DEADLINE_MS
@@ -80,6 +81,51 @@ Attributes = Annotated[
 ]
 
 
+OF_EACH, OF_ALL = "of_each", "of_all"
+
+
+def _whose(said: Any) -> str:
+    """Which of the two forms is meant: else what is wrong with both would be told."""
+    return OF_EACH if isinstance(said, list) else OF_ALL
+
+
+AttributesOfRows = Annotated[
+    Annotated[Attributes, Tag(OF_ALL)]
+    | Annotated[
+        Annotated[
+            list[Attributes],
+            Field(
+                max_length=MAX_INSTANCES,
+                description="The same of each row, in their order; `{}` where nothing is said.",
+            ),
+        ],
+        Tag(OF_EACH),
+    ],
+    Discriminator(_whose),
+]
+"""Of all rows of a request, or a list of as many as there are rows."""
+
+
+def check_length(said: Mapping[str, str] | Sequence[Mapping[str, str]], rows: int) -> None:
+    """Raises
+    ------
+    ValueError
+        If a list says of more or of fewer rows than there are.
+    """
+    if not isinstance(said, Mapping) and len(said) != rows:
+        raise ValueError(
+            f"attributes is a list of {len(said)}, and there are {rows} rows: one entry for each "
+            "row, or one object for all of them"
+        )
+
+
+def of_rows(
+    said: Mapping[str, str] | Sequence[Mapping[str, str]], rows: int
+) -> Sequence[Mapping[str, str]]:
+    """What is said of each of ``rows`` rows."""
+    return [said] * rows if isinstance(said, Mapping) else said
+
+
 class PredictionsRequest(Wire):
     """Rows to be scored: exactly one of the two keys."""
 
@@ -100,13 +146,24 @@ class PredictionsRequest(Wire):
             None, description="Several rows, scored at once.", json_schema_extra=absent_or_not_null
         )
     )
-    attributes: Attributes = Field(default={})
+    attributes: AttributesOfRows = Field(default={})
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> PredictionsRequest:
         if (self.instance is None) == (self.instances is None):
             raise ValueError("the body needs either instance or instances, and not both")
+        check_length(self.attributes, self.rows)
         return self
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return 1 if self.instances is None else len(self.instances)
+
+    @property
+    def said(self) -> Sequence[Mapping[str, str]]:
+        """What is said of each row."""
+        return of_rows(self.attributes, self.rows)
 
 
 Semantics = Annotated[

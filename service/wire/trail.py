@@ -17,6 +17,8 @@ MAX_PAGE = 500
 
 Verdict = Literal["approve", "reject", "comment", "acted", "not_acted", "withdraw"]
 Outcome = Literal["as_predicted", "not_as_predicted", "not_known"]
+Way = Literal["smallest", "fewest_levers", "most_robust", "other_levers"]
+"""As ``ifonly.explainers.terms.WayName`` has them."""
 # No NUL: PostgreSQL refuses it in text.
 Short = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -37,6 +39,11 @@ class ReviewRequest(Wire):
     verdict: Verdict
     rank: Annotated[int, Field(ge=1, le=10)] | None = Field(
         None, description="Which of the counterfactuals; default: the explanation as a whole."
+    )
+    way: Way | None = Field(
+        None,
+        description="Which of its named ways, instead of `rank`; one that the explanation tells of "
+        "(`ways`). Default: the explanation as a whole.",
     )
     outcome: Outcome | None = Field(None, description="With `acted`: what happened.")
     comment: Annotated[str, Field(min_length=1, max_length=MAX_COMMENT)] | None = Field(
@@ -61,6 +68,8 @@ class ReviewRequest(Wire):
             raise ValueError("outcome is what happened: needed with the verdict acted, only there")
         if self.verdict == "comment" and self.comment is None:
             raise ValueError("the verdict comment needs a comment")
+        if self.rank is not None and self.way is not None:
+            raise ValueError("rank and way each say which of the answers is meant: one of the two")
         return self
 
 
@@ -70,6 +79,7 @@ class Review(Wire):
     by: str = Field(description="Who said so: a key's id, or an account's subject.")
     verdict: Verdict
     rank: int | None = Field(None, exclude_if=is_none)
+    way: Way | None = Field(None, exclude_if=is_none)
     outcome: Outcome | None = Field(None, exclude_if=is_none)
     comment: str | None = Field(None, exclude_if=is_none, description="Absent once erased.")
     withdraws: str | None = Field(

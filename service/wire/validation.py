@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from ifonly.service.errors import MAX_FAULTS, Fault, InvalidRequest, Path, RequestPart
+from ifonly.service.wire.requests import OF_ALL, OF_EACH
 
 W = TypeVar("W", bound=BaseModel)
 
@@ -88,7 +89,7 @@ def called(path: Path) -> str:
 
 def _fault(error: Details, body_type: object) -> Fault:
     source, *rest = error["loc"]
-    path: Path = tuple(rest)
+    path: Path = tuple(_without_forms(rest))
     name = called(path)
     context = error.get("ctx", {})
     limit = next((context[key] for key in _LIMITS if key in context), None)
@@ -107,6 +108,13 @@ def _fault(error: Details, body_type: object) -> Fault:
         limit=limit,
         parameter=name if source == "query" else "",
     )
+
+
+def _without_forms(place: Sequence[str | int]) -> Iterator[str | int]:
+    """Pydantic names, behind the key of a union, the form that it took it for."""
+    for before, part in zip((None, *place), place, strict=False):
+        if before != "attributes" or part not in (OF_ALL, OF_EACH):
+            yield part
 
 
 def _sentence(kind: str, value: object, limit: object, message: str) -> str:

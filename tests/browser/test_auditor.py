@@ -167,7 +167,7 @@ def test_a_sample_is_judged_by_keys_and_what_was_said_is_taken_back(
 
 def _just_now(api: httpx.Client, count: int) -> str:
     """When the ``count`` newest explanations began."""
-    query = {"kind": "explanation", "limit": count}
+    query: dict[str, str | int] = {"kind": "explanation", "limit": count}
     events = api.get("/api/v1/audit/events", params=query).raise_for_status().json()["events"]
     since: str = events[-1]["time"]
     return since

@@ -89,6 +89,7 @@ TABLE = {
     ("POST", "/v2/repository/index"): {O, P, A, ADMIN},
     ("POST", "/v2/models/{model}/infer"): {O, P, ADMIN},
     ("POST", "/v2/models/{model}/versions/{version}/infer"): {O, P, ADMIN},
+    ("GET", "/api/v1/jobs"): {O, P, A, ADMIN},
     ("GET", "/api/v1/jobs/{id}"): {O, P, A, ADMIN},
     ("DELETE", "/api/v1/jobs/{id}"): {O, P, ADMIN},
     ("GET", "/api/v1/jobs/{id}/events"): {O, P, A, ADMIN},

@@ -42,6 +42,7 @@ SHOWS_NOTHING = {
     "/v2/models/{model}/versions/{version}",
     "/v2/models/{model}/versions/{version}/config",
     "/v2/models/{model}/versions/{version}/ready",
+    "/api/v1/jobs",
     "/api/v1/jobs/{id}",
     "/api/v1/jobs/{id}/events",
     "/api/v1/audit/verify",

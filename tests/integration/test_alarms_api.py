@@ -52,7 +52,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         spec = SORTER.replace('"sorter"', f'"{name}"') + more
         (folder / "spec.toml").write_text(spec, "utf-8")
         (folder / "model.onnx").write_bytes(graph.SerializeToString())
-    settings = Settings.model_validate({"models": root, "refresh_seconds": 0})
+    settings = Settings.model_validate({"models": root, "refresh_seconds": 0, "mlflow_model": NAME})
     with serving(settings) as url, httpx.Client(base_url=url, timeout=300, trust_env=False) as api:
         yield api
 

@@ -285,3 +285,110 @@ def test_senders_send_and_read_nothing(sorter: Path, tmp_path: Path) -> None:
             assert api.get(path, headers=mine).status_code == 403
         # Elsewhere a browser would send it again by itself.
         assert api.get("/api/v1/models", auth=("auditor", reader)).status_code == 401
+
+
+# --- equipment ----------------------------------------------------------------------------
+
+
+def alarm_of(api: httpx.Client, name: str, **wanted: Any) -> dict[str, Any]:
+    """The alarm of one machine, once it is as wanted."""
+    found: list[dict[str, Any]] = []
+    for _ in range(1_200):
+        found = api.get("/api/v1/alarms", params={"equipment": name}).json()["alarms"]
+        if len(found) == 1 and found[0] | wanted == found[0]:
+            return found[0]
+        time.sleep(0.05)
+    pytest.fail(f"{name} is never {wanted}: {found}")
+
+
+def logged_rows(
+    api: httpx.Client, identity: str, rows: list[Any], attributes: Any, **headers: str
+) -> None:
+    words = ["large" if row is LARGE else "medium" for row in rows]
+    body = {"instances": rows, **({"attributes": attributes} if attributes else {})}
+    send(api, "request", identity, json.dumps(body).encode(), **headers)
+    send(api, "response", identity, json.dumps({"predictions": words}).encode(), **headers)
+
+
+def test_an_alarm_of_an_event_comes_onto_the_list_with_its_equipment_and_goes_again(
+    api: httpx.Client,
+) -> None:
+    mills = [{"equipment": "Event 1"}, {"equipment": "Event 2"}, {}]
+    logged_rows(api, "q1", [LARGE, MEDIUM, LARGE], mills)
+    alarm = alarm_of(api, "Event 1", active=True)
+    assert alarm["attributes"] == {
+        "equipment": "Event 1", "inferenceservice": "grading", "namespace": "line-a",
+    }  # fmt: skip
+    page = api.get(f"/alarms/{alarm['record']}?row={alarm['row']}")
+    assert "Event 1" in page.text
+    for _ in range(1_200):  # the job that explains it ends a moment later
+        if alarm_of(api, "Event 1")["explanation"] is not None:
+            break
+        time.sleep(0.05)
+    assert alarm_of(api, "Event 1")["levers"]
+    # Quiet readings are recorded where they turn something, and nowhere else.
+    before = len(events_of(api, "prediction"))
+    logged_rows(api, "q2", [MEDIUM], {"equipment": "Event 1"})
+    assert alarm_of(api, "Event 1", active=False)["state"] == "cleared_unacknowledged"
+    quiet = seen_to(api).get("quiet", 0.0)
+    logged_rows(api, "q3", [MEDIUM, MEDIUM], [{"equipment": "Event 1"}, {"equipment": "Event 2"}])
+    until(api, "quiet", quiet + 1)
+    assert len(events_of(api, "prediction")) == before + 1
+    assert api.get("/api/v1/alarms", params={"equipment": "Event 2"}).json()["total"] == 0
+    assert api.get("/api/v1/audit/verify").json()["holds"] is True
+
+
+def events_of(api: httpx.Client, kind: str) -> list[Any]:
+    found: list[Any] = api.get("/api/v1/audit/events", params={"kind": kind, "limit": 500}).json()[
+        "events"
+    ]
+    return found
+
+
+def test_equipment_is_read_from_headers_extensions_parameters_and_tensors(
+    sorter: Path,
+) -> None:
+    settings = Settings(
+        models=sorter,
+        event_models={"line-a/grading": "sorter"},
+        event_attributes={"X-Machine": "equipment"},
+    )
+    with serving(settings) as base, httpx.Client(base_url=base, timeout=60, trust_env=False) as api:
+        metadata = json.dumps({"X-Machine": ["By header"], "X-Other": ["no"]})
+        logged_rows(api, "r1", [LARGE], None, **{"Ce-Metadata": metadata})
+        logged_rows(api, "r2", [LARGE], None, **{"Ce-Equipment": "By extension"})
+        parameters = {"attribute.equipment": "By parameter", "attribute.9": 5}
+        body: dict[str, Any] = {
+            "parameters": parameters,
+            "inputs": [
+                {"name": name, "shape": [1], "data": [value],
+                 "datatype": "BYTES" if isinstance(value, str) else "FP64"}
+                for name, value in LARGE.items()
+            ],
+        }  # fmt: skip
+        said = b'{"predictions": ["large"]}'
+        send(api, "request", "r3", json.dumps(body).encode())
+        send(api, "response", "r3", said)
+        del body["parameters"]
+        body["inputs"].append(
+            {"name": "attribute.equipment", "shape": [1], "datatype": "BYTES",
+             "data": ["By tensor"]}
+        )  # fmt: skip
+        send(api, "request", "r4", json.dumps(body).encode())
+        send(api, "response", "r4", said)
+        for name in ("By header", "By extension", "By parameter", "By tensor"):
+            assert alarm_of(api, name)["state"] == "active_unacknowledged"
+
+
+def test_a_spec_that_lists_its_attributes_takes_those_alone_from_events(
+    sorter: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(sorter / "sorter", tmp_path / "sorter")
+    spec = tmp_path / "sorter" / "1" / "spec.toml"
+    spec.write_text(spec.read_text("utf-8") + "[attributes.machine]\nidentity = true\n", "utf-8")
+    settings = Settings(models=tmp_path, event_models={"line-a/grading": "sorter"})
+    with serving(settings) as base, httpx.Client(base_url=base, timeout=60, trust_env=False) as api:
+        said = [{"machine": "Strict 1", "line": "a"}, {"machine": "x" * 200}]
+        logged_rows(api, "s1", [LARGE, LARGE], said)
+        assert alarm_of(api, "Strict 1")["attributes"] == {"machine": "Strict 1"}
+        assert len(explained(api, 2)) == 2, "neither is refused for what events say beside it"

@@ -497,7 +497,7 @@ def test_a_wrong_row_does_not_lose_the_others_for_whoever_asks_for_errors(
 
 def test_a_category_by_code_is_refused_where_names_are_numbers() -> None:
     from ifonly.models.schema import Category, Feature, Kind
-    from ifonly.service.doors.client_cells import of_number
+    from ifonly.service.ask.cells import of_number
     from ifonly.service.errors import InvalidRequest
 
     machine = Feature("machine", Kind.NOMINAL, categories=(Category("1"), Category("2")))

@@ -84,6 +84,7 @@ ROUTES = {
     ("DELETE", "/api/v1/events/dead-letters/{id}"): ALL,
     ("POST", "/invocations"): ONLY,  # the only model of whoever asks: see below
     ("POST", "/invocations/explanations"): ONLY,
+    ("GET", "/api/v1/jobs"): LIST,
     ("GET", "/api/v1/jobs/{id}"): JOB,
     ("GET", "/api/v1/jobs/{id}/events"): JOB,
     ("GET", "/api/v1/jobs/{id}/result"): JOB,

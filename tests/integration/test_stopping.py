@@ -86,7 +86,7 @@ def test_a_row_that_is_claimed_while_the_service_stops_goes_back_at_once(
     work: Work, first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopping = threading.Thread(target=work.workers.stop)
-    scope_of: Callable[..., Any] = jobs.scope_of
+    terms_of: Callable[..., Any] = jobs.terms_of
 
     def late(*given: Any) -> Any:
         """Between claim and search."""
@@ -95,9 +95,9 @@ def test_a_row_that_is_claimed_while_the_service_stops_goes_back_at_once(
         else:
             stopping.start()
             until(lambda: work.workers.is_stopping)
-        return scope_of(*given)
+        return terms_of(*given)
 
-    monkeypatch.setattr(jobs, "scope_of", late)
+    monkeypatch.setattr(jobs, "terms_of", late)
     work.workers.start()
     until(lambda: work.workers.is_stopping)
     work.workers.stop()

@@ -37,6 +37,7 @@ from ifonly.explainers.search.engine import (
 )
 from ifonly.explainers.search.incumbents import Incumbents
 from ifonly.explainers.search.trees import entry_points
+from ifonly.explainers.search.trees.alike import Likeness, Likenesses
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
 from ifonly.explainers.search.trees.effects import margin_of
@@ -75,6 +76,7 @@ class Trees:
         leaves = read_leaves(form, schema)
         self._layout = Layout.of(schema, form.columns, leaves.cells)
         self._targets = EnsembleTargets(form, leaves)
+        self._likenesses = Likenesses(self._layout)
         self._rules: dict[tuple[int, ...], tuple[tuple[Implication, ...], Flattened]] = {}
         # Weakly: what is known of a question goes when the question does.
         self._asked: WeakKeyDictionary[Problem, SearchInstance] = WeakKeyDictionary()
@@ -219,6 +221,10 @@ class Trees:
     def _met(self, problem: Problem, meter: Meter, rows: Rows) -> Mask:
         """The model's word; it is asked once about rows that it cannot tell apart."""
         return problem.target.met(meter.knowing(self._layout.alike).score(rows))
+
+    def likeness(self, problem: Problem) -> Likeness | None:
+        """What the search sees of a question; None where that is all of it."""
+        return self._likenesses.of(problem)
 
     @property
     def table_bytes(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import from_json
 
 from ifonly.explainers.answer import Status
+from ifonly.service.audit.together import Kept, each_row
 from ifonly.service.store.chain import Payload, Record
 
 Said = Mapping[str, Any]
@@ -55,7 +56,18 @@ class RecourseCase:
         return self.status in (Status.OPTIMAL, Status.INFEASIBLE)
 
 
-def case(record: Record, payload: Payload | None) -> RecourseCase:
+def cases(record: Record, payload: Payload | None) -> Iterator[RecourseCase]:
+    """Each explanation of a record: one, or those of the rows of a job that have it together."""
+    if payload is None:
+        # Erased cases still count: left out, erasing would change the shares of success.
+        count = len((record.facts.detail or {}).get("numbers", (None,)))
+        yield from [_case(record, None)] * count
+        return
+    for _, kept in each_row(record, from_json(payload.content)):
+        yield _case(record, kept)
+
+
+def _case(record: Record, kept: Kept | None) -> RecourseCase:
     facts = record.facts
     known: dict[str, Any] = {
         "id": facts.id,
@@ -63,10 +75,8 @@ def case(record: Record, payload: Payload | None) -> RecourseCase:
         # By digest: a policy can change under one version's name.
         "policy": facts.spec_sha256 or "",
     }
-    # Erased cases still count: left out, erasing would change the shares of success.
-    if payload is None:
+    if kept is None:
         return RecourseCase(**known, erased=True)
-    kept = from_json(payload.content)
     answer, request = kept["answer"], kept["request"]
     # The first alone: alternatives would count one question several times.
     found = answer["counterfactuals"][:1]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ifonly.explainers.answer import Status
+from ifonly.explainers.terms import WayName
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
 from ifonly.service.audit.recourse_by_group.compare import ShareComparison, compared
 from ifonly.service.audit.recourse_by_group.groups import CaseGroup
@@ -52,6 +53,11 @@ class VerdictCounts:
     not_acted: int = 0
     as_predicted: int = 0
     not_as_predicted: int = 0
+    # Of those that were acted on: which of the named ways, where somebody said so.
+    acted_smallest: int = 0
+    acted_fewest_levers: int = 0
+    acted_most_robust: int = 0
+    acted_other_levers: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ class ReviewVerdict:
     about: str
     said: str
     outcome: str | None = None
+    way: str | None = None
+    """Of the named ways the one that was done."""
 
 
 TOTAL = say_all("recourse.total")
@@ -171,6 +179,7 @@ def _judged(cases: Sequence[RecourseCase], verdicts: Iterable[ReviewVerdict]) ->
             last[verdict.about, kind[verdict.said]] = verdict
     said = Counter(verdict.said for verdict in last.values())
     came = Counter(v.outcome for v in last.values() if v.said == "acted")
+    ways = Counter(v.way for v in last.values() if v.said == "acted")
     return VerdictCounts(
         approved=said["approve"],
         rejected=said["reject"],
@@ -179,4 +188,8 @@ def _judged(cases: Sequence[RecourseCase], verdicts: Iterable[ReviewVerdict]) ->
         not_acted=said["not_acted"],
         as_predicted=came["as_predicted"],
         not_as_predicted=came["not_as_predicted"],
+        acted_smallest=ways[WayName.SMALLEST],
+        acted_fewest_levers=ways[WayName.FEWEST],
+        acted_most_robust=ways[WayName.ROBUST],
+        acted_other_levers=ways[WayName.OTHER],
     )

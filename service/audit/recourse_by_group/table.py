@@ -88,11 +88,12 @@ def lines(found: Iterable[Row]) -> bytes:
     # RFC 4180, section 2: lines end with CRLF.
     writer = csv.writer(file, lineterminator="\r\n")
     for row in found:
-        writer.writerow([_harmless(cell) for cell in row])
+        writer.writerow([harmless(cell) for cell in row])
     return file.getvalue().encode()
 
 
-def _harmless(cell: Cell) -> Cell:
+def harmless(cell: Cell) -> Cell:
+    """As a spreadsheet takes it for no formula."""
     # Names come from requests: a spreadsheet would run a cell that begins as a formula.
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA):
         return f"'{cell}"

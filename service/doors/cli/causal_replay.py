@@ -31,6 +31,10 @@ from ifonly.service.wire.strict_json import read_json
 Truth = list[bool | None]
 
 
+PAST = (RecordKind.EXPLANATION, RecordKind.ROWS)
+"""Kinds of record that tell of rows that were explained."""
+
+
 def replay(
     folder: Folder,
     under: Annotated[
@@ -94,18 +98,19 @@ def _payloads(name: str) -> Iterator[bytes]:
     with opened_by(settings(), migrate=False) as store:
         # Reading what others asked leaves a record, also from a command.
         look(store, EXPORTED, "causal replay", urlencode({"model": name}))
-        wanted = archive.Filter({"kind": RecordKind.EXPLANATION.value, "model": name})
-        for seen in archive.everything(store.database, wanted):
-            # What was tampered with is no past to judge a policy by.
-            if seen.payload is not None and not seen.findings:
-                yield seen.payload.content
+        for kind in PAST:
+            wanted = archive.Filter({"kind": kind.value, "model": name})
+            for seen in archive.everything(store.database, wanted):
+                # What was tampered with is no past to judge a policy by.
+                if seen.payload is not None and not seen.findings:
+                    yield seen.payload.content
 
 
 def _exported(content: bytes, name: str, file: Path) -> Iterator[bytes]:
     for number, line in enumerate(content.splitlines(), 1):
         try:
             record = json.loads(line)
-            ours = (record["kind"], record.get("model")) == (RecordKind.EXPLANATION.value, name)
+            ours = record["kind"] in PAST and record.get("model") == name
         except (ValueError, KeyError, TypeError):
             raise Failure(f"{file}, line {number}: is no record of `ifonly audit export`") from None
         if ours and "payload" in record:
@@ -116,9 +121,11 @@ def _recorded(model: ServedModel, payloads: Iterable[bytes]) -> tuple[Rows, Trut
     """Each instance once: the same machine may have been asked about many times."""
     seen: dict[str, dict[str, Any]] = {}
     for payload in payloads:
-        instance: dict[str, Any] = read_json(payload)["request"]["instance"]
-        # One reading that was asked about ten times counts once.
-        seen.setdefault(json.dumps(instance, sort_keys=True), instance)
+        request: dict[str, Any] = read_json(payload)["request"]
+        # Rows of a job that need nothing changed are recorded together.
+        for instance in request.get("instances") or [request["instance"]]:
+            # One reading that was asked about ten times counts once.
+            seen.setdefault(json.dumps(instance, sort_keys=True), instance)
     rows = [model.schema.read(instance) for instance in seen.values()]
     empty = np.empty((0, len(model.schema)))
     return np.array(rows) if rows else empty, [None] * len(rows)

@@ -2,7 +2,7 @@
 
 Exit codes: 0 the question was answered, whatever the answer; 1 it could not be (no model, a
 broken folder, a port that is taken, a model that failed); 2 the command or the request is wrong;
-3 `causal drift` found something that moved.
+3 `causal drift` found something that moved, or some rows of `bulk` could not be answered.
 Answers go to stdout, everything else to stderr.
 """
 
@@ -46,6 +46,12 @@ class Commands(LazyGroup):
             "what_if",
             "What the model would say of one instance once features are set; "
             "step by step with --over.",
+        ),
+        "bulk": LazyCommand(
+            "bulk",
+            "app",
+            "Answer a file or table of rows: ifonly bulk IN OUT. Check its answers: ifonly bulk "
+            "verify OUT.",
         ),
         "train": LazyCommand(
             "train",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ifonly.models.schema import Decision
 from ifonly.service.ask.problems import pointer
 from ifonly.service.doors.client_rows import named_row
 from ifonly.service.doors.http.problems import TooManyRows
-from ifonly.service.doors.open_inference.rows import rows_of
+from ifonly.service.doors.open_inference.attributes import ATTRIBUTE, rows_and_said
 from ifonly.service.doors.open_inference.tensors import SIZE, Tensor, read_tensors
 from ifonly.service.errors import InvalidRequest, MalformedBody
 from ifonly.service.served.registry import ServedModel
@@ -45,6 +45,8 @@ class Logged:
     """By feature name, where it can be read so; else as it came."""
     said: Any
     """What the model said of it; None: that could not be read."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What the request says of the equipment."""
 
 
 def read_pair(request: bytes, response: bytes, model: ServedModel) -> list[Logged]:
@@ -55,10 +57,11 @@ def read_pair(request: bytes, response: bytes, model: ServedModel) -> list[Logge
     Unreadable
         If the request has no rows that can be read, or more than one may have.
     """
-    rows = _rows(request, model)
+    rows, told = _rows(request, model)
     words = _words(response, model.decision, len(rows))
     return [
-        Logged(place, row, word) for place, (row, word) in enumerate(zip(rows, words, strict=True))
+        Logged(place, row, word, each)
+        for place, (row, word, each) in enumerate(zip(rows, words, told, strict=True))
     ]
 
 
@@ -106,14 +109,17 @@ def _split(body: bytes) -> tuple[Any, bytes]:
         raise Unreadable("a body is no JSON") from None
 
 
-def _rows(body: bytes, model: ServedModel) -> list[Any]:
+def _rows(body: bytes, model: ServedModel) -> tuple[list[Any], list[Mapping[str, Any]]]:
+    """The rows, and what the request says of each."""
     said, tail = _split(body)
     asked = said if isinstance(said, dict) else {}
     inputs = asked.get("inputs")
     try:
         if isinstance(inputs, list) and inputs and all(map(_is_tensor, inputs)):
-            named: list[Any] = list(rows_of(_tensors(inputs, tail), model.schema))
-            return named
+            named, each = rows_and_said(_tensors(inputs, tail), model.schema)
+            of_all = _parameters(asked.get("parameters"))
+            told = [of_all | row for row in each or [{}] * len(named)]
+            return list(named), list(told)
     except TooManyRows as error:
         raise Unreadable(str(error)) from None
     except InvalidRequest as error:
@@ -124,7 +130,26 @@ def _rows(body: bytes, model: ServedModel) -> list[Any]:
     rows = asked.get(key)
     if not isinstance(rows, list) or not 0 < len(rows) <= MAX_INSTANCES:
         raise Unreadable(f"the request has no list of 1 to {MAX_INSTANCES} rows")
-    return [_named(row, key, place, model) for place, row in enumerate(rows)]
+    named = [_named(row, key, place, model) for place, row in enumerate(rows)]
+    return named, _said(asked.get("attributes"), len(rows))
+
+
+def _parameters(given: Any) -> dict[str, Any]:
+    """Attributes among the parameters of a request."""
+    if not isinstance(given, dict):
+        return {}
+    return {
+        str(name).removeprefix(ATTRIBUTE): value
+        for name, value in given.items()
+        if str(name).startswith(ATTRIBUTE)
+    }
+
+
+def _said(given: Any, n: int) -> list[Mapping[str, Any]]:
+    """``attributes`` of a body of V1, of each of ``n`` rows; what cannot be read says nothing: the
+    deployed model has answered the request, whatever else was in it."""
+    each = given if isinstance(given, list) and len(given) == n else [given] * n
+    return [one if isinstance(one, dict) else {} for one in each]
 
 
 def _named(row: Any, key: str, place: int, model: ServedModel) -> Any:

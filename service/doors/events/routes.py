@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from ifonly.service import logs
-from ifonly.service.doors.events.services import model_of, told_of
+from ifonly.service.doors.events.services import model_of, of_equipment, told_of
 from ifonly.service.doors.http.body import QUICK_BYTES, media_type
 from ifonly.service.doors.http.context import (
     AppState,
@@ -145,23 +145,29 @@ def _known(
         if event.type not in HALVES:
             continue
         said = {name: event.attributes[name] for name in TOLD if name in event.attributes}
-        found = said.pop("traceparent", None) or _traceparent(event)
+        headers = _headers(event)
+        found = said.pop("traceparent", None) or headers.get("traceparent")
         if found is not None and _TRACE.fullmatch(found):
             said["traceparent"] = found
-        model_of(said, state.registry, state.settings, (place,) if many else ())
+        model = model_of(said, state.registry, state.settings, (place,) if many else ())
+        said |= of_equipment(event.attributes, headers, model, state.settings)
         assert context.principal is not None
         context.principal.scope.check(told_of(said))
         yield event, said
 
 
-def _traceparent(event: wire.CloudEvent) -> str | None:
-    """Of the headers that KServe was told to log (``logger.metadataHeaders``)."""
+def _headers(event: wire.CloudEvent) -> dict[str, str]:
+    """Those that KServe was told to log (``logger.metadataHeaders``): the first value of each, by
+    its name in small letters."""
     try:
-        headers = json.loads(event.attributes.get("metadata", "{}"))
-        found = {str(name).lower(): values for name, values in headers.items()}["traceparent"]
-        return str(found[0])
-    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
-        return None
+        logged = json.loads(event.attributes.get("metadata", "{}"))
+        return {
+            str(name).lower(): str(values[0])
+            for name, values in logged.items()
+            if isinstance(values, list) and values
+        }
+    except (ValueError, AttributeError, RecursionError):
+        return {}
 
 
 @letters.get("", response_model=DeadLetters)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.settings import Settings
+from ifonly.service.wire.requests import MAX_ATTRIBUTES
 
 SERVICE = "inferenceservicename"
 LONGEST = 128
 """Of a value that records keep as an attribute."""
+OWN = "attribute."
+"""Before the name of what an event says of the equipment, among what is kept of it."""
+_NAME = re.compile("[a-z][a-z0-9_]{0,63}")
 ATTRIBUTES = {SERVICE: "inferenceservice", "namespace": "namespace"}
 """What events say, and what questions call it."""
 
@@ -42,5 +48,36 @@ def model_of(
 
 
 def told_of(said: Mapping[str, str]) -> dict[str, str]:
-    """The attributes of a question about such an event."""
-    return {ours: said[name] for name, ours in ATTRIBUTES.items() if said.get(name)}
+    """What an event says of where it comes from, and of the equipment, as attributes."""
+    own = {name.removeprefix(OWN): value for name, value in said.items() if name.startswith(OWN)}
+    return own | {ours: said[name] for name, ours in ATTRIBUTES.items() if said.get(name)}
+
+
+def of_equipment(
+    extensions: Mapping[str, str],
+    headers: Mapping[str, str],
+    model: ServedModel,
+    settings: Settings,
+) -> dict[str, str]:
+    """What an event says of the equipment, as :func:`told_of` finds it: by its extension
+    attributes, and by the headers (in small letters) that were logged with it."""
+    listed = {name.lower(): ours for name, ours in settings.event_attributes.items()}
+    declared = {each.name for each in model.deployed.spec.attributes.declared}
+    found: dict[str, str] = {}
+    for name, value in (*headers.items(), *extensions.items()):
+        ours = listed.get(name, name if name in declared and name in extensions else None)
+        if ours is not None and value and len(value) <= LONGEST:
+            found[OWN + ours] = value
+    return found
+
+
+def taken(said: Mapping[str, Any], model: ServedModel) -> dict[str, str]:
+    """What of that the model's spec takes: a question that says more would be refused."""
+    attributes = model.deployed.spec.attributes
+    texts = {
+        name: value
+        for name, value in said.items()
+        if isinstance(value, str) and 0 < len(value) <= LONGEST and _NAME.fullmatch(name)
+    }
+    wrong = {name for name, *_ in attributes.problems(texts)}
+    return dict([each for each in texts.items() if each[0] not in wrong][:MAX_ATTRIBUTES])

@@ -17,11 +17,12 @@ from ifonly.service import logs
 from ifonly.service.audit.drafts import Drafting
 from ifonly.service.audit.runtime import Runtime
 from ifonly.service.doors.events.payloads import Logged, Unreadable, is_alarm, read_pair
-from ifonly.service.doors.events.services import model_of, told_of
+from ifonly.service.doors.events.readings import LoggedReading, drafts, reading_of, turning
+from ifonly.service.doors.events.services import model_of, taken, told_of
 from ifonly.service.errors import InvalidRequest, QueueFull
 from ifonly.service.polling import PollingThread
 from ifonly.service.served.registry import ServedModel
-from ifonly.service.store import inbox, jobs, outbox
+from ifonly.service.store import alarms, inbox, jobs, outbox
 from ifonly.service.store.inbox import Pair
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
@@ -41,12 +42,14 @@ class LoggedAlarm:
 
     pair: Pair
     logged: Logged
+    attributes: Mapping[str, str]
+    """What is said of its equipment, as far as the model's spec takes it."""
 
     @property
     def question(self) -> bytes:
         asked: dict[str, Any] = {"instance": self.logged.row}
-        if attributes := told_of(self.pair.said):
-            asked["attributes"] = attributes
+        if self.attributes:
+            asked["attributes"] = dict(self.attributes)
         return json.dumps(asked, ensure_ascii=False).encode()
 
     @property
@@ -54,6 +57,23 @@ class LoggedAlarm:
         """What its message says beside the record."""
         told = {"row": self.logged.place, "prediction": self.logged.said}
         return {"event": dict(self.pair.said)} | told
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What became of one pair."""
+
+    model: ServedModel
+    pair: Pair
+    alarms: Sequence[LoggedAlarm]
+    """Rows that are to be explained."""
+    readings: Sequence[LoggedReading]
+    """Rows that name their equipment."""
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """Those of one group have one model and one sender."""
+        return self.model.name, self.model.version, self.pair.principal
 
 
 def _parts(found: Sequence[LoggedAlarm], most: int) -> Iterator[list[LoggedAlarm]]:
@@ -79,6 +99,8 @@ class Sorter:
         self._name = f"{runtime.store.journal.writer}-events"
         self._lease_us = round(runtime.settings.job_lease_seconds * 1e6)
         self._forget_next = 0.0
+        self._told: set[str] = set()
+        """Keys of pairs whose readings are recorded, and which are not settled: they come again."""
         self._thread = PollingThread("events", self.sort, of="events")
 
     def start(self) -> None:
@@ -113,13 +135,11 @@ class Sorter:
 
     def _sort(self, pairs: Sequence[Pair]) -> None:
         unreadable: dict[str, str] = {}
-        quiet: list[str] = []
-        alarms: defaultdict[tuple[Any, ...], list[LoggedAlarm]] = defaultdict(list)
-        models: dict[tuple[Any, ...], ServedModel] = {}
+        groups: defaultdict[tuple[Any, ...], list[Looked]] = defaultdict(list)
         for pair in pairs:
             with logs.of_request(pair.request_id or "-"):
                 try:
-                    model, found = self._look(pair)
+                    looked = self._look(pair)
                 except Unreadable as error:
                     unreadable[pair.key] = str(error)
                     continue
@@ -128,12 +148,13 @@ class Sorter:
                     logs.logger.error("events could not be read: %s", logs.where(error))
                     unreadable[pair.key] = f"failed: {type(error).__name__}"
                     continue
-            if found:
-                group = (model.name, model.version, pair.principal)
-                models[group] = model
-                alarms[group] += found
-            else:
-                quiet.append(pair.key)
+            groups[looked.group].append(looked)
+        quiet = [
+            each.pair.key
+            for found in groups.values()
+            for each in self._recorded(found)
+            if not each.alarms
+        ]
         journal = self._store.journal
         if quiet:
             journal.change(inbox.settled(self._name, quiet)).result()
@@ -143,15 +164,34 @@ class Sorter:
         # Half of what may wait: else what comes together might never have room.
         most = min(self._settings.max_job_rows, self._settings.max_waiting_rows // 2)
         explained = sum(
-            self._submitted(models[group], together)
-            for group, found in alarms.items()
-            for together in _parts(found, most)
+            self._submitted(found[0].model, together)
+            for found in groups.values()
+            for together in _parts([alarm for each in found for alarm in each.alarms], most)
         )
+        # What is settled does not come again; what waits for room does.
+        self._told.difference_update(quiet)
         counts = {"quiet": len(quiet), "unreadable": len(unreadable), "explained": explained}
         self._runtime.metrics.events(counts)
 
-    def _look(self, pair: Pair) -> tuple[ServedModel, list[LoggedAlarm]]:
-        """The model that a pair is about, and its rows that are to be explained.
+    def _recorded(self, found: Sequence[Looked]) -> Sequence[Looked]:
+        """These, once what they tell of equipment is recorded. Before they are settled: a process
+        that is killed in between tells it again, and what a machine is now is not lost."""
+        new = [each for each in found if each.pair.key not in self._told]
+        read = [reading for each in new for reading in each.readings]
+        if not read:
+            return found
+        conditions = {reading.condition for reading in read}
+        kept = turning(read, alarms.lives(self._store.database, conditions))
+        model, pair = found[0].model, found[0].pair
+        with logs.of_request(pair.request_id or "-"):
+            made = drafts(kept, model, Drafting(pair.principal, time.perf_counter()))
+        if made:
+            self._store.journal.append(lambda _: made).result()
+        self._told |= {each.pair.key for each in new}
+        return found
+
+    def _look(self, pair: Pair) -> Looked:
+        """What a pair tells.
 
         Raises
         ------
@@ -165,10 +205,18 @@ class Sorter:
             raise Unreadable(str(error)) from None
         rows = read_pair(pair.request, pair.response, model)
         wants_all = self._settings.event_rule == "all"
-        found = [LoggedAlarm(pair, row) for row in rows if wants_all or is_alarm(row, model)]
+        told, within = told_of(pair.said), pair.principal.scope.has
+        found, readings = [], []
+        for row in rows:
+            alarm = is_alarm(row, model)
+            said = taken({**told, **row.attributes}, model)
+            if wants_all or alarm:
+                found.append(LoggedAlarm(pair, row, said))
+            if within(said) and (reading := reading_of(pair.key, row.row, said, alarm, model)):
+                readings.append(reading)
         if len(found) > (most := self._settings.max_waiting_rows):
             raise Unreadable(f"{len(found)} rows are to be explained, and {most} may wait")
-        return model, found
+        return Looked(model, pair, found, readings)
 
     def _submitted(self, model: ServedModel, found: Sequence[LoggedAlarm]) -> int:
         """How many of these are explained from now on: all, or none while their sender has too many
@@ -187,7 +235,8 @@ class Sorter:
         """Have these explained, in the transaction that settles their pairs."""
         principal = found[0].pair.principal
         scope = principal.scope.in_words
-        detail = {"rows": len(found)} | ({} if scope is None else {"scope": scope})
+        detail = {"rows": len(found), "of": jobs.EVENTS}
+        detail |= {} if scope is None else {"scope": scope}
         drafting = Drafting(principal, time.perf_counter())
         with logs.of_request(found[0].pair.request_id or "-"):
             facts = drafting.facts(RecordKind.JOB, model, status=State.QUEUED.value, detail=detail)
@@ -203,4 +252,5 @@ class Sorter:
             return work(connection)
 
         self._store.journal.append(write).result()
+        self._told.difference_update(keys)
         self._runtime.wake()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -10,12 +11,17 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ifonly.service.doors.http.context import context_of
-from ifonly.service.errors import MAX_FAULTS, Fault, InvalidRequest, RequestPart
+from ifonly.service.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedBody, RequestPart
 from ifonly.service.settings import Settings
+from ifonly.service.wire import validation
 from ifonly.service.wire.base import Wire
+from ifonly.service.wire.requests import ExplanationRequest
+from ifonly.service.wire.strict_json import read_json
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 LONGEST_NAME = 128
+MAX_QUESTION = 16_384
+"""Characters of what is asked of every row, in a query."""
 
 
 class Selection(BaseModel):
@@ -42,6 +48,15 @@ def _webhook(description: str) -> Any:
     return Field(None, min_length=1, max_length=2_048, description=description)
 
 
+def _question() -> Any:
+    return Field(
+        None,
+        max_length=MAX_QUESTION,
+        description="JSON: what is asked of every row, a request for an explanation without its "
+        "`instance`. A line of JSON that says otherwise goes before it.",
+    )
+
+
 TOLD = "Told once the job has ended (`job.done`, `job.failed`, `job.cancelled`), signed."
 
 
@@ -49,6 +64,7 @@ class JobSelection(Selection):
     """Which version is asked, and who is told of the job's end."""
 
     webhook: str | None = _webhook(f"A URL that is {TOLD[0].lower()}{TOLD[1:]}")
+    question: str | None = _question()
 
 
 class ExplanationSelection(QuestionSelection):
@@ -142,6 +158,32 @@ async def _plain(request: Request, asked: type[Wire]) -> dict[str, Any] | None:
         "request": wanted,
         "recording": context_of(request).recorder(),
     }
+
+
+def question_of(text: str | None) -> Mapping[str, Any]:
+    """What is asked of every row.
+
+    Raises
+    ------
+    InvalidRequest
+        If that is no request for an explanation without its instance.
+    """
+    if text is None:
+        return {}
+    try:
+        asked = read_json(text.encode(errors="replace"))
+        if not isinstance(asked, dict) or "instance" in asked:
+            problem = "question is no JSON object without instance"
+            raise InvalidRequest(RequestPart.REQUEST, [Fault((), problem)])
+        validation.read(ExplanationRequest, {**asked, "instance": {"-": None}})
+    except InvalidRequest as error:
+        faults = [replace(fault, parameter="question") for fault in error.faults]
+        raise InvalidRequest(RequestPart.REQUEST, faults) from None
+    except MalformedBody as error:
+        problem = f"question is not JSON: {error.problem.removeprefix('the body is not JSON: ')}"
+        fault = Fault((), problem, text, parameter="question")
+        raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
+    return asked
 
 
 def checked_webhook(url: str | None, settings: Settings) -> str | None:

@@ -13,28 +13,17 @@ from typing import Any
 
 from fastapi import Request
 
-from ifonly.service.doors.http.problems import BodyTooLarge, TooManyRows, UnsupportedMediaType
+from ifonly.service.doors.http.problems import BodyTooLarge, UnsupportedMediaType
 from ifonly.service.errors import MalformedBody
 from ifonly.service.scheduling.worker_pools import Workers
-from ifonly.service.settings import Settings
 from ifonly.service.wire.strict_json import read_json
 
 QUICK_BYTES = 65_536
 """Bytes of a body that the event loop reads itself: at most some milliseconds."""
 MAX_MEMBERS = 10_000
 """Parts of one gzip body, each of which costs as much as a kilobyte does."""
-MAX_ENDS = 10
-"""Ends of lines for each row that a job may have: more are next to nothing but empty lines."""
 _PIECE = 4_096
 """Bytes of gzip that are unpacked at once: what follows a member is copied with it."""
-
-LINES = "application/jsonl"
-OTHER_LINES = (
-    "application/x-ndjson",
-    "application/x-jsonlines",
-    "application/jsonlines",
-    "application/octet-stream",  # as clients that are made from the OpenAPI document call it
-)
 
 
 async def read_aside(body: bytes, parsers: Workers) -> Any:
@@ -172,30 +161,3 @@ def _member(
         if len(found) > limit:
             raise BodyTooLarge(None, limit)
     return place - len(member.unused_data)
-
-
-def read_lines(body: bytes, headers: Mapping[str, str], settings: Settings) -> list[bytes]:
-    """The lines of a body of JSON lines, empty ones left out; what is in them is not looked at.
-
-    Raises
-    ------
-    UnsupportedMediaType, BodyTooLarge, TooManyRows, MalformedBody
-        If it is declared as something else, longer than a job may be, or has no line.
-    """
-    kind = media_type(headers)
-    if kind not in (LINES, *OTHER_LINES):
-        raise _unsupported(headers, LINES)
-    # A mark of byte order is what Windows tools put before UTF-8.
-    text = plain(body, headers, settings.max_job_bytes).removeprefix(b"\xef\xbb\xbf")
-    # Counted before the split: a body of newlines would become millions of objects.
-    if (ends := text.count(b"\n")) > MAX_ENDS * settings.max_job_rows:
-        raise TooManyRows(ends, settings.max_job_rows)
-    lines = [line for line in text.split(b"\n") if line.strip()]
-    if not lines:
-        raise MalformedBody("the body has no line; each is a JSON object")
-    if len(lines) > settings.max_job_rows:
-        raise TooManyRows(len(lines), settings.max_job_rows)
-    longest = max(map(len, lines))
-    if longest > settings.max_body_bytes:
-        raise BodyTooLarge(longest, settings.max_body_bytes)
-    return lines

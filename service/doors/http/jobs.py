@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
@@ -16,21 +14,29 @@ from fastapi.sse import format_sse_event
 from ifonly.service.access import Principal, Role
 from ifonly.service.audit import records
 from ifonly.service.doors.http import authentication
-from ifonly.service.doors.http.arguments import JobSelection, checked_webhook
+from ifonly.service.doors.http.arguments import JobSelection, checked_webhook, question_of
 from ifonly.service.doors.http.authentication import Admitted
-from ifonly.service.doors.http.body import LINES, read_lines
+from ifonly.service.doors.http.body import plain
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
+from ifonly.service.doors.http.negotiation import (
+    VARY,
+    form_of_body,
+    form_wanted,
+    gzipped,
+    takes_gzip,
+)
 from ifonly.service.doors.http.openapi import REFERENCE, bytes_in, bytes_out, guarded
 from ifonly.service.doors.http.request_path import ApiRoute, QuestionRoute
 from ifonly.service.doors.http.routes import ModelName
 from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
-from ifonly.service.doors.http.written import accepted, kind_for, written
-from ifonly.service.errors import Forbidden, JobNotFinished
-from ifonly.service.jobs import submission
+from ifonly.service.doors.http.written import accepted, written
+from ifonly.service.errors import Fault, Forbidden, InvalidRequest, JobNotFinished, RequestPart
+from ifonly.service.jobs import answers, reading, submission, tables
+from ifonly.service.jobs.forms import MEDIA_TYPES, Form
+from ifonly.service.jobs.reading import Limits, Questions
 from ifonly.service.store import jobs
-from ifonly.service.store.jobs import JobResult, StoredJob
-from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.jobs import JobFilter, StoredJob
 from ifonly.service.wire import examples
 from ifonly.service.wire import jobs as wire
 
@@ -38,8 +44,13 @@ router = APIRouter(prefix="/api/v1/jobs", route_class=ApiRoute, tags=["jobs"])
 asking = APIRouter(prefix="/api/v1", route_class=QuestionRoute, tags=["jobs"])
 
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$", description="A job's id.")]
+SEE_ALL = frozenset({Role.AUDITOR, Role.ADMIN})
+"""Who is listed the jobs of others."""
 LOOK_SECONDS = 0.5
 """Between two looks at how far a job is, for who listens."""
+
+
+READ = ", ".join(f"`{kind}`" for kind in MEDIA_TYPES.values())
 
 
 @asking.post(
@@ -50,9 +61,11 @@ LOOK_SECONDS = 0.5
     openapi_extra={
         **PARAMETER,
         "requestBody": bytes_in(
-            f"Lines of JSON, each a question as `explanations` takes it; `{LINES}`, too.",
+            "Rows. Lines of JSON, each a question as `explanations` takes it and, if you like, the "
+            "row's `id`; or a table with a column for each feature, perhaps `id`, and "
+            f"`attributes.NAME` for each attribute. Declared as {READ}.",
             {
-                "contentMediaType": LINES,
+                "contentMediaType": MEDIA_TYPES[Form.JSONL],
                 "contentSchema": {"$ref": f"{REFERENCE}ExplanationRequest"},
             },
             example=examples.LINES,
@@ -66,17 +79,41 @@ async def submit_job(
     state: Shared,
     recording: Recording,
 ) -> Response:
-    """One line of JSON a row, each as the body of `explanations`; answered one after the other.
+    """Many rows, each asked about as by `explanations`; answered one after the other.
 
-    A line that is wrong is answered with its problem; it does not keep the others from theirs.
+    A row that is wrong is answered with its problem; it does not keep the others from theirs. A
+    row keeps its place in what was sent as its number: a blank line asks nothing, and counts.
     """
     # Looked up before the body is read: a job about an unknown model is refused at once.
     served = state.registry.get(model, selected.version)
-    body = await request.body()
+    form, question = form_of_body(request.headers), question_of(selected.question)
+    body, settings = await request.body(), state.settings
+    limits = Limits(settings.max_job_rows, settings.max_body_bytes)
+
+    def read() -> Questions:
+        unpacked = plain(body, request.headers, settings.max_job_bytes)
+        return reading.read(unpacked, form, served.schema, question, limits)
+
     # A job's body may be megabytes: a thread unpacks and splits it.
-    lines = await anyio.to_thread.run_sync(read_lines, body, request.headers, state.settings)
-    webhook = checked_webhook(selected.webhook, state.settings)
-    return accepted(await submission.submit(lines, served, recording, webhook))
+    questions = await state.parsers.run(read)
+    webhook = checked_webhook(selected.webhook, settings)
+    return accepted(await submission.submit(questions, served, recording, webhook))
+
+
+@router.get("", response_model=wire.JobsReply, responses=guarded(422))
+async def list_jobs(
+    query: Annotated[wire.JobsQuery, Query()], state: Shared, recording: Recording
+) -> Response:
+    """Jobs, the newest first: one's own; to auditors and admins, everybody's."""
+    principal = recording.principal
+    by = query.by if principal.roles & SEE_ALL else principal.actor
+    if query.by not in (None, by):
+        raise Forbidden("jobs of others are listed to auditors and admins")
+    wanted = JobFilter(by, query.state, query.model)
+    look = partial(jobs.page, state.store.database, wanted, query.cursor, query.limit)
+    page = await state.readers.run(look)
+    told = [submission.shown(job) for job in page.jobs if job.id not in page.doubtful]
+    return written(wire.JobsReply(jobs=told, next=page.next))
 
 
 async def _find(state: AppState, identity: str) -> StoredJob:
@@ -136,32 +173,35 @@ async def _progress(job: StoredJob, state: AppState, request: Request) -> AsyncI
     "/{id}/result",
     response_class=Response,
     responses={
-        200: bytes_out(LINES),
-        **guarded(404, 409, 422),
+        200: bytes_out(*MEDIA_TYPES.values()),
+        **guarded(404, 406, 409, 422),
     },
 )
-async def read_result(id: Identity, request: Request, state: Shared) -> Response:
-    """One line a row, in order: `row` (from 0) and its `explanation` or its `problem`; `erased`
-    if that was erased since; a problem of type `not-as-sealed` if what is there is not what was
-    recorded. Of a cancelled job, the rows that were answered."""
+async def read_result(
+    id: Identity, query: Annotated[wire.ResultQuery, Query()], request: Request, state: Shared
+) -> Response:
+    """One line a row, in order: `row`, the `id` that its client gave, and its `explanation` or its
+    `problem`; `erased` if that was erased since; a problem of type `not-as-sealed` if what is there
+    is not what was recorded. Of a cancelled job, the rows that were answered.
+
+    With `form=flat`, and as CSV, Arrow stream or Parquet file (`Accept`): a few columns of each.
+    `Accept-Encoding: gzip` is answered so, except of Parquet.
+    """
+    form, kind = form_wanted(request.headers, Form.JSONL)
+    if form is not Form.JSONL and query.form == "full":
+        problem = f"form is full, which there is of lines of JSON alone, not of {form}"
+        fault = Fault(("form",), problem, "full", limit=["flat"], parameter="form")
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
     job = await _find(state, id)
     if not job.state.is_final:
         raise JobNotFinished(id, job.answered, job.rows)
-    rows = await state.readers.run(partial(jobs.results, state.store.database, id))
+    look = partial(jobs.results, state.store.database, id, query.first, query.last)
+    rows = answers.answers(await state.readers.run(look))
     # Gathered: each line by itself would cost a change of threads.
-    lines = records.gathered(map(_line, rows))
-    kind = kind_for(request.headers.get("accept"), LINES)
-    return StreamingResponse(lines, media_type=kind)
-
-
-def _line(result: JobResult) -> bytes:
-    told: dict[str, Any] = {"row": result.number}
-    if result.findings:
-        told["problem"] = records.doubted(result.findings)
-    elif result.payload is None:
-        told |= {"erased": True, "audit": records.audit(result.record).model_dump()}
-    else:
-        name = "explanation" if result.record.facts.kind is RecordKind.EXPLANATION else "problem"
-        answer = json.loads(result.payload.content)["answer"]
-        told[name] = answer | {"audit": records.audit(result.record).model_dump()}
-    return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+    is_flat = query.form == "flat"
+    pieces = records.gathered(tables.written(rows, form, is_flat=is_flat))
+    headers = dict(VARY)
+    # What is in a Parquet file is packed already.
+    if takes_gzip(request.headers) and form is not Form.PARQUET:
+        pieces, headers["Content-Encoding"] = gzipped(pieces), "gzip"
+    return StreamingResponse(pieces, headers=headers, media_type=kind)

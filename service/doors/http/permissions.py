@@ -72,6 +72,7 @@ ALLOWED = {
     ("POST", "/v2/repository/index"): _EVERYBODY,
     ("POST", "/v2/models/{model}/infer"): _ASKS,
     ("POST", "/v2/models/{model}/versions/{version}/infer"): _ASKS,
+    ("GET", "/api/v1/jobs"): _EVERYBODY,
     ("GET", "/api/v1/jobs/{id}"): _EVERYBODY,
     ("DELETE", "/api/v1/jobs/{id}"): _ASKS,
     ("GET", "/api/v1/jobs/{id}/events"): _EVERYBODY,

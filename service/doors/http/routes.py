@@ -23,6 +23,7 @@ from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.request_path import ApiRoute, PlainQuestionRoute
 from ifonly.service.doors.http.written import accepted, prefers_async, recorded, written
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+from ifonly.service.jobs.reading import Questions
 from ifonly.service.jobs.submission import submit
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import examples, jobs, models, replies, requests
@@ -160,7 +161,8 @@ async def explain(
     served = recording.runtime.registry.get(model, selected.version)
     if prefers_async(prefer):
         webhook = checked_webhook(selected.webhook, recording.runtime.settings)
-        return accepted(await submit([asked_by(request)], served, recording, webhook))
+        alone = Questions([asked_by(request)], [0])
+        return accepted(await submit(alone, served, recording, webhook))
     if selected.webhook is not None:
         raise InvalidRequest(RequestPart.REQUEST, [_NO_JOB])
     # By actor: who asks much waits for their own searches, not others for them (decision 0084).

@@ -28,7 +28,8 @@ from ifonly.service.doors.http.request_path import (
 from ifonly.service.doors.http.routes import ModelName
 from ifonly.service.doors.http.written import JSON, written
 from ifonly.service.doors.kserve import REFUSED
-from ifonly.service.doors.open_inference.rows import ERROR, inputs_of, outputs_of, results, rows_of
+from ifonly.service.doors.open_inference.attributes import ATTRIBUTE, rows_and_said, together
+from ifonly.service.doors.open_inference.rows import ERROR, inputs_of, outputs_of, results
 from ifonly.service.doors.open_inference.tensors import (
     HEADER_LENGTH,
     invalid,
@@ -46,8 +47,6 @@ OCTETS = "application/octet-stream"
 PLATFORM = "ifonly_onnx"
 SHORT = 1_024
 """Bytes of a reply that is not worth packing."""
-ATTRIBUTE = "attribute."
-"""Before the name of an attribute, as a parameter: ``attribute.line``."""
 IGNORED = ("priority", "timeout", "content_type", "headers")
 """Parameters of Triton's queue and MLServer's decoders, which change no answer."""
 BINARY, AS_BINARY = "binary_data_output", "binary_data"
@@ -258,9 +257,9 @@ async def _infer(model: ServedModel, request: Request, length: str | None) -> Re
     work = partial(_read, model, body, length, request.headers)
     # Tensors may be long: read beside the event loop, which a short one does not hold up.
     parsers = questions.state.parsers
-    asked, rows = work() if len(body) <= QUICK_BYTES else await parsers.run(work)
+    asked, rows, each = work() if len(body) <= QUICK_BYTES else await parsers.run(work)
     wanted = _wanted(asked, model)
-    attributes = _attributes(asked)
+    attributes = together(_attributes(asked), each)
     batch = _told_of_tensors(await questions.read(rows, "inputs"), asked)
     if batch.wrong and ERROR not in wanted:
         raise batch.refusal
@@ -281,7 +280,8 @@ async def _infer(model: ServedModel, request: Request, length: str | None) -> Re
 
 def _read(
     model: ServedModel, body: bytes, length: str | None, headers: Mapping[str, str]
-) -> tuple[wire.InferRequest, list[dict[str, Any]]]:
+) -> tuple[wire.InferRequest, list[dict[str, Any]], list[dict[str, Any]] | None]:
+    """The request, its rows, and what its tensors say of each of them."""
     # Triton's client declares no type.
     declared = headers.get("content-type", OCTETS)
     if declared.partition(";")[0].strip().lower() != OCTETS:
@@ -292,7 +292,7 @@ def _read(
         if named is not None and named != told:
             problem = f"{key} is {named!r}, and the path's is {told!r}"
             raise invalid((key,), problem, value=named, limit=told)
-    return asked, rows_of(read_tensors(asked, tail), model.schema)
+    return asked, *rows_and_said(read_tensors(asked, tail), model.schema)
 
 
 def _told_of_tensors(batch: ReadRows, asked: wire.InferRequest) -> ReadRows:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.models.schema import Decision, Feature, Schema, Task
-from ifonly.service.doors.client_cells import of_number, of_text
+from ifonly.service.ask.cells import of_number, of_text
 from ifonly.service.doors.http.problems import TooManyRows
 from ifonly.service.doors.open_inference.tensors import Output, Tensor, invalid
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart

@@ -18,7 +18,7 @@ NOW = 10**15
 MILL = {"equipment": "Mill 7"}
 
 
-def reading(seconds: float, said: dict[str, str] | None = None, **facts: Any) -> Draft:
+def reading(seconds: float, said: Any = None, **facts: Any) -> Draft:
     """So many seconds before the one that is looked at."""
     time_us = NOW - round(seconds * 1e6)
     made = draft(0, time_us=time_us, status="no_alarm", **facts)
@@ -29,13 +29,15 @@ def reading(seconds: float, said: dict[str, str] | None = None, **facts: Any) ->
 def test_the_hour_before_of_this_equipment_and_of_nothing_else(
     database: Database, journal: Journal
 ) -> None:
-    kept = [journal.append(reading(s)).result(30).id for s in (3_599, 60, 0)]
+    said = [(3_599, None), (60, None), (30, [{"equipment": "Mill 8"}, MILL]), (0, None)]
+    kept = [journal.append(reading(*each)).result(30).id for each in said]
     others = [
         reading(3_601),
         reading(-1),  # it came after
         reading(30, {"equipment": "Mill 8"}),
         reading(30, {"equipment": "Mill 7' OR 1=1"}),
         reading(30, {}),
+        reading(30, [{"equipment": "Mill 8"}, {"line": "Mill 7"}, {}]),
         reading(30, model="lathe"),
         reading(30, about="x"),  # a row of a job
         reading(30, kind=RecordKind.EXPLANATION),

@@ -19,7 +19,7 @@ from ifonly.service.store import alarms, archive, erasure
 from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database
-from ifonly.service.store.episodes import Episode, Observation, episode_of
+from ifonly.service.store.episodes import Episode, Observation, episode_of, framed
 from ifonly.service.store.journal import Draft, Journal
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.tables import episodes
@@ -49,7 +49,7 @@ def seen(
         **said,
     )
     made = draft(time_us=T + round(second * SECOND), model=model, **facts)
-    return replace(made, observation=observation)
+    return replace(made, observations=(observation,))
 
 
 def written(journal: Journal, *drafts: Draft) -> list[str]:
@@ -110,7 +110,7 @@ def test_equipment_of_one_name_on_two_lines_is_two(database: Database, journal: 
         alarms.get(narrow, other)
     with pytest.raises(UnknownRecord):
         do(narrow, journal, other, ACK)
-    assert sum(n for n, _ in alarms.per_hour(narrow, T + MINUTE, 1)) == 1
+    assert sum(n for n, _ in alarms.per_hour(narrow, alarms.EVERY, T + MINUTE, 1)) == 1
 
 
 def test_an_alarm_that_was_acknowledged_and_comes_again_later_is_another_episode(
@@ -320,8 +320,8 @@ def test_the_sign_changes_when_something_happens_and_not_while_an_alarm_stands(
 def test_hours_are_counted(database: Database, journal: Journal) -> None:
     written(journal, seen("A", 0), seen("B", 3_599), seen("C", 3_600), seen("C", 3_601, False))
     until = T + 2 * 3_600 * SECOND
-    assert alarms.per_hour(database, until, 3) == [(0, 0), (2, 2), (1, 1)]
-    assert alarms.per_hour(database, T, 2) == [(0, 0), (0, 0)], "the end is excluded"
+    assert alarms.per_hour(database, alarms.EVERY, until, 3) == [(0, 0), (2, 2), (1, 1)]
+    assert alarms.per_hour(database, alarms.EVERY, T, 2) == [(0, 0), (0, 0)], "the end is excluded"
 
 
 def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
@@ -347,14 +347,91 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
     ]
     for query in open_ones:
         assert "ix_episodes_open" in plan(database, query)
+    narrow = AlarmFilter(AlarmState.NORMAL, "mill", "Mill", equipment="Mill 4", lever="torque")
+    by_id, by_time = alarms.levers_queries(database, T + 390 * SECOND)
+    assert "ix_episodes_open" in plan(database, by_id)
     of_the_past = [
+        by_time,
+        alarms.hours_query(database, narrow, T + 390 * SECOND, T + 400 * SECOND),
+        alarms.raised_query(database, T + 390 * SECOND, now),
         alarms.list_query(database, AlarmFilter(AlarmState.NORMAL), {}, now).limit(25),
-        alarms.hours_query(database, T + 390 * SECOND, T + 400 * SECOND),
+        alarms.hours_query(database, alarms.EVERY, T + 390 * SECOND, T + 400 * SECOND),
     ]
     for query in of_the_past:
         assert "ix_episodes_raised" in plan(database, query)
     asked = sa.select(episodes.c.id).where(sa.text("is_current"), episodes.c.condition.in_(["x"]))
     assert "ix_episodes_current" in plan(database, asked)
+
+
+def test_alarms_are_found_by_what_would_clear_them(database: Database, journal: Journal) -> None:
+    def told(equipment: str, second: float, *levers: str) -> Draft:
+        said = framed(levers) if levers else None
+        return seen(equipment, second, kind=RecordKind.EXPLANATION, levers=said)
+
+    written(
+        journal,
+        told("Mill 1", 0, "torque"),
+        told("Mill 2", 1, "tool_wear", "torque"),
+        told("Mill 3", 2),
+        seen("Mill 4", 3),
+        told("Mill 1", 4, "Torque"),  # explained anew, by another lever
+    )
+    for lever, names in {
+        "torque": ["Mill 2"],
+        "Torque": ["Mill 1"],
+        "tool_wear": ["Mill 2"],
+        "wear": [],
+        "%": [],
+    }.items():
+        wanted = AlarmFilter(lever=lever)
+        page = alarms.page(database, wanted, {}, T + MINUTE, 1, 25)
+        assert [e.equipment for e in page.episodes] == names, lever
+        hours = alarms.per_hour(database, wanted, T + MINUTE, 1)
+        assert hours == [(len(names), len(names))], lever
+    for state, count in ((AlarmState.ACTIVE_UNACKNOWLEDGED, 4), (AlarmState.NORMAL, 0)):
+        wanted = AlarmFilter(state)
+        assert alarms.per_hour(database, wanted, T + MINUTE, 1) == [(count, count)]
+    one = AlarmFilter(equipment="Mill 3")
+    assert alarms.per_hour(database, one, T + MINUTE, 1) == [(1, 1)]
+    model = "milling-machine"
+    assert alarms.levers(database, T) == {
+        (model, "torque"): 1, (model, "Torque"): 1, (model, "tool_wear"): 1,
+    }  # fmt: skip
+
+
+def test_who_listens_hears_of_what_is_raised_from_then_on(
+    database: Database, journal: Journal
+) -> None:
+    ids = written(journal, *(seen(f"Mill {k}", k) for k in range(4)))
+    do(database, journal, ids[2], ACK)
+    found = alarms.raised_since(database, T + SECOND, T + MINUTE)
+    assert [e.equipment for e in found] == ["Mill 3", "Mill 1"], "the newest first"
+    do(database, journal, ids[3], AskedAction(AlarmDeed.SHELVE, T + 2 * MINUTE))
+    assert [e.id for e in alarms.raised_since(database, T + SECOND, T + MINUTE)] == [ids[1]]
+
+
+def test_one_record_raises_alarms_of_several_machines(database: Database, journal: Journal) -> None:
+    def both(second: float, *alarm: bool) -> Draft:
+        each = [seen(f"Mill {k}", second, a, is_one_of_many=True) for k, a in enumerate(alarm)]
+        return replace(each[0], observations=tuple(e.observations[0] for e in each))
+
+    (record,) = written(journal, both(0, True, True))
+    first, second = stored(database)
+    assert {first.raising_record, second.raising_record} == {record}
+    assert record not in {first.id, second.id}
+    deed = do(database, journal, second.id, ACK)
+    kept, _ = archive.get(database, deed)
+    assert (kept.facts.about, alarms.alarm_of(kept.facts)) == (record, second.id)
+    with database.reading() as connection:
+        assert list(alarms.findings(connection)) == []
+    written(journal, both(1, False, True))
+    assert {e.equipment: e.life.phase for e in stored(database)} == {
+        "Mill 0": Phase.CLEARED, "Mill 1": Phase.ACTIVE,
+    }  # fmt: skip
+    with database.writer.begin() as connection:
+        connection.execute(sa.update(episodes).values(raised_by=None))
+    with database.reading() as connection:
+        assert {f.where for f in alarms.findings(connection)} == {"episodes.id"}
 
 
 FORGED: dict[str, tuple[dict[str, Any], set[str]]] = {
@@ -528,7 +605,7 @@ def test_a_transaction_that_fails_counts_nothing_and_loses_nothing(database: Dat
         written(journal, seen("Mill 7", 0))
         written(journal, seen("Mill 7", 1))  # waits
         doubled = seen("Mill 7", 2, alarm=False)
-        written(journal, replace(doubled, observation=None))
+        written(journal, replace(doubled, observations=()))
         with pytest.raises(sa.exc.IntegrityError):
             journal.append(doubled).result(30)  # the id is taken
         assert stored(database)[0].life.phase is Phase.ACTIVE

@@ -20,8 +20,10 @@ from ifonly.service.store.visibility import only
 from tests.contract.store.conftest import draft
 
 
-def asked(model: str | None, line: str | None = None, **facts: Any) -> Draft:
-    attributes = {} if line is None else {"attributes": {"line": line}}
+def asked(model: str | None, line: Any = None, **facts: Any) -> Draft:
+    """``line``: of all rows, or a list: of each."""
+    said = [{"line": x} if x else {} for x in line] if isinstance(line, list) else {"line": line}
+    attributes = {} if line is None else {"attributes": said}
     content = json.dumps({"answer": {}, "request": {"instance": {}} | attributes}).encode()
     return replace(draft(model=model, **facts), payload=content)
 
@@ -36,6 +38,10 @@ def ids(database: Database, journal: Journal) -> dict[str, str]:
         "A1": asked("LINE-A-1", "a"),
         "b1": asked("line-b-1", "a"),
         "lineXaX1": asked("lineXaX1", "a"),
+        "rows of a": asked("line-a-1", ["a", "a"]),
+        "rows of a and b": asked("line-a-1", ["a", "b"]),
+        "rows of a and none": asked("line-a-1", ["a", ""]),
+        "no rows": asked("line-a-1", []),
         "of no model": asked(None, "a", kind=RecordKind.SIGN_IN),
     }
     if database.is_sqlite:  # PostgreSQL before 16 cannot be asked first whether it is JSON
@@ -54,6 +60,7 @@ def seen(database: Database, scope: Scope, ids: dict[str, str]) -> set[str]:
 
 
 LINE_A = (("line", ("a",)),)
+ROWS = {"rows of a", "rows of a and b", "rows of a and none", "no rows"}
 
 
 @pytest.mark.parametrize(
@@ -62,12 +69,18 @@ LINE_A = (("line", ("a",)),)
         (NOTHING, set()),
         (
             Scope(("line-a-*",)),
-            {"a1", "a1 of b", "a1 of none", "no JSON", "said of a1", "said of b1"},
+            {"a1", "a1 of b", "a1 of none", "no JSON", "said of a1", "said of b1"} | ROWS,
         ),
-        (Scope(("line?a?1",), LINE_A), {"a1", "lineXaX1", "said of a1"}),
-        (Scope(("line-a-*",), LINE_A), {"a1", "said of a1"}),
-        (Scope(("line-a-*", "line-b-1"), LINE_A), {"a1", "b1", "said of a1", "said of b1"}),
-        (Scope(("line-a-*",), (("line", ("a", "b")),)), {"a1", "a1 of b", "said of a1"}),
+        (Scope(("line?a?1",), LINE_A), {"a1", "lineXaX1", "said of a1", "rows of a"}),
+        (Scope(("line-a-*",), LINE_A), {"a1", "said of a1", "rows of a"}),
+        (
+            Scope(("line-a-*", "line-b-1"), LINE_A),
+            {"a1", "b1", "said of a1", "said of b1", "rows of a"},
+        ),
+        (
+            Scope(("line-a-*",), (("line", ("a", "b")),)),
+            {"a1", "a1 of b", "said of a1", "rows of a", "rows of a and b"},
+        ),
         (Scope(("line-a-*",), (("line", ("a",)), ("plant", ("x",)))), set()),
         (Scope(("line_a_1",)), set()),
     ],
@@ -96,14 +109,15 @@ def test_every_way_to_read_keeps_to_the_scope(
     assert {e.record.facts.id for e in only(mine, entries, lambda e: e.record.facts.id)} == {
         ids["a1"],
         ids["said of a1"],
+        ids["rows of a"],
     }
     period = (0, 2**52)
     told = explanations.about_model(mine, RecordKind.PREDICTION, "line-a-1", *period)
-    assert [r.facts.id for r, _ in told] == [ids["a1"]]
-    assert explanations.count_about_model(mine, RecordKind.PREDICTION, "line-a-1", *period) == 1
+    assert {r.facts.id for r, _ in told} == {ids["a1"], ids["rows of a"]}
+    assert explanations.count_about_model(mine, RecordKind.PREDICTION, "line-a-1", *period) == 2
     assert explanations.count_about_model(
         database, RecordKind.PREDICTION, "line-a-1", *period
-    ) == len({"a1", "a1 of b", "a1 of none", "no JSON"} & set(ids))
+    ) == len(({"a1", "a1 of b", "a1 of none", "no JSON"} | ROWS) & set(ids))
     before = recent.newest(mine)
     journal.append(asked("line-b-1", "a", status="alarm")).result(30)
     assert recent.newest(mine) == before

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifonly.service.doors.http import body as reading
-from ifonly.service.doors.http.body import MAX_MEMBERS, QUICK_BYTES, plain, read_aside, read_lines
-from ifonly.service.doors.http.problems import BodyTooLarge, TooManyRows
+from ifonly.service.doors.http.body import MAX_MEMBERS, QUICK_BYTES, plain, read_aside
+from ifonly.service.doors.http.problems import BodyTooLarge
 from ifonly.service.errors import MAX_FAULTS, InvalidRequest, MalformedBody
 from ifonly.service.scheduling.worker_pools import Workers
-from ifonly.service.settings import Settings
 from ifonly.service.wire import strict_json, validation
 from ifonly.service.wire.requests import ExplanationRequest
 from ifonly.service.wire.strict_json import MAX_DEPTH, MAX_KEYS, read_json
@@ -158,11 +157,3 @@ def test_all_members_of_a_gzip_body_are_unpacked_and_there_are_not_too_many() ->
         plain(one * 2 + one[:-1], GZIP, 100)
     with pytest.raises(MalformedBody, match="not gzip"):
         plain(one + b"rest", GZIP, 100)
-
-
-def test_empty_lines_without_end_are_no_job() -> None:
-    settings = Settings(max_job_rows=2)
-    declared = {"content-type": "application/jsonl"}
-    assert read_lines(b"\n" * 18 + b"{}\n{}", declared, settings) == [b"{}", b"{}"]
-    with pytest.raises(TooManyRows):
-        read_lines(b"\n" * 21 + b"{}", declared, settings)

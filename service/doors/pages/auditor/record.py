@@ -28,13 +28,21 @@ from ifonly.service.store.chain import Facts
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.inspection import EventReply, ReplayReply
 from ifonly.service.wire.trail import Finding, Review
+from ifonly.service.words.catalogue import say
 from ifonly.service.words.claims import is_past
 
 Said = Mapping[str, Any]
 
 EFFORT = ("/work/", "/provenance/engine")
 """Members that tell how the answer was found."""
-REPLAYS = (RecordKind.PREDICTION, RecordKind.WHAT_IF, RecordKind.EXPLANATION)
+REPLAYS = (
+    RecordKind.PREDICTION,
+    RecordKind.WHAT_IF,
+    RecordKind.EXPLANATION,
+    RecordKind.ROWS,
+)
+MOST_SAID = 12
+"""Values of one attribute that are shown."""
 HOW = ("engine", "engine_version", "seed", "languages", "latency_us", "role", "request_id")
 DIGESTS = ("model_sha256", "spec_sha256", "causal_sha256")
 
@@ -75,6 +83,8 @@ class Comment:
     by: str
     when: Moment
     rank: int | None
+    way: str
+    """Which of the named ways; empty: not said."""
     outcome: str
     comment: str | None
     withdraws: str | None
@@ -137,7 +147,7 @@ def shown(found: EventReply, registry: Registry, tag: Language, zone: ZoneInfo) 
         sentence=_text(answer.get("text") or {}, tag),
         prediction=_prediction(_table(answer.get("prediction")), tag),
         readings=_pairs(_table(request.get("instance")), names),
-        attributes=tuple((k, str(v)) for k, v in _table(request.get("attributes")).items()),
+        attributes=_attributes(request.get("attributes")),
         ways=tuple(_way(way, names) for way in answer.get("counterfactuals", ())),
         blocked_by=tuple(_text(rule["text"], tag) for rule in answer.get("blocked_by", ())),
         claim=tuple(text[tag] for text in found.claim),
@@ -220,6 +230,21 @@ def _range(name: str, ends: Sequence[Any], names: Names) -> str:
     return last if low == high else f"{names.value(name, low, bare=True)} – {last}"
 
 
+def _attributes(said: Any) -> tuple[tuple[str, str], ...]:
+    """What a request said of the equipment; where it said so of each row, all that it said."""
+    of_each = said if isinstance(said, list) else [said]
+    found: dict[str, dict[str, None]] = {}
+    for each in of_each:
+        for name, value in _table(each).items():
+            found.setdefault(name, {})[str(value)] = None
+    return tuple((name, _several([*values])) for name, values in found.items())
+
+
+def _several(values: Sequence[str]) -> str:
+    rest = " …" if len(values) > MOST_SAID else ""
+    return ", ".join(values[:MOST_SAID]) + rest
+
+
 def _comment(review: Review, tag: Language, zone: ZoneInfo) -> Comment:
     outcome = "" if review.outcome is None else named("outcome.", review.outcome, tag)
     return Comment(
@@ -228,6 +253,7 @@ def _comment(review: Review, tag: Language, zone: ZoneInfo) -> Comment:
         review.by,
         moment_of(review.time, zone),
         review.rank,
+        "" if review.way is None else say(f"ways.{review.way}", tag),
         outcome,
         review.comment,
         review.withdraws,

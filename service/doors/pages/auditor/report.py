@@ -159,7 +159,12 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
         tuple(_difference(pair, lines) for pair in told.comparison.pairs),
         tuple(_lever(use, tag) for use in told.levers),
         tuple(Ranked(said_in(b.text, tag)[0], _share(b.blocks)) for b in told.blockers),
-        tuple((named("verdicts.", name, tag), count) for name, count in verdicts),
+        tuple(
+            (named("verdicts.", name, tag), count)
+            for name, count in verdicts
+            # Of ways only those that somebody has named.
+            if count or not name.startswith("acted_")
+        ),
         None if not judged else _share(proportion(share(verdicts.approved, judged))),
         tuple(told.attributes),
         tuple(note[tag] for note in told.notes),

@@ -16,7 +16,7 @@ from ifonly.service.ask.curves import curves_of
 from ifonly.service.ask.looking_on import looks_on
 from ifonly.service.ask.plane import plane_of
 from ifonly.service.audit import records as api_trail
-from ifonly.service.audit import reviews
+from ifonly.service.audit import reviews, ways_told
 from ifonly.service.audit.alarms import of_equipment
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
@@ -205,6 +205,7 @@ async def explain(
         can_ask_more=False,
         row=row or 0,
         is_new=True,
+        equipment=await _equipment(state, case),
         alarm=_alarm(case),
     )
 
@@ -232,7 +233,7 @@ async def review(
     of: Annotated[str, Query(max_length=64)],
 ) -> Response:
     """What was done about it, and what happened: said as the API has it said."""
-    names = ("verdict", "outcome", "rank", "comment")
+    names = ("verdict", "outcome", "rank", "way", "comment")
     body: dict[str, Any] = {n: v for n in names if (v := (await form_value(request, n)).strip())}
     # The form sends its outcome field whatever is chosen.
     if body.get("verdict") != "acted":
@@ -248,6 +249,7 @@ async def review(
         identity=id,
         of=of,
         ranks=len(explanation["counterfactuals"]),
+        told=ways_told.told(explanation) if "ways" in explanation else (),
         reviews=await _reviews(state, explanation),
         may_act=True,
     )

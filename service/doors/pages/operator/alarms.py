@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
@@ -14,7 +15,7 @@ from fastapi.sse import format_sse_event
 
 from ifonly.models.errors import UnknownModel
 from ifonly.service.access import Role
-from ifonly.service.audit.alarms import given
+from ifonly.service.audit.alarms import given, priority
 from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.authentication import Admitted
 from ifonly.service.doors.http.context import AppState, Recording, Shared
@@ -24,11 +25,12 @@ from ifonly.service.doors.pages.operator.listing import listed
 from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.visit import form_value, is_still, local, visit_of, whole
-from ifonly.service.errors import AlarmMoved, AlarmOver
+from ifonly.service.errors import AlarmMoved, AlarmOver, Overloaded
 from ifonly.service.lifecycle import AlarmDeed, AlarmState
 from ifonly.service.store import alarms as store_alarms
 from ifonly.service.store import recent
 from ifonly.service.store.alarms import SORTS
+from ifonly.service.store.chain import DAY_US, now_us
 from ifonly.service.wire import validation
 from ifonly.service.wire.alarms import ActionRequest
 
@@ -37,6 +39,8 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
 LOOK_SECONDS = 1.0
 """Between two looks whether there is something new, for who listens."""
+LONGEST_US = 7 * DAY_US
+"""Of a page that is open, and comes back to its events."""
 Cursor = Annotated[str | None, Query(max_length=512)]
 # No NUL: PostgreSQL refuses it in text.
 Filter = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
@@ -51,15 +55,18 @@ async def list_alarms(
     wanted: Annotated[str, Query(alias="state", max_length=128)] = "",
     search: Filter = "",
     sort: Filter = "",
+    equipment: Filter = "",
+    lever: Annotated[str, Query(max_length=256, pattern=r"^[^\x00]*$")] = "",
     number: Annotated[str, Query(alias="page", max_length=4)] = "",
     moved: bool = False,
 ) -> Response:
     """Equipment in alarm; then predictions one by one, alarms first, the newest of each."""
     visit = visit_of(request)
     filters = {"state": wanted, "search": search, "sort": sort, "page": number}
+    filters |= {"equipment": equipment, "lever": lever}
     database, registry, tag = state.store.database, state.registry, visit.language
     read = partial(listed, database, registry, tag=tag)
-    equipment, *found = await state.readers.run(
+    machines, *found = await state.readers.run(
         lambda: (
             episodes.listed(database, registry, filters, tag),
             read("alarms", alarms),
@@ -71,7 +78,7 @@ async def list_alarms(
         "operator/alarms.html",
         alarms=found[0],
         others=found[1],
-        equipment=equipment,
+        equipment=machines,
         states=AlarmState,
         sorts=SORTS,
         minutes=episodes.MINUTES,
@@ -79,7 +86,7 @@ async def list_alarms(
         may_act=bool(visit.roles & permissions.PAGES["POST", "/alarms/{id}/actions"]),
         moved=moved,
         # Whoever comes to it first has nothing to look at.
-        is_first=not (found[0].entries or found[1].entries or equipment.is_there),
+        is_first=not (found[0].entries or found[1].entries or machines.is_there),
         example=_example(state),
         may_demonstrate=_may_demonstrate(state, visit.roles),
     )
@@ -106,7 +113,7 @@ def _may_demonstrate(state: AppState, roles: frozenset[Role]) -> bool:
 @router.post("/alarms/{id}/actions")
 async def act(id: Identity, request: Request, recording: Recording) -> Response:
     """Acknowledge, shelve, comment, say what was done: as the API has it done."""
-    names = ("action", "comment", "minutes", "returns")
+    names = ("action", "comment", "minutes", "returns", "way", "explanation")
     body: dict[str, Any] = {n: v for n in names if (v := (await form_value(request, n)).strip())}
     # The form sends its number of minutes whatever is chosen.
     if body.get("action") != AlarmDeed.SHELVE:
@@ -123,13 +130,30 @@ async def act(id: Identity, request: Request, recording: Recording) -> Response:
 
 @router.get("/alarms/events")
 async def follow_alarms(request: Request, state: Shared) -> Response:
-    """Server-sent events: ``changed`` each time that a list has a new entry; until the session
+    """Server-sent events: ``changed`` each time that a list has a new entry, with the alarms that
+    were raised since the page was opened and that nobody has acknowledged; until the session
     ends."""
-    return streamed(_signs(state, Admitted(partial(is_still, request))))
+    opened = _opened(request.headers.get("last-event-id", ""), now_us())
+    return streamed(_signs(state, Admitted(partial(is_still, request)), opened))
 
 
-async def _signs(state: AppState, admitted: Admitted) -> AsyncIterator[bytes]:
+def _opened(said: str, now: int) -> int:
+    """Since when a page is open: a browser that comes back says what it was told (``said``)."""
+    is_time = said.isascii() and said.isdecimal() and len(said) <= len(str(now))
+    return int(said) if is_time and now - LONGEST_US <= int(said) <= now else now
+
+
+async def _signs(state: AppState, admitted: Admitted, opened: int) -> AsyncIterator[bytes]:
     database = state.store.database
+
+    def raised() -> str:
+        found = store_alarms.raised_since(database, opened, now_us())
+        return json.dumps(
+            [
+                {"raise": f"{e.id}/{e.life.returns}", "priority": priority(e, state.registry)}
+                for e in found
+            ]
+        )
 
     def newest() -> object:
         return recent.newest(database), store_alarms.newest(database)
@@ -139,5 +163,12 @@ async def _signs(state: AppState, admitted: Admitted) -> AsyncIterator[bytes]:
     seen = await look()
     # Browsers then come back two seconds after the stream breaks.
     yield format_sse_event(retry=2_000)
+    yield format_sse_event(id=str(opened))
     async for sign in changes(look, seen, LOOK_SECONDS, state.closing, admitted):
-        yield STILL_THERE if sign is None else format_sse_event(event="changed", data_str="")
+        if sign is None:
+            yield STILL_THERE
+            continue
+        told = "[]"
+        with suppress(Overloaded):  # the list says it all the same
+            told = await state.readers.run(raised)
+        yield format_sse_event(event="changed", data_str=told)

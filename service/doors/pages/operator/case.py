@@ -88,7 +88,7 @@ def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
         problem = problem_of(model, question)
     return CasePage(
         about,
-        str(about.record.facts.model) if model is None else entitled((about,), model, tag),
+        str(about.record.facts.model) if model is None else entitled(about, model, tag),
         verdict_of(about.prediction, subject.is_alarm(about, model), model, tag),
         model,
         request,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.gauges import Gauge
-from ifonly.models.errors import InvalidInstance
+from ifonly.models.errors import InvalidInstance, UnknownModel
 from ifonly.models.spec.attributes import SIMULATED
 from ifonly.service.audit.alarms import ranks, told
 from ifonly.service.doors.pages.operator.listing import title_of
@@ -72,6 +72,18 @@ class EpisodeEntry:
     verdict: PredictionVerdict | None
     """Of its newest alarm; None: that was erased, or is not what was recorded."""
     readings: tuple[ShownReading, ...]
+    only: str
+    """Where its equipment is listed alone; empty: it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeverChoice:
+    """A lever that smallest answers set, to be filtered by."""
+
+    name: str
+    label: str
+    count: int
+    """Of alarms that are open, or were raised within the hours of the chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,10 @@ class EpisodeList:
     """In all those hours."""
     most: int
     """In one of them."""
+    levers: tuple[LeverChoice, ...]
+    """Those set most often first."""
+    every: str
+    """Where all equipment is listed, with the other filters."""
     is_there: bool
     """Whether there is anything to show: else nobody has said which equipment it is."""
 
@@ -111,8 +127,8 @@ class EpisodeList:
 def listed(
     database: Database, registry: Registry, filters: Mapping[str, str], tag: Language
 ) -> EpisodeList:
-    """``filters``: ``state``, ``search``, ``sort``, ``page``, as the address has them; one that
-    makes no sense is none.
+    """``filters``: ``state``, ``search``, ``equipment``, ``lever``, ``sort``, ``page``, as the
+    address has them; one that makes no sense is none.
 
     Raises
     ------
@@ -124,7 +140,12 @@ def listed(
     state = next((s for s in AlarmState if s == asked.get("state")), None)
     sort = asked.get("sort", "")
     wanted = AlarmFilter(
-        state, None, asked.get("search", ""), sort if sort in alarms.SORTS else alarms.SORTS[0]
+        state,
+        None,
+        asked.get("search", ""),
+        sort if sort in alarms.SORTS else alarms.SORTS[0],
+        asked.get("equipment"),
+        asked.get("lever"),
     )
     number = int(asked["page"]) if asked.get("page", "").isdecimal() else 1
     page = alarms.page(database, wanted, ranks(registry), now, max(1, number), SIZE)
@@ -132,15 +153,16 @@ def listed(
         database,
         {i for e in page.episodes for i in (e.record, e.explained) if i is not None},
     )
-    entries = [_entry(episode, registry, kept, now, tag) for episode in page.episodes]
-    hours = alarms.per_hour(database, now, HOURS)
+    entries = [_entry(episode, registry, kept, now, tag, asked) for episode in page.episodes]
+    hours = alarms.per_hour(database, wanted, now, HOURS)
+    levers = alarms.levers(database, now - HOURS * alarms.HOUR_US)
     last = -(-page.total // SIZE)
     shown = sum(page.counts.values())
     raised = sum(count for count, _ in hours)
     return EpisodeList(
         tuple(entries),
         {"state": "" if state is None else state.value, "search": wanted.search,
-         "sort": wanted.sort},
+         "sort": wanted.sort, "equipment": wanted.equipment or "", "lever": wanted.lever or ""},
         page.total,
         SIZE * (number - 1) + 1,
         page.counts,
@@ -154,12 +176,34 @@ def listed(
         tuple(_bars(hours)),
         raised,
         max((count for count, _ in hours), default=0),
+        tuple(_levers(levers, registry, wanted.lever, tag)),
+        _address(asked, 1, equipment=""),
         bool(shown or raised or asked.keys() - {"sort"}),
     )  # fmt: skip
 
 
-def _address(asked: Mapping[str, str], number: int) -> str:
-    kept = {name: value for name, value in asked.items() if name != "page"}
+def _levers(
+    counted: Mapping[tuple[str, str], int], registry: Registry, chosen: str | None, tag: Language
+) -> Iterator[LeverChoice]:
+    """``chosen``: is one of them, however few alarms have it."""
+    found: dict[str, LeverChoice] = {}
+    for (model, name), count in counted.items():
+        before = found.get(name) or LeverChoice(name, _called(registry, model, name, tag), 0)
+        found[name] = replace(before, count=before.count + count)
+    if chosen is not None and chosen not in found:
+        found[chosen] = LeverChoice(chosen, chosen, 0)
+    yield from sorted(found.values(), key=lambda each: (-each.count, each.label))
+
+
+def _called(registry: Registry, model: str, name: str, tag: Language) -> str:
+    try:
+        return label(registry.find(model).schema[name], tag)
+    except (UnknownModel, LookupError):
+        return name
+
+
+def _address(asked: Mapping[str, str], number: int, **changed: str) -> str:
+    kept = {n: v for n, v in {**asked, **changed}.items() if v and n != "page"}
     query = urlencode(kept | ({"page": str(number)} if number > 1 else {}))
     return "/alarms" + (f"?{query}" if query else "")
 
@@ -176,6 +220,7 @@ def _entry(
     kept: RecordsById,
     now: int,
     tag: Language,
+    asked: Mapping[str, str],
 ) -> EpisodeEntry:
     alarm = told(episode, registry, now)
     row = _row(kept, episode.record, episode.row)
@@ -193,6 +238,7 @@ def _entry(
         _place(episode, model, tag),
         None if row is None else verdict_of(row.prediction, True, model, tag),
         () if row is None or model is None else tuple(_readings(row, model, tag)),
+        "" if asked.get("equipment") else _address(asked, 1, equipment=alarm.equipment),
     )
 
 

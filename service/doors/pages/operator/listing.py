@@ -88,22 +88,24 @@ def _entry(
     # A record may have a thousand rows: an entry shows the one to look at first.
     worst = max(range(len(rows)), key=lambda k: rank(verdicts[k]), default=None)
     facts = record.facts
+    shown_row = None if worst is None else rows[worst]
     return PredictionEntry(
         timestamp(facts.time_us),
         path_of(facts.id, 0),
-        str(facts.model) if model is None else entitled(rows, model, tag),
+        str(facts.model) if model is None else entitled(shown_row, model, tag),
         None if worst is None else verdicts[worst],
         "" if worst is None else readings(rows[worst].instance, model, tag),
         len(rows),
         sum(alarm for alarm, _ in shown),
         _claim(facts),
-        bool(rows) and SIMULATED in rows[0].attributes,
+        worst is not None and SIMULATED in rows[worst].attributes,
     )
 
 
-def entitled(rows: tuple[Subject, ...], model: ServedModel, tag: Language) -> str:
+def entitled(about: Subject | None, model: ServedModel, tag: Language) -> str:
     """The equipment, if that was said, and the model."""
-    equipment = model.deployed.spec.attributes.equipment(rows[0].attributes) if rows else None
+    said = {} if about is None else about.attributes
+    equipment = model.deployed.spec.attributes.equipment(said)
     title = title_of(model, tag)
     return title if equipment is None else f"{equipment} · {title}"
 

@@ -82,11 +82,12 @@ def past_of(
     for record, payload in found:
         if record.facts.id == about.record.facts.id:
             continue
-        # Of rows that were read together, the last.
-        last = subjects(record, payload)[-1]
-        if attributes.place(last.attributes) == place:
+        # Of rows that were read together, the last of this equipment.
+        read = subjects(record, payload)
+        ours = [row for row in read if attributes.place(row.attributes) == place]
+        if ours:
             times.append(record.facts.time_us)
-            rows.append(last.instance)
+            rows.append(ours[-1].instance)
     return PastReadings((*times, about.record.facts.time_us), (*rows, about.instance))
 
 

@@ -15,6 +15,7 @@ from ifonly.service.store import archive
 from ifonly.service.store.chain import Payload, Record
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire.requests import of_rows
 
 KINDS = (RecordKind.PREDICTION, RecordKind.EXPLANATION)
 
@@ -50,13 +51,13 @@ def subjects(record: Record, payload: Payload) -> tuple[Subject, ...]:
     """Every row that the record tells of."""
     kept = json.loads(payload.content)
     asked, answer = kept["request"], kept["answer"]
-    attributes = asked.get("attributes", {})
     if record.facts.kind is RecordKind.EXPLANATION:
         row, said = asked["instance"], answer["prediction"]
-        return (Subject(record, 0, row, said, answer, asked, attributes),)
+        return (Subject(record, 0, row, said, answer, asked, asked.get("attributes", {})),)
     rows = asked.get("instances") or [asked["instance"]]
+    whose = of_rows(asked.get("attributes", {}), len(rows))
     return tuple(
-        Subject(record, k, row, said, attributes=attributes)
+        Subject(record, k, row, said, attributes=whose[k])
         for k, (row, said) in enumerate(zip(rows, answer["predictions"], strict=True))
     )
 

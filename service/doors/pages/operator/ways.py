@@ -44,6 +44,8 @@ class WayRow:
 class WayColumn:
     """One way out, and whatever else it is the best of."""
 
+    key: str
+    """As the API calls it."""
     names: tuple[str, ...]
     claims: tuple[tuple[str, str], ...]
     """What is claimed of it, by name."""
@@ -65,6 +67,11 @@ class WaysMatrix:
     rows: tuple[WayRow, ...]
     none: tuple[tuple[str, str], ...]
     """Ways that there are not, by name, and what is known of that."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What the API calls those that can be done."""
+        return tuple(column.key for column in self.columns)
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class MatrixReader:
         else:
             survives = say("ways.survives_none", self.tag)
         return WayColumn(
+            way["name"],
             tuple(self._name(w["name"]) for w in alike),
             tuple((self._name(w["name"]), self.said(w["text"])) for w in alike),
             all(w["status"] == "optimal" for w in alike),

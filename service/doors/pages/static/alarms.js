@@ -71,7 +71,10 @@ window.addEventListener("offline", () => {
   warn();
 });
 window.addEventListener("online", refresh);
-events.addEventListener("changed", refresh);
+events.addEventListener("changed", (event) => {
+  refresh();
+  document.dispatchEvent(new CustomEvent("ifonly:raised", { detail: JSON.parse(event.data || "[]") }));
+});
 document.addEventListener("htmx:after:swap", () => {
   fresh = Date.now();
   tell();

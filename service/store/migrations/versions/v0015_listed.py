@@ -6,14 +6,14 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 
 ORDER = ["time_us", "writer", "sequence"]
 LISTING = (
     "CASE WHEN kind = 'explanation' "
     "AND status IN ('feasible', 'unknown', 'abstained') THEN 'unproven' "
     "WHEN kind IN ('anchor', 'key', 'job', 'model', 'sign_in', 'access', 'hold', "
-    "'erasure') THEN 'upkeep' ELSE '' END"
+    "'erasure', 'bulk') THEN 'upkeep' ELSE '' END"
 )
 FRAGILE = (
     "CASE WHEN kind = 'explanation' "

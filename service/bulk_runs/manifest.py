@@ -1,0 +1,122 @@
+"""What is said of a run beside its answers: what was read, asked, answered and written, with the
+digests of all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from ifonly.service.bulk_runs.reading.source import Source
+from ifonly.service.bulk_runs.tally import Tally
+from ifonly.service.bulk_runs.targets import OutputFile
+from ifonly.service.errors import CannotBulk
+from ifonly.service.settings import ifonly_version
+from ifonly.service.store.chain import now_us, timestamp
+
+FORMAT = 1
+
+
+def input_of(source: Source, tell: Any = None) -> dict[str, Any]:
+    """What is read, with the digest of each file; these are read for it.
+
+    Raises
+    ------
+    CannotBulk
+        If one cannot be read.
+    """
+    files: list[dict[str, Any]] = []
+    for file in source.files:
+        files.append({"name": file.name, "bytes": file.size, "sha256": file.sha256})
+        if tell is not None:
+            tell(file.size)
+    return {
+        "format": source.format.value,
+        "table_version": source.table_version,
+        "files": files,
+        "sha256": _of_all(f["sha256"] for f in files),
+    }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What of a question is another, in words."""
+    told = []
+    was = {f["name"]: f for f in before["input"]["files"]}
+    became = {f["name"]: f for f in now["input"]["files"]}
+    for name in sorted(was.keys() | became.keys()):
+        if name not in became:
+            told.append(f"{name} is not there any more")
+        elif name not in was:
+            told.append(f"{name} is new")
+        elif was[name]["sha256"] != became[name]["sha256"]:
+            told.append(f"{name} was changed")
+    if before["input"]["table_version"] != now["input"]["table_version"]:
+        a, b = before["input"]["table_version"], now["input"]["table_version"]
+        told.append(f"the table's version was {a}, and is {b}")
+    for part in ("identity", "how"):
+        for key in sorted(before[part].keys() | now[part].keys()):
+            a, b = before[part].get(key), now[part].get(key)
+            if a != b:
+                told.append(f"{key} was {json.dumps(a)}, and is {json.dumps(b)}")
+    return told
+
+
+def written(
+    run: Mapping[str, Any],
+    tally: Tally,
+    files: Sequence[OutputFile],
+    errors: OutputFile | None,
+    schema: pa.Schema,
+    *,
+    is_recorded: bool,
+) -> bytes:
+    """The manifest of a run that is complete."""
+    question = run["question"]
+    said = {
+        "format": FORMAT,
+        "id": run["id"],
+        "begun": run["begun"],
+        "ended": timestamp(now_us()),
+        "ifonly_version": ifonly_version(),
+        "pyarrow_version": pa.__version__,
+        "identity": question["identity"],
+        "input": {**question["input"], "given": run["given"]},
+        "how": question["how"],
+        **tally.as_json(),
+        "bad": tally.bad,
+        "output": {
+            "columns": schema.names,
+            "rows": sum(file.rows for file in files),
+            "bytes": sum(file.bytes for file in files),
+            "files": [asdict(file) for file in files],
+            "sha256": _of_all(file.sha256 for file in files),
+        },
+        "errors": None if errors is None else asdict(errors),
+        "is_recorded": is_recorded,
+    }
+    return json.dumps(said, indent=1, ensure_ascii=False).encode()
+
+
+def read(data: bytes, where: str) -> dict[str, Any]:
+    """Raises
+    ------
+    CannotBulk
+        If it is no manifest.
+    """
+    try:
+        found = json.loads(data)
+        if found["format"] == FORMAT and found["id"] and found["output"]["files"]:
+            return dict(found)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise CannotBulk(f"{where} is no manifest of a run (of form {FORMAT})")
+
+
+def _of_all(digests: Iterable[str]) -> str:
+    """One file's own; of several, that of their list."""
+    found = list(digests)
+    return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
