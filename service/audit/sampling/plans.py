@@ -31,7 +31,7 @@ SEED_BYTES = 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class SamplingPlan:
     """What a plan's record says."""
 
     population: ReviewPopulation
@@ -123,7 +123,7 @@ def _refused(name: str, value: object, problem: str, limit: object = None) -> In
     return InvalidRequest(RequestPart.REQUEST, [Fault((name,), problem, value, limit=limit)])
 
 
-def plan(database: Database, request: wire.SampleRequest) -> Plan:
+def plan(database: Database, request: wire.SampleRequest) -> SamplingPlan:
     """Fix the population and draw. Reads every explanation of the period.
 
     Raises
@@ -152,7 +152,7 @@ def plan(database: Database, request: wire.SampleRequest) -> Plan:
     size = sized(request, len(identities))
     seed = request.seed or secrets.token_hex(SEED_BYTES)
     rule = request.rule
-    return Plan(
+    return SamplingPlan(
         fixed,
         len(identities),
         digest_of(identities),
@@ -215,7 +215,7 @@ def sized(request: wire.SampleRequest, population: int) -> int:
     return min(size, population)
 
 
-def again(plan_: Plan, members: Iterable[str]) -> wire.RedrawReply:
+def again(plan_: SamplingPlan, members: Iterable[str]) -> wire.RedrawReply:
     """Whether the sample comes out once more; ``members``: ids of the population as it is now."""
     now = sorted(members)
     sample = set(drawn(plan_.seed, now, len(plan_.sample)))
@@ -231,7 +231,7 @@ def again(plan_: Plan, members: Iterable[str]) -> wire.RedrawReply:
     )
 
 
-def redrawn(database: Database, plan_: Plan) -> wire.RedrawReply:
+def redrawn(database: Database, plan_: SamplingPlan) -> wire.RedrawReply:
     """Draw from what is recorded now.
 
     Raises
@@ -244,7 +244,7 @@ def redrawn(database: Database, plan_: Plan) -> wire.RedrawReply:
     return again(plan_, (r.facts.id for r in found if of.has(r.writer, r.sequence, r.facts)))
 
 
-def redrawn_from(plan_: Plan, lines: Iterable[bytes]) -> wire.RedrawReply:
+def redrawn_from(plan_: SamplingPlan, lines: Iterable[bytes]) -> wire.RedrawReply:
     """Draw from an export (JSON lines), without any store."""
     return again(plan_, _ids(plan_.population, lines))
 

@@ -11,7 +11,7 @@ from typing import Any
 from ifonly.service.audit import records
 from ifonly.service.audit.recorder import Recorder
 from ifonly.service.audit.sampling import plans
-from ifonly.service.audit.sampling.plans import DRAWN, Plan
+from ifonly.service.audit.sampling.plans import DRAWN, SamplingPlan
 from ifonly.service.audit.sampling.verdicts import Word, planned, result, words_on
 from ifonly.service.errors import UnknownRecord
 from ifonly.service.store import archive, explanations
@@ -45,7 +45,7 @@ async def draw(request: wire.SampleRequest, recorder: Recorder) -> wire.SampleRe
     return await runtime.readers.run(partial(read, database, receipt.id))
 
 
-def recorded(made: Plan, request: wire.SampleRequest) -> dict[str, Any]:
+def recorded(made: SamplingPlan, request: wire.SampleRequest) -> dict[str, Any]:
     """What the record of a plan says of it."""
     return {
         "kind": RecordKind.SAMPLE,
@@ -93,17 +93,17 @@ def read(database: Database, identity: str) -> wire.SampleReply:
     return wire.SampleReply(**dict(told), items=items)
 
 
-def plan_of(record: Record) -> Plan | None:
+def plan_of(record: Record) -> SamplingPlan | None:
     """As :func:`plan_said`."""
     return plan_said(record.facts)
 
 
-def plan_said(facts: Facts) -> Plan | None:
+def plan_said(facts: Facts) -> SamplingPlan | None:
     """None: the record is no plan, or one of a version that this one cannot read."""
     if facts.kind != RecordKind.SAMPLE or facts.status != DRAWN:
         return None
     try:
-        return Plan.read(facts)
+        return SamplingPlan.read(facts)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -137,7 +137,7 @@ def _words(database: Database, sample: Sequence[str]) -> list[Word]:
 def _told(
     record: Record,
     payload: Payload | None,
-    plan: Plan,
+    plan: SamplingPlan,
     words: Sequence[Word],
     others: Sequence[tuple[int, tuple[str | None, ...]]],
 ) -> wire.Sample:
@@ -182,7 +182,7 @@ def _plans(database: Database) -> list[tuple[int, tuple[str | None, ...]]]:
     return [(time, _asked(plan)) for time, plan in plans_ if plan is not None]
 
 
-def _asked(plan: Plan) -> tuple[str | None, ...]:
+def _asked(plan: SamplingPlan) -> tuple[str | None, ...]:
     return plan.population.model, plan.population.status, plan.population.group
 
 

@@ -19,7 +19,7 @@ from ifonly.service.audit.sampling.hypergeometric import (
     least_wrong,
     most_wrong,
 )
-from ifonly.service.audit.sampling.plans import Plan, again, sized
+from ifonly.service.audit.sampling.plans import SamplingPlan, again, sized
 from ifonly.service.audit.sampling.verdicts import SamplingDemand, Word, planned, result, words_on
 from ifonly.service.errors import InvalidRequest
 from ifonly.service.store.chain import Facts, Record, canonical
@@ -168,7 +168,7 @@ def test_a_population_is_what_records_say_up_to_the_end_of_each_chain() -> None:
     assert ReviewPopulation.read(of.said()) == of
 
 
-PLAN = Plan(
+PLAN = SamplingPlan(
     ReviewPopulation(0, 10, ends={"w": 40}),
     len(IDS),
     digest_of(IDS),
@@ -184,7 +184,7 @@ def test_a_plan_is_read_as_it_was_written_and_is_what_records_can_hold() -> None
     canonical(PLAN.detail())
     for plan in (PLAN, replace(PLAN, accept=0, tolerable_rate=None)):
         sealed = facts(kind=RecordKind.SAMPLE, status="drawn", detail=plan.detail())
-        assert Plan.read(sealed) == plan
+        assert SamplingPlan.read(sealed) == plan
 
 
 def test_drawn_again_it_says_what_is_another() -> None:
