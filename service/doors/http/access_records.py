@@ -33,8 +33,8 @@ LOOKS = {
     ("GET", "/api/v1/audit/queue"): LISTED,
     ("GET", "/api/v1/audit/groups"): LISTED,
     ("GET", "/api/v1/audit/samples"): LISTED,
-    ("GET", "/api/v1/audit/samples/{id}"): READ,
-    ("GET", "/api/v1/audit/samples/{id}/redraw"): READ,
+    ("GET", "/api/v1/audit/samples/{id}"): LISTED,
+    ("GET", "/api/v1/audit/samples/{id}/redraw"): LISTED,
     ("GET", "/api/v1/audit/report"): LISTED,
     ("GET", "/api/v1/audit/export"): EXPORTED,
     ("POST", "/api/v1/models/{model}/comparisons"): LISTED,
@@ -46,8 +46,8 @@ LOOKS = {
     ("GET", "/records/table"): EXPORTED,
     ("GET", "/reviews"): LISTED,
     ("GET", "/reviews/samples"): LISTED,
-    ("GET", "/reviews/samples/{id}"): READ,
-    ("POST", "/reviews/samples/{id}/redraw"): READ,
+    ("GET", "/reviews/samples/{id}"): LISTED,
+    ("POST", "/reviews/samples/{id}/redraw"): LISTED,
     ("GET", "/report"): LISTED,
     ("GET", "/report/table"): EXPORTED,
     ("GET", "/models/{model}/comparison"): LISTED,
@@ -87,8 +87,9 @@ async def record_look(
 async def _record(request: Request, context: Context, template: str, status: str) -> None:
     state, identity = context.state, request.path_params.get("id")
     recorder = context.recorder(identity)
-    if identity is not None:
-        # A look at one's own record needs none; a list may have others' and always does.
+    if identity is not None and status != LISTED:
+        # A look at one's own record needs none; a list (a sample, too) may have others' and always
+        # does.
         find = partial(archive.actor_of, state.store.database, identity)
         if await state.readers.run(find) == recorder.principal.actor:
             return

@@ -38,7 +38,7 @@ from ifonly.service.words.catalogue import say
 FIELDS = ("model", "status", "group", "since", "until")
 CLAIMS = ("infeasible", "feasible", "optimal", "unknown", "abstained")
 LIMIT = 15
-MOST_GROUPED = 2_000
+MOST_GROUPED = 1_000
 """The newest that wait, of which groups are shown: a page must not read a whole plant."""
 MOST_BLOCKING = 3
 ARROWS: Mapping[str, str] = {"+": "↑", "-": "↓"}
