@@ -25,7 +25,7 @@ READ: Mapping[str, Any] = {
     "target": {"robust"},
     "counterfactuals": {0: {"cost", "actions", "assurance"}},
     "ways": {"__all__": {"name", "survives"}},
-    "blocked_by": {"__all__": {"source", "key"}},
+    "blocked_by": {"__all__": {"source", "key", "features"}},
 }
 """The members of an answer that :func:`marks` reads, as ``model_dump`` takes them."""
 
@@ -40,7 +40,7 @@ class Suggestion:
     sets: tuple[tuple[str, str], ...] = ()
     """Each lever with its direction: ``+``, ``-``, or ``=VALUE`` of categories."""
     blocked: tuple[str, ...] = ()
-    """Keys of the constraints that leave nothing."""
+    """Keys of the constraints that leave nothing; a request's with the features they are about."""
     robust: bool | None = None
     """Whether it survives every reading within the tolerances; None: nobody asked."""
     cost: int | None = None
@@ -104,8 +104,12 @@ def _direction(action: Mapping[str, Any]) -> str:
 
 def _rule(constraint: Mapping[str, Any]) -> str:
     key = str(constraint["key"])
-    # In a request's list a rule has another place, and so another key, than in the next request's.
-    return _PLACE.sub("", key) if constraint.get("source") == "request" else key
+    if constraint.get("source") != "request":
+        return key
+    # In a request's list a rule has another place, and so another key, than in the next request's:
+    # what it is about tells it apart.
+    named = ", ".join(str(each) for each in constraint.get("features") or ())
+    return f"{_PLACE.sub('', key)} {named}".rstrip()
 
 
 def suggestion_of(facts: Facts) -> Suggestion:

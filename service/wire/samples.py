@@ -204,7 +204,10 @@ class SuggestionGroup(Wire):
     sets: list[list[str]] = Field(
         description="Each lever with its direction: `+`, `-`, or `=VALUE` of categories."
     )
-    blocked: list[str] = Field(description="Keys of the constraints that leave nothing.")
+    blocked: list[str] = Field(
+        description="Keys of the constraints that leave nothing; a request's without its place in "
+        "a list, and with the features that it is about."
+    )
     robust: bool | None = Field(
         description="Whether the first answer survives every reading within the tolerances; null: "
         "not known."

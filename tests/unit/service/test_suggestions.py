@@ -51,6 +51,11 @@ def test_rules_of_a_request_are_the_same_wherever_they_stand_in_its_list() -> No
 
     at = [facts(blocked(key)) for key in ("constraints.rules[0]", "constraints.rules[3]")]
     assert len({suggestion_of(each).key for each in at}) == 1
+    frozen = [
+        facts(answer(blocked_by=[{"source": "request", "key": "freeze", "features": each}]))
+        for each in (["a"], ["a"], ["b"])
+    ]
+    assert len({suggestion_of(each).key for each in frozen}) == 2
     policy = [facts(blocked(key, "policy")) for key in ("rules[0]", "rules[1]")]
     assert len({suggestion_of(each).key for each in policy}) == 2
 

@@ -135,7 +135,7 @@ class QueueReader:
             GroupEntry(
                 each.key,
                 f"/reviews?{urlencode({**wide, 'group': each.key})}",
-                self.title(kind_of(each), each.typical.version),
+                self._blocked(each) or self.title(kind_of(each), each.typical.version),
                 badge(each.status, self.tag),
                 self.marks(each.robust),
                 each.model,
@@ -195,6 +195,18 @@ class QueueReader:
             more = ", …" if len(kind.blocked) > MOST_BLOCKING else ""
             return say("group.blocked", self.tag, rules=some + more)
         return say("group.nothing" if kind.is_marked else "group.unmarked", self.tag)
+
+    def _blocked(self, group: wire_samples.SuggestionGroup) -> str:
+        """What leaves nothing, in the words of the typical one; empty where it tells of nothing."""
+        if not group.blocked:
+            return ""
+        seen = archive.seen(self.database, group.typical.id)
+        if seen.payload is None or seen.findings:
+            return ""
+        rules = json.loads(seen.payload.content)["answer"]["blocked_by"]
+        texts = [said_in(rule["text"], self.tag)[0] for rule in rules]
+        more = " …" if len(texts) > MOST_BLOCKING else ""
+        return say("group.blocked", self.tag, rules="; ".join(texts[:MOST_BLOCKING]) + more)
 
     def suggests(self, event: Event) -> str:
         """What an explanation suggests; empty of other records, and of what is not as sealed."""
