@@ -66,7 +66,7 @@ class Counting:
 
 
 @dataclass(frozen=True)
-class Cost:
+class CpuCost:
     """CPU of one way to ask."""
 
     seconds: float
@@ -77,10 +77,10 @@ class Cost:
         return 1e6 * self.seconds / max(1, self.rows)
 
 
-def measured(rows: int, work: Callable[[], object]) -> Cost:
+def measured(rows: int, work: Callable[[], object]) -> CpuCost:
     began = time.process_time()
     work()
-    return Cost(time.process_time() - began, rows)
+    return CpuCost(time.process_time() - began, rows)
 
 
 def counted() -> tuple[ServedModel, Counting]:
@@ -117,7 +117,7 @@ def as_job(of: ServiceUnderLoad, lines: list[str]) -> float:
         return of.cpu_seconds() - began
 
 
-def jobs(model: ServedModel, asked: Mapping[str, Any], lots: Sequence[Rows]) -> list[Cost]:
+def jobs(model: ServedModel, asked: Mapping[str, Any], lots: Sequence[Rows]) -> list[CpuCost]:
     """The same rows as jobs of a service with a store of its own."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -127,11 +127,11 @@ def jobs(model: ServedModel, asked: Mapping[str, Any], lots: Sequence[Rows]) -> 
         found = []
         for rows in lots:
             lines = [json.dumps({"instance": model.schema.write(row), **asked}) for row in rows]
-            found.append(Cost(as_job(of, lines), len(rows)))
+            found.append(CpuCost(as_job(of, lines), len(rows)))
         return found
 
 
-def one_by_one(rows: Rows, asked: Mapping[str, Any]) -> Cost:
+def one_by_one(rows: Rows, asked: Mapping[str, Any]) -> CpuCost:
     """``ifonly.explain``, which loads the folder for each call: here once for all rows."""
     folder = shipped_models() / NAME / "1"
     constraints = asked.get("constraints")

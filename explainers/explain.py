@@ -140,7 +140,7 @@ def explaining(
 ) -> Steps[Answer]:
     """As :func:`explain`, in steps: stops where the checker needs the model's word on rows, and
     goes on once it is sent their scores."""
-    terms = terms_of(problem) if terms is None else _agreed(problem, terms)
+    terms = terms_of(problem) if terms is None else agreed(problem, terms)
     meter = Meter(predictor, deadline, effort=effort)
     asking = Inquiry(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor), doubted)
     checker = Checker(terms, tuple(problem.factual.tolist()), partial(_asked, predictor, meter))
@@ -198,7 +198,7 @@ def _asked(predictor: Predictor, meter: Meter, rows: Rows) -> Scores:
     return finite(predictor.score(rows), rows)
 
 
-def _agreed(problem: Problem, terms: Terms) -> Terms:
+def agreed(problem: Problem, terms: Terms) -> Terms:
     """``terms``, if the search was asked for the same.
 
     Raises

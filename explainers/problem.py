@@ -60,7 +60,7 @@ class Problem:
     alternatives: int = 1
     """How many counterfactuals are wanted, each with other levers than those before it."""
     seed: int = 0
-    max_rows: int = 50_000
+    max_rows: int = 1_000_000
     """Model rows that a search without a proof may score before it gives up."""
     consequences: Consequences | None = None
     """What follows from what is set; None: nothing does, features move alone."""

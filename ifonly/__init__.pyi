@@ -2,6 +2,7 @@ from ifonly.asking import explain
 from ifonly.change import Change
 from ifonly.client import AsyncClient, Client
 from ifonly.explanation import Explanation, Explanations, Outcome
+from ifonly.many import CommonChange, CommonChanges, common
 from ifonly.scoring import NotAModel
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 
@@ -11,9 +12,12 @@ __all__ = [
     "BulkOptions",
     "Change",
     "Client",
+    "CommonChange",
+    "CommonChanges",
     "Explanation",
     "Explanations",
     "NotAModel",
     "Outcome",
+    "common",
     "explain",
 ]

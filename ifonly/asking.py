@@ -33,6 +33,7 @@ from ifonly.wanted import target_of
 from ifonly.writing import Writer
 
 if TYPE_CHECKING:
+    from ifonly.service.ask.question import Question
     from ifonly.service.served.registry import ServedModel
 
 Wanted = str | int | bool | tuple[float | None, float | None]
@@ -119,15 +120,15 @@ def explain(
     >>> print(explain(alarm, {"torque": 60.2, "wear": 10}, data)[0].changes[0].after)
     50.0
     """
-    folder = _folder(model)
+    folder = folder_of(model)
     if folder is not None:
         if data is not None or policy is not None or threshold is not None or classes is not None:
             raise TypeError(
                 "a model folder has its own data, policy, threshold and classes; tighten it by "
                 "constraints="
             )
-        asked: _Folder | _Made = _Folder(
-            _served(folder), target, constraints or {}, alternatives, language, seconds, seed
+        asked: Folder | Made = Folder(
+            served_folder(folder), target, constraints or {}, alternatives, language, seconds, seed
         )
     else:
         if data is None:
@@ -137,7 +138,7 @@ def explain(
         made = scored(model, data, threshold, classes)
         read = made.sample.unbounded.read(rows)
         made = replace(made, sample=made.sample.reaching(read))
-        asked = _Made(
+        asked = Made(
             made, policy or {}, target, constraints or {}, alternatives, language, seconds, seed
         )
     factuals = asked.read(rows)
@@ -145,7 +146,7 @@ def explain(
     return Explanations(found, asked.assumptions)
 
 
-def _folder(model: Any) -> Path | None:
+def folder_of(model: Any) -> Path | None:
     if not isinstance(model, str | Path):
         return None
     path = Path(model)
@@ -167,7 +168,7 @@ def _shown(rows: Rows, progress: bool | None) -> Iterator[Row]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
+class Made:
     """Questions about a model of which only rows tell what it reads."""
 
     model: Scored
@@ -195,22 +196,13 @@ class _Made:
         return engines_for(self.model.form, self.sample.schema)
 
     @cached_property
-    def _questions(self) -> dict[int | None, _Question]:
+    def _questions(self) -> dict[int | None, MadeQuestion]:
         """By the class that is wanted."""
         return {}
 
     def explained(self, row: Row) -> Explanation:
-        question = self._question(row)
-        problem = question.policy.problem(
-            row,
-            question.target,
-            constraints=read_constraints(
-                self.constraints, self.sample.schema, question.policy.tolerances
-            ),
-            robust=self.constraints.get("robust"),
-            alternatives=self.alternatives,
-            seed=self.seed,
-        )
+        question = self.question(row)
+        problem = self.problem(row)
         answer = self._asked(problem, self.model.predictor, self.engine)
         original = self.model.original
         notes = tuple(self.sample.beyond(row))
@@ -223,24 +215,37 @@ class _Made:
                 notes += ("of this row estimator and graph differ: the estimator was asked",)
         return question.writer.write(row, problem.target, answer, confirmed_by=by, notes=notes)
 
+    def problem(self, row: Row) -> Problem:
+        question = self.question(row)
+        return question.policy.problem(
+            row,
+            question.target,
+            constraints=read_constraints(
+                self.constraints, self.sample.schema, question.policy.tolerances
+            ),
+            robust=self.constraints.get("robust"),
+            alternatives=self.alternatives,
+            seed=self.seed,
+        )
+
     def _asked(self, problem: Problem, predictor: Predictor, engine: Engine) -> Answer:
         deadline = Deadline.never() if self.seconds is None else Deadline.after(self.seconds)
         return search(problem, predictor, engine=engine, deadline=deadline)
 
-    def _question(self, row: Row) -> _Question:
+    def question(self, row: Row) -> MadeQuestion:
         wanted = self._wanted(row)
         if wanted not in self._questions:
             self._questions[wanted] = self._made(wanted)
         return self._questions[wanted]
 
-    def _made(self, wanted: int | None) -> _Question:
+    def _made(self, wanted: int | None) -> MadeQuestion:
         schema, decision = self.sample.schema, replace(self.model.decision, desired=wanted)
         rows = self.sample.rows
         reference = rows[:: max(len(rows) // REFERENCE, 1)][:REFERENCE]
         policy = Policy.read(self.table, schema, decision, reference=reference)
         target = policy.target(wanted) if wanted is not None else _interval(decision, self.target)
         wording = Wording(schema, decision, policy.phrases or {})
-        return _Question(policy, target, Writer(schema, decision, wording, self.language))
+        return MadeQuestion(policy, target, Writer(schema, decision, wording, self.language))
 
     def _wanted(self, row: Row) -> int | None:
         """The class to reach; None where it is an interval."""
@@ -269,7 +274,7 @@ class _Made:
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
+class MadeQuestion:
     """What is the same of all rows of which the same is wanted."""
 
     policy: Policy
@@ -315,7 +320,7 @@ def _interval(decision: Decision, wanted: object) -> Target:
 # --- model folders --------------------------------------------------------------------------------
 
 
-def _served(folder: Path) -> ServedModel:
+def served_folder(folder: Path) -> ServedModel:
     from ifonly.models.repository import load_folder
     from ifonly.service.served.registry import prepare
 
@@ -323,7 +328,7 @@ def _served(folder: Path) -> ServedModel:
 
 
 @dataclass(frozen=True, eq=False)
-class _Folder:
+class Folder:
     """Questions about a model folder, answered as the service answers them."""
 
     model: ServedModel
@@ -342,10 +347,8 @@ class _Folder:
         # Its own schema: nothing is guessed, and values out of bounds are errors.
         return Sample(self.model.schema, np.empty((0, len(self.model.schema)))).read(rows)
 
-    def explained(self, row: Row) -> Explanation:
+    def question(self, row: Row) -> Question:
         from ifonly.service.ask import read_request
-        from ifonly.service.ask.explain import explain as answered
-        from ifonly.service.errors import TargetAlreadyMet
         from ifonly.service.wire import requests, validation
 
         body = {
@@ -356,9 +359,13 @@ class _Folder:
             **self._asked_target(),
         }
         # Read as over HTTP: a notebook must not be told what the service would refuse.
-        question = read_request.question(
-            validation.read(requests.ExplanationRequest, body), self.model
-        )
+        return read_request.question(validation.read(requests.ExplanationRequest, body), self.model)
+
+    def explained(self, row: Row) -> Explanation:
+        from ifonly.service.ask.explain import explain as answered
+        from ifonly.service.errors import TargetAlreadyMet
+
+        question = self.question(row)
         deadline = Deadline.never() if self.seconds is None else Deadline.after(self.seconds)
         wording, answer = self.model.wording, None
         try:

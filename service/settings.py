@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ifonly.service.shifts import PlantTime
+from ifonly.service.floods import FloodRules
+from ifonly.service.plant_times import PlantTimes
 
 MAX_DEADLINE_MS = 60_000
 """No question may take longer, whatever the settings."""
@@ -109,6 +110,13 @@ class Settings(BaseSettings):
     """A longer body of a job is refused with 413; so is one that unpacks to more."""
     max_job_rows: int = Field(10_000, ge=1)
     """A job of more is refused with 413."""
+    max_stream_bytes: int = Field(1 << 30, ge=1)
+    """Of one stream of rows, unpacked: a longer one ends there."""
+    max_stream_rows: int = Field(1_000_000, ge=1)
+    """A stream of more ends there."""
+    max_streams: int = Field(8, ge=0)
+    """Streams of rows at once in each process, half of them of one key or account; more are refused
+    with 503. 0: none is answered."""
     keep_jobs_days: float = Field(30.0, gt=0.0)
     """After which finished jobs are forgotten; what they answered stays in the audit trail."""
     keep_idempotency_days: float = Field(2.0, gt=0.0)
@@ -255,30 +263,19 @@ class Settings(BaseSettings):
     # The redirect address must be known beforehand: a Host header is what the client says it is.
     public_url: str | None = None
     """Where browsers find this service, as the issuer knows it: ``https://ifonly.plant.example``."""
-    session_seconds: int = Field(43_200, ge=60)
-    """How long somebody stays signed in: a shift and its handover."""
-
+    # What ISA-18.2 and EEMUA 191 call a flood: more than a person can take in.
+    flood_alarms: int = Field(10, ge=2)
+    """Alarms raised within ``flood_minutes``: there is a flood; with fewer than half as many it is
+    over."""
+    flood_minutes: float = Field(10.0, gt=0.0, le=1_440.0)
     # The plant's, not the reader's: "the last shift" has to be the same for all who look.
     time_zone: str = "UTC"
-    """In which the plant's day and shifts are, and times beside UTC on auditors' pages and in CSV:
-    ``Asia/Seoul``. With UTC pages show the browser's own time beside it."""
-    shifts: str = "06:00, 14:00, 22:00"
-    """When shifts begin, in that time zone."""
-
-    @property
-    def plant_time(self) -> PlantTime:
-        """``time_zone`` and ``shifts``."""
-        return PlantTime.read(self.time_zone, self.shifts)
-
-    @model_validator(mode="after")
-    def _plant_has_a_time(self) -> Self:
-        try:
-            PlantTime.read(self.time_zone, self.shifts)
-        except ValueError as error:
-            text = str(error)
-            named = text if text.startswith("shifts") else f"time_zone: {text}"
-            raise ValueError(named) from None
-        return self
+    """Of the plant's days and shifts, as IANA names it: ``Asia/Seoul``. Auditors' pages and CSV have
+    it beside UTC; with UTC pages show the browser's own time."""
+    shifts: str = "06:00 14:00 22:00"
+    """When shifts begin."""
+    session_seconds: int = Field(43_200, ge=60)
+    """How long somebody stays signed in: a shift and its handover."""
 
     @property
     def host_patterns(self) -> tuple[str, ...]:
@@ -289,6 +286,16 @@ class Settings(BaseSettings):
     def webhook_patterns(self) -> tuple[str, ...]:
         """``webhook_hosts`` one by one."""
         return tuple(filter(None, (name.strip() for name in self.webhook_hosts.split(","))))
+
+    @property
+    def flood_rules(self) -> FloodRules:
+        """When there is a flood of alarms."""
+        return FloodRules(self.flood_alarms, round(self.flood_minutes * 60_000_000))
+
+    @property
+    def plant_times(self) -> PlantTimes:
+        """The plant's clock."""
+        return PlantTimes.of(self.time_zone, self.shifts)
 
     @property
     def store_url(self) -> str:
@@ -304,6 +311,11 @@ class Settings(BaseSettings):
             # A copy of the store alone must not be enough to sign heads: the key is another file.
             return Path(self.store_url.removeprefix("sqlite:///").partition("?")[0] + f".{of}")
         return self.data.absolute() / f"ifonly.{of}"
+
+    @model_validator(mode="after")
+    def _shifts_have_times(self) -> Self:
+        PlantTimes.of(self.time_zone, self.shifts)
+        return self
 
     @model_validator(mode="after")
     def _one_key_signs(self) -> Self:

@@ -27,6 +27,7 @@ from ifonly.service.store import (
     translog,
     witness,
 )
+from ifonly.service.store.alarm_rates import Decided
 from ifonly.service.store.chain import Facts, now_us
 from ifonly.service.store.database import Database, connect
 from ifonly.service.store.episodes import Observation
@@ -173,7 +174,8 @@ def _append(journal: Journal, draft: Draft) -> str:
 def _ask_and_judge(journal: Journal) -> None:
     for k in range(2):
         draft = _draft(RecordKind.PREDICTION, k, status="alarm")
-        _append(journal, replace(draft, observations=(_seen(f"Mill {k}"),)))
+        seen = (_seen(f"Mill {k}"),)
+        _append(journal, replace(draft, observations=seen, decided=Decided(1, 1)))
     explained = [_append(journal, _draft(RecordKind.EXPLANATION, k)) for k in range(4)]
     for verdict, about in zip(("approve", "reject", "comment"), explained, strict=False):
         _append(journal, _draft(RecordKind.REVIEW, 9, status=verdict, about=about))

@@ -91,7 +91,19 @@ OWN_PARAMETERS = {
     "/api/v1/audit/report": _OF_REPORT,
     "/report": _OF_REPORT,
     "/report/table": _OF_REPORT,
-    "/alarms": ("alarms", "others"),
+    "/alarms": ("alarms", "others", "state", "search", "sort", "by", "group", "done", "left"),
+    "/remedies": (
+        "span",
+        "since",
+        "until",
+        "model",
+        "by",
+        "group",
+        "search",
+        "levers",
+        "change",
+        "show",
+    ),
     "/readings": ("model", "example"),
     "/alarms/{id}": ("row",),
     "/alarms/{id}/plane": ("row", "x", "y"),
@@ -245,7 +257,8 @@ def _body(world: NastyWorld, route: tuple[str, str], chance: Random) -> tuple[st
         lines = [_spoilt_json(_asked(world, "explanations", chance), chance) for _ in range(2)]
         return "application/jsonl", b"\n".join(lines)
     forms = ("/sign-in", "/preferences", "/records/", "/models/", "/readings", "/demonstration")
-    if template.startswith(forms) or template in ("/alarms/{id}/reviews", "/alarms/{id}/actions"):
+    deeds = ("/alarms/{id}/reviews", "/alarms/{id}/actions", "/alarms/actions")
+    if template.startswith(forms) or template in deeds:
         said = "&".join(f"{name}={quote_plus(chance.choice(TEXTS))}" for name in FIELDS)
         return "application/x-www-form-urlencoded", said.encode()
     last = re.split(r"[:/]", template)[-1]

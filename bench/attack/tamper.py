@@ -67,6 +67,7 @@ WHY = {
     ("rate_buckets", "*"): "decides how soon somebody may ask again, and no answer",
     ("inference_events", "*"): "came from outside; what is explained of it is a record",
     ("outbox", "*"): "sends a record that answers its row, or a job's counts, to who may be told",
+    ("alarm_rates", "*"): "how many were alarms by the hour; the records say so themselves",
     ("episodes", "*"): "how readings are grouped and counted; they are records, as are deeds",
     ("job_rows", "worker"): "who works at an open row",
     ("job_rows", "leased_until_us"): "until when",

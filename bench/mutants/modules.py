@@ -24,6 +24,7 @@ SEARCH = (
     "incumbents",
     "ladder",
     "cost_ball",
+    "elites",
     "goals",
     "sharing",
 )

@@ -14,6 +14,7 @@
 #include "leaves_binding.hpp"
 #include "merging_binding.hpp"
 #include "primal_heuristic.hpp"
+#include "sum_bounds.hpp"
 #include "survival.hpp"
 
 namespace ifonly {
@@ -216,6 +217,7 @@ NB_MODULE(kernel, m) {
     m.def("hold_around", &values_around, tables, question, arena, at, column, out);
     m.def("hold_at", &values_at, tables, question, arena, at, column, positions, out);
     m.def("over_limit", &row_over_limit, tables, question, arena, at);
+    m.def("sum_bounds", &bound_sums, tables, lo, hi, "least"_a.noconvert(), "greatest"_a.noconvert());
     bind_leaves(m);
     bind_merging(m);
     bind_lagrangian(m);

@@ -22,6 +22,7 @@ from ifonly.explainers.errors import CallsSpent, DeadlineReached
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.bracket import Bracket, closed_in
 from ifonly.explainers.search.cost_ball import cost_ball
+from ifonly.explainers.search.elites import Elites
 from ifonly.explainers.search.engine import Meter, SearchOutcome, range_by_asking, refuse_tolerances
 from ifonly.explainers.search.incumbents import BudgetSpent, Incumbents, Tried
 from ifonly.explainers.search.ladder import LONGEST, Ladder
@@ -140,8 +141,17 @@ def _hunt(incumbents: Incumbents) -> None:
     _polish(incumbents, rungs)
     # The one source of chance, so that the same seed gives the same answer.
     generator = np.random.default_rng(problem.seed)
+    elites = Elites(incumbents, rungs, generator)
+    elites.add(tried)
     for _ in range(RANDOM_ROUNDS):
-        incumbents.consider(_random_rows(problem, ladders, incumbents.cost, generator))
+        elites.add(incumbents.consider(_random_rows(problem, ladders, incumbents.cost, generator)))
+        _polish(incumbents, rungs)
+    while True:
+        if incumbents.cost < math.inf:
+            rungs = _also_from(incumbents, ladders, rungs)
+            elites.climb(rungs)
+        if not elites.improve():
+            return
         _polish(incumbents, rungs)
 
 
@@ -164,6 +174,21 @@ def _single_moves(incumbents: Incumbents, ladders: Ladders) -> tuple[Ladders, Tr
     return rungs, Tried(
         whole[missed], incumbents.problem.cost_of(whole[missed]), shortfalls[missed]
     )
+
+
+def _also_from(incumbents: Incumbents, ladders: Ladders, rungs: Ladders) -> Ladders:
+    """The rungs, and those at which the score changes along a lever from the best row: there
+    are thresholds that only count beside what it has set."""
+    problem, row = incumbents.problem, incumbents.row
+    moves = (_with_column(row, j, ladder.values) for j, ladder in ladders.items())
+    curves = incumbents.probe(_stacked(row, moves))
+    found, start = {}, 0
+    for j, ladder in ladders.items():
+        curve = curves[start : start + len(ladder)]
+        start += len(ladder)
+        new = ladder.values[_telling(ladder.values, curve, float(problem.factual[j]))]
+        found[j] = Ladder.around(problem, j, np.union1d(rungs[j].values, new))
+    return found
 
 
 def _first_look(incumbents: Incumbents, column: int, each: int) -> Ladder:
@@ -277,25 +302,31 @@ def _beam(incumbents: Incumbents, rungs: Ladders, tried: Tried) -> None:
 
 def _polish(incumbents: Incumbents, rungs: Ladders) -> None:
     """Draw the best row back towards the factual until no step back stays in the target."""
+    if incumbents.cost == math.inf:
+        return
     for _ in range(POLISH_ROUNDS):
-        before = incumbents.cost
-        if before == math.inf:
-            return
-        row = incumbents.row
-        moved = np.flatnonzero(changed(row[None, :], incumbents.problem.factual)[0])
-        partners = [*moved.tolist(), *_partners(incumbents, rungs, set(moved.tolist()))]
-        incumbents.consider(
-            _stacked(
-                row,
-                [
-                    *(_retreats(incumbents, row, int(j)) for j in moved),
-                    *_all_trades(incumbents, row, moved.tolist(), partners),
-                ],
-            )
-        )
+        _draw_back(incumbents)
+        before, row = incumbents.cost, incumbents.row
+        moved = _moved(incumbents).tolist()
+        partners = [*moved, *_partners(incumbents, rungs, set(moved))]
+        incumbents.consider(_stacked(row, _all_trades(incumbents, row, moved, partners)))
         # Nothing was gained, and the same row would only be drawn back in the same ways.
         if incumbents.cost >= before:
             return
+
+
+def _draw_back(incumbents: Incumbents) -> None:
+    """One change at a time, as far as it goes: before any trade, of which a row that changes
+    many levers has a thousand times more."""
+    cost = math.inf
+    while incumbents.cost < cost:
+        cost, row = incumbents.cost, incumbents.row
+        back = (_retreats(incumbents, row, int(j)) for j in _moved(incumbents))
+        incumbents.consider(_stacked(row, back))
+
+
+def _moved(incumbents: Incumbents) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(changed(incumbents.row[None, :], incumbents.problem.factual)[0])
 
 
 def _partners(incumbents: Incumbents, rungs: Ladders, moved: set[int]) -> list[int]:

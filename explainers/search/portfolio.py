@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +15,14 @@ from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome
+from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
+
+if TYPE_CHECKING:
+    from ifonly.explainers.search.trees.reach import TreeReach  # with its solver, as below
 
 EXACT_SHARE = 0.8
 """Part of the time that is left which an exact engine may take before the others look too."""
@@ -59,6 +64,18 @@ def _exact(form: GraphForm, schema: Schema) -> Engine:
     from ifonly.explainers.search.trees.engine import Trees
 
     return Trees(form, schema)
+
+
+def reach_of(engine: Engine, target: Target) -> TreeReach | None:
+    """What an engine knows of boxes of rows by one target; None where it sees rows alone."""
+    for each in getattr(engine, "engines", (engine,)):
+        # Asked for by name: one engine of several can tell, and none needs to.
+        reach = getattr(each, "reach", None)
+        if reach is not None:
+            with suppress(NotEligible):
+                found: TreeReach = reach(target)
+                return found
+    return None
 
 
 @dataclass(frozen=True)

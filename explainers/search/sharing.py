@@ -39,7 +39,7 @@ class Discerning(Engine, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class _SharedSearch:
     """What was found, and what its key names by identity: kept, so that no name is given again."""
 
     found: SearchOutcome | tuple[float, float]
@@ -55,7 +55,7 @@ class Sharing:
 
     def __init__(self, engine: Discerning, most: int = MOST) -> None:
         self._engine = engine
-        self._known = Remembered[tuple[Hashable, ...], _Found](most)
+        self._known = Remembered[tuple[Hashable, ...], _SharedSearch](most)
         self._seen: WeakKeyDictionary[Problem, Likeness | None] = WeakKeyDictionary()
         self._lock = Lock()
         self._asked = self._shared_before = 0
@@ -81,7 +81,7 @@ class Sharing:
             return _of(known.found, problem, like)
         found = self._engine.search(problem, meter, deadline)
         if found.is_proven(problem) and not found.deadline_hit:
-            self._known.keep(like.key, _Found(found, like.about))
+            self._known.keep(like.key, _SharedSearch(found, like.about))
         return found
 
     def _likeness(self, problem: Problem) -> Likeness | None:
@@ -114,7 +114,7 @@ class Sharing:
         known = self._known.get(key)
         if known is None:
             ends = self._engine.sufficient_range(problem, meter, row, column)
-            self._known.keep(key, _Found(ends, like.about))
+            self._known.keep(key, _SharedSearch(ends, like.about))
             return ends
         assert isinstance(known.found, tuple)
         return known.found

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -58,14 +59,14 @@ class VersionCount(NamedTuple):
     """Cannot be told."""
 
 
-class ScoredRow(NamedTuple):
-    """The deployed model's word on one row."""
+class ScoredRows(NamedTuple):
+    """The deployed model's word on the rows of one draft."""
 
-    scores: list[float]
-    met: bool
-    """Whether that is in the target."""
-    margin: float
-    """How far it is inside; NaN where nobody asks, for nothing follows."""
+    scores: Scores
+    met: list[bool]
+    """Whether that is in the target, of each."""
+    margins: list[float]
+    """How far each is inside; none where nobody asks, for nothing follows."""
 
 
 class WorldCount(NamedTuple):
@@ -314,42 +315,38 @@ class Checker:
 
     def judged(self, drafts: Sequence[CheckDraft], scores: Scores | None) -> list[Report]:
         """The drafts with the model's word on :meth:`rows_of` them; None: of no rows."""
-        said = [] if scores is None else self._said(scores)
-        reports, at = [], 0
-        for draft in drafts:
-            own = said[at : at + len(draft.to_score)]
-            at += len(own)
-            reports.append(self._judged(draft, own))
-        return reports
-
-    def _said(self, scores: Scores) -> list[ScoredRow]:
-        """The model's word on rows, and what it means for the target: of all at once, for a
-        hundred readings are asked about with each answer."""
-        goal, n = self.terms.goal, len(scores)
+        ends = list(accumulate((len(draft.to_score) for draft in drafts), initial=0))
+        if scores is None:
+            return [self._judged(draft, None) for draft in drafts]
+        # Of all at once, for a hundred readings are asked about with each answer.
+        goal, follows = self.terms.goal, self.terms.what_follows is not None
         met = goal.all_met(scores, self.rounding).tolist()
-        follows = self.terms.what_follows is not None
-        margins = goal.margins(scores, self.rounding).tolist() if follows else [math.nan] * n
-        return list(map(ScoredRow, scores.tolist(), met, margins))
+        margins = goal.margins(scores, self.rounding).tolist() if follows else []
+        return [
+            self._judged(draft, ScoredRows(scores[a:b], met[a:b], margins[a:b]) if b > a else None)
+            for draft, (a, b) in zip(drafts, pairwise(ends), strict=True)
+        ]
 
-    def _judged(self, draft: CheckDraft, said: Sequence[ScoredRow]) -> Report:
+    def _judged(self, draft: CheckDraft, said: ScoredRows | None) -> Report:
         checks, graphs = list(draft.checks), self._margins(draft, said)
-        if said:
-            met, scores = said[0].met, said[0].scores
+        scores = [] if said is None else said.scores[0].tolist()
+        if said is not None:
+            met = said.met[0]
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores}"))
             # With versions lost, the check above has said so already.
             if draft.worlds and not draft.lost:
                 checks.append(self._certain(draft.worlds, graphs))
             asked = (world.counts for world in draft.worlds if world.is_asked)
-            readings = said[1 + sum(count.told for counts in asked for count in counts) :]
+            readings = said.met[1 + sum(count.told for counts in asked for count in counts) :]
             if readings:
-                lost = sum(not own.met for own in readings)
+                lost = readings.count(False)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
         # Whatever hidden causes there are: the worst of them tells how sure the action is.
         worst = [_worst(groups) for groups in graphs]
         return Report(
             tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
-            tuple(said[0].scores) if said else (), worst[0] if worst else (), draft.via,
+            tuple(scores), worst[0] if worst else (), draft.via,
             tuple(self._by_graph(draft.worlds, graphs, worst)) if len(worst) > 1 else (),
         )  # fmt: skip
 
@@ -365,11 +362,11 @@ class Checker:
             lower = min(_lower(each, follows.gamma) for each in groups)
             yield GraphMargins(found.world.name, found.world.weight, margins, lower)
 
-    def _margins(self, draft: CheckDraft, said: Sequence[ScoredRow]) -> list[list[Sequence[float]]]:
+    def _margins(self, draft: CheckDraft, said: ScoredRows | None) -> list[list[Sequence[float]]]:
         """See :attr:`Report.margins`; of each graph, and each group of its plausible versions."""
-        if self.terms.what_follows is None or not said:
+        if self.terms.what_follows is None or said is None:
             return []
-        known = [own.margin for own in said]
+        known = said.margins
         # Nothing follows from this action: its only version is the row itself.
         if not draft.worlds:
             return [[known[:1]]]

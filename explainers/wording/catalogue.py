@@ -18,6 +18,7 @@ from ifonly.explainers.languages import Language
 from ifonly.explainers.wording.gauges import Change, Gauge
 from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.limits import Limits
+from ifonly.explainers.wording.many import CommonWords
 from ifonly.explainers.wording.outcomes import Closest, Odds, Outcome
 from ifonly.explainers.wording.phrases import ReadClause
 from ifonly.explainers.wording.units import Unit
@@ -105,6 +106,8 @@ class Catalogue:
 
     grammar: Callable[[Grounds], Grammar]
     limits: type[Limits]
+    many: Callable[[Grounds], CommonWords]
+    """Of one change of many machines."""
     clause: ReadClause
     """Reads a plant's own words; see :mod:`ifonly.explainers.wording.phrases`."""
     learn: Callable[[Unit], None] = _nothing_to_learn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
@@ -24,12 +24,15 @@ from ifonly.explainers.answer import (
     Unknown,
 )
 from ifonly.explainers.languages import LANGUAGES
+from ifonly.explainers.remedy import CommonAnswer, CommonSetting, Remedy, SettingKind
 from ifonly.explainers.target import Demand, Target
+from ifonly.explainers.terms import Status
 from ifonly.explainers.wording.catalogue import Grammar, catalogue
 from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Change, Gauge
 from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.limits import Limits
+from ifonly.explainers.wording.many import CommonWords, Coverage, SaidSetting
 from ifonly.explainers.wording.numerals import ceiling_percent
 from ifonly.explainers.wording.outcomes import Outcome, Speech
 from ifonly.explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases, Readers
@@ -69,7 +72,10 @@ class Wording:
         words = DecisionWords.read(decision, readers)
         self._voices: Mapping[str, _Voice] = {
             tag: _Voice(
-                each.grammar(grounds), each.limits(self._gauges), Speech(decision, words, tag)
+                each.grammar(grounds),
+                each.many(grounds),
+                each.limits(self._gauges),
+                Speech(decision, words, tag),
             )
             for tag, each in spoken.items()
         }
@@ -164,6 +170,49 @@ class Wording:
         gauge = self._gauges[action.column]
         return self._voice(language).grammar.span(gauge, *action.sufficient_range)
 
+    # --- one change of many machines ------------------------------------------------------------
+
+    def common_change(self, settings: Sequence[CommonSetting], language: str) -> str:
+        """What is set in common, for a table: ``torque 6 Nm lower, the tool replaced``."""
+        return self._voice(language).many.change([self._setting(s) for s in settings])
+
+    def common(self, remedy: Remedy, alarms: int, language: str, *, are_alarms: bool) -> str:
+        """What one common change would have done, in one sentence; ``are_alarms``: whether rows
+        that miss the target are called so."""
+        coverage = Coverage(remedy.coverage, alarms, are_alarms)
+        settings = [self._setting(s) for s in remedy.settings]
+        return self._voice(language).many.cleared(settings, coverage)
+
+    def common_answer(self, answer: CommonAnswer, language: str, *, are_alarms: bool) -> str:
+        """The best that as few levers do as clear the most, and how sure that is."""
+        voice, of, best = self._voice(language), len(answer.alarms), answer.best
+        if not of:
+            return voice.many.nothing_to_clear(len(answer.predictions))
+        if best is None:
+            levers = max((c.max_levers for c in answer.curves), default=1)
+            return voice.many.none(levers, of, is_proven=answer.bound == 0)
+        said = self.common(best, of, language, are_alarms=are_alarms)
+        # The most levers of which it is known: a claim of two says more than one of one.
+        known = [c for c in answer.curves if c.is_most and c.most == best.coverage]
+        if known:
+            cheapest = known[-1].best
+            is_cheapest = (
+                cheapest is not None
+                and cheapest.status is Status.OPTIMAL
+                and cheapest.cost >= best.cost
+            )
+            claim = voice.many.most(known[-1].max_levers, is_cheapest=is_cheapest)
+        else:
+            cut, last = answer.work.deadline_hit, answer.curves[-1]
+            claim = voice.many.may_be_more(last.max_levers, last.most, out_of_time=cut)
+        return voice.joined([said, claim])
+
+    def _setting(self, setting: CommonSetting) -> SaidSetting:
+        gauge = self._gauges[setting.column]
+        if setting.kind is SettingKind.RELATIVE:
+            return SaidSetting.by(gauge, setting.value)
+        return SaidSetting.to(gauge, setting.value, self._own.of(setting.column, setting.value))
+
     def _change(self, moved: Action | Effect) -> Change:
         gauge = self._gauges[moved.column]
         is_set = isinstance(moved, Action)
@@ -185,6 +234,7 @@ class _Voice:
     """One language."""
 
     grammar: Grammar
+    many: CommonWords
     limits: Limits
     speech: Speech
 

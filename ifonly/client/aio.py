@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 import httpx
 
-from ifonly.client import calls
+from ifonly.client import calls, tables
 from ifonly.client import rows as given
 from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches_async, failed
@@ -37,6 +37,9 @@ from ifonly.service.wire import alarms as wire_alarms
 from ifonly.service.wire import inspection, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.models import ModelReply, ModelSummary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -153,6 +156,19 @@ class AsyncClient:
         if broken:
             raise broken[0]
 
+    async def explain_table(
+        self,
+        model: str,
+        table: Any,
+        *,
+        version: str | None = None,
+        id: str | None = None,
+        **question: Unpack[Question],
+    ) -> pa.Table:
+        sent = tables.parts(tables.table_of(table, id))
+        asked = (calls.explain_part(model, part, n, version, question) for n, part in sent)
+        return tables.joined([await self._send(call) for call in asked])
+
     # --- jobs -------------------------------------------------------------------------------------
 
     async def submit(
@@ -176,6 +192,16 @@ class AsyncClient:
 
     async def job(self, id: str) -> AsyncJob:
         return AsyncJob(self, await self._send(calls.read_job(id)))
+
+    async def jobs(self, **conditions: str | int) -> AsyncGenerator[AsyncJob]:
+        cursor: str | None = None
+        while True:
+            page = await self._send(calls.list_jobs(cursor, conditions))
+            for told in page.jobs:
+                yield AsyncJob(self, told)
+            cursor = page.next
+            if cursor is None:
+                return
 
     # --- alarms -----------------------------------------------------------------------------------
 

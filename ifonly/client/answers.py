@@ -25,6 +25,8 @@ class Answered:
     """The row, as it was sent; empty where that is not known here."""
     explanation: Explanation | None = None
     error: ClientError | None = None
+    id: str | int | None = None
+    """What it was called when it was sent; of rows of jobs."""
 
     @property
     def ok(self) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from ifonly.client import tables
 from ifonly.client.answers import Answered, explanation
 from ifonly.client.errors import NotAnAnswer, NotSent, problem
 from ifonly.client.reading import head, lenient, read
@@ -162,17 +163,44 @@ def asked_of(row: Any, question: Question, number: int = 0) -> Instance:
     NotSent
         If the row has no names, or ``attributes`` say nothing of it.
     """
+    instance = instance_of(row)
+    language = question.get("language", LANGUAGE)
+    return {"instance": instance, **_asked_besides(question, number), "languages": [language]}
+
+
+def _asked_besides(question: Question, number: int) -> dict[str, Any]:
+    """What is asked but for the row and the language, as a request has it."""
     told: dict[str, Any] = {**question}
     said = told.get("attributes")
     if said is not None and not isinstance(said, Mapping):
         if number >= len(said):
             raise NotSent(f"attributes has {len(said)} entries, and none for row {number}")
         told["attributes"] = dict(said[number])
-    language, target = told.pop("language", LANGUAGE), told.pop("target", None)
+    target = told.pop("target", None)
+    told.pop("language", None)
     told = {name: value for name, value in told.items() if value is not None}
-    if target is not None:
-        told["target"] = target_of(target)
-    return {"instance": instance_of(row), **told, "languages": [language]}
+    return told if target is None else {**told, "target": target_of(target)}
+
+
+def explain_part(
+    model: str, body: bytes, start: int, version: str | None, question: Question
+) -> Call[Any]:
+    """Rows of a table, as an Arrow stream, whose first is row ``start``."""
+    if not isinstance(question.get("attributes", {}), Mapping):
+        raise NotSent("attributes are said of a whole table here: a mapping")
+    said = _asked_besides(question, start)
+    # A sentence a row is told to whoever asks for one: most tables are read by programs.
+    if (language := question.get("language")) is not None:
+        said["languages"] = [language]
+    query = _query(version) | tables.question_in_query(said)
+    headers = {"Content-Type": tables.STREAM, "Accept": tables.STREAM}
+    path = _model(model, "/explanations/stream")
+    seconds = 2.0 * question.get("deadline_ms", 2_000) / 1_000.0
+
+    def found(response: httpx.Response) -> Any:
+        return tables.answered(response.content, start)
+
+    return Call("POST", path, found, query, body, headers, seconds)
 
 
 def explain(
@@ -200,6 +228,11 @@ def submit(model: str, bodies: Sequence[Instance], version: str | None, key: str
     return Call("POST", path, _read(jobs.Job), _query(version), lines, headers)
 
 
+def list_jobs(cursor: str | None, conditions: Mapping[str, Any]) -> Call[jobs.JobsReply]:
+    query = _query(cursor=cursor, **conditions)
+    return Call("GET", "/api/v1/jobs", _read(jobs.JobsReply), query)
+
+
 def read_job(identity: str) -> Call[jobs.Job]:
     return Call("GET", _job(identity), _read(jobs.Job))
 
@@ -225,13 +258,14 @@ def answered_row(line: bytes, bodies: Sequence[Instance]) -> Answered:
         number = int(told["row"])
         body = bodies[number] if 0 <= number < len(bodies) else {}
         instance, languages = body.get("instance", {}), body.get("languages")
+        name = told.get("id")
         if "explanation" in told:
             reply = lenient(replies.ExplanationReply).model_validate(told["explanation"])
             language = languages[0] if languages else next(iter(reply.text), LANGUAGE)
-            return Answered(number, instance, explanation(reply, instance, language))
+            return Answered(number, instance, explanation(reply, instance, language), id=name)
         refused = ERASED if told.get("erased") else told["problem"]
         details = lenient(ProblemDetails).model_validate(refused)
-        return Answered(number, instance, error=problem(details))
+        return Answered(number, instance, error=problem(details), id=name)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotAnAnswer(f"a job's result has a line that is none: {head(line)}") from error
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 import httpx
 
-from ifonly.client import calls
+from ifonly.client import calls, tables
 from ifonly.client import rows as given
 from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches, failed
@@ -38,6 +38,9 @@ from ifonly.service.wire import alarms as wire_alarms
 from ifonly.service.wire import inspection, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.models import ModelReply, ModelSummary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 Pause = Callable[[float], object]
@@ -196,6 +199,32 @@ class Client:
         if broken:
             raise broken[0]
 
+    def explain_table(
+        self,
+        model: str,
+        table: Any,
+        *,
+        version: str | None = None,
+        id: str | None = None,
+        **question: Unpack[Question],
+    ) -> pa.Table:
+        """A table of answers to the rows of a table (pyarrow, pandas, polars), a line each, in its
+        order; nothing of it is a record of its own. ``id``: the column by which its rows are known,
+        which answers have as ``id``; a ``language``: with a sentence.
+
+        Raises
+        ------
+        Problem
+            If the service refuses all of it; a row that it refuses has a ``problem``.
+        NotSent
+            If it is no table, or pyarrow is not there.
+        """
+        found = [
+            self._send(calls.explain_part(model, part, start, version, question))
+            for start, part in tables.parts(tables.table_of(table, id))
+        ]
+        return tables.joined(found)
+
     # --- jobs -------------------------------------------------------------------------------------
 
     def submit(
@@ -221,6 +250,17 @@ class Client:
     def job(self, id: str) -> Job:
         """One that was submitted earlier, or elsewhere."""
         return Job(self, self._send(calls.read_job(id)))
+
+    def jobs(self, **conditions: str | int) -> Iterator[Job]:
+        """Those that one may see, the newest first: ``state=``, ``model=``, ``by=``."""
+        cursor: str | None = None
+        while True:
+            page = self._send(calls.list_jobs(cursor, conditions))
+            for told in page.jobs:
+                yield Job(self, told)
+            cursor = page.next
+            if cursor is None:
+                return
 
     # --- alarms -----------------------------------------------------------------------------------
 

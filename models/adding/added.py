@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,6 @@ from ifonly.models.adding.questions import Asker
 from ifonly.models.adding.reader import read_native
 from ifonly.models.adding.source import ModelSource
 from ifonly.models.adding.table import Columns
-from ifonly.models.repository.folder import PARITY
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +22,12 @@ class AddedModel:
     """None: the file is a graph itself."""
     draft: SpecDraft
 
-    def files(self, name: str, version: str, origin: str) -> dict[str, bytes]:
-        """By their names in a version's folder."""
-        files = self.draft.files(name, version, origin)
-        if self.native is not None:
-            files[PARITY] = json.dumps(self.native.report.as_dict(), indent=1).encode()
-        return files
+    def files(
+        self, name: str, version: str, origin: str, held_out: bool | None = None
+    ) -> dict[str, bytes]:
+        """By their names in a version's folder; ``held_out``: see :meth:`SpecDraft.files`."""
+        parity = None if self.native is None else self.native.report.as_dict()
+        return self.draft.files(name, version, origin, parity, held_out)
 
     @property
     def told(self) -> tuple[str, ...]:

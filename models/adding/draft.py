@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,9 @@ from ifonly.models.onnx.export import to_bytes
 from ifonly.models.onnx.reading import read_graph, tensor_inputs
 from ifonly.models.onnx.trial import trial_rows
 from ifonly.models.predictor import Rows
-from ifonly.models.repository.folder import MODEL, REFERENCE, SPEC
+from ifonly.models.quality import labelled_csv
+from ifonly.models.quality.labelled import MOST_ROWS as MOST_LABELLED
+from ifonly.models.repository.folder import MODEL, PARITY, REFERENCE, SPEC, VALIDATION
 from ifonly.models.sample import name_of
 from ifonly.models.schema import Schema
 
@@ -43,15 +46,32 @@ class SpecDraft:
     told: tuple[str, ...]
     report: Mapping[str, int] = field(default_factory=dict)
     """Rows that were tried, and how many are labelled otherwise than they are decided."""
+    validation: bytes | None = None
+    """``validation.csv``: rows with their labels; None: none were given."""
 
-    def files(self, name: str, version: str, origin: str) -> dict[str, bytes]:
-        """By their names in a version's folder."""
+    def files(
+        self,
+        name: str,
+        version: str,
+        origin: str,
+        parity: Mapping[str, Any] | None = None,
+        held_out: bool | None = None,
+    ) -> dict[str, bytes]:
+        """By their names in a version's folder. ``parity``: of the graph with the model that it
+        was made of; ``held_out``: whether that was trained on none of the labelled rows, None:
+        nobody says."""
         text = spec_text(name, version, self.inputs, self.outputs, origin)
-        return {
+        said = dict(parity or {})
+        found = {
             MODEL: self.graph,
             SPEC: text.encode(),
             REFERENCE: _csv(self.inputs.sample.schema, self.rows),
         }
+        if self.validation is not None:
+            found[VALIDATION] = self.validation
+            digest = hashlib.sha256(self.validation).hexdigest()
+            said["validation"] = {"sha256": digest, "held_out": held_out}
+        return found | ({PARITY: json.dumps(said, indent=1).encode()} if said else {})
 
 
 def draft_of(
@@ -102,7 +122,21 @@ def draft_of(
     # The file's own bytes, unless tensors lie beside it: then the graph with them.
     is_whole = file.sha256 == hashlib.sha256(content).hexdigest()
     graph = content if is_whole else to_bytes(model)
-    return SpecDraft(inputs, outputs, graph, rows, told, report)
+    validation = None if labels is None else _validation(inputs, outputs, labels, runs)
+    return SpecDraft(inputs, outputs, graph, rows, told, report, validation)
+
+
+def _validation(
+    inputs: Inputs, outputs: Outputs, labels: Sequence[Any], runs: Runs
+) -> bytes | None:
+    """Rows from all of the sample, as a file may be sorted by what became of them."""
+    sample = inputs.sample
+    count = min(MOST_LABELLED, len(sample.rows))
+    chosen = np.linspace(0, len(sample.rows) - 1, count).astype(np.int64)
+    said = _said([labels[k] for k in chosen.tolist()], runs)
+    if not set(said) <= set(outputs.decision.class_names):
+        return None
+    return labelled_csv(sample.schema, sample.rows[chosen], said)
 
 
 def _label(columns: Columns, label: str) -> list[Any]:

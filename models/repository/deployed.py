@@ -15,6 +15,7 @@ from ifonly.models.errors import GraphError
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.onnx import Guard
 from ifonly.models.predictor import Predictor, Row, Rows, Scores
+from ifonly.models.quality import LabelledRows, ModelQuality, NotMeasured, quality_of
 from ifonly.models.schema import Labels
 from ifonly.models.spec import Spec
 
@@ -79,6 +80,8 @@ class DeployedModel:
     examples: tuple[Example, ...] = ()
     parity: Mapping[str, Any] | None = None
     """``parity.json``: how the graph compared with the model that was trained."""
+    validation: LabelledRows | None = None
+    """``validation.csv``: rows of which somebody says what they were."""
     form: GraphForm | None = None
     """The graph read as mathematics; None where it could not be."""
     has_copy: bool = True
@@ -97,6 +100,13 @@ class DeployedModel:
             return None
         columns = (column[~np.isnan(column)] for column in self.reference.T)
         return tuple(_ends(column) if column.size else (-np.inf, np.inf) for column in columns)
+
+    # Once a version: its rows are scored for it.
+    @cached_property
+    def quality(self) -> ModelQuality | NotMeasured:
+        """What its decisions are worth on the labelled rows, scored by the deployed session."""
+        predictor = self.predictor if self.has_copy else None
+        return quality_of(self.validation, predictor, self.spec.decision)
 
 
 def _ends(readings: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from ifonly.models.onnx import Guard, GuardLimits, OnnxPredictor, load_plausibil
 from ifonly.models.onnx.measuring import measure_rounding
 from ifonly.models.onnx.trial import trial_rows
 from ifonly.models.predictor import Rows
+from ifonly.models.quality import LabelledRows, read_labelled
 from ifonly.models.repository.deployed import DeployedModel, Elsewhere, Example
-from ifonly.models.repository.reference import read_examples, read_reference
+from ifonly.models.repository.reference import read_examples, read_reference, read_table
 from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
 from ifonly.models.spec import Spec, parse_spec
@@ -31,13 +33,14 @@ from ifonly.models.toml_bounds import MAX_BYTES as MAX_TOML
 
 MODEL, SPEC = "model.onnx", "spec.toml"
 REFERENCE, EXAMPLES, PARITY = "reference.csv", "examples.json", "parity.json"
+VALIDATION = "validation.csv"
 PLAUSIBILITY = "plausibility.onnx"
 CAUSAL, MECHANISMS, EFFECTS = "causal.toml", "mechanisms", "effects"
 
 _MOST = {
     **dict.fromkeys((SPEC, CAUSAL), MAX_TOML),
     **dict.fromkeys((EXAMPLES, PARITY), 8 << 20),
-    REFERENCE: 64 << 20,
+    **dict.fromkeys((REFERENCE, VALIDATION), 64 << 20),
 }
 """Bytes of files that are read whole. A graph is as long as a model may be."""
 _MOST_OF_ANY = 1 << 30
@@ -124,6 +127,7 @@ def load_folder(
     reference = _reference(folder, spec)
     model = _model(folder, spec, reference, threads, guard)
     causal = folder.read(CAUSAL)
+    parity = _parity(folder, model["model_sha256"])
     return DeployedModel(
         name=spec.name,
         version=spec.version,
@@ -139,7 +143,8 @@ def load_folder(
         if causal is None
         else {**folder.below(MECHANISMS), **folder.below(EFFECTS)},
         examples=_examples(folder, spec),
-        parity=_parity(folder, model["model_sha256"]),
+        parity=parity,
+        validation=_validation(folder, spec, parity),
         **model,
     )
 
@@ -276,3 +281,26 @@ def _parity(folder: Folder, model_sha256: str) -> Mapping[str, Any] | None:
             f"is {measured}, but {MODEL} has {model_sha256}: it was measured on another model",
         )
     return report
+
+
+def _validation(
+    folder: Folder, spec: Spec, parity: Mapping[str, Any] | None
+) -> LabelledRows | None:
+    data = folder.read(VALIDATION)
+    if data is None:
+        return None
+    file, digest = folder.label(VALIDATION), hashlib.sha256(data).hexdigest()
+    table = read_table(data, spec.schema, file)
+    labelled = read_labelled(table.rows, table.others, spec.decision, file, digest)
+    said = (parity or {}).get("validation")
+    if not isinstance(said, Mapping):
+        return labelled
+    named = said.get("sha256", digest)
+    if named != digest:
+        raise SpecError(
+            folder.label(PARITY),
+            "validation.sha256",
+            f"is {named}, but {VALIDATION} has {digest}: it is said of another file",
+        )
+    held_out = said.get("held_out")
+    return replace(labelled, held_out=held_out if isinstance(held_out, bool) else None)

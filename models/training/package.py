@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import tempfile
@@ -19,10 +20,18 @@ import numpy as np
 from ifonly.models.onnx.export import export_onnx, to_bytes
 from ifonly.models.onnx.parity import ParityReport, check_parity
 from ifonly.models.predictor import Rows
+from ifonly.models.quality import labelled_csv
+from ifonly.models.quality.labelled import MOST_ROWS as MOST_LABELLED
 from ifonly.models.repository import DeployedModel, load_folder
-from ifonly.models.repository.folder import EXAMPLES, MODEL, PARITY, REFERENCE, SPEC
+from ifonly.models.repository.folder import EXAMPLES, MODEL, PARITY, REFERENCE, SPEC, VALIDATION
 from ifonly.models.schema import Schema
-from ifonly.models.training.dataset import Split, read_csv, simulated_split, stratified_split
+from ifonly.models.training.dataset import (
+    Dataset,
+    Split,
+    read_csv,
+    simulated_split,
+    stratified_split,
+)
 from ifonly.models.training.examples import choose_examples
 from ifonly.models.training.fit import PARAMETERS, FitMetrics, TrainedModel, fit, measure
 from ifonly.models.training.template import NAME, median_deviations, spec_text, untrained_schema
@@ -53,6 +62,8 @@ class TrainingReport:
     metrics: FitMetrics
     """On the test rows, scored by the exported graph."""
     parity: ParityReport
+    validation_sha256: str
+    """Of ``validation.csv``: some of the test rows."""
 
     def as_dict(self) -> dict[str, Any]:
         """What ``parity.json`` says; nothing in it depends on where or when it was made."""
@@ -68,6 +79,7 @@ class TrainingReport:
                 "seed": self.seed,
                 "parameters": PARAMETERS,
             },
+            "validation": {"sha256": self.validation_sha256, "held_out": True},
             "platform": f"{platform.system()} {platform.machine()}",
             "libraries": libraries(),
         }
@@ -109,7 +121,9 @@ def train(
         _write(draft / REFERENCE, _reference(split.train.rows, schema, seed))
         # Scored as it will be served, not by the trained object.
         deployed = load_folder(draft)
-        report = _report(folder, deployed, trained, split, csv, seed)
+        labelled = labelled_rows(split.test, deployed.spec.schema, class_names(deployed), seed)
+        _write(draft / VALIDATION, labelled)
+        report = _report(folder, deployed, trained, split, csv, seed, labelled)
         _write(draft / PARITY, _json(report.as_dict()))
         decision = deployed.spec.decision
         _write(draft / EXAMPLES, _json(choose_examples(deployed.predictor, decision, schema, seed)))
@@ -151,6 +165,7 @@ def _report(
     split: Split,
     csv: Path | None,
     seed: int,
+    labelled: bytes,
 ) -> TrainingReport:
     parity = check_parity(
         trained.score,
@@ -172,7 +187,24 @@ def _report(
         threshold=trained.threshold,
         metrics=measure(scores, trained.threshold, split.test),
         parity=parity,
+        validation_sha256=hashlib.sha256(labelled).hexdigest(),
     )
+
+
+def class_names(deployed: DeployedModel) -> tuple[str, str]:
+    """Of a part that did not fail, and of one that did."""
+    decision = deployed.spec.decision
+    names = decision.class_names
+    return names[1 - decision.positive], names[decision.positive]
+
+
+def labelled_rows(test: Dataset, schema: Schema, names: tuple[str, str], seed: int) -> bytes:
+    """``validation.csv``: test rows drawn without regard to what became of them, so that failures
+    are as rare in it as in the plant."""
+    rng = np.random.default_rng(seed)
+    count = min(MOST_LABELLED, len(test))
+    drawn = test[np.sort(rng.choice(len(test), size=count, replace=False))]
+    return labelled_csv(schema, drawn.rows, [names[int(failed)] for failed in drawn.failed])
 
 
 def _reference(rows: Rows, schema: Schema, seed: int) -> str:

@@ -184,7 +184,7 @@ class ReplyWriter:
             id=str(explanation.id),
             status=answer.status,
             semantics=explanation.semantics.value,
-            target=self._asked(explanation),
+            target=self.asked_target(explanation.problem, explanation.semantics),
             deadline_hit=answer.work.deadline_hit,
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
@@ -225,7 +225,7 @@ class ReplyWriter:
                 deadline_ms=deadline_ms,
                 rejected=list(answer.work.rejected),
                 times=times,
-                calls=self._calls(answer.work),
+                calls=self.calls(answer.work),
             ),
         )
 
@@ -274,7 +274,7 @@ class ReplyWriter:
                 text=chosen(claimed(way, smallest, self._model.schema), self._languages),
             )
 
-    def _calls(self, work: Work) -> wire.Calls | None:
+    def calls(self, work: Work) -> wire.Calls | None:
         """How the search was limited, where the model is only in another process."""
         if self._model.deployed.has_copy or self._model.predictor is None:
             return None
@@ -406,8 +406,8 @@ class ReplyWriter:
             return (part, section, last)
         return (part, section, *((int(last),) if last.isdecimal() else ()))
 
-    def _asked(self, explanation: Explanation) -> wire.AskedTarget:
-        target, survives = explanation.problem.target, explanation.problem.survives
+    def asked_target(self, problem: Problem, semantics: Semantics) -> wire.AskedTarget:
+        target, survives = problem.target, problem.survives
         # JSON has no infinity (RFC 8259, 6).
         ends = [None if math.isinf(end) else end for end in (target.lower, target.upper)]
         bounds = None if ends == [None, None] else wire.AskedProbability(min=ends[0], max=ends[1])
@@ -415,7 +415,7 @@ class ReplyWriter:
         source: Literal["policy", "request"] = "policy" if by_policy else "request"
         robust_source: Literal["policy", "request"] = "policy"
         # What the policy demands, and is not demanded, a request has lifted.
-        is_past = explanation.semantics is Semantics.BACKTRACKING
+        is_past = semantics is Semantics.BACKTRACKING
         demanded = self._model.policy.demands_survival(target) and not is_past
         lifted = survives is None and demanded
         if lifted or (survives is not None and survives.origin.source is Source.REQUEST):

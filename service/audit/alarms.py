@@ -224,6 +224,18 @@ async def given(identity: str, request: wire.ActionRequest, recorder: Recorder) 
     """
     runtime = recorder.runtime
     database, registry = runtime.store.database, runtime.registry
+    made = await recorded(identity, request, recorder)
+    find = partial(alarms.get, database, identity)
+    episode = await runtime.readers.run(find)
+    return wire.ActedReply(alarm=told(episode, registry, now_us()), action=made)
+
+
+async def recorded(
+    identity: str, request: wire.ActionRequest, recorder: Recorder
+) -> wire.AlarmAction | None:
+    """As :func:`given`, which says how the alarm is then. None: it already is so."""
+    runtime = recorder.runtime
+    database = runtime.store.database
     facts = recorder.drafting.plain(kind=RecordKind.ALARM, status=request.action.value)
     until = None if request.minutes is None else facts.time_us + request.minutes * MINUTE_US
     of = None
@@ -235,14 +247,10 @@ async def given(identity: str, request: wire.ActionRequest, recorder: Recorder) 
     try:
         receipt = await asyncio.wrap_future(recorder.append(work))
     except NothingChanged:
-        made = None
-    else:
-        detail = {} if until is None else {"until": timestamp(until)}
-        detail |= {} if request.way is None else {"way": request.way, "explanation": str(of)}
-        made = _made(replace(facts, detail=detail), durable(receipt), request.comment)
-    find = partial(alarms.get, database, identity)
-    episode = await runtime.readers.run(find)
-    return wire.ActedReply(alarm=told(episode, registry, now_us()), action=made)
+        return None
+    detail = {} if until is None else {"until": timestamp(until)}
+    detail |= {} if request.way is None else {"way": request.way, "explanation": str(of)}
+    return _made(replace(facts, detail=detail), durable(receipt), request.comment)
 
 
 def _explained(database: Database, identity: str, request: wire.ActionRequest) -> str | None:

@@ -4,17 +4,17 @@ side. Runs in a thread."""
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from ifonly.models.errors import InvalidInstance, UnknownModel
 from ifonly.models.predictor import Row
+from ifonly.service.ask.differences import digests
+from ifonly.service.ask.document_differences import key_differences
 from ifonly.service.errors import CannotActivate
 from ifonly.service.served import staging
 from ifonly.service.served.registry import Registry, ServedModel
@@ -115,8 +115,11 @@ def compare(
             wire.RefusedRow(record=each.record.facts.id, row=each.number, problem=problem)
             for each, problem in refused[:MOST_LISTED]
         ],
-        spec=[*spec_differences(active.spec_text, other.spec_text)],
-        digests=[*_digests(active, other)],
+        spec=[
+            wire.SpecDifference(key=each.key, was=each.was, now=each.now)
+            for each in key_differences(active.spec_text, other.spec_text)
+        ],
+        digests=[*digests(active, other)],
     )
 
 
@@ -219,41 +222,3 @@ def _score(prediction: Mapping[str, Any]) -> float | None:
 def _ways(changes: Sequence[wire.Change]) -> list[wire.Way]:
     counted = Counter((c.was, c.now) for c in changes if c.was is not None or c.now is not None)
     return [wire.Way(was=was, now=now, count=n) for (was, now), n in counted.most_common()]
-
-
-def _digests(active: ServedModel, other: ServedModel) -> Iterator[wire.DigestDifference]:
-    for file, part in (("model.onnx", "model"), ("spec.toml", "spec"), ("causal.toml", "causal")):
-        was, now = (getattr(m.deployed, f"{part}_sha256") or None for m in (active, other))
-        if was or now:
-            yield wire.DigestDifference(file=file, was=was, now=now)
-
-
-# --- specs, side by side --------------------------------------------------------------------------
-
-
-def spec_differences(was: bytes, now: bytes) -> Iterator[wire.SpecDifference]:
-    """Keys of two specs whose values differ; features are matched by name."""
-    before, after = (
-        _flat(tomllib.loads(text.decode("utf-8-sig"), parse_float=Decimal)) for text in (was, now)
-    )
-    for key in dict.fromkeys([*before, *after]):
-        if before.get(key) != after.get(key):
-            yield wire.SpecDifference(key=key, was=before.get(key), now=after.get(key))
-
-
-def _flat(value: Any, key: str = "") -> dict[str, str]:
-    if isinstance(value, dict):
-        parts = ((f"{key}.{name}" if key else name, item) for name, item in value.items())
-    elif isinstance(value, list) and value and all(isinstance(i, dict) for i in value):
-        parts = ((f"{key}[{i.get('name', k)}]", i) for k, i in enumerate(value))
-    else:
-        return {key: _text(value)}
-    return {k: text for name, item in parts for k, text in _flat(item, name).items()}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value).lower() if isinstance(value, bool) else str(value)

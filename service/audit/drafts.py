@@ -16,10 +16,12 @@ from ifonly.service.audit.suggestions import MEMBER, READ, marks
 from ifonly.service.errors import ServiceError
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import ifonly_version
+from ifonly.service.store.alarm_rates import Decided
 from ifonly.service.store.chain import Facts, Record
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.base import Wire
+from ifonly.service.wire.common import CommonReply
 from ifonly.service.wire.replies import ExplanationReply, PredictionsReply
 from ifonly.service.wire.strict_json import read_json
 
@@ -48,9 +50,9 @@ class Drafting:
         """The reply's body, and the record of it."""
         # Written once: what is sent and what is recorded are the same bytes.
         body = reply.model_dump_json(by_alias=True).encode()
-        provenance = getattr(reply, "provenance", None)
+        provenance, decided = getattr(reply, "provenance", None), _decided(model, reply)
         said: dict[str, Any] = {
-            "status": getattr(reply, "status", None) or _decided(model, reply),
+            "status": getattr(reply, "status", None) or _status(decided),
             "languages": ",".join(getattr(request, "languages", [])) or None,
             "engine": getattr(provenance, "engine", None),
             "seed": getattr(provenance, "seed", None),
@@ -62,7 +64,8 @@ class Drafting:
         # A row of a job may be of last year: whoever sends files raises no alarms.
         is_reading = self.about is None
         seen = observed(model, request, reply, is_reading=is_reading, about_us=self.about_us)
-        return body, Draft(facts, content(body, asked_by(request)), seen)
+        counted = decided if is_reading else None
+        return body, Draft(facts, content(body, asked_by(request)), seen, counted)
 
     def refused(
         self,
@@ -119,19 +122,25 @@ class Drafting:
         )
 
 
-def _decided(model: ServedModel, reply: Wire) -> str | None:
-    """Of predictions: whether one of them is an alarm; None where the model desires nothing."""
+def _status(decided: Decided | None) -> str | None:
+    """Of predictions: whether one of them is an alarm."""
+    return None if decided is None else ALARM if decided.alarms else NO_ALARM
+
+
+def _decided(model: ServedModel, reply: Wire) -> Decided | None:
+    """Of predictions; None where the model desires nothing."""
     desired = model.decision.desired
     if desired is None or not isinstance(reply, PredictionsReply):
         return None
     wanted = model.decision.class_names[desired]
-    return ALARM if any(p.class_ != wanted for p in reply.predictions) else NO_ALARM
+    alarms = sum(p.class_ != wanted for p in reply.predictions)
+    return Decided(len(reply.predictions), alarms)
 
 
 def _detail(reply: Wire) -> dict[str, Any]:
     work = getattr(reply, "work", None)
-    found = {} if work is None else _counts(work) | _gap(reply)
-    return found | _doubts(reply) | _suggestion(reply)
+    found = ({} if work is None else _counts(work) | _gap(reply)) | _doubts(reply)
+    return found | _suggestion(reply) | _coverage(reply)
 
 
 def _counts(work: Wire) -> dict[str, int]:
@@ -150,6 +159,15 @@ def _gap(reply: Wire) -> dict[str, int]:
     found = getattr(reply, "counterfactuals", [])
     gap = found[0].gap if found else None
     return {} if gap is None else {"gap_ppm": round(gap * 1e6)}
+
+
+def _coverage(reply: Wire) -> dict[str, int]:
+    """Of one change for many: of how many alarms it clears how many, and no change clears more than
+    how many."""
+    if not isinstance(reply, CommonReply):
+        return {}
+    coverage = 0 if reply.best is None else reply.best.coverage
+    return {"alarms": reply.alarms, "coverage": coverage, "bound": reply.bound}
 
 
 def _doubts(reply: Wire) -> dict[str, int]:

@@ -8,12 +8,16 @@ from dataclasses import asdict, replace
 from functools import partial
 from heapq import merge
 from itertools import chain, islice
+from typing import Any
 
+from ifonly.explainers.languages import LANGUAGES
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Feature
+from ifonly.service.access import Scope
 from ifonly.service.audit import records
 from ifonly.service.audit.recourse_by_group import groups, table
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase, cases
+from ifonly.service.audit.recourse_by_group.common_changes import CommonChange, common_changes
 from ifonly.service.audit.recourse_by_group.compare import ShareComparison
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
 from ifonly.service.audit.recourse_by_group.report import (
@@ -47,6 +51,12 @@ PERIOD_US = 30 * DAY_US
 MAX_CASES = 50_000
 """Explanations in one report; each is read whole."""
 
+MOST_ALARMS = 500
+"""For which one change is sought: the newest of more."""
+COMMON_SECONDS = 10
+MOST_COMMON = 50
+"""Common changes that a report tells of."""
+
 HOW_SHARES_ARE_MEANT = say_all("recourse.how_shares_are_meant")
 DIFFERENCE_IS_NO_CAUSE = say_all("recourse.difference_is_no_cause")
 SEVERAL_POLICIES = say_all("recourse.several_policies")
@@ -62,10 +72,14 @@ def recourse(
     InvalidRequest
         If a time is none, the feature is unknown, or there are too many explanations.
     """
-    since, until = _period(query)
+    since, until = period(query)
     found = _cases(database, query.model, since, until)
     features = _features(registry, query.model)
     made = report(found, _grouped(found, features, query.by), _verdicts(database, query, since))
+    sought = explanations.newest_about_model(
+        database, RecordKind.COMMON, query.model, since, until, MOST_COMMON
+    )
+    made = replace(made, common=common_changes(sought))
     return made, _told(made, found, features, query, (since, until))
 
 
@@ -86,9 +100,29 @@ def _cases(database: Database, model: str, since: int, until: int) -> list[Recou
         if len(found) <= MAX_CASES:
             return found
         count = len(found)
-    problem = f"the period has {count:,} explanations or more; a report takes {MAX_CASES:,}: "
-    fault = Fault(("since",), problem + "shorten it", count, limit=MAX_CASES, parameter="since")
+    problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
+    fault = Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")
     raise InvalidRequest(RequestPart.REQUEST, [fault])
+
+
+def common_question(query: wire.ReportQuery, scope: Scope) -> dict[str, Any]:
+    """The API's question which one change would clear the most of a report's alarms; ``scope``: of
+    whoever reads the report.
+
+    Raises
+    ------
+    InvalidRequest
+        If a time is none.
+    """
+    since, until = period(query)
+    recorded = {"since": timestamp(since), "until": timestamp(until), "most": MOST_ALARMS}
+    return {
+        "recorded": recorded,
+        # Of several lines no one record could be told: that is refused.
+        "attributes": {n: values[0] for n, values in scope.attributes if len(values) == 1},
+        "languages": list(LANGUAGES),
+        "deadline_ms": 1_000 * COMMON_SECONDS,
+    }
 
 
 def as_csv(database: Database, registry: Registry, query: wire.ReportQuery) -> bytes:
@@ -97,7 +131,14 @@ def as_csv(database: Database, registry: Registry, query: wire.ReportQuery) -> b
     return table.as_csv(table.HEADER, table.rows(made, query.language))
 
 
-def _period(query: wire.ReportQuery) -> tuple[int, int]:
+def period(query: wire.ReportQuery) -> tuple[int, int]:
+    """From, inclusive, until, exclusive, in microseconds since 1970.
+
+    Raises
+    ------
+    InvalidRequest
+        If a time is none.
+    """
     until = records.time_of("until", query.until)
     # The end is excluded: one more includes what was recorded just now.
     until = now_us() + 1 if until is None else until
@@ -174,11 +215,27 @@ def _told(
         comparison=_comparison(made.comparison),
         levers=[_lever(use, features.get(use.feature)) for use in made.levers],
         blockers=[_blocker(found) for found in made.blockers],
+        common=[_common(each) for each in made.common],
         verdicts=wire.Verdicts(**asdict(made.verdicts)),
         attributes=sorted({name for case in cases for name in case.attributes}),
         policies=made.policies,
         erased=made.erased,
         notes=[dict(note) for note in notes],
+    )
+
+
+def _common(found: CommonChange) -> wire.CommonChangeSummary:
+    return wire.CommonChangeSummary(
+        id=found.id,
+        time=timestamp(found.time_us),
+        status=found.status,
+        alarms=found.alarms,
+        cleared=found.cleared,
+        bound=found.bound,
+        proven=found.is_most,
+        settings=[dict(each) for each in found.settings],
+        text=None if found.text is None else dict(found.text),
+        erased=found.erased,
     )
 
 
@@ -215,8 +272,7 @@ def _comparison(found: ShareComparison) -> wire.GroupComparison:
 
 
 def proportion(found: ShareEstimate) -> wire.Proportion:
-    low, high = (found.low, found.high) if found.of else (None, None)
-    return wire.Proportion(count=found.count, of=found.of, share=found.value, low=low, high=high)
+    return wire.Proportion.estimated(found)
 
 
 def _centre(found: Median | None) -> wire.Centre | None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from ifonly.explainers.verify.exported import NotAnAnswer, check_answer, check_what_if
+from ifonly.explainers.verify.many import check_common
 from ifonly.explainers.verify.report import Check
 from ifonly.models.errors import GraphError
 from ifonly.models.rounding import rounding_of
@@ -15,7 +16,12 @@ from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store.chain import Payload, Record
 from ifonly.service.store.kinds import RecordKind
 
-CHECKED = (RecordKind.EXPLANATION, RecordKind.ROWS, RecordKind.WHAT_IF)
+CHECKED = (
+    RecordKind.EXPLANATION,
+    RecordKind.COMMON,
+    RecordKind.ROWS,
+    RecordKind.WHAT_IF,
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,8 @@ class Recheck:
 
 
 def recheck(record: Record, payload: Payload | None, registry: Registry) -> Recheck | None:
-    """Every check of an explanation, or of a what-if over time, that was recorded; None of any
-    other record, and where nothing of it is kept."""
+    """Every check of an explanation, of one change for many, or of a what-if over time, that was
+    recorded; None of any other record, and where nothing of it is kept."""
     if record.facts.kind not in CHECKED or payload is None:
         return None
     is_what_if = record.facts.kind is RecordKind.WHAT_IF
@@ -61,7 +67,10 @@ def recheck_kept(kept: Kept, model: ServedModel) -> Recheck:
     """
     predictor = model.deployed.predictor
     answer, request, book = kept["answer"], kept["request"], model.rulebook
-    if "trajectory" in answer:
+    if "curves" in answer:
+        rounding = rounding_of(predictor)
+        sections = check_common(answer, request, book, predictor.score, rounding)
+    elif "trajectory" in answer:
         sections = check_what_if(answer, request, book, predictor.score)
     else:
         sections = check_answer(answer, request, book, predictor.score, rounding_of(predictor))

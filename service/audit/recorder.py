@@ -108,7 +108,7 @@ class Recorder:
             return reply, content, draft, self.append(draft)
 
         # Explanations say themselves that they are short, until they are hard.
-        is_brief = kind is not RecordKind.EXPLANATION
+        is_brief = kind not in (RecordKind.EXPLANATION, RecordKind.COMMON)
         try:
             if not is_brief:
                 # Asked before the queue: whoever has spent their share takes no place in it.

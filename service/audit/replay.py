@@ -10,6 +10,7 @@ from typing import Any
 
 from ifonly.service.ask import answering
 from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.common import common_remedies
 from ifonly.service.ask.confirm import ALONE
 from ifonly.service.ask.problems import pointer
 from ifonly.service.audit.recheck import Recheck, asked_model, recheck
@@ -21,6 +22,7 @@ from ifonly.service.store import archive
 from ifonly.service.store.chain import IntegrityFinding, Payload, Record
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire import common as common_wire
 from ifonly.service.wire import requests
 from ifonly.service.wire.base import Wire
 
@@ -167,6 +169,16 @@ def _ask(record: Record, model: ServedModel, kept: Kept) -> Wire:
             # the answer, and gets all the time there is.
             budget = Budget(given, really_ms=MAX_DEADLINE_MS)
             return answering.explanation(model, request, budget, confirming=ALONE)
+        case RecordKind.BULK:
+            raise CannotReplay(
+                f"record {record.facts.id} is of a run over a file: its rows are asked again by "
+                "`ifonly bulk verify OUT`"
+            )
+        case RecordKind.COMMON:
+            asked_of = common_wire.CommonRequest.model_validate(asked)
+            given = int(kept["answer"]["work"]["deadline_ms"])
+            budget = Budget(given, really_ms=MAX_DEADLINE_MS)
+            return common_remedies(model, asked_of, budget)
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
 

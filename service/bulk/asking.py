@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +29,7 @@ from ifonly.service import logs
 from ifonly.service.ask import read_request
 from ifonly.service.ask.explain import Explanation, explaining
 from ifonly.service.ask.question import problem_of
+from ifonly.service.ask.warming import row_of
 from ifonly.service.bulk.errors import NotInBulk
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.errors import ContradictoryConstraints, ServiceError
@@ -47,14 +49,14 @@ rounding."""
 
 
 @dataclass(frozen=True, eq=False)
-class Contradiction:
+class RowContradiction:
     """The constraints of the question leave this row nothing, whatever the model says."""
 
     keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Failure:
+class RowFailure:
     """The row is an instance, and could not be answered."""
 
     problem: FieldProblem
@@ -63,10 +65,10 @@ class Failure:
 _NOBODY = uuid.UUID(int=0)
 """Of an explanation that nobody refers to."""
 
-RowAnswer = Explanation | Contradiction | Failure
+RowAnswer = Explanation | RowContradiction | RowFailure
 
 
-class Asking:
+class RowQuestion:
     """One question, asked of many rows."""
 
     def __init__(self, model: ServedModel, options: BulkOptions) -> None:
@@ -100,6 +102,14 @@ class Asking:
         self._terms = model.rulebook.terms(self.question.asked)
         self._score = model.deployed.predictor.score
         self._is_alike_alone = _is_alike_alone(model)
+        self._warm()
+
+    def _warm(self) -> None:
+        """Build what the search of any row needs: the time of the first alarm is its own."""
+        question = replace(self.question, factual=row_of(self.model))
+        # A row that cannot be asked about is no matter here: whoever asks about one is told.
+        with suppress(ServiceError, ModelError, ExplainError):
+            self.model.engine.warm(problem_of(self.model, question), self.model.deployed.predictor)
 
     @property
     def shared(self) -> int:
@@ -108,7 +118,7 @@ class Asking:
 
     # --- the model's word ------------------------------------------------------------------
 
-    def scores(self, rows: Rows) -> tuple[Scores, dict[int, Failure]]:
+    def scores(self, rows: Rows) -> tuple[Scores, dict[int, RowFailure]]:
         """The model's word on each row, and of which rows it has none, by position.
 
         Raises
@@ -116,12 +126,12 @@ class Asking:
         GraphError
             If it cannot be asked at all.
         """
-        failed: dict[int, Failure] = {}
+        failed: dict[int, RowFailure] = {}
         parts = list(self._scored(rows, 0, failed))
         width = self.model.decision.n_outputs
         return np.concatenate(parts) if parts else np.empty((0, width)), failed
 
-    def _scored(self, rows: Rows, at: int, failed: dict[int, Failure]) -> Iterator[Scores]:
+    def _scored(self, rows: Rows, at: int, failed: dict[int, RowFailure]) -> Iterator[Scores]:
         """In one call; where a score is no number, in halves, until it is known of which row."""
         if not len(rows):
             return
@@ -129,7 +139,7 @@ class Asking:
             yield self._together(rows)
         except NotFinite as error:
             if len(rows) == 1:
-                failed[at] = Failure(FieldProblem("", str(error).splitlines()[0]))
+                failed[at] = RowFailure(FieldProblem("", str(error).splitlines()[0]))
                 yield np.full((1, self.model.decision.n_outputs), np.nan)
                 return
             middle = len(rows) // 2
@@ -199,16 +209,16 @@ class Asking:
             case Explanation():
                 return found
             case ContradictoryConstraints(constraints=constraints):
-                return Contradiction(tuple(c.origin.key for c in constraints))
+                return RowContradiction(tuple(c.origin.key for c in constraints))
             case OutOfService() | MemoryError():
                 # Of every row that comes after as well.
                 raise found
             case ServiceError() | ModelError() | ExplainError():
-                return Failure(FieldProblem("", str(found).splitlines()[0]))
+                return RowFailure(FieldProblem("", str(found).splitlines()[0]))
         # One row of a million must not take the others with it: it says that it failed.
         logs.logger.error("a row failed: %s", logs.where(found))
         told = f"it failed ({type(found).__name__}); the log of this process says where"
-        return Failure(FieldProblem("", told))
+        return RowFailure(FieldProblem("", told))
 
 
 def _is_alike_alone(model: ServedModel) -> bool:

@@ -16,12 +16,12 @@ import pyarrow as pa
 from ifonly.explainers.remembered import Remembered
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.repository import load_folder
-from ifonly.service.bulk.asking import Asking, Failure
+from ifonly.service.bulk.asking import RowFailure, RowQuestion
 from ifonly.service.bulk.errors import NotInBulk
 from ifonly.service.bulk.lines import INVALID, Line, LineWriter, columns_said, problem
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.bulk.reading import RowsRead, TableReader
-from ifonly.service.bulk.recheck import Recheck, RowFault
+from ifonly.service.bulk.recheck import LineCheck, RowFault
 from ifonly.service.bulk.schema import (
     FORMAT,
     as_json,
@@ -81,7 +81,7 @@ class BulkExplainer:
     ----------
     schema_in, schema_out, schema_problems : pyarrow.Schema
         What is read of a table, what comes out of a row, what of its faults.
-    asking : Asking
+    asking : RowQuestion
         What is asked of each row.
     identity : dict
         What was asked of which model: with it a line can be checked, or asked again.
@@ -92,7 +92,7 @@ class BulkExplainer:
         self.model = model
         self.options = options
         self._reader = TableReader(model.schema, options)
-        self.asking = Asking(model, options)
+        self.asking = RowQuestion(model, options)
         self._writer = LineWriter(model, options)
         self._lines = Remembered[bytes, Line]()
         self._said = Remembered[bytes, Line]()
@@ -198,7 +198,7 @@ class BulkExplainer:
         NotInBulk
             If ``output`` tells of another question or another model, or of other rows.
         """
-        return Recheck(self.asking, self.identity).faults(self._reader.read(batch), output)
+        return LineCheck(self.asking, self.identity).faults(self._reader.read(batch), output)
 
     # --- lines ------------------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ class BulkExplainer:
             place[at[k]] = places[key]
 
     def _faults(
-        self, read: RowsRead, at: npt.NDArray[np.int64], failed: Mapping[int, Failure]
+        self, read: RowsRead, at: npt.NDArray[np.int64], failed: Mapping[int, RowFailure]
     ) -> Iterator[tuple[int, Line]]:
         """A line for each fault, in order, with the position of its row."""
         found: list[tuple[int, Line]] = [

@@ -23,7 +23,7 @@ from ifonly.models.errors import FieldProblem
 from ifonly.models.schema import Decision, Schema, Task
 from ifonly.service.ask.explain import Explanation
 from ifonly.service.ask.write_reply import ReplyWriter
-from ifonly.service.bulk.asking import Contradiction, Failure, RowAnswer
+from ifonly.service.bulk.asking import RowAnswer, RowContradiction, RowFailure
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.served.registry import ServedModel
 
@@ -46,9 +46,9 @@ class LineWriter:
 
     def line(self, answer: RowAnswer) -> Line:
         """What is told of one row besides the model's word on it."""
-        if isinstance(answer, Failure):
+        if isinstance(answer, RowFailure):
             return {"status": FAILED, "problem": problem(answer.problem)}
-        if isinstance(answer, Contradiction):
+        if isinstance(answer, RowContradiction):
             return {"status": CONTRADICTORY, "blocked_by": list(answer.keys)}
         return {**self._answered(answer), **self.sentences(answer)}
 

@@ -7,6 +7,7 @@ are held against it at once, and only of what fails each value is read by itself
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,6 +128,10 @@ class TableReader:
                 known = ", ".join(self._schema.names)
                 told = f"columns names {name!r}, which is no feature of this model ({known})"
                 yield TableFault(column, told)
+        twice = [name for name, n in Counter(self._names).items() if n > 1]
+        for column in twice:
+            told = f"columns names {column!r} for several features"
+            yield TableFault(column, told)
 
     def _faults(self, table: pa.Schema) -> Iterator[TableFault]:
         wanted = dict(zip(self._names, self._schema.features, strict=True))

@@ -18,7 +18,7 @@ from ifonly.explainers.verify.reading import near
 from ifonly.models.predictor import Row
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
-from ifonly.service.bulk.asking import Asking
+from ifonly.service.bulk.asking import RowQuestion
 from ifonly.service.bulk.errors import NotInBulk
 from ifonly.service.bulk.lines import INVALID, said
 from ifonly.service.bulk.reading import RowsRead
@@ -38,10 +38,10 @@ class RowFault:
     says: str
 
 
-class Recheck:
+class LineCheck:
     """Checks lines that are said to answer one question."""
 
-    def __init__(self, asking: Asking, identity: Mapping[str, Any]) -> None:
+    def __init__(self, asking: RowQuestion, identity: Mapping[str, Any]) -> None:
         self._model = asking.model
         self._identity = identity
         self._question = asking.question

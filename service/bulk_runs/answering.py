@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ifonly.service.bulk import BulkBatch, BulkExplainer
-from ifonly.service.bulk_runs.parts import Part
+from ifonly.service.bulk_runs.parts import AnsweredPart
 from ifonly.service.bulk_runs.reading.pieces import BrokenRow
-from ifonly.service.bulk_runs.reading.source import Slice
+from ifonly.service.bulk_runs.reading.source import RowSlice
 
 ALREADY, INVALID, FAILED = "already_target", "invalid", "failed"
 BAD = (INVALID, FAILED)
@@ -28,7 +28,7 @@ class Answering:
     kept: tuple[str, ...] = ()
     """Columns of the input that are taken along."""
 
-    def __call__(self, slice_: Slice) -> Part:
+    def __call__(self, slice_: RowSlice) -> AnsweredPart:
         read = slice_.batch.drop_columns(
             [name for name in self.kept if name not in self.explainer.schema_in.names]
         )
@@ -39,7 +39,7 @@ class Answering:
         cut = pc.sum(output.column("deadline_hit").cast(pa.int64())).as_py() or 0
         if self.is_alarms_only:
             output = output.filter(pc.not_equal(output.column("status"), ALREADY))
-        return Part(slice_.number, slice_.batch.num_rows, counts, cut, output, problems)
+        return AnsweredPart(slice_.number, slice_.batch.num_rows, counts, cut, output, problems)
 
 
 def _told(

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ifonly.service.bulk_runs.reading.source import Source
-from ifonly.service.bulk_runs.tally import Tally
+from ifonly.service.bulk_runs.reading.source import RowSource
+from ifonly.service.bulk_runs.tally import RunTally
 from ifonly.service.bulk_runs.targets import OutputFile
 from ifonly.service.errors import CannotBulk
 from ifonly.service.settings import ifonly_version
@@ -21,7 +21,7 @@ from ifonly.service.store.chain import now_us, timestamp
 FORMAT = 1
 
 
-def input_of(source: Source, tell: Any = None) -> dict[str, Any]:
+def input_of(source: RowSource, tell: Any = None) -> dict[str, Any]:
     """What is read, with the digest of each file; these are read for it.
 
     Raises
@@ -67,7 +67,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def written(
     run: Mapping[str, Any],
-    tally: Tally,
+    tally: RunTally,
     files: Sequence[OutputFile],
     errors: OutputFile | None,
     schema: pa.Schema,

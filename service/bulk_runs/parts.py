@@ -17,7 +17,7 @@ _PACKED = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 @dataclass(frozen=True)
-class Part:
+class AnsweredPart:
     """The answers to one slice."""
 
     number: int
@@ -38,7 +38,7 @@ class Part:
         return b"".join([_LENGTHS.pack(_MAGIC, len(said), *map(len, bodies)), said, *bodies])
 
     @classmethod
-    def joined(cls, number: int, parts: Sequence[Part]) -> Part:
+    def joined(cls, number: int, parts: Sequence[AnsweredPart]) -> AnsweredPart:
         """Those of the pieces of one slice, in order."""
         counts: Counter[str] = Counter()
         for part in parts:
@@ -53,7 +53,7 @@ class Part:
         )
 
     @classmethod
-    def read(cls, data: bytes) -> Part:
+    def read(cls, data: bytes) -> AnsweredPart:
         """Raises
         ------
         ValueError

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from ifonly.service.bulk_runs import writing
 from ifonly.service.bulk_runs.reading.places import InputFile, reading, system_of
-from ifonly.service.bulk_runs.targets import Target
+from ifonly.service.bulk_runs.targets import OutputTarget
 from ifonly.service.bulk_runs.writing import OutputFormat
 from ifonly.service.errors import CannotBulk
 
@@ -27,10 +27,10 @@ _KEYS = ("row", "id", "status")
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenAnswers:
     """The answers at a target, as its manifest tells of them."""
 
-    target: Target
+    target: OutputTarget
     files: Sequence[Mapping[str, Any]]
     columns: tuple[str, ...]
 

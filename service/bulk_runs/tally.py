@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ifonly.service.bulk_runs.answering import BAD
-from ifonly.service.bulk_runs.parts import Part
+from ifonly.service.bulk_runs.parts import AnsweredPart
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 MOST_LEVERS = 50
 
 
 @dataclass
-class Tally:
+class RunTally:
     """Adds up parts."""
 
     rows: int = 0
@@ -34,7 +34,7 @@ class Tally:
     """Faults by field."""
     _costs: list[Any] = field(default_factory=list)
 
-    def add(self, part: Part) -> None:
+    def add(self, part: AnsweredPart) -> None:
         self.rows += part.rows
         self.cut += part.cut
         self.counts.update(part.counts)

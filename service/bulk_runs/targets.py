@@ -50,7 +50,7 @@ class OutputFile:
 
 
 @dataclass(frozen=True)
-class Target:
+class OutputTarget:
     """An output by its path or URL."""
 
     given: str
@@ -60,7 +60,7 @@ class Target:
     """The folder of the work for it."""
 
     @classmethod
-    def of(cls, given: str, work: Path | None) -> Target:
+    def of(cls, given: str, work: Path | None) -> OutputTarget:
         """Raises
         ------
         CannotBulk
@@ -101,6 +101,14 @@ class Target:
                 return None
             with system.open_input_stream(path, compression=None) as stream:
                 return bytes(stream.read())
+
+    def has(self, file: InputFile) -> bool:
+        """Whether a file is one of this target: a glob of what comes in may find it."""
+        if not file.system.equals(system_of(self.given)[0]):
+            return False
+        places = [self.given, self.beside(MANIFEST), self.beside(ERRORS)]
+        own = [system_of(place)[1] for place in places]
+        return file.path in own or (self.is_folder and file.path.startswith(f"{own[0]}/"))
 
     # --- writing --------------------------------------------------------------------------
 
@@ -212,7 +220,9 @@ def _send(source: Path, goal: str) -> None:
         system.move(to, path)
 
 
-def described(target: Target, found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, bool]]:
+def described(
+    target: OutputTarget, found: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, bool]]:
     """Files of a manifest, and whether each is what it says."""
     for each in found:
         where = f"{target.given.rstrip('/')}/{each['name']}" if each["name"] else target.given

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ifonly.service.bulk_runs import durable
-from ifonly.service.bulk_runs.parts import Part, head_of
+from ifonly.service.bulk_runs.parts import AnsweredPart, head_of
 from ifonly.service.errors import CannotBulk
 
 if sys.platform != "win32":
@@ -104,7 +104,7 @@ class WorkFolder:
         """Numbers of the slices that are answered."""
         return frozenset(self._found)
 
-    def put(self, part: Part) -> None:
+    def put(self, part: AnsweredPart) -> None:
         """Raises
         ------
         CannotBulk
@@ -115,7 +115,7 @@ class WorkFolder:
         durable.write(file, data)
         self._found[part.number] = file
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[AnsweredPart]:
         """All of them, in order, one in memory at a time.
 
         Raises
@@ -131,7 +131,7 @@ class WorkFolder:
                 data = file.read_bytes()
                 if f".{_digest(data)}." not in file.name:
                     raise ValueError("was changed")
-                yield Part.read(data)
+                yield AnsweredPart.read(data)
             except (OSError, ValueError) as error:
                 raise CannotBulk(f"{file} cannot be read: {error}") from None
 

@@ -1,5 +1,4 @@
-"""The child of :class:`ifonly.service.bulk_runs.workers.Workers`: answers slices until its input
-ends.
+"""The child of ``AnsweringPool``: answers slices until its input ends.
 
 ``python -m ifonly.service.bulk_runs.worker``; the first frame of standard input is what is done
 with each slice, pickled by its parent, each later one a slice; frames of standard output are parts.
@@ -22,13 +21,21 @@ from ifonly.models.frames import read_frame, write_frame
 from ifonly.service.bulk_runs.answering import Answering
 from ifonly.service.bulk_runs.parts import unpacked
 from ifonly.service.bulk_runs.reading.pieces import BrokenRow
-from ifonly.service.bulk_runs.reading.source import Slice
+from ifonly.service.bulk_runs.reading.source import RowSlice
 from ifonly.service.errors import ServiceError
 
 PARENT_SECONDS = 1.0
 
 
 def main() -> None:
+    try:
+        _serve()
+    except BrokenPipeError:
+        # Whoever asked is gone, and nobody reads what would be said of it.
+        os._exit(0)
+
+
+def _serve() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not come between the replies
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
@@ -64,11 +71,11 @@ def _end_with(parent: int) -> None:
     os._exit(0)
 
 
-def _slice(header: dict[str, Any], data: bytes) -> Slice:
+def _slice(header: dict[str, Any], data: bytes) -> RowSlice:
     broken = {
         at: BrokenRow(problem, value, field) for at, problem, value, field in header["broken"]
     }
-    return Slice(header["number"], header["first"], unpacked(data), broken)
+    return RowSlice(header["number"], header["first"], unpacked(data), broken)
 
 
 def _told(header: dict[str, Any], error: Exception) -> str:

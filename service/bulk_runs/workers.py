@@ -22,9 +22,9 @@ import pyarrow as pa
 from ifonly.models.frames import read_frame, write_frame
 from ifonly.models.onnx.box import environment
 from ifonly.service.bulk_runs.answering import Answering
-from ifonly.service.bulk_runs.parts import Part, packed
+from ifonly.service.bulk_runs.parts import AnsweredPart, packed
 from ifonly.service.bulk_runs.reading.pieces import BrokenRow
-from ifonly.service.bulk_runs.reading.source import Slice
+from ifonly.service.bulk_runs.reading.source import RowSlice
 from ifonly.service.errors import CannotBulk
 from ifonly.service.logs import logger
 
@@ -36,7 +36,7 @@ AHEAD = 2
 """Slices of each process that are read before it asks for them."""
 
 
-class Workers:
+class AnsweringPool:
     """``count`` processes; in a ``with`` block, at whose end they end."""
 
     def __init__(self, answering: Answering, count: int) -> None:
@@ -45,12 +45,12 @@ class Workers:
         self.replaced = 0
         """Processes that died and were replaced."""
         self._threads = ThreadPoolExecutor(count, "bulk")
-        self._idle: list[_Worker] = []
-        self._all: set[_Worker] = set()
+        self._idle: list[_AnsweringProcess] = []
+        self._all: set[_AnsweringProcess] = set()
         self._lock = threading.Lock()
         self._is_over = False
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> AnsweringPool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,7 +62,7 @@ class Workers:
             worker.end()
         self._threads.shutdown(cancel_futures=True)
 
-    def answered(self, slices: Iterator[Slice]) -> Iterator[tuple[Slice, Part]]:
+    def answered(self, slices: Iterator[RowSlice]) -> Iterator[tuple[RowSlice, AnsweredPart]]:
         """Each slice with its part, in no order; no more of them are in memory than are needed.
 
         Raises
@@ -70,7 +70,7 @@ class Workers:
         CannotBulk
             If no process can be started, or a slice cannot be answered.
         """
-        waiting: dict[Future[Part], Slice] = {}
+        waiting: dict[Future[AnsweredPart], RowSlice] = {}
         is_open = True
         while is_open or waiting:
             while is_open and len(waiting) < AHEAD * self.count:
@@ -83,8 +83,8 @@ class Workers:
             for future in done:
                 yield waiting.pop(future), future.result()
 
-    def _ask(self, slice_: Slice) -> Part:
-        for _ in range(TRIES):
+    def _ask(self, slice_: RowSlice, tries: int = TRIES) -> AnsweredPart:
+        for _ in range(tries):
             with self._lent() as worker:
                 try:
                     return worker.ask(slice_)
@@ -104,7 +104,7 @@ class Workers:
             raise CannotBulk("the run is over")
         return self._apart(slice_)
 
-    def _apart(self, slice_: Slice) -> Part:
+    def _apart(self, slice_: RowSlice) -> AnsweredPart:
         """The slice in two halves; a row alone that ends whoever answers it is broken."""
         count = slice_.batch.num_rows
         if count == 1:
@@ -112,19 +112,23 @@ class Workers:
                 raise CannotBulk("no process can answer anything: see the messages above")
             why = BrokenRow("the process that answered it ended, each time")
             row = _without_readings(slice_.batch, self._answering)
-            return self._ask(Slice(slice_.number, slice_.first, row, {0: why}))
+            return self._ask(RowSlice(slice_.number, slice_.first, row, {0: why}))
         half = count // 2
-        parts = [self._ask(_part_of(slice_, 0, half)), self._ask(_part_of(slice_, half, count))]
-        return Part.joined(slice_.number, parts)
+        # Some row of it does: only a row alone is given another chance.
+        parts = [
+            self._ask(_part_of(slice_, start, end), TRIES if end - start == 1 else 1)
+            for start, end in ((0, half), (half, count))
+        ]
+        return AnsweredPart.joined(slice_.number, parts)
 
     @contextlib.contextmanager
-    def _lent(self) -> Iterator[_Worker]:
+    def _lent(self) -> Iterator[_AnsweringProcess]:
         with self._lock:
             if self._is_over:
                 raise CannotBulk("the run is over")
             worker = self._idle.pop() if self._idle else None
         if worker is None:
-            worker = _Worker(self._answering)
+            worker = _AnsweringProcess(self._answering)
             with self._lock:
                 self._all.add(worker)
         try:
@@ -138,7 +142,7 @@ class Workers:
                     worker.end()
 
 
-class _Worker:
+class _AnsweringProcess:
     """One process."""
 
     def __init__(self, answering: Answering) -> None:
@@ -164,7 +168,7 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._child.poll() is None
 
-    def ask(self, slice_: Slice) -> Part:
+    def ask(self, slice_: RowSlice) -> AnsweredPart:
         """Raises
         ------
         EOFError, OSError
@@ -178,7 +182,7 @@ class _Worker:
         said, found = read_frame(self._pipe(self._child.stdout))
         if "problem" in said:
             raise CannotBulk(said["problem"])
-        return Part.read(found[0].tobytes())
+        return AnsweredPart.read(found[0].tobytes())
 
     def end(self) -> int:
         """Kill it, if it lives; with which code it ended."""
@@ -199,10 +203,10 @@ class _Worker:
         return pipe
 
 
-def _part_of(slice_: Slice, start: int, end: int) -> Slice:
+def _part_of(slice_: RowSlice, start: int, end: int) -> RowSlice:
     broken = {at - start: why for at, why in slice_.broken.items() if start <= at < end}
     batch = slice_.batch.slice(start, end - start)
-    return Slice(slice_.number, slice_.first + start, batch, broken)
+    return RowSlice(slice_.number, slice_.first + start, batch, broken)
 
 
 def _without_readings(batch: pa.RecordBatch, answering: Answering) -> pa.RecordBatch:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading.unpacking import PACKED
-from ifonly.service.errors import CannotBulk
 
 GROUP = 65_536
 """Rows of a row group, and of a batch."""
@@ -52,7 +52,7 @@ def format_of(name: str) -> tuple[OutputFormat, str | None]:
 
     Raises
     ------
-    CannotBulk
+    InvalidRequest
         If it cannot be written so.
     """
     path = PurePosixPath(name)
@@ -62,9 +62,10 @@ def format_of(name: str) -> tuple[OutputFormat, str | None]:
     end = (PurePosixPath(path.stem).suffix if codec else path.suffix).lower()
     if end not in ENDS or (codec is not None and ENDS[end] not in _TEXT):
         known = ", ".join(ENDS)
-        raise CannotBulk(
-            f"{name}: answers are written as {known}, CSV and JSON lines also .gz or .zst; "
-            "a name without an end is a folder of Parquet files"
+        raise misasked(
+            name,
+            f"answers are written as {known}, CSV and JSON lines also .gz or .zst; "
+            "a name without an end is a folder of Parquet files",
         )
     return ENDS[end], codec
 

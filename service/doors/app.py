@@ -37,6 +37,8 @@ from ifonly.service.doors.http import (
     routes,
     samples,
     staging,
+    stewarding,
+    streaming,
     uploading,
     witness,
 )
@@ -51,6 +53,7 @@ from ifonly.service.doors.pages import request_path as pages
 from ifonly.service.doors.pages.cookies import Cookies
 from ifonly.service.doors.pages.failures import Failures
 from ifonly.service.doors.pages.headers import SafeHeaders
+from ifonly.service.doors.pages.remedy_memory import RemedyMemory
 from ifonly.service.doors.pages.routers import ROUTERS
 from ifonly.service.doors.pages.strangers import Strangers
 from ifonly.service.doors.pages.visit import Pages
@@ -58,6 +61,7 @@ from ifonly.service.errors import GrpcUnavailable, StoreUnavailable
 from ifonly.service.jobs.workers import JobWorkers
 from ifonly.service.metrics import Metrics
 from ifonly.service.scheduling.admission import AdmissionQueue
+from ifonly.service.scheduling.open_streams import OpenStreams
 from ifonly.service.scheduling.presence import Presence
 from ifonly.service.scheduling.rate_limit import Rates
 from ifonly.service.scheduling.search_quota import Shares
@@ -164,6 +168,7 @@ def create_app(
                 shares=shares,
                 wake=job_workers.wake,
                 accesses=RecentAccesses(),
+                streams=OpenStreams(settings.max_streams),
                 issuer=issuer_of(settings),
                 sequencer=sequencer,
                 demonstration=demonstration_of(settings, told.is_set),
@@ -172,7 +177,9 @@ def create_app(
             secret = partial(signing_secret, store.database, store.journal)
             cookies = Cookies(await anyio.to_thread.run_sync(secret))
             accounts = accounts_of(settings)
-            app.state.pages = Pages(settings, cookies, accounts, Failures(), Strangers())
+            app.state.pages = Pages(
+                settings, cookies, accounts, Failures(), Strangers(), RemedyMemory()
+            )
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
@@ -222,11 +229,14 @@ def create_app(
     )
     app.include_router(routes.asking)  # looked at first: what is asked most
     app.include_router(routes.router)
+    app.include_router(stewarding.router)
     app.include_router(jobs.asking)
+    app.include_router(streaming.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(samples.router)
     app.include_router(alarms.router)
+    app.include_router(alarms.together)
     app.include_router(log.router)
     app.include_router(witness.router)
     app.include_router(kserve.router)
@@ -254,6 +264,7 @@ def create_app(
         max_bytes=settings.max_body_bytes,
         longer={
             "/bulk": settings.max_job_bytes,
+            "/explanations/stream": settings.max_stream_bytes,
             "/models": settings.max_upload_bytes,
             "/staged": settings.max_upload_bytes,
         },

@@ -22,7 +22,7 @@ Said = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class RowAnswer:
+class JobAnswer:
     """One answered row."""
 
     number: int
@@ -36,25 +36,25 @@ class RowAnswer:
     said was erased."""
 
 
-def answers(results: Iterable[JobResult]) -> Iterator[RowAnswer]:
+def answers(results: Iterable[JobResult]) -> Iterator[JobAnswer]:
     """Each row by itself, also where several have one record."""
     seen, rows = "", dict[int | None, Said]()
     for result in results:
         record = result.record
         if result.findings or result.payload is None:
-            yield RowAnswer(result.number, record, findings=result.findings)
+            yield JobAnswer(result.number, record, findings=result.findings)
             continue
         if record.facts.id != seen:
             seen, rows = record.facts.id, dict(each_row(record, from_json(result.payload.content)))
         kept = rows[result.number]
         name = kept.get("row_id")
         if record.facts.kind in (RecordKind.EXPLANATION, RecordKind.ROWS):
-            yield RowAnswer(result.number, record, name, explanation=kept["answer"])
+            yield JobAnswer(result.number, record, name, explanation=kept["answer"])
         else:
-            yield RowAnswer(result.number, record, name, problem=kept["answer"])
+            yield JobAnswer(result.number, record, name, problem=kept["answer"])
 
 
-def whole(row: RowAnswer) -> Said:
+def whole(row: JobAnswer) -> Said:
     """``row`` (from 0), its client's ``id``, and its ``explanation`` or ``problem`` as they were
     recorded; ``erased`` if they were; a problem of type ``not-as-sealed`` if what is there is not
     what was recorded."""
@@ -80,7 +80,7 @@ def line(told: Said) -> bytes:
 # --- flat ---------------------------------------------------------------------------------
 
 
-def flat(row: RowAnswer) -> dict[str, Any]:
+def flat(row: JobAnswer) -> dict[str, Any]:
     """The same in few columns, named and typed as those of the bulk function
     (``docs/bulk.md``); ``record``: where all of it is."""
     told: dict[str, Any] = {"row": row.number}

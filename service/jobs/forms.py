@@ -7,7 +7,7 @@ from enum import StrEnum
 OCTETS = "application/octet-stream"
 
 
-class Form(StrEnum):
+class RowForm(StrEnum):
     """How rows are written."""
 
     JSONL = "jsonl"
@@ -17,32 +17,32 @@ class Form(StrEnum):
 
     @property
     def needs_pyarrow(self) -> bool:
-        return self in (Form.ARROW, Form.PARQUET)
+        return self in (RowForm.ARROW, RowForm.PARQUET)
 
 
 MEDIA_TYPES = {
-    Form.JSONL: "application/jsonl",
-    Form.CSV: "text/csv",
-    Form.ARROW: "application/vnd.apache.arrow.stream",
-    Form.PARQUET: "application/vnd.apache.parquet",
+    RowForm.JSONL: "application/jsonl",
+    RowForm.CSV: "text/csv",
+    RowForm.ARROW: "application/vnd.apache.arrow.stream",
+    RowForm.PARQUET: "application/vnd.apache.parquet",
 }
 """As replies name them."""
 _FORMS = {kind: form for form, kind in MEDIA_TYPES.items()} | {
-    "application/x-ndjson": Form.JSONL,
-    "application/x-jsonlines": Form.JSONL,
-    "application/jsonlines": Form.JSONL,
-    "application/csv": Form.CSV,
-    "application/x-parquet": Form.PARQUET,
+    "application/x-ndjson": RowForm.JSONL,
+    "application/x-jsonlines": RowForm.JSONL,
+    "application/jsonlines": RowForm.JSONL,
+    "application/csv": RowForm.CSV,
+    "application/x-parquet": RowForm.PARQUET,
 }
 INSTALL = "pip install 'ifonly[bulk]'"
 
 
-def form_of(kind: str) -> Form | None:
+def form_of(kind: str) -> RowForm | None:
     """``kind``: a media type, without parameters; None: none that is known."""
     return _FORMS.get(kind)
 
 
-def can(form: Form) -> bool:
+def can(form: RowForm) -> bool:
     """Whether this installation reads and writes it."""
     if not form.needs_pyarrow:
         return True

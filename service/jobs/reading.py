@@ -16,9 +16,9 @@ from ifonly.service.ask import problem_types as kinds
 from ifonly.service.ask.cells import of_text
 from ifonly.service.ask.problems import Refusal
 from ifonly.service.errors import Fault, MalformedBody, MalformedTable, TooManyTableRows
-from ifonly.service.jobs.forms import INSTALL, Form, can
+from ifonly.service.jobs.forms import INSTALL, RowForm, can
 from ifonly.service.jobs.row_ids import ID
-from ifonly.service.jobs.table_process import TableProcess, Wanted
+from ifonly.service.jobs.table_process import TableProcess, TableWanted
 from ifonly.service.wire.strict_json import read_json
 
 ATTRIBUTES = "attributes."
@@ -30,7 +30,7 @@ Question = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BodyLimits:
     """Of one body."""
 
     rows: int
@@ -38,7 +38,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Questions:
+class JobQuestions:
     """What a job asks."""
 
     lines: list[bytes] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Questions:
     places: list[int] = field(default_factory=list)
     """Of each in what was sent, from 0: a blank line has a place, and asks nothing."""
 
-    def add(self, place: int, line: bytes, limits: Limits) -> None:
+    def add(self, place: int, line: bytes, limits: BodyLimits) -> None:
         """Raises
         ------
         TooManyTableRows, Refusal
@@ -63,7 +63,9 @@ class Questions:
         self.places.append(place)
 
 
-def read(body: bytes, form: Form, schema: Schema, question: Question, limits: Limits) -> Questions:
+def read(
+    body: bytes, form: RowForm, schema: Schema, question: Question, limits: BodyLimits
+) -> JobQuestions:
     """The questions of a body, which is unpacked; each line of JSON says itself what it asks, and
     ``question`` says it where it does not.
 
@@ -75,15 +77,15 @@ def read(body: bytes, form: Form, schema: Schema, question: Question, limits: Li
     if form.needs_pyarrow and not can(form):
         told = f"{form} is read with pyarrow, which is not installed: {INSTALL}"
         raise Refusal(kinds.UNSUPPORTED_MEDIA_TYPE, told)
-    found = Questions()
-    if form is Form.JSONL:
+    found = JobQuestions()
+    if form is RowForm.JSONL:
         for place, line in enumerate(_lines(body, limits)):
             if line.strip():
                 found.add(place, _with(question, line), limits)
         if not found.lines:
             raise MalformedBody("the body has no line; each is a JSON object")
         return found
-    rows = _of_csv(body, limits) if form is Form.CSV else _of_table(body, form, schema, limits)
+    rows = _of_csv(body, limits) if form is RowForm.CSV else _of_table(body, form, schema, limits)
     named = _named(next(rows), schema)
     for place, cells in enumerate(rows):
         if cells:
@@ -93,7 +95,7 @@ def read(body: bytes, form: Form, schema: Schema, question: Question, limits: Li
     return found
 
 
-def _lines(body: bytes, limits: Limits) -> Iterator[bytes]:
+def _lines(body: bytes, limits: BodyLimits) -> Iterator[bytes]:
     # A mark of byte order is what Windows tools put before UTF-8.
     text = body.removeprefix(b"\xef\xbb\xbf")
     _check_ends(text, limits)
@@ -101,7 +103,7 @@ def _lines(body: bytes, limits: Limits) -> Iterator[bytes]:
     return iter(text.split(b"\n"))
 
 
-def _check_ends(text: bytes, limits: Limits) -> None:
+def _check_ends(text: bytes, limits: BodyLimits) -> None:
     # Counted before the split: a body of newlines would become millions of objects.
     if (ends := text.count(b"\n")) > MAX_ENDS * limits.rows:
         raise TooManyTableRows(ends, limits.rows)
@@ -126,13 +128,13 @@ def _written(asked: Mapping[str, Any]) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class _CellColumn:
     name: str
     feature: Feature | None
     """None: the rows' ids, or an attribute."""
 
 
-def _named(names: Sequence[Any], schema: Schema) -> Sequence[_Column | None]:
+def _named(names: Sequence[Any], schema: Schema) -> Sequence[_CellColumn | None]:
     """What each column is; None: nothing of this model, and left alone.
 
     Raises
@@ -155,10 +157,10 @@ def _named(names: Sequence[Any], schema: Schema) -> Sequence[_Column | None]:
     if faults:
         told = "; ".join(fault.problem for fault in faults)
         raise Refusal(kinds.INVALID_TABLE, told, faults=faults)
-    return [_Column(name, wanted.get(name)) if name in own else None for name in names]
+    return [_CellColumn(name, wanted.get(name)) if name in own else None for name in names]
 
 
-def _asked(named: Sequence[_Column | None], cells: Sequence[Any], question: Question) -> bytes:
+def _asked(named: Sequence[_CellColumn | None], cells: Sequence[Any], question: Question) -> bytes:
     """The question about one row, of cells as :func:`_of_csv` and :func:`_of_table` have them."""
     asked: dict[str, Any] = {}
     instance: dict[str, Any] = {}
@@ -190,7 +192,7 @@ def _value(feature: Feature, value: Any) -> Any:
     return of_text(feature, value) if isinstance(value, str) else value
 
 
-def _of_csv(body: bytes, limits: Limits) -> Iterator[Sequence[Any]]:
+def _of_csv(body: bytes, limits: BodyLimits) -> Iterator[Sequence[Any]]:
     """The names, then the cells of each row; none of a blank line."""
     _check_ends(body, limits)
     try:
@@ -207,9 +209,11 @@ def _of_csv(body: bytes, limits: Limits) -> Iterator[Sequence[Any]]:
         raise MalformedTable("csv", str(error)) from None
 
 
-def _of_table(body: bytes, form: Form, schema: Schema, limits: Limits) -> Iterator[Sequence[Any]]:
+def _of_table(
+    body: bytes, form: RowForm, schema: Schema, limits: BodyLimits
+) -> Iterator[Sequence[Any]]:
     """The same of a file that a process of its own reads."""
-    wanted = Wanted(form, [*schema.names, ID], ATTRIBUTES, limits.rows)
+    wanted = TableWanted(form, [*schema.names, ID], ATTRIBUTES, limits.rows)
     process = TableProcess(wanted)
     feeding = threading.Thread(target=_fed, args=(process, body), daemon=True)
     feeding.start()

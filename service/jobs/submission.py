@@ -1,4 +1,4 @@
-"""Questions that become a job, and what is said of one."""
+"""JobQuestions that become a job, and what is said of one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from ifonly.service.audit.recorder import Recorder, durable
-from ifonly.service.jobs.reading import Questions
+from ifonly.service.jobs.reading import JobQuestions
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store import jobs, outbox
 from ifonly.service.store.chain import timestamp
@@ -22,7 +22,7 @@ from ifonly.service.wire.replies import Audit
 
 
 async def submit(
-    questions: Questions, model: ServedModel, recorder: Recorder, webhook: str | None = None
+    questions: JobQuestions, model: ServedModel, recorder: Recorder, webhook: str | None = None
 ) -> wire.Job:
     """A job of these questions, once it is durable; ``webhook``: who is told of its end.
 
@@ -56,7 +56,7 @@ def _with_webhook(
     return work(connection)
 
 
-def shown(job: StoredJob, audit: Audit | None = None) -> wire.Job:
+def shown(job: StoredJob, audit: Audit | None = None, *, doubtful: bool = False) -> wire.Job:
     """How far a job is; ``audit``: of the request that was just made, if it was."""
     here = f"/api/v1/jobs/{job.id}"
     return wire.Job(
@@ -69,6 +69,7 @@ def shown(job: StoredJob, audit: Audit | None = None) -> wire.Job:
         refused=job.refused,
         statuses=None if job.statuses is None else dict(job.statuses),
         by=job.actor,
+        doubtful=doubtful,
         created=timestamp(job.created_us),
         started=None if job.started_us is None else timestamp(job.started_us),
         finished=None if job.finished_us is None else timestamp(job.finished_us),

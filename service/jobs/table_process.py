@@ -18,7 +18,7 @@ from typing import Any
 
 from ifonly.models.onnx.box import environment
 from ifonly.service.errors import MalformedTable, TooManyTableRows
-from ifonly.service.jobs.forms import Form
+from ifonly.service.jobs.forms import RowForm
 
 MEMORY_BYTES = 1 << 30
 """Address space of that process, some of which the libraries themselves take."""
@@ -33,10 +33,10 @@ MOST_SAID = 65_536
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TableWanted:
     """What is read of a file."""
 
-    form: Form
+    form: RowForm
     columns: Sequence[str]
     """By name, those of them that there are; all others are left alone."""
     prefix: str
@@ -48,7 +48,7 @@ class TableProcess:
     """One file, read by a process of its own: ``feed`` it from one thread, take ``batches`` in
     another, ``close`` it."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: TableWanted) -> None:
         self._wanted = wanted
         told = json.dumps(asdict(wanted) | {"form": wanted.form.value})
         self._child = subprocess.Popen(

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ifonly.models.onnx.walls import more_processor, wall_in
-from ifonly.service.jobs.forms import Form
+from ifonly.service.jobs.forms import RowForm
 from ifonly.service.jobs.table_process import (
     BATCH_BYTES,
     BATCH_ROWS,
     CELL_BYTES,
     CPU_SECONDS,
     MEMORY_BYTES,
-    Wanted,
+    TableWanted,
 )
 
 REFUSED = 3
@@ -39,14 +39,16 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not come into the stream
     said = json.loads(sys.argv[1])
-    wanted = Wanted(Form(said["form"]), said["columns"], said["prefix"], said["max_rows"])
+    wanted = TableWanted(RowForm(said["form"]), said["columns"], said["prefix"], said["max_rows"])
     # Threads have stacks, which are address space.
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     wall_in(MEMORY_BYTES)
     more_processor(CPU_SECONDS)
     try:
-        _copy(_of_arrow, wanted, out) if wanted.form is Form.ARROW else _copy(_of_file, wanted, out)
+        _copy(_of_arrow, wanted, out) if wanted.form is RowForm.ARROW else _copy(
+            _of_file, wanted, out
+        )
     except Refused as error:
         _told(str(error))
     except MemoryError:
@@ -66,7 +68,7 @@ def _told(problem: str, rows: int | None = None) -> NoReturn:
     os._exit(REFUSED)
 
 
-def _copy(read: Any, wanted: Wanted, out: BinaryIO) -> None:
+def _copy(read: Any, wanted: TableWanted, out: BinaryIO) -> None:
     writer, count = None, 0
     for batch in read(sys.stdin.buffer, wanted):
         count += batch.num_rows
@@ -83,7 +85,7 @@ def _copy(read: Any, wanted: Wanted, out: BinaryIO) -> None:
     out.close()
 
 
-def _of_arrow(source: BinaryIO, wanted: Wanted) -> Iterator[pa.RecordBatch]:
+def _of_arrow(source: BinaryIO, wanted: TableWanted) -> Iterator[pa.RecordBatch]:
     with pa.ipc.open_stream(source) as reader:
         names = _chosen(reader.schema, wanted)
         yield _nothing(reader.schema, names)
@@ -93,7 +95,7 @@ def _of_arrow(source: BinaryIO, wanted: Wanted) -> Iterator[pa.RecordBatch]:
             yield batch.select(names)
 
 
-def _of_file(source: BinaryIO, wanted: Wanted) -> Iterator[pa.RecordBatch]:
+def _of_file(source: BinaryIO, wanted: TableWanted) -> Iterator[pa.RecordBatch]:
     file = pq.ParquetFile(io.BytesIO(source.read()))
     if (rows := file.metadata.num_rows) > wanted.max_rows:
         _told("too many rows", rows)
@@ -105,7 +107,7 @@ def _of_file(source: BinaryIO, wanted: Wanted) -> Iterator[pa.RecordBatch]:
         yield batch.select(names)
 
 
-def _chosen(schema: pa.Schema, wanted: Wanted) -> list[str]:
+def _chosen(schema: pa.Schema, wanted: TableWanted) -> list[str]:
     known = {*wanted.columns}
     names = [n for n in schema.names if n in known or n.startswith(wanted.prefix)]
     again = sorted({name for name in names if names.count(name) > 1})

@@ -12,8 +12,8 @@ from typing import Any
 from ifonly.explainers.languages import LANGUAGES
 from ifonly.service.audit.recourse_by_group.table import harmless
 from ifonly.service.errors import FormatUnavailable
-from ifonly.service.jobs.answers import RowAnswer, flat, line, whole
-from ifonly.service.jobs.forms import INSTALL, Form, can
+from ifonly.service.jobs.answers import JobAnswer, flat, line, whole
+from ifonly.service.jobs.forms import INSTALL, RowForm, can
 from ifonly.service.store.pieces import Pieces
 
 PIECE = 1_000
@@ -27,7 +27,7 @@ COLUMNS = (
 """Of CSV, in which what is a list or has parts is JSON."""
 
 
-def written(rows: Iterable[RowAnswer], form: Form, *, is_flat: bool) -> Iterator[bytes]:
+def written(rows: Iterable[JobAnswer], form: RowForm, *, is_flat: bool) -> Iterator[bytes]:
     """``rows`` in ``form``; ``is_flat`` of JSON lines: few columns in place of all of it.
 
     Raises
@@ -38,14 +38,14 @@ def written(rows: Iterable[RowAnswer], form: Form, *, is_flat: bool) -> Iterator
     if not can(form):
         needs = "needs pyarrow, which is not installed"
         raise FormatUnavailable(f"{form} {needs}: {INSTALL}")
-    if form is Form.JSONL:
+    if form is RowForm.JSONL:
         return (line(flat(row) if is_flat else whole(row)) for row in rows)
-    if form is Form.CSV:
+    if form is RowForm.CSV:
         return _csv(rows)
-    return _arrow(rows) if form is Form.ARROW else _parquet(rows)
+    return _arrow(rows) if form is RowForm.ARROW else _parquet(rows)
 
 
-def _csv(rows: Iterable[RowAnswer]) -> Iterator[bytes]:
+def _csv(rows: Iterable[JobAnswer]) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -80,7 +80,7 @@ def schema() -> Any:
     return pa.schema([*kept, pa.field("record", pa.string(), nullable=False)])
 
 
-def _batches(rows: Iterable[RowAnswer]) -> Iterator[Any]:
+def _batches(rows: Iterable[JobAnswer]) -> Iterator[Any]:
     import pyarrow as pa
 
     kind, each = schema(), iter(rows)
@@ -88,7 +88,7 @@ def _batches(rows: Iterable[RowAnswer]) -> Iterator[Any]:
         yield pa.RecordBatch.from_pylist(some, kind)
 
 
-def _arrow(rows: Iterable[RowAnswer]) -> Iterator[bytes]:
+def _arrow(rows: Iterable[JobAnswer]) -> Iterator[bytes]:
     import pyarrow as pa
 
     sink = Pieces()
@@ -99,7 +99,7 @@ def _arrow(rows: Iterable[RowAnswer]) -> Iterator[bytes]:
     yield sink.taken()
 
 
-def _parquet(rows: Iterable[RowAnswer]) -> Iterator[bytes]:
+def _parquet(rows: Iterable[JobAnswer]) -> Iterator[bytes]:
     import pyarrow.parquet as pq
 
     sink = Pieces()

@@ -47,6 +47,8 @@ class DraftJob:
     columns: tuple[str, ...] | None = None
     """Those that the model reads, in its order; None: all others, or those that it names."""
     answers: Mapping[str, str] = field(default_factory=dict)
+    held_out: bool | None = None
+    """Whether the model was trained on none of the labelled rows; None: nobody says."""
 
 
 def drafted(job: DraftJob, limits: GuardLimits) -> Mapping[str, Any]:

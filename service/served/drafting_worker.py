@@ -109,7 +109,8 @@ def _draft(job: dict[str, Any], asker: _GuessTaker) -> dict[str, Any]:
     source = source_of(file)
     made = added(source, table, asker, label=label, read=read or source.read)
     name, version = job["name"], job["version"]
-    uploads.write(Path(job["out"], name, version), made.files(name, version, job["origin"]))
+    files = made.files(name, version, job["origin"], job["held_out"])
+    uploads.write(Path(job["out"], name, version), files)
     found = [*made.told, *made.draft.told]
     return {"questions": asker.asked, "told": found[:MOST_TOLD], "report": dict(made.draft.report)}
 

@@ -182,6 +182,8 @@ class Sent:
     columns: str = ""
     """Names, with commas between."""
     answers: Mapping[str, str] | None = None
+    held_out: bool | None = None
+    """Whether the model was trained on none of the labelled rows; None: nobody says."""
 
 
 def of_file(registry: Registry, sent: Sent, limits: GuardLimits, by: str) -> StagingCandidate:
@@ -216,6 +218,7 @@ def of_file(registry: Registry, sent: Sent, limits: GuardLimits, by: str) -> Sta
             "file": f"model{file.suffix.lower()}",
             "sample": f"sample{sample.suffix.lower()}",
             "label": sent.label,
+            "held_out": sent.held_out,
             "columns": [c for part in sent.columns.split(",") if (c := part.strip())],
         }
         folder = root / SOURCE
@@ -353,6 +356,7 @@ def _drafted(
         source["label"] or None,
         tuple(source["columns"]) or None,
         answers,
+        source.get("held_out"),  # what was sent to an earlier version says nothing
     )
     found = drafting.drafted(job, limits)
     return {"questions": found["questions"], "told": found["told"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -162,6 +163,10 @@ class AlarmFilter:
     """What it is called, whole."""
     lever: str | None = None
     """One that the smallest answer of the newest explanation sets."""
+    group: tuple[str, str] | None = None
+    """``equipment``, ``model`` or the name of an attribute, and what it is, whole."""
+    raised_us: tuple[int, int] | None = None
+    """Raised last from then, inclusive, until then, exclusive."""
 
 
 EVERY = AlarmFilter()
@@ -206,7 +211,7 @@ def page(
 
 def counts_query(database: Database, now_us: int) -> sa.Select[Any]:
     """Open episodes by state."""
-    state = _state(now_us).label("state")
+    state = state_of(now_us).label("state")
     counted: list[sa.ColumnElement[Any]] = [state, sa.func.count()]
     chosen = sa.select(*counted).where(sa.text("is_open"))
     return episodes_within(database, chosen).group_by(state)
@@ -228,7 +233,7 @@ def standing(database: Database, now_us: int) -> list[tuple[str, str, str, int]]
 def standing_query(database: Database, now_us: int) -> sa.Select[Any]:
     """Open episodes by model, equipment and state."""
     of: list[sa.ColumnElement[Any]] = [
-        episodes.c.model, episodes.c.equipment, _state(now_us).label("state")
+        episodes.c.model, episodes.c.equipment, state_of(now_us).label("state")
     ]  # fmt: skip
     chosen = sa.select(*of, sa.func.count()).where(sa.text("is_open"))
     return episodes_within(database, chosen).group_by(*of)
@@ -237,15 +242,15 @@ def standing_query(database: Database, now_us: int) -> sa.Select[Any]:
 def total_query(database: Database, wanted: AlarmFilter, now_us: int) -> sa.Select[Any]:
     """How many there are."""
     count = sa.select(sa.func.count()).select_from(episodes)
-    return episodes_within(database, count.where(*_conditions(wanted, now_us, database.is_sqlite)))
+    return episodes_within(database, count.where(*_conditions(database, wanted, now_us)))
 
 
 def list_query(
     database: Database, wanted: AlarmFilter, ranks: Mapping[str, int], now_us: int
 ) -> sa.Select[Any]:
     """All of them, in order."""
-    chosen = sa.select(episodes).where(*_conditions(wanted, now_us, database.is_sqlite))
-    newest = (episodes.c.raised_us.desc(), episodes.c.id)
+    chosen = sa.select(episodes).where(*_conditions(database, wanted, now_us))
+    newest = (episodes.c.raised_us.desc(), episodes.c.id.desc())
     if wanted.state is AlarmState.NORMAL and wanted.sort in ("urgency", "raised"):
         return episodes_within(database, chosen).order_by(*newest)
     rank: sa.ColumnElement[Any] = sa.literal(0)
@@ -262,7 +267,7 @@ def list_query(
 
 
 def _conditions(
-    wanted: AlarmFilter, now_us: int, is_sqlite: bool
+    database: Database, wanted: AlarmFilter, now_us: int
 ) -> list[sa.ColumnElement[bool] | sa.TextClause]:
     # Word for word as the indexes have it, or none is used.
     found: list[sa.ColumnElement[bool] | sa.TextClause]
@@ -273,21 +278,25 @@ def _conditions(
     else:
         found = [sa.text("is_open")]
         if wanted.state is not None:
-            found.append(_state(now_us) == wanted.state.value)
-    found += _narrower(wanted, is_sqlite)
-    return found
+            found.append(state_of(now_us) == wanted.state.value)
+    return [*found, *having(database, wanted)]
 
 
-def _narrower(wanted: AlarmFilter, is_sqlite: bool) -> list[sa.ColumnElement[bool] | sa.TextClause]:
-    """What is wanted whatever the state."""
-    found: list[sa.ColumnElement[bool] | sa.TextClause] = []
+def having(database: Database, wanted: AlarmFilter) -> list[sa.ColumnElement[bool]]:
+    """What ``wanted`` asks of episodes besides their state."""
+    found: list[sa.ColumnElement[bool]] = []
     if wanted.model is not None:
         found.append(episodes.c.model == wanted.model)
+    if wanted.raised_us is not None:
+        since, until = (sa.literal(t, sa.BigInteger) for t in wanted.raised_us)
+        found += [episodes.c.raised_us >= since, episodes.c.raised_us < until]
+    if wanted.group is not None:
+        found.append(_is_of(database, *wanted.group))
     if wanted.equipment is not None:
         found.append(episodes.c.equipment == wanted.equipment)
     if wanted.lever is not None:
         # No LIKE: SQLite's takes capitals for small letters.
-        place = sa.func.instr if is_sqlite else sa.func.strpos
+        place = sa.func.instr if database.is_sqlite else sa.func.strpos
         found.append(place(episodes.c.levers, framed([wanted.lever])) > 0)
     if wanted.search:
         # Attributes are JSON: their text has a letter as itself, and quotes escaped.
@@ -296,7 +305,16 @@ def _narrower(wanted: AlarmFilter, is_sqlite: bool) -> list[sa.ColumnElement[boo
     return found
 
 
-def _state(now_us: int) -> sa.ColumnElement[str]:
+def _is_of(database: Database, by: str, name: str) -> sa.ColumnElement[bool]:
+    if by in ("equipment", "model"):
+        return episodes.c[by] == name
+    # As the text of the attributes has it, quotes and all: no other member's text has it so.
+    find = sa.func.instr if database.is_sqlite else sa.func.strpos
+    said = f"{json.dumps(by, ensure_ascii=False)}: {json.dumps(name, ensure_ascii=False)}"
+    return find(episodes.c.attributes, said) > 0
+
+
+def state_of(now_us: int) -> sa.ColumnElement[str]:
     """As ``Life.state`` of an open episode."""
     now = sa.literal(now_us, sa.BigInteger)
     is_active = episodes.c.phase == Phase.ACTIVE.value
@@ -317,7 +335,7 @@ def _urgency(now_us: int) -> sa.ColumnElement[int]:
         AlarmState.ACTIVE_ACKNOWLEDGED,
         AlarmState.SHELVED,
     )
-    state = _state(now_us)
+    state = state_of(now_us)
     return sa.case(*((state == each.value, k) for k, each in enumerate(order)), else_=len(order))
 
 
@@ -415,12 +433,12 @@ def hours_query(
         sa.text("raised_us IS NOT NULL"),
         episodes.c.raised_us >= since,
         episodes.c.raised_us < until,
-        *_narrower(wanted, database.is_sqlite),
+        *having(database, wanted),
     )
     if wanted.state is AlarmState.NORMAL:
         chosen = chosen.where(sa.not_(episodes.c.is_open))
     elif wanted.state is not None:
-        chosen = chosen.where(episodes.c.is_open, _state(until_us) == wanted.state.value)
+        chosen = chosen.where(episodes.c.is_open, state_of(until_us) == wanted.state.value)
     return episodes_within(database, chosen).group_by(hour)
 
 
@@ -448,7 +466,7 @@ def raised_query(database: Database, since_us: int, now_us: int) -> sa.Select[An
         sa.text("raised_us IS NOT NULL"),
         episodes.c.raised_us >= since,
         episodes.c.is_open,
-        _state(now_us) == AlarmState.ACTIVE_UNACKNOWLEDGED.value,
+        state_of(now_us) == AlarmState.ACTIVE_UNACKNOWLEDGED.value,
     )
     ordered = episodes_within(database, chosen).order_by(episodes.c.raised_us.desc())
     return ordered.limit(MOST_RAISED)
@@ -463,27 +481,29 @@ def levers(database: Database, since_us: int) -> dict[tuple[str, str], int]:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    found: dict[str, tuple[str, str]] = {}
+    counted: dict[tuple[str, str], int] = {}
     with database.snapshot() as connection:
         for query in levers_queries(database, since_us):
-            for identity, model, names in connection.execute(query):
-                found[identity] = model, names
-    counted: dict[tuple[str, str], int] = {}
-    for model, names in found.values():
-        for name in unframed(names):
-            counted[model, name] = counted.get((model, name), 0) + 1
+            for model, names, count in connection.execute(query):
+                for name in unframed(names):
+                    counted[model, name] = counted.get((model, name), 0) + count
     return counted
 
 
 def levers_queries(database: Database, since_us: int) -> tuple[sa.Select[Any], ...]:
-    """Id, model and levers of those that are open, and of those that were raised since: each by its
-    index."""
-    told: sa.Select[Any] = sa.select(episodes.c.id, episodes.c.model, episodes.c.levers)
-    chosen = episodes_within(database, told.where(episodes.c.levers.is_not(None)))
+    """Model, levers and how many: of those that are open, and of those that were raised since and
+    are over; each by its index."""
+    of = (episodes.c.model, episodes.c.levers)
+    told: sa.Select[Any] = sa.select(*of, sa.func.count()).where(episodes.c.levers.is_not(None))
+    told = episodes_within(database, told).group_by(*of)
     since = sa.literal(since_us, sa.BigInteger)
     return (
-        chosen.where(sa.text("is_open")),
-        chosen.where(sa.text("raised_us IS NOT NULL"), episodes.c.raised_us >= since),
+        told.where(sa.text("is_open")),
+        told.where(
+            sa.text("raised_us IS NOT NULL"),
+            episodes.c.raised_us >= since,
+            sa.not_(episodes.c.is_open),
+        ),
     )
 
 

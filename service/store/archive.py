@@ -148,8 +148,16 @@ def _ends(begins: str) -> tuple[str, str]:
 def cursor_of(row: sa.Row[Any]) -> str:
     """Of the page after a record."""
     # A place and not an offset: records that come meanwhile shift no page.
-    place = [row.time_us, row.writer, row.sequence]
+    return _written([row.time_us, row.writer, row.sequence])
+
+
+def _written(place: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def cursor_before(time_us: int) -> str:
+    """Of the page that begins with the newest record before a moment."""
+    return _written([time_us, "", 0])
 
 
 def _place(cursor: str) -> tuple[Any, ...]:

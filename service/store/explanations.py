@@ -123,6 +123,17 @@ def about_model(
         place = (rows[-1].time_us, rows[-1].writer, rows[-1].sequence)
 
 
+def newest_about_model(
+    database: Database, kind: RecordKind, model: str, since_us: int, until_us: int, most: int
+) -> list[tuple[Record, Payload | None]]:
+    """The newest of :func:`about_model`, the newest first."""
+    chosen = archive.whole().where(*_of(kind, model, since_us, until_us))
+    ordered = chosen.order_by(*archive.NEWEST_FIRST).limit(most)
+    with database.reading() as connection:
+        rows = connection.execute(within(database, ordered)).all()
+    return [(record_of(row), payload_of(row)) for row in rows if holds(row)]
+
+
 def count_about_model(
     database: Database, kind: RecordKind, model: str, since_us: int, until_us: int
 ) -> int:

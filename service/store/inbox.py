@@ -30,6 +30,9 @@ from ifonly.service.store.tables import inference_events
 
 _NOBODY = ""
 _EVENTS = inference_events.c
+_UNSORTED = sa.text("inference_events.state != 'sorted'")
+"""Word for word as ``ix_inference_events_unsorted`` has it: keys of what was seen to stay for days,
+and no look at what waits may read them."""
 
 
 class Half(StrEnum):
@@ -156,7 +159,9 @@ def _keep(connection: sa.Connection, arrived: Arrived) -> bool:
 
 
 def _count(connection: sa.Connection, *states: PairState) -> int:
-    counted = sa.select(sa.func.count()).where(_EVENTS.state.in_([s.value for s in states]))
+    wanted = _EVENTS.state.in_([s.value for s in states])
+    is_few = sa.true() if PairState.SORTED in states else _UNSORTED
+    counted = sa.select(sa.func.count()).where(is_few, wanted)
     return int(connection.execute(counted).scalar_one())
 
 
@@ -173,7 +178,8 @@ def count(database: Database, *states: PairState) -> int:
 
 
 def _free(now: int) -> sa.ColumnElement[bool]:
-    return sa.and_(_EVENTS.state == PairState.JOINED.value, _EVENTS.leased_until_us <= now)
+    is_joined = _EVENTS.state == PairState.JOINED.value
+    return sa.and_(_UNSORTED, is_joined, _EVENTS.leased_until_us <= now)
 
 
 def is_any_joined(database: Database) -> bool:
@@ -285,7 +291,9 @@ def forget_lonely(patience_us: int) -> UnrecordedWrite[int]:
 
     def change(connection: sa.Connection) -> int:
         lonely = sa.and_(
-            _EVENTS.state == PairState.WAITING.value, _EVENTS.received_us < now_us() - patience_us
+            _UNSORTED,
+            _EVENTS.state == PairState.WAITING.value,
+            _EVENTS.received_us < now_us() - patience_us,
         )
         return connection.execute(sa.delete(inference_events).where(lonely)).rowcount
 
@@ -300,7 +308,7 @@ def dead(database: Database) -> list[Pair]:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    there = sa.select(inference_events).where(_EVENTS.state == PairState.DEAD.value)
+    there = sa.select(inference_events).where(_UNSORTED, _EVENTS.state == PairState.DEAD.value)
     with database.reading() as connection:
         return [Pair.of(row) for row in connection.execute(there.order_by(_EVENTS.received_us))]
 

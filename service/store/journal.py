@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from ifonly.service.errors import JournalFull, ServiceError, StoreUnavailable
 from ifonly.service.promises import promised
 from ifonly.service.store import anchors
+from ifonly.service.store.alarm_rates import Decided, RateCounts
 from ifonly.service.store.chain import Facts, Head, Payload, Record, seal
 from ifonly.service.store.database import Database, failure, is_passing
 from ifonly.service.store.episodes import Backlog, Observation, Seen
@@ -62,6 +63,8 @@ class Draft:
     observations: tuple[Observation, ...] = ()
     """Of each piece of equipment that it tells of; kept up to date with it, and no part of what is
     sealed."""
+    decided: Decided | None = None
+    """Rows that a version decided, to be counted; no part of it either."""
 
 
 class RecordedWrite(Protocol):
@@ -152,6 +155,7 @@ class Journal:
         # None: not known; it is read in the next transaction.
         self._head: Head | None = Head()
         self._backlog = Backlog(options.standing_seconds)
+        self._rates = RateCounts(self.writer, options.standing_seconds)
         self._anchor_due = 0.0
         self._last_anchor = 0
         self._is_well = True
@@ -264,7 +268,7 @@ class Journal:
             self._write_all([w for w in batch if w is not None])
             if not batch and not self._is_well:
                 self._probe()
-            due = self._backlog.due
+            due = self._counts_due
             if time.monotonic() >= due or (not is_open and due < math.inf):
                 self._count()
             # At the end too: no later anchor comes from this process.
@@ -274,7 +278,7 @@ class Journal:
     def _next_batch(self) -> list[_PendingAppend | _PendingWrite[Any] | None]:
         """What waits, in order; none if something else is due before any comes."""
         batch: list[_PendingAppend | _PendingWrite[Any] | None] = []
-        seconds = max(0.0, min(self._anchor_due, self._backlog.due) - time.monotonic())
+        seconds = max(0.0, min(self._anchor_due, self._counts_due) - time.monotonic())
         if not self._is_well:
             seconds = min(seconds, PROBE_SECONDS)
         try:
@@ -287,6 +291,10 @@ class Journal:
         except queue.Empty:
             pass
         return batch
+
+    @property
+    def _counts_due(self) -> float:
+        return min(self._backlog.due, self._rates.due)
 
     def _has_company(self) -> bool:
         """Whether other records come in a moment."""
@@ -340,7 +348,7 @@ class Journal:
 
     def _commit(self, works: Sequence[Draft | RecordedWrite]) -> list[Record]:
         """``works`` as one durable transaction."""
-        attempt = _Attempt(self.writer, works, self._backlog)
+        attempt = _Attempt(self.writer, works, self._backlog, self._rates)
         if self._head is not None:
             attempt.prepare(self._head)
 
@@ -350,6 +358,7 @@ class Journal:
         began = time.perf_counter()
         self._transaction(write)
         self._backlog.keep()
+        self._rates.keep()
         # After the commit: metrics count what is durable, once, however often it was tried.
         if self._options.observer is not None:
             self._options.observer(attempt.sealed, time.perf_counter() - began, self.waiting)
@@ -382,13 +391,21 @@ class Journal:
             time.sleep(PAUSE_SECONDS)
 
     def _count(self) -> None:
-        """Write the readings that wait: nothing else came for so long."""
+        """Write the readings and counts that wait: nothing else came for so long."""
+        waiting = [w for w in (self._backlog, self._rates) if w.due < math.inf]
+
+        def flush(connection: sa.Connection) -> None:
+            for each in waiting:
+                each.flush(connection)
+
         try:
-            self._transaction(self._backlog.flush)
-            self._backlog.keep()
+            self._transaction(flush)
+            for each in waiting:
+                each.keep()
         # They wait on: their records are written.
         except Exception as error:
-            self._backlog.postpone()
+            for each in waiting:
+                each.postpone()
             logger.error("readings could not be counted: %s", type(error).__name__)
 
     def _probe(self) -> None:
@@ -438,14 +455,20 @@ class _Attempt:
     """One batch, sealed at the first try and written as it is at every later one."""
 
     def __init__(
-        self, writer: str, works: Sequence[Draft | RecordedWrite], backlog: Backlog
+        self,
+        writer: str,
+        works: Sequence[Draft | RecordedWrite],
+        backlog: Backlog,
+        rates: RateCounts,
     ) -> None:
         self._writer = writer
         self._works = works
         self._prepared: Head | None = None
         self._payloads: list[Payload | None] = []
         self._backlog = backlog
+        self._rates = rates
         self._seen: list[Seen] = []
+        self._decided: list[tuple[Facts, Decided]] = []
         self.sealed: list[Record] = []
 
     def prepare(self, head: Head) -> None:
@@ -465,6 +488,7 @@ class _Attempt:
         pairs = zip(self.sealed, self._payloads, strict=True)
         insert(connection, payloads, [_payload(r, p) for r, p in pairs if p is not None])
         self._backlog.write(connection, self._seen)
+        self._rates.write(connection, self._decided)
         at = self.sealed[-1].head
         place = {"own": self._writer, "before": head.sequence}
         place |= {"sequence": at.sequence, "hash": at.hash}
@@ -475,6 +499,7 @@ class _Attempt:
     def _seal(self, drafts: Sequence[Draft], head: Head) -> None:
         self._payloads = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
         self._seen = [(d.facts, each) for d in drafts for each in d.observations]
+        self._decided = [(d.facts, d.decided) for d in drafts if d.decided is not None]
         self.sealed, at = [], head
         for draft, payload in zip(drafts, self._payloads, strict=True):
             digest = None if payload is None else payload.digest

@@ -23,6 +23,7 @@ class RecordKind(StrEnum):
     PREDICTION = "prediction"
     WHAT_IF = "what_if"
     EXPLANATION = "explanation"
+    COMMON = "common"
     ROWS = "rows"
     REFUSAL = "refusal"
     FAILURE = "failure"
@@ -64,6 +65,10 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
         "an answer; its status is the claim",
         _each("optimal", "feasible", "infeasible", "unknown", "abstained", "already_target"),
     ),
+    RecordKind.COMMON: KindOfRecord(
+        "one change for many alarms; its status is the claim",
+        _each("optimal", "feasible", "infeasible", "unknown", "already_target"),
+    ),
     RecordKind.ROWS: KindOfRecord(
         "rows of a job that need nothing changed, answered together", _each("already_target")
     ),
@@ -104,16 +109,18 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
         _each("drawn"),
     ),
     RecordKind.BULK: KindOfRecord(
-        "a run over a file or table of rows: what was read, asked, answered and written",
+        "a run over a file, table or stream of rows: what was read, asked, answered and written",
         {
             **_each("done"),
+            "begun": {"en": "begun", "ko": "시작됨", "ja": "開始"},
+            "broken_off": {"en": "broken off", "ko": "중단됨", "ja": "中断"},
             "some_invalid": {
                 "en": "some rows invalid",
                 "ko": "일부 행 오류",
                 "ja": "一部の行が不正",
             },
         },
-        {"en": "bulk run", "ko": "일괄 실행", "ja": "一括実行"},
+        {"en": "Bulk run", "ko": "일괄 실행", "ja": "一括実行"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

@@ -375,12 +375,41 @@ sa.Index(
     sqlite_where=IS_OPEN_EPISODE,
     postgresql_where=IS_OPEN_EPISODE,
 )
+# With all that the chart of hours, and counts of what is over, ask of an episode: of a hundred
+# thousand they read no row.
 sa.Index(
     "ix_episodes_raised",
     episodes.c.raised_us,
     episodes.c.id,
+    episodes.c.is_open,
+    episodes.c.model,
+    episodes.c.equipment,
+    episodes.c.levers,
     sqlite_where=IS_EPISODE,
     postgresql_where=IS_EPISODE,
+)
+
+# Of one machine what is over, the newest first.
+sa.Index(
+    "ix_episodes_equipment",
+    episodes.c.equipment,
+    episodes.c.raised_us,
+    episodes.c.id,
+    sqlite_where=IS_EPISODE,
+    postgresql_where=IS_EPISODE,
+)
+
+# Rows that a version decided by the hour, and how many were alarms: derived from records, as they
+# are written. One row for each process: none waits for another.
+alarm_rates = sa.Table(
+    "alarm_rates",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("hour_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("writer", sa.String(32), primary_key=True),
+    sa.Column("decided", sa.BigInteger, nullable=False),
+    sa.Column("alarms", sa.BigInteger, nullable=False),
 )
 
 # --- the log: ifonly.service.store.translog -------------------------------------------------------

@@ -15,10 +15,13 @@ MAX_SHELVED_MINUTES = 7 * 24 * 60
 """ISA-18.2 shelves for a limited time."""
 MAX_PAGE = 100
 MAX_PAGES = 10_000
+MAX_TOGETHER = 2_000
+"""Alarms that are acted on with one request."""
 
 Priority = Literal["low", "medium", "high", "urgent"]
 Sort = Literal["urgency", "raised", "equipment", "probability", "count"]
 Time = Annotated[str, Field(description="RFC 3339.")]
+Returns = Annotated[int, Field(ge=0)]
 
 
 class AlarmsQuery(BaseModel):
@@ -113,18 +116,34 @@ class AlarmsReply(Wire):
     pages: int
 
 
-class ActionRequest(Wire):
+class _Action(Wire):
+    """What is done."""
+
+    action: AlarmDeed = Field(strict=False)  # a body has names, not members
+    minutes: Annotated[int, Field(ge=1, le=MAX_SHELVED_MINUTES)] | None = Field(
+        None, description="With `shelve`: for how long."
+    )
+    comment: Annotated[str, Field(min_length=1, max_length=MAX_COMMENT)] | None = Field(
+        None, description="Needed with `comment`. It can be erased; what was done stays."
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_action(self) -> Self:
+        if (self.minutes is not None) != (self.action is AlarmDeed.SHELVE):
+            raise ValueError("minutes is for how long: needed with the action shelve, only there")
+        if self.action is AlarmDeed.COMMENT and self.comment is None:
+            raise ValueError("the action comment needs a comment")
+        return self
+
+
+class ActionRequest(_Action):
     """What is done about an alarm."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"action": "shelve", "minutes": 30, "comment": "cleaning"}]}
     )
 
-    action: AlarmDeed = Field(strict=False)  # a body has names, not members
-    minutes: Annotated[int, Field(ge=1, le=MAX_SHELVED_MINUTES)] | None = Field(
-        None, description="With `shelve`: for how long."
-    )
-    returns: Annotated[int, Field(ge=0)] | None = Field(
+    returns: Returns | None = Field(
         None,
         description="`returns` as it was looked at: if the alarm has returned since, it is refused "
         "(409). Default: whatever it is now.",
@@ -139,21 +158,38 @@ class ActionRequest(Wire):
         description="With `way`: `explanation` of the alarm as it was looked at; if another has "
         "come since, it is refused (409). Default: whichever is the newest.",
     )
-    comment: Annotated[str, Field(min_length=1, max_length=MAX_COMMENT)] | None = Field(
-        None, description="Needed with `comment`. It can be erased; what was done stays."
-    )
 
     @model_validator(mode="after")
-    def _fits_its_action(self) -> Self:
+    def _fits_its_way(self) -> Self:
         if self.way is not None and self.action is not AlarmDeed.DONE_AS_SUGGESTED:
             raise ValueError("way is which suggestion was done: only with done_as_suggested")
         if self.explanation is not None and self.way is None:
             raise ValueError("explanation is whose way it was: only with way")
-        if (self.minutes is not None) != (self.action is AlarmDeed.SHELVE):
-            raise ValueError("minutes is for how long: needed with the action shelve, only there")
-        if self.action is AlarmDeed.COMMENT and self.comment is None:
-            raise ValueError("the action comment needs a comment")
         return self
+
+
+class LookedAt(Wire):
+    """An alarm, as somebody looked at it."""
+
+    id: Short
+    returns: Returns | None = Field(None, description="As in an action on one alarm.")
+
+
+class ActionsRequest(_Action):
+    """What is done about several alarms."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "action": "acknowledge",
+                    "alarms": [{"id": "01981a2b-3c4d-7e5f-8a9b-0c1d2e3f4a5b", "returns": 0}],
+                }
+            ]
+        }
+    )
+
+    alarms: Annotated[list[LookedAt], Field(min_length=1, max_length=MAX_TOGETHER)]
 
 
 class AlarmAction(Wire):
@@ -170,6 +206,18 @@ class AlarmAction(Wire):
     )
     comment: str | None = Field(None, exclude_if=is_none, description="Absent once erased.")
     audit: Audit
+
+
+class ActedTogetherReply(Wire):
+    """What came of an action on several alarms, by their ids: each is in one of the lists."""
+
+    done: list[str]
+    unchanged: list[str] = Field(description="It already was so: nothing was recorded.")
+    moved: list[str] = Field(
+        description="Nothing was done: it has returned since it was looked at, or another alarm "
+        "has followed it."
+    )
+    unknown: list[str] = Field(description="There is none of that id.")
 
 
 class AlarmReply(Wire):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifonly.service.store.terms import State
-from ifonly.service.wire.base import Wire, is_none
+from ifonly.service.wire.base import Wire, is_false, is_none
 from ifonly.service.wire.replies import Recorded
 
 
@@ -65,6 +65,11 @@ class Job(Wire):
     created: str
     started: str | None = Field(None, exclude_if=is_none)
     finished: str | None = Field(None, exclude_if=is_none)
+    doubtful: bool = Field(
+        False,
+        exclude_if=is_false,
+        description="Present, and true, in lists: it is not the job that its records tell of.",
+    )
     links: JobLinks
     audit: Recorded = None
 

@@ -31,6 +31,15 @@ class Doubted(Wire):
     )
 
 
+class Localized(Wire):
+    """The same for people, in the first language of `Accept-Language` that the service speaks."""
+
+    language: str
+    title: str
+    detail: str
+    errors: list[str] = Field(description="Of each of `errors`, in their order.")
+
+
 class ProblemDetails(Wire):
     """Problem details (RFC 9457)."""
 
@@ -45,6 +54,11 @@ class ProblemDetails(Wire):
     instance: str = Field(description="Path that was asked.")
     request_id: str = Field(description="Also in the X-Request-ID header and in the log.")
     errors: list[Error] = Field(default=[])
+    localized: Localized | None = Field(
+        None,
+        description="Where `Accept-Language` asks for another language than English. What no words "
+        "are known for stays English.",
+    )
     line: int | None = Field(None, description="Of a body that is not JSON.")
     column: int | None = None
     prediction: Prediction | None = Field(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifonly.explainers.languages import Language
+from ifonly.models.shares import ShareEstimate
 from ifonly.service.wire.base import Text, Wire
 from ifonly.service.wire.samples import GROUP
 from ifonly.service.wire.trail import MAX_PAGE, Event, Short
@@ -39,6 +40,11 @@ class Proportion(Wire):
     share: float | None = Field(description="null: of none.")
     low: float | None
     high: float | None
+
+    @classmethod
+    def estimated(cls, found: ShareEstimate) -> Proportion:
+        low, high = (found.low, found.high) if found.of else (None, None)
+        return cls(count=found.count, of=found.of, share=found.value, low=low, high=high)
 
 
 class Centre(Wire):
@@ -111,6 +117,21 @@ class Blocker(Wire):
     blocks: Proportion
 
 
+class CommonChangeSummary(Wire):
+    """One change that was sought for many alarms, as it is recorded."""
+
+    id: str = Field(description="Of its record.")
+    time: str
+    status: str = Field(description="Of the best change.")
+    alarms: int
+    cleared: int = Field(description="By the best change.")
+    bound: int = Field(description="No such change clears more.")
+    proven: bool = Field(description="Whether none clears more than the best.")
+    settings: list[dict[str, Any]] = Field(description="Of the best change, as in its reply.")
+    text: Text | None
+    erased: bool = Field(description="Whether only the claim is left.")
+
+
 class Verdicts(Wire):
     """The last word of auditors, and of operators, on each explanation."""
 
@@ -140,6 +161,10 @@ class ReportReply(Wire):
     comparison: GroupComparison
     levers: list[LeverUse]
     blockers: list[Blocker]
+    common: list[CommonChangeSummary] = Field(
+        description="One change for many alarms, as it was sought in the period; the newest first, "
+        "50 at most."
+    )
     verdicts: Verdicts
     attributes: list[str] = Field(description="Names that requests used.")
     policies: int = Field(description="Versions of the spec: costs are alike only within one.")

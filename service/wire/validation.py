@@ -133,6 +133,8 @@ def _sentence(kind: str, value: object, limit: object, message: str) -> str:
             return f"has length {_length(value)}, the most is {limit}"
         case "too_short" | "string_too_short":
             return f"has length {_length(value)}, the least is {limit}"
+        case "string_pattern_mismatch":
+            return f"is {shown(value)}, not of the form {limit}"
         case "literal_error":
             return f"is {shown(value)}, not one of {limit}"
         case "value_error":

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,18 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("browser")
+    # Many alarms of one test are no flood on another's page: floods have a service of their own.
+    given = {"IFONLY_FLOOD_ALARMS": "100000"}
+    with started(tmp_path_factory.mktemp("browser"), given) as (process, running):
+        yield running
+        _stop_while_somebody_listens(process, running)
+
+
+@contextmanager
+def started(
+    folder: Path, given: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], Service]]:
+    """A service of its own, with a key for each role; ``given``: settings."""
     made: dict[str, str] = {}
     with opened(f"sqlite:///{folder / 'ifonly.sqlite3'}", JournalOptions("test")) as store:
         for role in Role:
@@ -79,6 +90,7 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "IFONLY_DATA": str(folder),
         "IFONLY_MODELS": str(models),
         "IFONLY_LOG_LEVEL": "WARNING",
+        **given,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "ifonly", "serve", "--port", "0"],
@@ -89,9 +101,7 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         text=True,
     )
     try:
-        running = Service(_url_of(process), made)
-        yield running
-        _stop_while_somebody_listens(process, running)
+        yield process, Service(_url_of(process), made)
     finally:
         process.kill()
         process.wait()

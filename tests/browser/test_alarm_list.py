@@ -77,6 +77,47 @@ def test_an_entry_tells_the_machine_and_what_would_have_cleared_it(
     assert page.locator("#equipment").get_attribute("data-state") == "active_unacknowledged"
 
 
+def test_the_way_that_was_done_is_said_with_one_click(
+    visit: Visit, plant: dict[str, str], api: httpx.Client
+) -> None:
+    """On one screen: verdict, sentence, ways, state and what can be done."""
+    page = visit(f"/alarms/{plant['Press 6']}", viewport={"width": 1280, "height": 800})
+    page.wait_for_selector("#ways .matrix")
+    for part in (".verdict .said", "#answer .sentence", "#ways .to-do", "#equipment .deeds"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= 800, part
+    chosen = page.locator("#ways button[value=done_as_suggested]").last
+    name = chosen.locator("..").locator("input[name=way]").get_attribute("value")
+    with page.expect_navigation():
+        chosen.click()
+    assert page.locator("#equipment").get_attribute("data-state") == "active_acknowledged"
+    assert say(f"ways.{name}", "en") in page.locator("#equipment li").inner_text()
+    (done,) = api.get(f"/api/v1/alarms/{plant['Press 6']}").json()["actions"]
+    assert (done["action"], done["way"]) == ("done_as_suggested", name)
+
+
+def test_the_list_is_narrowed_to_a_lever_and_a_machine_and_the_address_keeps_it(
+    visit: Visit, plant: dict[str, str]
+) -> None:
+    page = visit("/alarms?search=press")
+    with page.expect_navigation():
+        page.select_option("#e-lever", "torque")
+        page.click(".episode-filters button")
+    assert "lever=torque" in page.url
+    assert set(titles(page)) <= {"Press 0", "Press 6"}
+    assert "Press 0" in titles(page)
+    with page.expect_navigation():
+        page.click(f"{ROWS}:has-text('Press 0') a:has-text('{say('episodes.only', 'en')}')")
+    assert "equipment=Press+0" in page.url
+    assert "lever=torque" in page.url
+    assert titles(page) == ["Press 0"]
+    hours = page.locator(".hours figcaption").inner_text()
+    assert hours == say("episodes.hours_of", "en", raised=1, most=1)
+    with page.expect_navigation():
+        page.click(".chip")
+    assert "equipment" not in page.url
+
+
 def test_an_alarms_page_has_what_people_did_and_can_do(
     visit: Visit, plant: dict[str, str], api: httpx.Client
 ) -> None:

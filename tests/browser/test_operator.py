@@ -347,7 +347,7 @@ def test_an_alarm_fits_a_screen_and_is_printed_on_two_pages(
 ) -> None:
     page = visit(f"/alarms/{alarm}", language=language, viewport={"width": 1280, "height": 800})
     answered(page)
-    for part in (".verdict .said", SENTENCE, "#answer .steps", "#answer .then", "#answer .button"):
+    for part in (".verdict .said", SENTENCE, "#ways .matrix", "#ways .to-do"):
         box = page.locator(part).first.bounding_box()
         assert box["y"] + box["height"] <= 800, part
     page.wait_for_selector(".plane svg .there")

@@ -45,6 +45,7 @@ def test_four_ways_stand_side_by_side_and_each_can_be_tried(
     page.wait_for_selector("#ways .matrix")
     heads = page.locator("#ways .way-name").all_inner_texts()
     assert heads == [say(f"ways.{name}", language) for name in NAMES]
+    page.click("#ways .in-detail summary")
     claims = page.locator("#ways .claims dd").all_inner_texts()
     assert claims == [way["text"][language] for way in told["ways"]]
     margins = page.locator("#ways tr", has_text=say("ways.margin", language)).locator("td")
@@ -56,11 +57,11 @@ def test_four_ways_stand_side_by_side_and_each_can_be_tried(
     assert [v["id"] for v in found] == []
 
     # By keys: the matrix scrolls, and the third way is put on the sliders.
-    page.locator("#ways .scroll").focus()
+    page.locator("#ways > .scroll").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#what-if")
     setting = told["ways"][2]["counterfactual"]["actions"][-1]
-    button = page.locator("#ways tbody button").nth(2)
+    button = page.locator("#ways button[data-settings]").nth(2)
     button.focus()
     page.keyboard.press("Enter")
     page.wait_for_function(
@@ -79,7 +80,7 @@ def test_an_answer_that_does_not_survive_the_sensors_says_so_first(
     told_first = page.locator("#answer p").first
     assert told_first.inner_text() == say("ways.fragile", "en")
     assert "warn" in str(told_first.get_attribute("class"))
-    heads = page.locator("#ways thead th").all_inner_texts()[1:]
+    heads = page.locator("#ways .matrix thead th").all_inner_texts()[1:]
     shown = [reply["ways"][0], *(way for way in reply["ways"] if "counterfactual" in way)]
     assert len(heads) == len(shown) > 1
     for head, way in zip(heads, shown, strict=True):

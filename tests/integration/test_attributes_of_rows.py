@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ifonly.client import Client
 from tests.integration.test_alarms_api import BAD, GOOD, MODEL, NAME, acted, api, one
 
 __all__ = ["api"]
@@ -164,3 +165,25 @@ def test_every_protocol_says_something_of_each_row(api: httpx.Client) -> None:
     both = {"inputs": [v2 | {"data": ["x", "y"]}, *tensors(rows)]}
     both["parameters"] = {"attribute.machine": "z"}
     assert "a parameter and a tensor" in api.post(f"/v2/models/{NAME}/infer", json=both).text
+
+
+def test_the_python_client_says_what_is_of_each_row_and_acts_on_alarms(api: httpx.Client) -> None:
+    said = [{"machine": "Client 1"}, {"machine": "Client 2"}]
+    with Client(str(api.base_url)) as client:
+        client.predict(NAME, [BAD, GOOD], attributes=said)
+        (alarm,) = client.alarms(equipment="Client 1").alarms
+        found = [*client.explain_many(NAME, [BAD, BAD, BAD], attributes=said, ways=True)]
+        assert [each.error is None for each in found] == [True, True, False]
+        assert "none for row 2" in str(found[2].error)
+        (jobs,) = {*[each.row for each in client.explain_many(
+            NAME, [BAD], attributes=said, rows_per_job=1
+        )]}  # fmt: skip
+        assert jobs == 0
+        done = client.act(alarm.id, "done_as_suggested", way="smallest")
+        assert done.alarm.last_action is not None
+        assert done.alarm.last_action.way == "smallest"
+        assert [each.way for each in client.alarm(alarm.id).actions] == ["smallest"]
+        identity = client.alarms(equipment="Client 1").alarms[0].explanation
+        assert identity is not None
+        review = client.review(identity, "acted", outcome="not_known", way="smallest")
+        assert review.way == "smallest"

@@ -113,6 +113,8 @@ def test_equipment_in_alarm_is_listed(ifonly: Any) -> None:
     assert json.loads(ifonly("alarms", "--search", "mill 8", "--json").out) == []
     assert json.loads(ifonly("alarms", "--state", "shelved", "--json").out) == []
     assert ifonly("alarms", "--state", "nonsense").code == 2
+    assert len(json.loads(ifonly("alarms", "--equipment", "Mill 7", "--json").out)) == 1
+    assert json.loads(ifonly("alarms", "--lever", "wear", "--json").out) == []
 
 
 # --- the log ------------------------------------------------------------------------------

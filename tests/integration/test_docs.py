@@ -25,6 +25,18 @@ def test_the_code_on_a_page_runs_from_top_to_bottom(
     assert str(names["answer"].status) == "optimal"  # type: ignore[attr-defined]
 
 
+def test_the_code_about_tables_runs_and_says_what_the_page_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (block,) = BLOCK.findall((ROOT / "docs/bulk.md").read_text(encoding="utf-8"))
+    exec(compile(block, "docs/bulk.md", "exec"), {})
+    counts, actions, problem = capsys.readouterr().out.splitlines()
+    assert f"print(found.counts)  # {counts.removeprefix('Counter(').removesuffix(')')}" in block
+    assert "'feature':" in actions
+    assert f"# {problem}" in block
+
+
 def test_the_code_of_the_client_runs_from_top_to_bottom(
     service_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -39,8 +51,9 @@ def test_the_code_of_the_client_runs_from_top_to_bottom(
     statuses = [line.partition(" ")[2] for line in said[2:22]]
     assert statuses[:10] + statuses[11:] == ["optimal"] * 19
     assert statuses[10].startswith("422 Not an instance of this model")
-    job, refused, awaited, verified = said[22:]
+    job, table, refused, awaited, verified = said[22:]
     assert job.endswith(" done 19")
+    assert table == "20 19 ['0', '1']" or table == "20 19 [0, 1]"
     assert refused.startswith("invalid-instance /instance/torque ")
     assert (awaited, verified) == (str(["optimal"] * 3), "True True")
     names["client"].close()

@@ -49,6 +49,7 @@ from sklearn.svm import SVC, LinearSVC
 from xgboost import XGBClassifier
 
 from ifonly.models.onnx.export import export_onnx
+from ifonly.models.quality import ModelQuality, NotMeasured
 from ifonly.models.repository import Repository, load_folder
 from tests.integration.shop import added, features
 
@@ -183,6 +184,26 @@ def test_labels_of_any_name(shop, names):
         map(str, names), key=lambda n: n if n[0] == "f" else int(n)
     )
     assert decision["desired"] == str(names[0])
+
+
+@pytest.mark.parametrize(("said", "held_out"), [((), None), (("--held-out",), True)])
+def test_labels_are_kept_to_say_how_good_it_is(shop, said, held_out):
+    # Sorted by what happened: rows are kept from all of the file.
+    happened = TABLE.assign(y=HOT).sort_values("y")
+    added(shop.add(of(FOREST), happened, "--label", "y", *said))
+    deployed = load_folder(shop.models / "m/1")
+    found = deployed.quality
+    assert isinstance(found, ModelQuality)
+    assert (found.sample.held_out, len(found.sample.labels)) == (held_out, N)
+    assert found.recall.of == int(np.sum(HOT))
+    parity = json.loads((shop.models / "m/1/parity.json").read_text())
+    assert parity["validation"] == {"sha256": found.sample.sha256, "held_out": held_out}
+
+
+def test_without_labels_nothing_is_said_of_how_good_it_is(shop):
+    added(shop.add(of(FOREST), TABLE))
+    assert not (shop.models / "m/1/validation.csv").exists()
+    assert load_folder(shop.models / "m/1").quality is NotMeasured.NO_LABELS
 
 
 def test_a_score_that_is_no_probability_is_a_limit_that_meets_the_label(shop):

@@ -27,6 +27,7 @@ from ifonly.service.store import keys
 from ifonly.service.store.journal import JournalOptions
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.opened import opened
+from ifonly.service.words.catalogue import say
 from tests.integration.conftest import serving
 from tests.integration.small_models import SORTER, linear
 from tests.integration.test_access import bearer
@@ -42,9 +43,9 @@ WITHIN, OTHER_MODEL, OTHER_LINE = "within", "of the other model", "of the other 
 MODEL_OF = {WITHIN: HERE, OTHER_MODEL: ELSEWHERE, OTHER_LINE: HERE}
 LINE_OF = {WITHIN: "a", OTHER_MODEL: "a", OTHER_LINE: "b"}
 
-ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN, ONLY, EVENTS = (
+ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN, ONLY, EVENTS, COUNTS = (
     *("ask", "model", "record", "job"),
-    *("list", "all", "send", "own", "only", "events"),
+    *("list", "all", "send", "own", "only", "events", "counts"),
 )
 ROUTES = {
     ("GET", "/metrics"): ALL,
@@ -60,10 +61,15 @@ ROUTES = {
     ("DELETE", "/api/v1/staged/{model}/{version}"): SEND,
     ("POST", "/api/v1/staged/{model}/{version}/explanations"): SEND,
     ("GET", "/api/v1/models/{model}/spec"): MODEL,
+    ("GET", "/api/v1/models/{model}/quality"): MODEL,
+    ("GET", "/api/v1/models/{model}/differences"): MODEL,
+    ("GET", "/api/v1/models/{model}/alarm-rate"): COUNTS,
     ("POST", "/api/v1/models/{model}/predictions"): ASK,
     ("POST", "/api/v1/models/{model}/what-if"): ASK,
     ("POST", "/api/v1/models/{model}/explanations"): ASK,
-    ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,  # its lines: see below
+    ("POST", "/api/v1/models/{model}/common-remedies"): ASK,
+    ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,
+    ("POST", "/api/v1/models/{model}/explanations/stream"): MODEL,  # its lines: see below
     ("GET", "/v1/models"): LIST,
     ("GET", "/v1/models/{model}"): MODEL,
     ("POST", "/v1/models/{model}:predict"): ASK,
@@ -92,6 +98,7 @@ ROUTES = {
     ("GET", "/api/v1/alarms"): LIST,
     ("GET", "/api/v1/alarms/{id}"): RECORD,
     ("POST", "/api/v1/alarms/{id}/actions"): RECORD,
+    ("POST", "/api/v1/alarms/actions"): SEND,  # of several: see below
     ("GET", "/api/v1/explanations/{id}"): RECORD,
     ("GET", "/api/v1/explanations/{id}/reviews"): RECORD,
     ("POST", "/api/v1/explanations/{id}/reviews"): RECORD,
@@ -128,9 +135,11 @@ ROUTES = {
     ("POST", "/reviews/samples/{id}/redraw"): ALL,
     ("GET", "/report"): LIST,
     ("GET", "/report/table"): LIST,
+    ("POST", "/report/common"): SEND,  # of many alarms: see below
     ("GET", "/models"): LIST,
     ("POST", "/models"): SEND,
     ("GET", "/models/{model}"): MODEL,
+    ("GET", "/models/{model}/differences"): MODEL,
     ("GET", "/models/{model}/staged/{version}"): SEND,
     ("POST", "/models/{model}/staged/{version}"): SEND,
     ("POST", "/models/{model}/staged/{version}/discard"): SEND,
@@ -151,6 +160,10 @@ ROUTES = {
     ("GET", "/alarms/{id}/readings"): RECORD,
     ("POST", "/alarms/{id}/reviews"): RECORD,
     ("POST", "/alarms/{id}/actions"): RECORD,
+    ("POST", "/alarms/actions"): SEND,
+    ("GET", "/remedies"): LIST,
+    ("POST", "/remedies"): SEND,
+    ("POST", "/remedies/flood"): SEND,
 }
 """By hand, what each route tells of. A route without an entry here fails the first test."""
 
@@ -160,6 +173,7 @@ QUESTIONS: dict[str, Any] = {
     "predictions": {"instance": ROW},
     "what-if": {"instance": ROW, "set": {"size": 1.0}},
     "explanations": {"instance": ROW},
+    "common-remedies": {"instances": [ROW]},
     ":predict": {"instances": [ROW]},
     ":explain": {"instances": [ROW]},
     "infer": {
@@ -301,6 +315,11 @@ class Asker:
 
 def _body(path: str, line: str, role: Role, *, is_page: bool) -> dict[str, Any]:
     last = re.split(r"(?=:)|/", path)[-1]
+    if path.endswith("/stream"):
+        question = json.dumps({"attributes": {"line": line}})
+        return {"content": json.dumps(ROW), "params": {"question": question}} | {
+            "headers": {"Content-Type": "application/jsonl"}
+        }
     if path.endswith("/bulk"):
         return {
             "content": json.dumps({"instance": ROW, "attributes": {"line": line}}),
@@ -366,6 +385,15 @@ def test_a_model_out_of_scope_is_not_there(asker: Asker) -> None:
         assert other.status_code == 404, (method, path)
         never = asker.ask(method, path, "line-c-sorter", "")
         assert other.text.replace(ELSEWHERE, "X").count("line-b") == 0
+        assert plain(other, ELSEWHERE) == plain(never, "line-c-sorter"), path
+
+
+def test_what_is_counted_over_all_machines_is_for_nobody_who_sees_some(asker: Asker) -> None:
+    for method, path in routes(COUNTS):
+        assert asker.ask(method, path, HERE, "").status_code == 403
+        other = asker.ask(method, path, ELSEWHERE, "")
+        never = asker.ask(method, path, "line-c-sorter", "")
+        assert other.status_code == (404 if may(asker.role, (method, path)) else 403)
         assert plain(other, ELSEWHERE) == plain(never, "line-c-sorter"), path
 
 
@@ -606,6 +634,45 @@ def test_lines_of_a_job_are_held_to_the_scope_of_who_asked(
     rows = finished(api, tokens[Role.PIPELINE], job)
     assert "explanation" in rows[0]
     assert [r["problem"]["status"] for r in rows[1:]] == [403, 403]
+
+
+def test_of_many_alarms_what_is_within_is_acted_on_and_sought_for(
+    asker: Asker, world: World
+) -> None:
+    if may(asker.role, ("POST", "/api/v1/alarms/actions")):
+        looked = [{"id": identity} for identity in world.records.values()]
+        asked = {"action": "comment", "comment": "x", "alarms": looked}
+        came = asker.api.post("/api/v1/alarms/actions", json=asked).json()
+        assert came["done"] == [world.records[WITHIN]]
+        assert sorted(came["unknown"]) == sorted(
+            world.records[place] for place in (OTHER_MODEL, OTHER_LINE)
+        )
+    headers = {"X-CSRF-Token": asker.csrf, "HX-Request": "true"}
+    if may(asker.role, ("POST", "/remedies")):
+        reply = asker.pages.post("/remedies?levers=1", headers=headers)
+        assert (reply.status_code, "M1" in reply.text) == (200, True), reply.text
+        assert f"/alarms/{world.records[WITHIN]}" in reply.text
+        for place in (OTHER_MODEL, OTHER_LINE):
+            assert world.records[place] not in reply.text
+    if may(asker.role, ("POST", "/report/common")):
+        reply = asker.pages.post("/report/common", headers=headers, data={"model": HERE})
+        assert reply.status_code == 303, reply.text
+        listed = asker.api.get("/api/v1/audit/report", params={"model": HERE}).json()["common"]
+        assert {each["alarms"] for each in listed} == {1}
+
+
+def test_whoever_sees_two_lines_is_told_of_one(
+    store_url: str, service: str, api: httpx.Client, whole: str, world: World
+) -> None:
+    scope = Scope(("line-a-*",), (("line", ("a", "b")),))
+    token = made(store_url, Role.OPERATOR, scope)
+    until_known(api, token)
+    with httpx.Client(base_url=service, timeout=300, trust_env=False) as pages:
+        assert sign_in(pages, token).status_code == 303
+        form = form_token(pages.get("/not-there", headers={"accept": "text/html"}))
+        headers = {"X-CSRF-Token": form}
+        reply = pages.post("/remedies?levers=1", headers=headers)
+    assert (reply.status_code, say("remedies.apart", "en", count=1) in reply.text) == (200, True)
 
 
 def test_a_request_sent_again_is_answered_within_the_scope(

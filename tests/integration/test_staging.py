@@ -288,7 +288,7 @@ def test_it_is_served_once_its_guesses_are_taken_and_to_everybody(
     assert api.get(f"{STAGED}/mill/1").status_code == 404
     assert api.get(STAGED).json() == {"staged": []}
     assert sorted(p.name for p in (root / "mill" / "1").iterdir()) == [
-        "model.onnx", "parity.json", "reference.csv", "spec.toml"
+        "model.onnx", "parity.json", "reference.csv", "spec.toml", "validation.csv"
     ]  # fmt: skip
     # Its name is taken, for a zip as for a file.
     again = api.post(STAGED, files=files(), data={"version": "1", "label": "failed"})

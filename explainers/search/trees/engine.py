@@ -27,6 +27,7 @@ from ifonly.explainers.search.breakpoints import (
     rows_at,
 )
 from ifonly.explainers.search.engine import (
+    FIRST_BLOCK,
     Judge,
     Judged,
     Meter,
@@ -49,8 +50,10 @@ from ifonly.explainers.search.trees.leaves import read_leaves
 from ifonly.explainers.search.trees.proof import BoxSearch, SearchInstance
 from ifonly.explainers.search.trees.question import SumLimits
 from ifonly.explainers.search.trees.question_building import build_question
+from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.search.trees.survival import Survival
 from ifonly.explainers.space import Positions, Values, changed
+from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.schema import Schema
@@ -164,18 +167,26 @@ class Trees:
         def judge(values: Values) -> Judged:
             places = own.searchsorted(values)
             known = own.take(places, mode="clip") == values
-            found = np.empty(len(values), np.uint8)
+            known &= values != problem.factual[column]
+            places = places.clip(max=len(own) - 1)
+            found = np.zeros(len(values), np.uint8)
             with asked.arenas.lent() as arena:
-                entry_points.hold_at(
-                    asked.tables,
-                    asked.question,
-                    arena,
-                    at,
-                    column,
-                    places.clip(max=len(own) - 1),
-                    found,
-                )
-            found[~known | (values == problem.factual[column])] = IN_DOUBT
+                start, block = 0, FIRST_BLOCK
+                # Outward: beyond the first that does not hold nobody wants to know.
+                while start < len(values) and (found[:start] | ~known[:start]).all():
+                    part = np.empty(min(block, len(values) - start), np.uint8)
+                    entry_points.hold_at(
+                        asked.tables,
+                        asked.question,
+                        arena,
+                        at,
+                        column,
+                        places[start : start + block],
+                        part,
+                    )
+                    found[start : start + block] = part
+                    start, block = start + block, 2 * block
+            found[~known] = IN_DOUBT
             return found
 
         return judge
@@ -322,6 +333,20 @@ class Trees:
                 nearer = following.nearest(asked, over, best)
                 row = row if nearer is None else nearer
         return row
+
+    def reach(self, target: Target) -> TreeReach:
+        """What the tables say of boxes of rows by one target.
+
+        Raises
+        ------
+        NotEligible
+            If the target is none that sums over trees can be held against.
+        """
+        return TreeReach(self._layout, self._targets.of(target), self._surviving)
+
+    def _surviving(self, problem: Problem, rows: Rows) -> Mask:
+        survival = self._survival(problem)
+        return np.ones(len(rows), dtype=np.bool_) if survival is None else survival(rows)
 
     def _survival(self, problem: Problem) -> Survival | None:
         """What rows in the target must keep besides; None if they need not survive the sensors."""

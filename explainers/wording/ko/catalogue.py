@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ifonly.explainers.wording.catalogue import Catalogue
 from ifonly.explainers.wording.ko.limits import KoreanLimits
+from ifonly.explainers.wording.ko.many import KoreanMany
 from ifonly.explainers.wording.ko.own_words import KoreanClause
 from ifonly.explainers.wording.ko.sentences import Korean
 from ifonly.explainers.wording.ko.spoken_units import spoken
@@ -14,4 +15,4 @@ def _learn(unit: Unit) -> None:
     spoken(unit.symbol)
 
 
-CATALOGUE = Catalogue(Korean, KoreanLimits, KoreanClause.read, _learn)
+CATALOGUE = Catalogue(Korean, KoreanLimits, KoreanMany, KoreanClause.read, _learn)

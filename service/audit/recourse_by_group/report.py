@@ -11,6 +11,7 @@ import numpy as np
 from ifonly.explainers.answer import Status
 from ifonly.explainers.terms import WayName
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.audit.recourse_by_group.common_changes import CommonChange
 from ifonly.service.audit.recourse_by_group.compare import ShareComparison, compared
 from ifonly.service.audit.recourse_by_group.groups import CaseGroup
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
@@ -74,6 +75,8 @@ class RecourseReport:
     erased: int
     comparison: ShareComparison
     """Of the groups' success."""
+    common: tuple[CommonChange, ...] = ()
+    """One change for many, as it was sought in the period; the newest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,29 +6,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-CONFIDENCE = 0.95
+from ifonly.models.shares import CONFIDENCE as CONFIDENCE
+from ifonly.models.shares import ShareEstimate as ShareEstimate
+from ifonly.models.shares import share as share
+
 BOOTSTRAPS = 2_000
 _EQUAL = 1e-7
-_Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
-
-
-@dataclass(frozen=True, slots=True)
-class ShareEstimate:
-    """``count`` of ``of``, with the interval in which the share may lie."""
-
-    count: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def value(self) -> float | None:
-        return self.count / self.of if self.of else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +26,6 @@ class Median:
     value: float
     low: float | None
     high: float | None
-
-
-def share(count: int, of: int) -> ShareEstimate:
-    """With Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001, eq. 4).
-
-    >>> nine = share(9, 10)
-    >>> round(nine.low, 6), round(nine.high, 6)
-    (0.59585, 0.982124)
-    """
-    # Nothing is known: the interval is everything.
-    if of == 0:
-        return ShareEstimate(0, 0, 0.0, 1.0)
-    p, z2 = count / of, _Z * _Z
-    # Wilson's interval: the plain one has no width at 0 of n, and leaves [0, 1].
-    centre = (p + z2 / (2 * of)) / (1 + z2 / of)
-    half = _Z / (1 + z2 / of) * math.sqrt(p * (1 - p) / of + z2 / (4 * of * of))
-    return ShareEstimate(count, of, max(0.0, centre - half), min(1.0, centre + half))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,14 @@ def rows(report: RecourseReport, language: str) -> Iterator[Row]:
         yield "lever", lever.feature, measure, change, None, None, None, lever.use.count
     for blocker in report.blockers:
         yield from _share("rule", blocker.text.get(language, blocker.key), "blocks", blocker.blocks)
+    for each in report.common:
+        name = (each.text or {}).get(language, each.id)
+        # Counted, not sampled: a share without an interval.
+        part = each.cleared / each.alarms if each.alarms else None
+        yield "one change for many", name, "cleared", part, None, None, each.cleared, each.alarms
+        most, is_most = each.bound, int(each.is_most)
+        yield "one change for many", name, "cleared at most", most, None, None, most, each.alarms
+        yield "one change for many", name, "proven the most", is_most, None, None, is_most, 1
     for name in (f.name for f in fields(report.verdicts)):
         count = getattr(report.verdicts, name)
         yield "verdicts", name, "count", count, None, None, count, report.total.asked

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ifonly.service.bulk_runs.reading.pieces import Piece
+from ifonly.service.bulk_runs.reading.pieces import RowPiece
 from ifonly.service.bulk_runs.reading.places import InputFile, reading
 
 ROWS = 16_384
@@ -28,13 +28,13 @@ class ParquetReader:
         with reading(file.name), file.at() as opened:
             return int(pq.read_metadata(opened).num_rows)
 
-    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[Piece]:
+    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[RowPiece]:
         with reading(file.name), file.at() as opened:
             parquet = pq.ParquetFile(opened)
             there = set(parquet.schema_arrow.names)
             columns = [name for name in schema.names if name in there]
             for batch in parquet.iter_batches(ROWS, columns=columns):
-                yield Piece(batch)
+                yield RowPiece(batch)
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class IpcReader:
     def rows(self, file: InputFile) -> int | None:
         return None
 
-    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[Piece]:
+    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[RowPiece]:
         with reading(file.name), file.at() as opened:
             there = set(_reader(opened).schema.names)
             columns = [name for name in schema.names if name in there]
             opened.seek(0)
             for batch in _batches(opened):
-                yield Piece(batch.select(columns), read=opened.tell())
+                yield RowPiece(batch.select(columns), read=opened.tell())
 
 
 def _reader(opened: pa.NativeFile) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from ifonly.service.bulk_runs.reading.pieces import KIND, NUMBER, BrokenRow, Piece
+from ifonly.service.bulk_runs.reading.pieces import KIND, NUMBER, BrokenRow, RowPiece
 from ifonly.service.bulk_runs.reading.places import InputFile, reading
 from ifonly.service.bulk_runs.reading.unpacking import unpacked
 from ifonly.service.errors import CannotBulk
@@ -39,7 +39,7 @@ class CsvReader:
     def rows(self, file: InputFile) -> int | None:
         return None
 
-    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[Piece]:
+    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[RowPiece]:
         bad: list[_BadLine] = []
         row = 0
         with self._opened(file, bad) as (reader, read), reading(file.name):
@@ -133,7 +133,7 @@ def _piece(
     read: int,
     *,
     is_last: bool = False,
-) -> Piece:
+) -> RowPiece:
     """The rows of ``batch``, with a broken one in the place of each bad line among them; these are
     taken from ``bad``."""
     places: list[int | None] = list(range(batch.num_rows))
@@ -147,7 +147,7 @@ def _piece(
     taken = pa.array(places, pa.int64())
     wanted = [each for each in schema if each.name in batch.schema.names]
     columns = [_column(batch.column(each.name), each, taken) for each in wanted]
-    return Piece(pa.RecordBatch.from_arrays(columns, schema=pa.schema(wanted)), broken, read)
+    return RowPiece(pa.RecordBatch.from_arrays(columns, schema=pa.schema(wanted)), broken, read)
 
 
 def _column(texts: pa.Array, field: pa.Field, taken: pa.Array) -> pa.Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ifonly.service.bulk_runs.reading.pieces import KEPT, KIND, BrokenRow, Piece
+from ifonly.service.bulk_runs.reading.pieces import KEPT, KIND, BrokenRow, RowPiece
 from ifonly.service.bulk_runs.reading.places import InputFile, reading
 from ifonly.service.bulk_runs.reading.unpacking import unpacked
 
@@ -35,7 +35,7 @@ class JsonLinesReader:
     def rows(self, file: InputFile) -> int | None:
         return None
 
-    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[Piece]:
+    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[RowPiece]:
         lines: list[Line] = []
         with reading(file.name), unpacked(file) as (stream, read):
             for line in _lines(stream):
@@ -61,7 +61,7 @@ def _lines(stream: pa.NativeFile) -> Iterator[Line]:
         yield None if is_skipped else rest
 
 
-def _piece(lines: Sequence[Line], schema: pa.Schema, read: int) -> Piece:
+def _piece(lines: Sequence[Line], schema: pa.Schema, read: int) -> RowPiece:
     broken: dict[int, BrokenRow] = {}
     rows: list[dict[str, Any]] = []
     for i, line in enumerate(lines):
@@ -71,7 +71,7 @@ def _piece(lines: Sequence[Line], schema: pa.Schema, read: int) -> Piece:
             found = {}
         rows.append(found)
     columns = [_column(rows, field, broken) for field in schema]
-    return Piece(pa.RecordBatch.from_arrays(columns, schema=schema), broken, read)
+    return RowPiece(pa.RecordBatch.from_arrays(columns, schema=schema), broken, read)
 
 
 def _row(line: Line) -> dict[str, Any] | BrokenRow:

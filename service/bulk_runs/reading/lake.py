@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading.columnar import ROWS
-from ifonly.service.bulk_runs.reading.pieces import Piece
+from ifonly.service.bulk_runs.reading.pieces import RowPiece
 from ifonly.service.bulk_runs.reading.places import InputFile, reading, said, system_of
 from ifonly.service.errors import CannotBulk
 
@@ -24,7 +25,7 @@ Batches = Callable[[list[str]], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
-class TableReader:
+class LakeReader:
     """A table at one version."""
 
     version: str
@@ -41,11 +42,11 @@ class TableReader:
     def rows(self, file: InputFile) -> int | None:
         return self.counts.get(file.path)
 
-    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[Piece]:
+    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[RowPiece]:
         names = [name for name in schema.names if name in self.columns.names]
         with reading(file.name):
             for batch in self.read[file.path](names):
-                yield Piece(batch)
+                yield RowPiece(batch)
 
 
 def is_delta(given: str) -> bool:
@@ -59,7 +60,7 @@ def is_iceberg(given: str) -> bool:
     return given.startswith(ICEBERG) or given.endswith(METADATA)
 
 
-def delta(given: str, version: str | None) -> TableReader:
+def delta(given: str, version: str | None) -> LakeReader:
     """Raises
     ------
     CannotBulk
@@ -90,7 +91,7 @@ def delta(given: str, version: str | None) -> TableReader:
         )
 
     ordered = sorted(found)
-    return TableReader(
+    return LakeReader(
         str(table.version()),
         tuple(found[path][0] for path in ordered),
         dataset.schema,
@@ -99,7 +100,7 @@ def delta(given: str, version: str | None) -> TableReader:
     )
 
 
-def iceberg(given: str, version: str | None) -> TableReader:
+def iceberg(given: str, version: str | None) -> LakeReader:
     """Raises
     ------
     CannotBulk
@@ -137,7 +138,7 @@ def iceberg(given: str, version: str | None) -> TableReader:
         return read
 
     by_path = {file.path: tasks[name] for file, name in zip(files, sorted(tasks), strict=True)}
-    return TableReader(
+    return LakeReader(
         str(snapshot),
         files,
         schema_to_pyarrow(table.scan(snapshot_id=snapshot).projection()),
@@ -160,4 +161,4 @@ def _whole(version: str) -> int:
     try:
         return int(version)
     except ValueError:
-        raise CannotBulk(f"--table-version is {version!r}, not a number") from None
+        raise misasked("--table-version", f"is {version!r}, not a number") from None

@@ -26,7 +26,7 @@ class BrokenRow:
 
 
 @dataclass(frozen=True)
-class Piece:
+class RowPiece:
     """Some rows of a file, in its order. Of a broken row all columns are null."""
 
     batch: pa.RecordBatch
@@ -36,7 +36,7 @@ class Piece:
     """About how many bytes of the file have been read so far; 0: not known."""
 
 
-class Reader(Protocol):
+class RowReader(Protocol):
     """One format."""
 
     def schema(self, file: InputFile) -> pa.Schema | None:
@@ -53,7 +53,7 @@ class Reader(Protocol):
         """How many it has; None: nobody knows before they are read."""
         ...
 
-    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[Piece]:
+    def pieces(self, file: InputFile, schema: pa.Schema) -> Iterator[RowPiece]:
         """Its rows, of them the columns of ``schema`` that the file has, in any type that can be
         cast to that of ``schema``.
 

@@ -82,7 +82,8 @@ def said(error: BaseException) -> str:
     """The first line of what a library says; of the system's errors, what it calls them."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"{text} (--encoding says what it is: cp949, shift_jis)" if "UTF8" in text else text
 
 
 def system_of(given: str) -> tuple[pafs.FileSystem, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,11 +10,12 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
+from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading import lake
 from ifonly.service.bulk_runs.reading.columnar import IpcReader, ParquetReader
 from ifonly.service.bulk_runs.reading.delimited import CsvReader
 from ifonly.service.bulk_runs.reading.json_lines import JsonLinesReader
-from ifonly.service.bulk_runs.reading.pieces import BrokenRow, Piece, Reader
+from ifonly.service.bulk_runs.reading.pieces import BrokenRow, RowPiece, RowReader
 from ifonly.service.bulk_runs.reading.places import InputFile, files_of
 from ifonly.service.bulk_runs.reading.unpacking import PACKED
 from ifonly.service.errors import CannotBulk
@@ -56,13 +58,13 @@ class ReadOptions:
 
 
 @dataclass(frozen=True)
-class Source:
+class RowSource:
     """An input whose files are known."""
 
     given: str
     format: InputFormat
     files: tuple[InputFile, ...]
-    reader: Reader
+    reader: RowReader
     table_version: str | None = None
 
     def rows(self) -> int | None:
@@ -72,7 +74,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Slice:
+class RowSlice:
     """A run of rows that is answered, and kept, as one."""
 
     number: int
@@ -85,8 +87,10 @@ class Slice:
     """How much of the input has been read with it, of 1."""
 
 
-def opened(given: str, how: ReadOptions) -> Source:
-    """Raises
+def opened(given: str, how: ReadOptions, own: Callable[[InputFile], bool]) -> RowSource:
+    """``own``: which files of a folder or glob are meant.
+
+    Raises
     ------
     CannotBulk
         If there is nothing that can be read.
@@ -94,33 +98,35 @@ def opened(given: str, how: ReadOptions) -> Source:
     form = how.format
     if form is InputFormat.ICEBERG or (form is None and lake.is_iceberg(given)):
         table = lake.iceberg(given, how.table_version)
-        return Source(given, InputFormat.ICEBERG, table.files, table, table.version)
+        return RowSource(given, InputFormat.ICEBERG, table.files, table, table.version)
     if form is InputFormat.DELTA or (form is None and lake.is_delta(given)):
         table = lake.delta(given, how.table_version)
-        return Source(given, InputFormat.DELTA, table.files, table, table.version)
-    files = files_of(given)
+        return RowSource(given, InputFormat.DELTA, table.files, table, table.version)
+    files = tuple(filter(own, files_of(given)))
+    if not files:
+        raise CannotBulk(f"{given} has no files")
     found = {form} if form is not None else {format_of(file.path) for file in files}
     if len(found) > 1:
         several = " and ".join(sorted(found))
         raise CannotBulk(f"{given} has files of several formats, {several}: say --format")
     (form,) = found
-    return Source(given, form, files, _reader(form, files, how))
+    return RowSource(given, form, files, _reader(form, files, how))
 
 
 def format_of(path: str) -> InputFormat:
     """Raises
     ------
-    CannotBulk
+    InvalidRequest
         If the name does not say.
     """
     ends = [end for end in PurePosixPath(path).suffixes if end not in PACKED]
     if not ends or ends[-1].lower() not in ENDS:
         known = ", ".join(ENDS)
-        raise CannotBulk(f"{path}: its name does not say its format ({known}); say --format")
+        raise misasked(path, f"its name does not say its format ({known}); say --format")
     return ENDS[ends[-1].lower()]
 
 
-def _reader(form: InputFormat, files: Sequence[InputFile], how: ReadOptions) -> Reader:
+def _reader(form: InputFormat, files: Sequence[InputFile], how: ReadOptions) -> RowReader:
     match form:
         case InputFormat.PARQUET:
             return ParquetReader()
@@ -131,6 +137,12 @@ def _reader(form: InputFormat, files: Sequence[InputFile], how: ReadOptions) -> 
         case _:
             is_tabbed = any(".tsv" in PurePosixPath(file.path).suffixes for file in files)
             delimiter = how.delimiter or ("\t" if is_tabbed else ",")
+            if len(delimiter) != 1:
+                raise misasked("--delimiter", f"is {delimiter!r}, not one character")
+            try:
+                codecs.lookup(how.encoding)
+            except LookupError:
+                raise misasked("--encoding", f"{how.encoding!r} is not known here") from None
             return CsvReader(delimiter, how.encoding)
 
 
@@ -138,7 +150,7 @@ def _reader(form: InputFormat, files: Sequence[InputFile], how: ReadOptions) -> 
 
 
 def unified(
-    source: Source, wanted: Sequence[str], texts: pa.Schema, check: Callable[[pa.Schema], object]
+    source: RowSource, wanted: Sequence[str], texts: pa.Schema, check: Callable[[pa.Schema], object]
 ) -> pa.Schema:
     """The columns ``wanted``, in types to which those of every file can be cast. ``texts``: what
     they are read as from files of text; ``check``: whether a file's columns can be used.
@@ -152,8 +164,9 @@ def unified(
     """
     found: pa.Schema | None = None
     for file in source.files:
-        own = _columns_of(source, file, wanted, texts)
-        check(own)
+        whole = _columns_of(source, file, wanted, texts)
+        check(whole)
+        own = pa.schema(whole.field(name) for name in wanted if name in whole.names)
         if found is None:
             found = own
             continue
@@ -171,28 +184,33 @@ def unified(
 
 
 def _columns_of(
-    source: Source, file: InputFile, wanted: Sequence[str], texts: pa.Schema
+    source: RowSource, file: InputFile, wanted: Sequence[str], texts: pa.Schema
 ) -> pa.Schema:
     there = source.reader.schema(file)
-    folders = dict(file.partition)
-    fields = []
-    for name in wanted:
-        if there is None or (source.format is InputFormat.CSV and name in there.names):
-            fields.append(texts.field(name))
-        elif name in there.names:
-            fields.append(_plain(there.field(name)))
-        elif name in folders:
-            fields.append(pa.field(name, pa.string()))
-    return pa.schema(fields)
+    if there is None:
+        return texts
+    twice = [name for name in wanted if there.names.count(name) > 1]
+    if twice:
+        raise CannotBulk(f"{file.name} has several columns {twice[0]!r}")
+    folders = [pa.field(name, pa.string()) for name, _ in file.partition]
+    whole = [*there, *(each for each in folders if each.name not in there.names)]
+    is_text = source.format is InputFormat.CSV
+    return pa.schema(
+        texts.field(each.name) if is_text and each.name in wanted else _plain(each)
+        for each in whole
+    )
 
 
 def _plain(found: pa.Field) -> pa.Field:
     """Without a dictionary: each file, and each batch of one, may have another."""
-    is_coded = pa.types.is_dictionary(found.type)
-    return found.with_type(found.type.value_type) if is_coded else found
+    kind = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
+    # One type of text: what comes out must not differ by what a library made of it.
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        kind = pa.string()
+    return found.with_type(kind)
 
 
-def _changed(source: Source, file: InputFile, before: pa.Schema, now: pa.Schema) -> str:
+def _changed(source: RowSource, file: InputFile, before: pa.Schema, now: pa.Schema) -> str:
     for name in before.names:
         was, became = before.field(name).type, now.field(name).type
         try:
@@ -208,7 +226,7 @@ def _changed(source: Source, file: InputFile, before: pa.Schema, now: pa.Schema)
 # --- slices ---------------------------------------------------------------------------------------
 
 
-def sliced(source: Source, schema: pa.Schema, rows: int) -> Iterator[Slice]:
+def sliced(source: RowSource, schema: pa.Schema, rows: int) -> Iterator[RowSlice]:
     """The whole input in slices of ``rows`` rows, whatever its files and their batches are.
 
     Raises
@@ -228,14 +246,14 @@ def sliced(source: Source, schema: pa.Schema, rows: int) -> Iterator[Slice]:
             whole = pa.Table.from_batches(waiting, schema).combine_chunks()
             taken, rest = whole.slice(0, rows), whole.slice(rows)
             now = {at: why for at, why in broken.items() if at < rows}
-            yield Slice(number, number * rows, _batch(taken, schema), now, done)
+            yield RowSlice(number, number * rows, _batch(taken, schema), now, done)
             waiting = rest.to_batches()
             broken = {at - rows: why for at, why in broken.items() if at >= rows}
             count -= rows
             number += 1
     if count:
         last = pa.Table.from_batches(waiting, schema)
-        yield Slice(number, number * rows, _batch(last, schema), broken, 1.0)
+        yield RowSlice(number, number * rows, _batch(last, schema), broken, 1.0)
 
 
 def _batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
@@ -243,14 +261,14 @@ def _batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
 
 
-def _pieces(source: Source, schema: pa.Schema) -> Iterator[tuple[Piece, float]]:
+def _pieces(source: RowSource, schema: pa.Schema) -> Iterator[tuple[RowPiece, float]]:
     """Each in the types of ``schema``; and how much has been read with it, of 1."""
     total = max(sum(file.size for file in source.files), 1)
     before = 0
     for file in source.files:
         for piece in source.reader.pieces(file, schema):
             batch = _as(piece.batch, schema, file)
-            yield Piece(batch, piece.broken), (before + min(piece.read, file.size)) / total
+            yield RowPiece(batch, piece.broken), (before + min(piece.read, file.size)) / total
         before += file.size
         if not file.is_as_listed:
             raise CannotBulk(f"{file.name} was changed while it was read")

@@ -27,13 +27,18 @@ def alarms(
     search: Annotated[
         str, typer.Option("--search", help="Part of the equipment's name, or of an attribute.")
     ] = "",
+    equipment: Annotated[str | None, typer.Option("--equipment", help="Its name, whole.")] = None,
+    lever: Annotated[
+        str | None, typer.Option("--lever", help="A feature that the smallest answer sets.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the equipment in alarm, the most urgent first."""
     now = now_us()
     with closing(connect(settings().store_url)) as database:
         require_current(database)
-        page = store_alarms.page(database, AlarmFilter(state, None, search), {}, now, 1, MOST)
+        wanted = AlarmFilter(state, None, search, equipment=equipment, lever=lever)
+        page = store_alarms.page(database, wanted, {}, now, 1, MOST)
     rows = [
         {
             "equipment": episode.equipment,
@@ -41,6 +46,8 @@ def alarms(
             "raised": timestamp(episode.life.raised_us or 0),
             "readings": episode.life.count,
             "returns": episode.life.returns,
+            "levers": ", ".join(episode.sets),
+            "done": " ".join(filter(None, [episode.action, episode.way])),
             "model": episode.model,
             "id": episode.id,
         }
@@ -49,7 +56,8 @@ def alarms(
     if as_json:
         print_json(rows)
         return
-    table = Table(*("equipment", "state", "raised", "readings", "returns", "model", "id"))
+    columns = ("equipment", "state", "raised", "readings", "returns", "levers", "done", "model")
+    table = Table(*columns, "id")
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row.values()))
     out.print(table)

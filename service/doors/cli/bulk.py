@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from ifonly.explainers.wording import LANGUAGES, Language, is_language
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
     Model,
     Models,
     Version,
-    out,
+    complain,
     pick,
     print_json,
     read_object,
@@ -24,17 +25,18 @@ from ifonly.service.doors.cli.console import (
     settings,
 )
 from ifonly.service.doors.cli.explain import read_target
-from ifonly.service.doors.cli.store import by
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.served.causal_model import Semantics
-from ifonly.service.settings import Settings
 
 try:
-    from ifonly.service.bulk import BulkOptions
+    from ifonly.service.bulk import BulkOptions, InvalidTable
+    from ifonly.service.bulk_runs import durable
+    from ifonly.service.bulk_runs.planning import SLICE, Plan
     from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions
-    from ifonly.service.bulk_runs.records import StoreLedger
-    from ifonly.service.bulk_runs.run import SLICE, Plan, RunOutcome, run
-    from ifonly.service.bulk_runs.verification import SAMPLE, Wanted, verify
+    from ifonly.service.bulk_runs.report import report_of
+    from ifonly.service.bulk_runs.run import RunOutcome, run
     from ifonly.service.doors.cli.bulk_progress import RunProgress, called, span
+    from ifonly.service.doors.cli.bulk_verify import ledger_of, tell_line, verify_run
 except ImportError as error:
     if (error.name or "").partition(".")[0] != "pyarrow":
         raise
@@ -42,6 +44,8 @@ except ImportError as error:
         "bulk needs pyarrow, which is not installed: pip install 'ifonly[bulk]'"
     ) from None
 
+INTERRUPTED = 130
+"""Exit code, as shells have it."""
 SOME_BAD = 3
 """Exit code: the answers are there, and some rows could not be answered."""
 
@@ -59,10 +63,14 @@ app = typer.Typer(
     cls=BulkGroup,
     help="Answer a file or table of rows: ifonly bulk IN OUT. Check its answers: ifonly bulk "
     "verify OUT.",
-    epilog="Exit codes: 0 every row was answered; 3 the answers are there, and some rows could "
-    "not be (OUT.errors.jsonl); 1 it failed, and the same command goes on; 2 the command is wrong.",
+    epilog="Options of a run: ifonly bulk run --help. Exit codes: 0 every row was answered; 3 the "
+    "answers are there, and some rows could not be answered (OUT.errors.jsonl); 1 it failed, and "
+    "the same command goes on; 2 the command is wrong.",
     no_args_is_help=True,
 )
+
+
+app.command("verify")(verify_run)
 
 
 @app.command("run")
@@ -143,7 +151,8 @@ def run_file(
         typer.Option("--table-version", help="Of a Delta table; an Iceberg table's snapshot."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes. Default: one a core.")
+        int | None,
+        typer.Option("--workers", min=0, help="Processes. Default: one a core. 0: this one."),
     ] = None,
     batch_rows: Annotated[
         int, typer.Option("--batch-rows", min=1, max=1_048_576, help="Rows answered as one.")
@@ -162,6 +171,12 @@ def run_file(
             "--record/--no-record",
             help="Whether the run is sealed in the audit trail. Default: if a store is set up.",
         ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="A page about the run: an HTML file.")
+    ] = None,
+    report_language: Annotated[
+        str | None, typer.Option("--report-language", help="Default: the first of --languages.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
     as_json: AsJson = False,
@@ -192,15 +207,27 @@ def run_file(
         is_alarms_only=only == "alarms",
         columns=tuple(listed(columns)),
         kept=tuple(listed(keep)),
-        workers=workers or len(os.sched_getaffinity(0)),
+        workers=cores() if workers is None else workers,
         slice_rows=batch_rows,
         overwrite=overwrite,
         restart=restart,
         work=work,
     )
     ledger = ledger_of(chosen, record)
+    language = _language(report_language or next(iter(options.languages), "en"))
     with RunProgress(is_quiet=quiet) as progress:
-        outcome = run(plan, progress, ledger)
+        try:
+            outcome = run(plan, progress, ledger)
+        except InvalidTable as error:
+            # Told as a request that is wrong: no row of it was asked.
+            faults = [Fault((each.column,), f"{given}: {each.problem}") for each in error.faults]
+            raise InvalidRequest(RequestPart.REQUEST, faults) from None
+        except KeyboardInterrupt:
+            complain("stopped: what is done is kept, and the same command goes on")
+            raise typer.Exit(INTERRUPTED) from None
+    if report is not None:
+        page = report_of(outcome.manifest, plan.model.schema, language)
+        durable.write(report, page.encode())
     if as_json:
         print_json({**outcome.manifest, "was_there": outcome.was_there})
     elif not quiet:
@@ -209,60 +236,22 @@ def run_file(
         raise typer.Exit(SOME_BAD)
 
 
-@app.command("verify")
-def verify_run(
-    to: Annotated[str, typer.Argument(metavar="OUT", help="Answers of `ifonly bulk`.")],
-    row: Annotated[
-        list[str] | None,
-        typer.Option("--row", help="Ask this row again, by its id or number; repeatable."),
-    ] = None,
-    sample: Annotated[
-        int, typer.Option("--sample", min=0, help="Rows that are asked again, half of them alarms.")
-    ] = SAMPLE,
-    everything: Annotated[bool, typer.Option("--all", help="Ask every row again.")] = False,
-    given: Annotated[
-        str | None,
-        typer.Option("--input", help="Where the rows are now. Default: where they were."),
-    ] = None,
-    models: Models = None,
-    as_json: AsJson = False,
-) -> None:
-    """Hold answers against their digests, the run's record and the model; exit code 1 if
-    something is not as it was written, or does not hold."""
-    chosen = settings(models=models, log_level="ERROR")
-    wanted = Wanted(tuple(row or ()), sample, everything, given)
-    ledger = ledger_of(chosen, None)
-    report = verify(to, registry(chosen), ledger, wanted)
-    if as_json:
-        print_json(report.as_json())
-    else:
-        for each in report.found:
-            _line(f"{each.where}: {each.says}")
-        for note in report.notes:
-            _line(f"note: {note}")
-        against = f"; record {report.record} holds" if report.record and report.holds else ""
-        _line(f"{report.asked:,} rows were asked again{against}")
-        _line(
-            "the answers hold" if report.holds else f"NOT as written: {len(report.found):,} places"
-        )
-    if not report.holds:
-        raise typer.Exit(1)
-
-
-def ledger_of(chosen: Settings, wanted: bool | None) -> StoreLedger | None:
-    """Where the run is recorded; None: nowhere."""
-    is_set_up = (
-        bool({"database_url", "data"} & chosen.model_fields_set)
-        or (chosen.data / "ifonly.sqlite3").exists()
-    )
-    if wanted is False or not (wanted or is_set_up):
-        return None
-    return StoreLedger(chosen, by())
+def cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def listed(text: str) -> list[str]:
     """Names with commas between."""
     return [name for part in text.split(",") if (name := part.strip())]
+
+
+def _language(tag: str) -> Language:
+    if not is_language(tag):
+        raise typer.BadParameter(f"{tag!r} is not one of {', '.join(LANGUAGES)}")
+    return tag
 
 
 def _pairs(texts: Sequence[str] | None) -> dict[str, str]:
@@ -279,24 +268,20 @@ def _tell(outcome: RunOutcome, to: str, *, is_recorded: bool) -> None:
     said = outcome.manifest
     rows = max(said["rows"], 1)
     if outcome.was_there:
-        _line(f"{to} has these answers already: nothing was done")
+        tell_line(f"{to} has these answers already: nothing was done")
     for status, count in sorted(said["counts"].items(), key=lambda each: -each[1]):
-        _line(f"  {called(status):<16}{count:>12,}  {100 * count / rows:.3g} %")
+        tell_line(f"  {called(status):<16}{count:>12,}  {100 * count / rows:.3g} %")
     written = said["output"]
     spent = "" if outcome.was_there else f", in {span(outcome.seconds)}"
-    _line(f"{to}: {written['rows']:,} rows, {written['bytes']:,} bytes{spent}")
+    tell_line(f"{to}: {written['rows']:,} rows, {written['bytes']:,} bytes{spent}")
     if said["deadline_hit"]:
-        _line(f"{said['deadline_hit']:,} searches were cut by the deadline: --deadline-ms")
+        tell_line(f"{said['deadline_hit']:,} searches were cut by the deadline: --deadline-ms")
     if said["errors"] is not None:
-        _line(f"{said['bad']:,} rows could not be answered: see the errors beside {to}")
+        tell_line(f"{said['bad']:,} rows could not be answered: see the errors beside {to}")
     if outcome.replaced:
-        _line(f"{outcome.replaced} processes ended and were replaced")
+        tell_line(f"{outcome.replaced} processes ended and were replaced")
     if outcome.receipt is not None:
         at = outcome.receipt
-        _line(f"recorded: {at.id} (writer {at.writer}, record {at.sequence})")
+        tell_line(f"recorded: {at.id} (writer {at.writer}, record {at.sequence})")
     elif not is_recorded and not outcome.was_there:
-        _line("not recorded: IFONLY_DATA or IFONLY_DATABASE_URL names no store")
-
-
-def _line(text: str) -> None:
-    out.print(text, markup=False)
+        tell_line("not recorded: IFONLY_DATA or IFONLY_DATABASE_URL names no store")

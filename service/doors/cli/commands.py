@@ -47,6 +47,11 @@ class Commands(LazyGroup):
             "What the model would say of one instance once features are set; "
             "step by step with --over.",
         ),
+        "common": LazyCommand(
+            "common",
+            "common",
+            "Which one change of a few levers would have cleared the most of these alarms?",
+        ),
         "bulk": LazyCommand(
             "bulk",
             "app",
@@ -75,6 +80,7 @@ class Commands(LazyGroup):
         "alarms": LazyCommand(
             "alarms", "alarms", "List the equipment in alarm, the most urgent first."
         ),
+        "jobs": LazyCommand("jobs", "app", "Jobs: list, show and cancel them, read results."),
         "db": LazyCommand("store", "tables", "The store's tables."),
         "keys": LazyCommand("store", "keys", "Make, list and revoke API keys."),
         "events": LazyCommand("events", "app", "Dead letters of events and webhooks."),

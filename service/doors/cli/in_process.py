@@ -7,9 +7,10 @@ from typing import Any
 
 from ifonly.service.ask import answering
 from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.common import common_remedies
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import Settings
-from ifonly.service.wire import requests, validation
+from ifonly.service.wire import common, requests, validation
 
 Body = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -54,3 +55,25 @@ def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
     return answering.explanation(
         model, request, Budget.of(request.deadline_ms, settings)
     ).as_mapping()
+
+
+def read_common(body: Body) -> common.CommonRequest:
+    """The body of ``POST models/{m}/common-remedies``.
+
+    Raises
+    ------
+    InvalidRequest
+        As there.
+    """
+    return validation.read(common.CommonRequest, body)
+
+
+def common_of(model: ServedModel, request: common.CommonRequest, settings: Settings) -> Reply:
+    """As ``POST models/{m}/common-remedies``, of rows that are at hand.
+
+    Raises
+    ------
+    InvalidRequest
+        As there.
+    """
+    return common_remedies(model, request, Budget.of(request.deadline_ms, settings)).as_mapping()

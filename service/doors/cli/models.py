@@ -65,6 +65,12 @@ class ModelCommands(LazyGroup):
             "What a version would change of what the active one has decided, and what is otherwise "
             "in it.",
         ),
+        "diff": LazyCommand(
+            "models_diff",
+            "diff",
+            "What a version says otherwise than another: decision, features, policy, rules, causal "
+            "graph.",
+        ),
         "activate": LazyCommand(
             "models_versions",
             "activate",

@@ -63,6 +63,13 @@ def add(
     label: Annotated[
         str | None, typer.Option("--label", help="Column of the decisions in --data.")
     ] = None,
+    held_out: Annotated[
+        bool | None,
+        typer.Option(
+            "--held-out/--trained-on",
+            help="Whether the model was trained on none of the labelled rows.",
+        ),
+    ] = None,
     columns: Annotated[
         str | None,
         typer.Option("--columns", help="Columns that the model reads, in its order: a,b,c."),
@@ -110,7 +117,7 @@ def add(
         uploads.sweep(root)
         with_hidden = uploads.hidden(root)
         try:
-            files = made.files(called, numbered, origin)
+            files = made.files(called, numbered, origin, held_out)
             folder = uploads.write(with_hidden / called / numbered, files)
             served = prepare(load_folder(folder, with_hidden))
             found = _explained(served, draft, languages_of(lang), chosen)

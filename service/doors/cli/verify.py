@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ifonly.explainers.verify import Rulebook
 from ifonly.explainers.verify.exported import NotAnAnswer, Section, check_answer, check_what_if
+from ifonly.explainers.verify.many import check_common
 from ifonly.explainers.verify.report import Check
 from ifonly.models.errors import ModelError
 from ifonly.models.repository import DeployedModel, load_folder
@@ -77,6 +78,8 @@ def _checked(deployed: DeployedModel, answer: Json, request: Json | None) -> lis
     rounding = rounding_of(predictor)
     if "trajectory" in answer:
         return [digests, *check_what_if(answer, request, book, predictor.score)]
+    if "curves" in answer:
+        return [digests, *check_common(answer, request, book, predictor.score, rounding)]
     return [digests, *check_answer(answer, request, book, predictor.score, rounding)]
 
 

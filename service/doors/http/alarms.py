@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from ifonly.service.audit import alarms
+from ifonly.service.audit import alarms, alarms_together
 from ifonly.service.doors.http.context import Recording, Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
 from ifonly.service.doors.http.openapi import guarded
-from ifonly.service.doors.http.request_path import OnceRoute
+from ifonly.service.doors.http.request_path import ApiRoute, OnceRoute
 from ifonly.service.doors.http.written import written
 from ifonly.service.wire import alarms as wire
 
@@ -44,3 +44,17 @@ async def act_on_alarm(id: Identity, request: wire.ActionRequest, recording: Rec
     """Acknowledge or shelve it, comment on it, take it out of service, say what was done. Done
     twice it is done, and recorded, once."""
     return written(await alarms.given(id, request, recording))
+
+
+together = APIRouter(prefix="/api/v1/alarms", route_class=ApiRoute, tags=["alarms"])
+
+
+@together.post(
+    "/actions",
+    response_model=wire.ActedTogetherReply,
+    responses=guarded(400, 413, 415, 422),
+)
+async def act_on_alarms(request: wire.ActionsRequest, recording: Recording) -> Response:
+    """The same about several: a record of each. Sent again it does nothing twice, so it needs no
+    `Idempotency-Key`; what has returned since it was looked at stays as it is."""
+    return written(await alarms_together.given_together(request, recording))

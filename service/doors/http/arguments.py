@@ -67,6 +67,12 @@ class JobSelection(Selection):
     question: str | None = _question()
 
 
+class StreamSelection(Selection):
+    """Which version is asked, and what."""
+
+    question: str | None = _question()
+
+
 class ExplanationSelection(QuestionSelection):
     """The same of an explanation, which may become a job."""
 

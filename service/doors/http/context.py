@@ -16,6 +16,7 @@ from ifonly.service.audit.recorder import Recorder
 from ifonly.service.audit.runtime import Runtime
 from ifonly.service.doors.demonstration import Demonstration
 from ifonly.service.scheduling.admission import AdmissionQueue
+from ifonly.service.scheduling.open_streams import OpenStreams
 from ifonly.service.scheduling.rate_limit import Rates
 from ifonly.service.scheduling.worker_pools import Workers
 from ifonly.service.served.registry import ServedModel
@@ -43,6 +44,8 @@ class AppState(Runtime):
     """Whose requests are under way."""
     accesses: RecentAccesses
     """Who looked at what within the last minute."""
+    streams: OpenStreams
+    """Rows that are answered as they come."""
     closing: asyncio.Event
     """Set once the process is told to stop."""
     issuer: Issuer | None

@@ -33,8 +33,8 @@ from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
 from ifonly.service.doors.http.written import accepted, written
 from ifonly.service.errors import Fault, Forbidden, InvalidRequest, JobNotFinished, RequestPart
 from ifonly.service.jobs import answers, reading, submission, tables
-from ifonly.service.jobs.forms import MEDIA_TYPES, Form
-from ifonly.service.jobs.reading import Limits, Questions
+from ifonly.service.jobs.forms import MEDIA_TYPES, RowForm
+from ifonly.service.jobs.reading import BodyLimits, JobQuestions
 from ifonly.service.store import jobs
 from ifonly.service.store.jobs import JobFilter, StoredJob
 from ifonly.service.wire import examples
@@ -65,7 +65,7 @@ READ = ", ".join(f"`{kind}`" for kind in MEDIA_TYPES.values())
             "row's `id`; or a table with a column for each feature, perhaps `id`, and "
             f"`attributes.NAME` for each attribute. Declared as {READ}.",
             {
-                "contentMediaType": MEDIA_TYPES[Form.JSONL],
+                "contentMediaType": MEDIA_TYPES[RowForm.JSONL],
                 "contentSchema": {"$ref": f"{REFERENCE}ExplanationRequest"},
             },
             example=examples.LINES,
@@ -88,9 +88,9 @@ async def submit_job(
     served = state.registry.get(model, selected.version)
     form, question = form_of_body(request.headers), question_of(selected.question)
     body, settings = await request.body(), state.settings
-    limits = Limits(settings.max_job_rows, settings.max_body_bytes)
+    limits = BodyLimits(settings.max_job_rows, settings.max_body_bytes)
 
-    def read() -> Questions:
+    def read() -> JobQuestions:
         unpacked = plain(body, request.headers, settings.max_job_bytes)
         return reading.read(unpacked, form, served.schema, question, limits)
 
@@ -112,7 +112,8 @@ async def list_jobs(
     wanted = JobFilter(by, query.state, query.model)
     look = partial(jobs.page, state.store.database, wanted, query.cursor, query.limit)
     page = await state.readers.run(look)
-    told = [submission.shown(job) for job in page.jobs if job.id not in page.doubtful]
+    # Marked, not left out: who tampers must not be able to hide a job.
+    told = [submission.shown(job, doubtful=job.id in page.doubtful) for job in page.jobs]
     return written(wire.JobsReply(jobs=told, next=page.next))
 
 
@@ -187,8 +188,8 @@ async def read_result(
     With `form=flat`, and as CSV, Arrow stream or Parquet file (`Accept`): a few columns of each.
     `Accept-Encoding: gzip` is answered so, except of Parquet.
     """
-    form, kind = form_wanted(request.headers, Form.JSONL)
-    if form is not Form.JSONL and query.form == "full":
+    form, kind = form_wanted(request.headers, RowForm.JSONL)
+    if form is not RowForm.JSONL and query.form == "full":
         problem = f"form is full, which there is of lines of JSON alone, not of {form}"
         fault = Fault(("form",), problem, "full", limit=["flat"], parameter="form")
         raise InvalidRequest(RequestPart.REQUEST, [fault])
@@ -202,6 +203,6 @@ async def read_result(
     pieces = records.gathered(tables.written(rows, form, is_flat=is_flat))
     headers = dict(VARY)
     # What is in a Parquet file is packed already.
-    if takes_gzip(request.headers) and form is not Form.PARQUET:
+    if takes_gzip(request.headers) and form is not RowForm.PARQUET:
         pieces, headers["Content-Encoding"] = gzipped(pieces), "gzip"
     return StreamingResponse(pieces, headers=headers, media_type=kind)

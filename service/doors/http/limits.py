@@ -18,7 +18,9 @@ MAX_DIGITS = 20
 
 class BodyLimit:
     """ASGI middleware: refuses a body that says, or turns out, to be longer than the limit, and
-    one that is not whole in time. ``longer``: how the paths end that may have other limits."""
+    one that is not whole in time. ``longer``: how the paths end that may have other limits;
+    ``streams``: those whose bodies are answered as they come, so that only each piece has its
+    time."""
 
     def __init__(
         self,
@@ -26,8 +28,10 @@ class BodyLimit:
         max_bytes: int,
         longer: Mapping[str, int] = MappingProxyType({}),
         seconds: float = 30.0,
+        streams: str = "/explanations/stream",
     ) -> None:
         self._app = app
+        self._streams = streams
         self._max_bytes = max_bytes
         self._longer = longer
         self._seconds = seconds
@@ -37,7 +41,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._limit(scope)
-        in_time = _in_time(receive, self._seconds)
+        is_stream = scope["path"].endswith(self._streams)
+        in_time = _in_time(receive, self._seconds, of_pieces=is_stream)
         declared = Headers(scope=scope).get("content-length", "")
         # Cut before int(), which raises on numbers of thousands of digits.
         if declared.isdecimal() and (length := int(declared[:MAX_DIGITS])) > limit:
@@ -59,17 +64,19 @@ class BodyLimit:
         return self._max_bytes
 
 
-def _in_time(receive: Receive, seconds: float) -> Receive:
-    """``receive`` that raises once the body should have been whole; what comes after the body
-    (that the client goes away) may take for ever."""
+def _in_time(receive: Receive, seconds: float, *, of_pieces: bool) -> Receive:
+    """``receive`` that raises once the body should have been whole, or ``of_pieces`` the next
+    piece; what comes after the body (that the client goes away) may take for ever."""
     # One end for the whole body: a limit for each part would never end a drip.
     by = asyncio.get_running_loop().time() + seconds
     whole = False
 
     async def timed() -> Message:
-        nonlocal whole
+        nonlocal whole, by
         if whole:
             return await receive()
+        if of_pieces:
+            by = asyncio.get_running_loop().time() + seconds
         try:
             async with asyncio.timeout_at(by):
                 message = await receive()

@@ -10,14 +10,14 @@ from ifonly.service.ask.problems import Refusal
 from ifonly.service.doors.http.body import media_type
 from ifonly.service.doors.http.problems import UnsupportedMediaType
 from ifonly.service.doors.http.written import OCTETS
-from ifonly.service.jobs.forms import INSTALL, MEDIA_TYPES, Form, can, form_of
+from ifonly.service.jobs.forms import INSTALL, MEDIA_TYPES, RowForm, can, form_of
 
 VARY = {"Vary": "Accept, Accept-Encoding"}
 QUICK = 1
 """Level of compression: rows are much alike, and whoever waits is on the same site."""
 
 
-def form_of_body(headers: Mapping[str, str]) -> Form:
+def form_of_body(headers: Mapping[str, str]) -> RowForm:
     """Raises
     ------
     UnsupportedMediaType
@@ -25,7 +25,7 @@ def form_of_body(headers: Mapping[str, str]) -> Form:
     """
     kind = media_type(headers)
     # As clients call it that are made from the OpenAPI document.
-    form = Form.JSONL if kind == OCTETS else form_of(kind)
+    form = RowForm.JSONL if kind == OCTETS else form_of(kind)
     if form is None:
         taken = ", ".join(MEDIA_TYPES.values())
         declared = headers.get("content-type") or "not given"
@@ -36,7 +36,7 @@ def form_of_body(headers: Mapping[str, str]) -> Form:
     return form
 
 
-def form_wanted(headers: Mapping[str, str], default: Form) -> tuple[Form, str]:
+def form_wanted(headers: Mapping[str, str], default: RowForm) -> tuple[RowForm, str]:
     """The form of a reply that is liked best of those that there are, and what it is called to
     whoever asks.
 
@@ -54,7 +54,7 @@ def form_wanted(headers: Mapping[str, str], default: Form) -> tuple[Form, str]:
         if can(form):
             return form, kind
         # Another form that they take as well is the next best.
-        if not any(each in names for each in ("*/*", OCTETS, MEDIA_TYPES[Form.JSONL])):
+        if not any(each in names for each in ("*/*", OCTETS, MEDIA_TYPES[RowForm.JSONL])):
             told = f"{form} is written with pyarrow, which is not installed here: {INSTALL}"
             raise Refusal(kinds.NOT_ACCEPTABLE, told)
     # Bytes, to those who take these and know nothing of rows.

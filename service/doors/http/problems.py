@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ifonly.service.ask import problem_types as kinds
+from ifonly.service.ask.localized import localized
 from ifonly.service.ask.problem_types import ProblemType
 from ifonly.service.ask.problems import (
     FORESEEN,
@@ -27,6 +28,7 @@ from ifonly.service.ask.problems import (
 from ifonly.service.doors.http import permissions
 from ifonly.service.errors import Fault, Unauthenticated
 from ifonly.service.wire import validation
+from ifonly.service.words.catalogue import preferred
 
 MEDIA_TYPE = "application/problem+json"
 CLIENTS = ("/v1", "/v2", "/invocations", "/ping", "/health", "/version")
@@ -71,14 +73,20 @@ class BodyTooSlow(Refusal):
 
 
 def answered(
-    problem: RequestProblem, path: str, error: Exception | None = None, **members: object
+    problem: RequestProblem,
+    path: str,
+    error: Exception | None = None,
+    accepted: str = "",
+    **members: object,
 ) -> Response:
     """``problem`` of ``path`` as a reply, with ``members`` of its own at the end; ``error``: what
-    it was, where HTTP has a header for that."""
+    it was, where HTTP has a header for that; ``accepted``: ``Accept-Language`` of the request."""
     headers = headers_of(problem, path, error)
     # By the path, not the route: what no route has, or nobody has read, is told them as well.
     is_theirs = any(path == p or path.startswith(f"{p}/") for p in CLIENTS)
     said = (in_their_words if is_theirs else RequestProblem.said)(problem, path) | members
+    if (tag := preferred(accepted)) != "en":  # which all of it is in
+        said |= localized(said, problem.kind.slug, tag)
     media_type = "application/json" if is_theirs else MEDIA_TYPE
     return Response(as_json(said), problem.kind.status, headers, media_type)
 
@@ -151,10 +159,15 @@ def install(app: FastAPI) -> None:
         if problem is None:
             # The outermost middleware logs it and tells the client nothing of it.
             raise error
-        return answered(problem, request.url.path, error)
+        return answered(problem, request.url.path, error, accepted_by(request))
 
     for kind in (*FORESEEN, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
+
+
+def accepted_by(request: Request) -> str:
+    """Languages that whoever asks reads; empty: nobody said."""
+    return request.headers.get("accept-language", "")
 
 
 def internal_error(path: str) -> Response:

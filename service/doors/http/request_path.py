@@ -24,7 +24,7 @@ from ifonly.service.doors.http.arguments import Endpoint, check_query, plain_fir
 from ifonly.service.doors.http.body import JsonRequest, check_media_type
 from ifonly.service.doors.http.context import Context
 from ifonly.service.doors.http.idempotency import answered_once, read_name
-from ifonly.service.doors.http.problems import answered, problem_in
+from ifonly.service.doors.http.problems import accepted_by, answered, problem_in
 from ifonly.service.scheduling import worker_pools
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.wire.replies import Audit
@@ -125,6 +125,12 @@ class OnceRoute(ApiRoute):
     manner = Manner(takes_names=True)
 
 
+class StreamRoute(ApiRoute):
+    """One about a model, whose body is read while it is answered."""
+
+    manner = Manner(records_failures=True)
+
+
 class QuestionRoute(ApiRoute):
     """One about a model: what is refused is recorded."""
 
@@ -174,7 +180,7 @@ async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Res
             raise
         # Of one that was recorded, with its place.
         told = {} if audit is None else {"audit": audit.model_dump(mode="json")}
-        return answered(problem, request.url.path, error, **told)
+        return answered(problem, request.url.path, error, accepted_by(request), **told)
 
 
 async def _read(request: Request, context: Context, *, is_json: bool) -> Request:

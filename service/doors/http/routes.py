@@ -9,6 +9,8 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from ifonly.service.ask import answering, catalogue
 from ifonly.service.ask.budget import Budget
+from ifonly.service.ask.common import common_remedies
+from ifonly.service.audit import alarm_rows
 from ifonly.service.audit.drafts import asked_by
 from ifonly.service.doors.http.arguments import (
     LONGEST_NAME,
@@ -23,10 +25,10 @@ from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.request_path import ApiRoute, PlainQuestionRoute
 from ifonly.service.doors.http.written import accepted, prefers_async, recorded, written
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
-from ifonly.service.jobs.reading import Questions
+from ifonly.service.jobs.reading import JobQuestions
 from ifonly.service.jobs.submission import submit
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.wire import examples, jobs, models, replies, requests
+from ifonly.service.wire import common, examples, jobs, models, replies, requests
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
 # A route class of its own: questions have idempotency keys, which reading has not.
@@ -161,7 +163,7 @@ async def explain(
     served = recording.runtime.registry.get(model, selected.version)
     if prefers_async(prefer):
         webhook = checked_webhook(selected.webhook, recording.runtime.settings)
-        alone = Questions([asked_by(request)], [0])
+        alone = JobQuestions([asked_by(request)], [0])
         return accepted(await submit(alone, served, recording, webhook))
     if selected.webhook is not None:
         raise InvalidRequest(RequestPart.REQUEST, [_NO_JOB])
@@ -172,5 +174,33 @@ async def explain(
     # The deadline counts search alone, so waiting for a thread is bounded by itself (0077).
     answer = await recording.answer(
         RecordKind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
+    )
+    return recorded(answer)
+
+
+@asking.post(
+    "/models/{model}/common-remedies",
+    tags=["questions"],
+    response_model=common.CommonReply,
+    responses=QUESTION,
+    openapi_extra=PARAMETER,
+)
+async def find_common_remedies(
+    model: ModelName,
+    selected: Asked,
+    request: common.CommonRequest,
+    recording: Recording,
+) -> Response:
+    """Which one change of a few levers would have cleared the most of these alarms?"""
+    runtime = recording.runtime
+    served = runtime.registry.get(model, selected.version)
+    # Read before the search, in a thread that reads the store: its time is no part of it.
+    looked_up = partial(alarm_rows.with_rows, runtime.store.database, served, request)
+    whole = await runtime.readers.run(looked_up)
+    turn = runtime.turns.search(recording.principal.actor)
+    budget = Budget.of(request.deadline_ms, runtime.settings, turn)
+    asked = partial(common_remedies, served, whole, budget, runtime.watch)
+    answer = await recording.answer(
+        RecordKind.COMMON, served, whole, asked, budget.patience, proof=selected.proof
     )
     return recorded(answer)

@@ -33,7 +33,7 @@ from ifonly.service.wire import staged as wire
 router = APIRouter(prefix="/api/v1/staged", route_class=ApiRoute, tags=["models"])
 
 FORM = "multipart/form-data"
-TEXTS = ("name", "version", "label", "columns", "answers")
+TEXTS = ("name", "version", "label", "held_out", "columns", "answers")
 _BINARY = {"type": "string", "format": "binary"}
 _FORM = {
     "type": "object",
@@ -44,6 +44,11 @@ _FORM = {
         "name": {"type": "string", "description": "Default: the file's."},
         "version": {"type": "string", "description": "Default: the next whole number."},
         "label": {"type": "string", "description": "Column of the decisions in the sample."},
+        "held_out": {
+            "type": "string",
+            "enum": ["", "true", "false"],
+            "description": "Whether the model was trained on none of the labelled rows.",
+        },
         "columns": {"type": "string", "description": "Columns that it reads, in its order: a,b."},
         "answers": {"type": "string", "description": "To questions, as a JSON object of texts."},
     },
@@ -136,6 +141,9 @@ def sent_in(form: FormData) -> UploadFile | Sent:
     answers = _answers(str(texts["answers"]))
     if answers is None:
         faults.append(Fault(("answers",), "is no JSON object of texts"))
+    held_out = str(texts["held_out"]).strip()
+    if held_out not in _TRUTHS:
+        faults.append(Fault(("held_out",), f"is {held_out[:100]!r}, not one of true, false"))
     if faults:
         raise InvalidRequest(RequestPart.MODEL, faults)
     assert isinstance(file, UploadFile)
@@ -150,7 +158,11 @@ def sent_in(form: FormData) -> UploadFile | Sent:
         label=str(texts["label"]).strip(),
         columns=str(texts["columns"]),
         answers=answers,
+        held_out=_TRUTHS[held_out],
     )
+
+
+_TRUTHS = {"": None, "true": True, "false": False}
 
 
 def _answers(text: str) -> Mapping[str, str] | None:

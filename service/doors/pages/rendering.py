@@ -16,13 +16,13 @@ from ifonly.explainers.wording.numerals import count, figure, percentage
 from ifonly.models.schema import Labels
 from ifonly.service.access import Principal
 from ifonly.service.doors.http import permissions
-from ifonly.service.doors.pages.reasons import CHECKS, reason
 from ifonly.service.doors.pages.static_files import address
 from ifonly.service.doors.pages.visit import THEMES, Visit, visit_of
 from ifonly.service.settings import ifonly_version
 from ifonly.service.store.chain import timestamp
-from ifonly.service.words.catalogue import is_said, say
+from ifonly.service.words.catalogue import say
 from ifonly.service.words.labels import label_or
+from ifonly.service.words.reasons import CHECKS, reason, told
 from ifonly.service.words.typography import typeset
 
 
@@ -62,7 +62,7 @@ def _environment() -> Environment:
         "languages": [(tag, say("language.name", tag)) for tag in LANGUAGES],
         "themes": THEMES,
         "version": ifonly_version(),
-        "reason": reason,
+        "reason": told,
         "checked": partial(reason, section=CHECKS),
     }
     environment.filters |= {
@@ -130,9 +130,3 @@ def _said(visit: Visit, key: str, **values: object) -> str:
 def _spoken(said: Labels, language: str) -> str:
     """What a plant wrote, in the reader's language; else as it was written first."""
     return label_or(said, language, next(iter(said.values()), ""))
-
-
-def title_of(slug: str, fallback: str, visit: Visit) -> str:
-    """What a kind of refusal is called."""
-    key = f"problem.{slug}"
-    return say(key, visit.language) if is_said(key, visit.language) else fallback

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from ifonly.explainers.wording import Language
 from ifonly.service import logs
 from ifonly.service.access import Role
+from ifonly.service.ask.localized import detail_of, title_of
 from ifonly.service.ask.problems import RequestProblem, failed
 from ifonly.service.doors.http import authentication, permissions
 from ifonly.service.doors.http.access_records import record_look
@@ -24,8 +25,7 @@ from ifonly.service.doors.http.arguments import check_query, query_of
 from ifonly.service.doors.http.context import Context
 from ifonly.service.doors.http.health import asks_for_html
 from ifonly.service.doors.http.problems import headers_of, problem_in
-from ifonly.service.doors.pages.reasons import reason
-from ifonly.service.doors.pages.rendering import is_part, page, title_of
+from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
 from ifonly.service.errors import Forbidden, ServiceError, Unauthenticated
 from ifonly.service.scheduling import worker_pools
@@ -158,25 +158,25 @@ def _told(request: Request, problem: RequestProblem, error: Exception) -> Respon
     headers = {k: v for k, v in headers_of(problem, path, error).items() if k in KEPT}
     template = "refusal_part.html" if is_part(request) else "refusal.html"
     said, visit = problem.said(path), visit_of(request)
-    detail, language = _detail(error, said["detail"], visit.language)
+    detail, language = _detail(error, said, visit.language)
     return page(
         request,
         template,
         problem.kind.status,
         headers,
-        title=title_of(problem.kind.slug, said["title"], visit),
+        title=title_of(problem.kind.slug, said["title"], visit.language),
         detail=detail,
         detail_language=language,
         identity=said["request_id"],
     )
 
 
-def _detail(error: Exception, english: str, tag: Language) -> tuple[str, Language]:
+def _detail(error: Exception, said: Mapping[str, Any], tag: Language) -> tuple[str, Language]:
     """What is wrong, and in which language that is said."""
     if isinstance(error, NotOfThesePages):
         roles = ", ".join(say(f"account.{role}", tag) for role in error.roles)
         return say("refusal.needs", tag, roles=roles), tag
-    return reason(english, tag)
+    return detail_of(said, tag)
 
 
 def install(app: FastAPI) -> None:

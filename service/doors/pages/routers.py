@@ -5,9 +5,9 @@ from __future__ import annotations
 from ifonly.service.doors.pages import entrance, static_files
 from ifonly.service.doors.pages.auditor import review_routes
 from ifonly.service.doors.pages.auditor import routes as auditor
-from ifonly.service.doors.pages.operator import alarm, alarms, demonstration, readings
+from ifonly.service.doors.pages.operator import alarm, alarms, demonstration, readings, remedies
+from ifonly.service.doors.pages.steward import differences, staged
 from ifonly.service.doors.pages.steward import routes as steward
-from ifonly.service.doors.pages.steward import staged
 
 ROUTERS = (
     static_files.router,
@@ -16,8 +16,10 @@ ROUTERS = (
     alarm.router,
     demonstration.router,
     readings.router,
+    remedies.router,
     auditor.router,
     review_routes.router,
     steward.router,
     staged.router,
+    differences.router,
 )

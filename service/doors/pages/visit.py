@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from ifonly.service.doors.demonstration import Demonstration
 from ifonly.service.doors.http.context import AppState, application
 from ifonly.service.doors.pages.cookies import Cookies, new_token
 from ifonly.service.doors.pages.failures import Failures
+from ifonly.service.doors.pages.remedy_memory import RemedyMemory
 from ifonly.service.doors.pages.strangers import Strangers
 from ifonly.service.errors import Forbidden, Overloaded, ServiceError
 from ifonly.service.settings import Settings
@@ -68,6 +70,7 @@ class Pages:
     """With which one may sign in, beside keys."""
     failures: Failures
     strangers: Strangers
+    remedies: RemedyMemory
 
     def give(self, response: Response, token: str, request: Request) -> None:
         """Have the browser keep ``token``."""
@@ -185,6 +188,13 @@ async def form_value(request: Request, name: str) -> str:
 def whole(text: str) -> int | str:
     """``text`` as the number that it spells; as it is if that is none, or longer than any here."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS else text
+
+
+def without(path: str, *names: str) -> str:
+    """``path`` without these parameters: what was told once is not told again."""
+    parts = urlsplit(path)
+    kept = [(n, v) for n, v in parse_qsl(parts.query, keep_blank_values=True) if n not in names]
+    return parts.path + (f"?{urlencode(kept)}" if kept else "")
 
 
 def local(path: str) -> str:

@@ -33,6 +33,7 @@ def read(name: str) -> ExampleExchange:
 PREDICTIONS = read("predictions")
 WHAT_IF = read("what_if")
 EXPLANATION = read("explanation")
+COMMON = read("common")
 PROBLEM = read("problem")
 
 ROW: dict[str, Any] = EXPLANATION.request["instance"]

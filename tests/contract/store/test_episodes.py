@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,11 +18,13 @@ from ifonly.service.errors import AlarmMoved, AlarmOver, UnknownRecord
 from ifonly.service.lifecycle import AlarmDeed, AlarmRules, AlarmState, Phase
 from ifonly.service.store import alarms, archive, erasure
 from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
+from ifonly.service.store.alarms_of_span import open_ones, raised_in, span_query
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode, Observation, episode_of, framed
 from ifonly.service.store.journal import Draft, Journal
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.open_alarms import open_alarms, open_query, raised, raised_query
 from ifonly.service.store.tables import episodes
 from ifonly.service.store.verification import verify
 from tests.contract.store.conftest import draft, journal_of
@@ -358,7 +361,14 @@ def test_lists_are_read_from_their_indexes_and_no_table_is_scanned(
         alarms.hours_query(database, alarms.EVERY, T + 390 * SECOND, T + 400 * SECOND),
     ]
     for query in of_the_past:
-        assert "ix_episodes_raised" in plan(database, query)
+        assert re.search("ix_episodes_(raised|equipment)", plan(database, query))
+    if database.is_sqlite:  # PostgreSQL decides by what is in the table
+        every = alarms.hours_query(database, FIRST, T + 390 * SECOND, T + 400 * SECOND)
+        over = alarms.total_query(database, AlarmFilter(AlarmState.NORMAL, lever="torque"), now)
+        for query in (every, over, by_time):
+            assert "COVERING INDEX ix_episodes_raised" in plan(database, query)
+        newest = alarms.list_query(database, AlarmFilter(AlarmState.NORMAL), {}, now).limit(25)
+        assert "TEMP B-TREE" not in plan(database, newest)
     asked = sa.select(episodes.c.id).where(sa.text("is_current"), episodes.c.condition.in_(["x"]))
     assert "ix_episodes_current" in plan(database, asked)
 
@@ -611,3 +621,71 @@ def test_a_transaction_that_fails_counts_nothing_and_loses_nothing(database: Dat
         assert stored(database)[0].life.phase is Phase.ACTIVE
     (found,) = stored(database)
     assert (found.life.phase, found.life.count) == (Phase.ACTIVE, 2)
+
+
+# --- together -----------------------------------------------------------------------------
+
+
+def test_groups_are_exact_and_read_from_the_index(database: Database, journal: Journal) -> None:
+    said = [("Mill 7", "a"), ("Mill 70", "a"), ("Mill 7", "B"), ('M"ill', 'a", "line": "b')]
+    for k, (name, line) in enumerate(said):
+        written(journal, seen(name, k, attributes={"line": line}))
+    ranks = {"milling-machine": 2}
+
+    def found(by: str, name: str) -> list[tuple[str, str]]:
+        group = AlarmFilter(group=(by, name))
+        listed = alarms.page(database, group, ranks, T + 10**9, 1, 100).episodes
+        light = open_alarms(database, group, ranks, T + 10**9)
+        assert [e.id for e in listed] == [e.id for e in light]
+        return sorted((e.equipment, e.said["line"]) for e in light)
+
+    assert found("equipment", "Mill 7") == [("Mill 7", "B"), ("Mill 7", "a")]
+    assert found("line", "a") == [("Mill 7", "a"), ("Mill 70", "a")]
+    assert found("line", "b") == found("line", "A") == found("x'; --", "%") == []
+    assert found("line", said[3][1]) == [said[3]]
+    assert len(found("model", "milling-machine")) == 4
+    query = open_query(database, AlarmFilter(group=("line", "a")), ranks, T)
+    assert "ix_episodes_open" in plan(database, query)
+    assert "ix_episodes_raised" in plan(database, raised_query(database, T, T + SECOND))
+
+
+def test_times_of_raises_are_those_of_the_scope_the_newest_first(
+    database: Database, journal: Journal
+) -> None:
+    for k in range(4):
+        written(journal, seen(f"Mill {k}", k, attributes={"line": "ab"[k % 2]}))
+    assert raised(database, T + SECOND, T + 3 * SECOND) == [T + k * SECOND for k in (3, 2, 1)]
+    scope = Scope(models=("*",), attributes=(("line", ("b",)),))
+    assert raised(replace(database, scope=scope), T, T + 9 * SECOND) == [T + 3 * SECOND, T + SECOND]
+
+
+def test_alarms_of_a_span_are_those_that_began_or_were_raised_last_within_it(
+    database: Database, journal: Journal
+) -> None:
+    # Mill k is raised at 10 k; Mill 1, which was not acknowledged, once more at 55.
+    for k in range(5):
+        written(journal, seen(f"Mill {k}", 10 * k, model="mill" if k else "saw"))
+    written(
+        journal, seen("Mill 1", 50, alarm=False, model="mill"), seen("Mill 1", 55, model="mill")
+    )
+
+    def found(since: float, until: float, most: int = 100, **wanted: Any) -> list[str]:
+        span = (T + round(since * SECOND), T + round(until * SECOND))
+        told = raised_in(database, AlarmFilter(**wanted), *span, most)
+        assert told.total >= len(told.episodes)
+        return [e.equipment for e in told.episodes]
+
+    assert found(0, 100) == ["Mill 1", "Mill 4", "Mill 3", "Mill 2", "Mill 0"]
+    assert found(10, 20) == ["Mill 1"]  # it began then
+    assert found(55, 56) == ["Mill 1"]  # and has returned
+    assert found(20, 30) == ["Mill 2"]
+    assert found(20, 20) == found(60, 90) == []
+    assert found(0, 100, most=2) == ["Mill 1", "Mill 4"]
+    assert found(0, 100, model="saw") == found(0, 100, search="mill 0") == ["Mill 0"]
+    assert found(0, 100, group=("equipment", "Mill 3")) == ["Mill 3"]
+    everything = raised_in(database, AlarmFilter(), T, T + 10**10, 1)
+    assert (everything.total, everything.models) == (5, {"saw": 1, "mill": 4})
+    still = open_ones(database, AlarmFilter(raised_us=(T, T + 21 * SECOND)), {}, T + 10**9, 1)
+    assert ([e.equipment for e in still.episodes], still.total) == (["Mill 2"], 2)
+    query = span_query(database, AlarmFilter(), T, T + 30 * SECOND)
+    assert "ix_episodes_raised" in plan(database, query)

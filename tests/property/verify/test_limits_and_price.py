@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifonly.explainers.explain import _agreed
+from ifonly.explainers.explain import agreed
 from ifonly.explainers.policy import Policy, read_constraints
 from ifonly.explainers.transcript import terms_of
 from ifonly.explainers.verify import Asked, Checker, Proposal, Rulebook, Terms
@@ -94,7 +94,7 @@ def test_terms_transcribed_from_a_problem_say_the_same_as_terms_read_from_the_do
 ) -> None:
     problem, model, _ = question(kinds, seed)
     read, written = from_documents(kinds), terms_of(problem)
-    assert _agreed(problem, read) is read
+    assert agreed(problem, read) is read
     assert (read.goal, read.keys) == (written.goal, written.keys)
     factual = tuple(problem.factual.tolist())
     proposals = [Proposal(a) for a in some_actions(problem.factual, seed)]
@@ -358,7 +358,7 @@ def test_who_demands_that_sensors_errors_are_survived_is_held_to_it(who: str) ->
     problem = policy.problem(
         factual, constraints=read_constraints(asked, SCHEMA, policy.tolerances)
     )
-    assert _agreed(problem, terms) is terms
+    assert agreed(problem, terms) is terms
 
     def by_pressure(rows: Rows) -> Scores:
         return np.asarray(rows[:, [0]] / 2.0)  # good below a pressure of 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from ifonly.models.errors import InvalidInstance
@@ -48,6 +49,7 @@ def column(name: str, values: pa.Array) -> RowsRead:
         pa.array(["53.2", "7"], pa.string_view()),
         pa.array([53.2, 7.0]).dictionary_encode(),
         pa.array(["53.2", "7"]).dictionary_encode(),
+        pc.run_end_encode(pa.array([53.2, 7.0])),
         pa.array([Decimal("53.2"), Decimal(7)], pa.decimal128(9, 1)).dictionary_encode(),
     ],
     ids=lambda values: str(values.type),
@@ -200,6 +202,12 @@ def test_columns_may_have_other_names_other_places_and_company() -> None:
         read(batch, columns=names, extra="refuse")
     with pytest.raises(InvalidTable, match="'speed', which is no feature of this model"):
         read(batch, columns={**names, "speed": "v"})
+
+
+def test_a_column_is_one_feature() -> None:
+    batch = pa.RecordBatch.from_pydict({"torque": [1.0], "grade": ["M"]})
+    with pytest.raises(InvalidTable, match="columns names 'torque' for several features"):
+        read(batch, columns={"wear": "torque"})
 
 
 def test_a_column_that_is_there_twice_is_refused() -> None:

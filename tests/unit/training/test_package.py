@@ -15,7 +15,9 @@ from ifonly.models.training.dataset import CSV_COLUMNS, CSV_LABEL
 from ifonly.models.training.fit import PARAMETERS, TrainedModel
 from ifonly.models.training.template import NAME
 
-FILES = {"model.onnx", "spec.toml", "parity.json", "reference.csv", "examples.json"}
+FILES = {
+    "model.onnx", "spec.toml", "parity.json", "reference.csv", "examples.json", "validation.csv"
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -11,8 +11,8 @@ import pytest
 
 from ifonly.models.errors import SpecError
 from ifonly.models.repository.parcel import unpack
-from ifonly.service.doors.pages.reasons import CHECKS, SECTION, fixed_parts, reason
 from ifonly.service.words.catalogue import texts
+from ifonly.service.words.reasons import CHECKS, SECTION, fixed_parts, reason
 from tests.integration.small_models import PRESS
 
 ROOT = Path(__file__).parents[3]
@@ -101,4 +101,6 @@ def test_every_reason_is_a_sentence_that_the_code_says() -> None:
     for key, said in texts("en").items():
         if key.startswith((SECTION, CHECKS)):
             for part in fixed_parts(said):
-                assert part.rstrip() in code, f"{key}: {part!r}"
+                # Put together of a place and what is wrong there.
+                for piece in re.split("(?<=: )|(?<=; )", part):
+                    assert piece.strip(" :;") in code, f"{key}: {piece!r}"

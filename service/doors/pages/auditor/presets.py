@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from ifonly.explainers.wording import Language
-from ifonly.service.shifts import PlantTime
+from ifonly.service.plant_times import PlantTimes, Span
 from ifonly.service.store.chain import timestamp
 from ifonly.service.store.terms import RecordList
 from ifonly.service.words.catalogue import say
@@ -46,7 +46,7 @@ def shown(said: Mapping[str, str]) -> str:
     return ALL if any(name in said for name in NARROW) else next(iter(SHOWN))
 
 
-def meant(said: Mapping[str, str], plant: PlantTime, now_us: int) -> dict[str, str]:
+def meant(said: Mapping[str, str], plant: PlantTimes, now_us: int) -> dict[str, str]:
     """What is asked of the store, of what an address says. Times that it says outright count more
     than a period."""
     asked = {name: value for name, value in said.items() if name not in ("show", "period")}
@@ -56,14 +56,9 @@ def meant(said: Mapping[str, str], plant: PlantTime, now_us: int) -> dict[str, s
     return {**SHOWN[shown(said)], **asked}
 
 
-def period(name: str, plant: PlantTime, now_us: int) -> tuple[int, int] | None:
+def period(name: str, plant: PlantTimes, now_us: int) -> Span | None:
     """From when to when; None: it is none of :data:`PERIODS`."""
-    match name:
-        case "today":
-            return plant.today(now_us)
-        case "last_shift":
-            return plant.last_shift(now_us)
-    return None
+    return plant.span(name, now_us) if name in PERIODS else None
 
 
 def lists(said: Mapping[str, str], tag: Language) -> tuple[Preset, ...]:

@@ -39,6 +39,7 @@ REPLAYS = (
     RecordKind.PREDICTION,
     RecordKind.WHAT_IF,
     RecordKind.EXPLANATION,
+    RecordKind.COMMON,
     RecordKind.ROWS,
 )
 MOST_SAID = 12

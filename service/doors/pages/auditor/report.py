@@ -14,6 +14,7 @@ from ifonly.service.audit.recourse_by_group.report import RecourseReport
 from ifonly.service.audit.recourse_by_group.statistics import share
 from ifonly.service.doors.pages.auditor.naming import moment, named, rounded, said_in
 from ifonly.service.doors.pages.auditor.search import given as filled
+from ifonly.service.doors.pages.scales import round_up
 from ifonly.service.served.registry import Registry
 from ifonly.service.wire import report as wire
 from ifonly.service.words.labels import label
@@ -85,6 +86,21 @@ class ShownDifference:
     p: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShownCommonChange:
+    """One change that was sought for many alarms."""
+
+    path: str
+    """Of its record."""
+    time: str
+    change: str
+    """In words; empty: none was found, or it was erased."""
+    coverage: ShownInterval
+    is_proven: bool
+    bound: str
+    erased: bool
+
+
 @dataclass(frozen=True)
 class ReportPage:
     """Everything on the page of the report."""
@@ -104,6 +120,7 @@ class ReportPage:
     """As in :attr:`ifonly.service.audit.recourse_by_group.compare.ShareComparison.pairs`."""
     levers: tuple[Ranked, ...]
     blockers: tuple[Ranked, ...]
+    common: tuple[ShownCommonChange, ...]
     verdicts: tuple[tuple[str, int], ...]
     judged: ShownInterval | None
     """Share of the judged that were approved."""
@@ -143,7 +160,7 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
     every = [told.total, *told.groups]
     # One axis for all groups, or their costs could not be compared by eye.
     highest = max((c.high or c.median for g in every if (c := g.cost) is not None), default=1.0)
-    axis = _round_up(highest)
+    axis = round_up(highest)
     lines = {group.key: _line(group, axis, tag) for group in told.groups}
     verdicts = told.verdicts
     judged = verdicts.approved + verdicts.rejected
@@ -159,6 +176,7 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
         tuple(_difference(pair, lines) for pair in told.comparison.pairs),
         tuple(_lever(use, tag) for use in told.levers),
         tuple(Ranked(said_in(b.text, tag)[0], _share(b.blocks)) for b in told.blockers),
+        tuple(_common(each, tag) for each in told.common),
         tuple(
             (named("verdicts.", name, tag), count)
             for name, count in verdicts
@@ -239,16 +257,23 @@ def _parts(total: wire.Outcomes, tag: Language) -> list[OutcomeSegment]:
     return parts
 
 
+def _common(found: wire.CommonChangeSummary, tag: Language) -> ShownCommonChange:
+    # Counted, not sampled: a share without an interval.
+    part = percentage(found.cleared / found.alarms) if found.alarms else "–"
+    coverage = ShownInterval(part, "", f"{count(found.cleared)} / {count(found.alarms)}")
+    return ShownCommonChange(
+        f"/records/{found.id}",
+        found.time,
+        "" if not found.text or not found.settings else said_in(found.text, tag)[0],
+        coverage,
+        found.proven,
+        count(found.bound),
+        found.erased,
+    )
+
+
 def _lever(use: wire.LeverUse, tag: Language) -> Ranked:
     change = ""
     if use.median_change is not None:
         change = f"{figure(use.median_change, signed=True)} {use.unit}".rstrip()
     return Ranked(said_in(use.label, tag)[0], _share(use.use), use.up, use.down, change)
-
-
-def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, …: the end of an axis."""
-    if value <= 0.0:
-        return 1.0
-    power = 10.0 ** (len(str(int(value))) - 1) if value >= 1 else 0.1
-    return next((m * power for m in (1, 2, 5, 10) if m * power >= value), 10 * power)

@@ -29,7 +29,7 @@ Cursor = Annotated[str | None, Query(max_length=512)]
 
 
 def reader(request: Request, state: AppState) -> QueueReader:
-    zone = state.settings.plant_time.zone
+    zone = state.settings.plant_times.zone
     return QueueReader(state.store.database, state.registry, visit_of(request).language, zone)
 
 
@@ -93,7 +93,7 @@ async def list_samples(request: Request, state: Shared, cursor: Cursor = None) -
 async def _samples(
     request: Request, state: AppState, cursor: str | None, problem: str = "", **asked: Any
 ) -> Response:
-    tag, zone = visit_of(request).language, state.settings.plant_time.zone
+    tag, zone = visit_of(request).language, state.settings.plant_times.zone
     database = state.store.database
     filters = asked.get("filters") or search.given(request.query_params, samples.FIELDS)
     planned, older = "", None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -20,6 +22,7 @@ from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.pages.auditor import presets, record, report, samples, search
 from ifonly.service.doors.pages.auditor.naming import badge
 from ifonly.service.doors.pages.auditor.review_routes import reader, session_of
+from ifonly.service.doors.pages.common_changes import ask_common
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute, refusal
 from ifonly.service.doors.pages.visit import form_value, local, visit_of, whole
@@ -47,7 +50,7 @@ Cursor = Annotated[str | None, Query(max_length=512)]
 async def list_records(request: Request, state: Shared, cursor: Cursor = None) -> Response:
     """Everything that was recorded, the newest first."""
     said, tag = search.given(request.query_params), visit_of(request).language
-    plant, titles = state.settings.plant_time, reader(request, state).suggests
+    plant, titles = state.settings.plant_times, reader(request, state).suggests
     found = await state.readers.run(
         partial(search.matching, state.store.database, said, cursor, tag, plant, titles)
     )
@@ -79,7 +82,7 @@ async def export_records(request: Request, state: Shared) -> Response:
     """The same as a file that can be verified elsewhere."""
     said = search.given(request.query_params)
     search.check_export(said)
-    asked = presets.meant(said, state.settings.plant_time, now_us())
+    asked = presets.meant(said, state.settings.plant_times, now_us())
     query = validation.read(wire.EventsQuery, asked)
     entries = records.entries(state.store.database, query)
     prover = await state.readers.run(partial(translog.prover, state.store.database))
@@ -94,7 +97,7 @@ async def export_records(request: Request, state: Shared) -> Response:
 @reads_query(*search.FIELDS, "zone")
 async def export_table(request: Request, state: Shared) -> Response:
     """The same as CSV, with times in UTC and in the plant's zone (else the browser's)."""
-    said, plant = search.given(request.query_params), state.settings.plant_time
+    said, plant = search.given(request.query_params), state.settings.plant_times
     named = request.query_params.get("zone", "")
     zone = plant.zone if not named else search.zone_of(named)
     pages = partial(search.pages, state.store.database, said, plant)
@@ -130,7 +133,7 @@ async def _record(identity: str, request: Request, state: AppState, **more: Any)
     return page(
         request,
         "auditor/record.html",
-        shown=record.shown(found, state.registry, visit.language, state.settings.plant_time.zone),
+        shown=record.shown(found, state.registry, visit.language, state.settings.plant_times.zone),
         actor="" if visit.principal is None else visit.principal.actor,
         may_judge=bool(visit.roles & {Role.AUDITOR, Role.ADMIN}),
         **(values | more),
@@ -215,9 +218,14 @@ async def _progress(sample: str, state: AppState, tag: Language) -> samples.Prog
 @reads_query(*report.FIELDS)
 async def read_report(request: Request, state: Shared) -> Response:
     """Recourse over a period, by group."""
+    return await _report(request, state, report.given(request.query_params, state.registry))
+
+
+async def _report(
+    request: Request, state: AppState, filters: Mapping[str, str], problem: str = ""
+) -> Response:
     tag = visit_of(request).language
-    filters = report.given(request.query_params, state.registry)
-    told, problem = None, ""
+    told = None
     if "model" in filters:
         try:
             query = validation.read(wire_many.ReportQuery, filters)
@@ -229,6 +237,7 @@ async def read_report(request: Request, state: Shared) -> Response:
     return page(
         request,
         "auditor/report.html",
+        status=422 if problem and request.method == "POST" else 200,
         told=told,
         problem=problem,
         filters=search.form(filters, report.FIELDS),
@@ -236,6 +245,22 @@ async def read_report(request: Request, state: Shared) -> Response:
         features=report.features(state.registry, filters.get("model"), tag),
         sheet=report.address(filters),
     )
+
+
+@router.post("/report/common")
+async def seek_common_change(request: Request, state: Shared, recording: Recording) -> Response:
+    """One change for the alarms of the report's period: asked as the API asks, and recorded; the
+    report then tells of it."""
+    form = {name: await form_value(request, name) for name in report.FIELDS}
+    filters = report.given(form, state.registry)
+    try:
+        query = validation.read(wire_many.ReportQuery, filters)
+        model = state.registry.get(query.model)
+        question = oversight.common_question(query, recording.principal.scope)
+        await ask_common(request, state, recording, model, question)
+    except InvalidRequest as error:
+        return await _report(request, state, filters, str(error))
+    return RedirectResponse(f"/report?{urlencode(filters)}#common", 303)
 
 
 @router.get("/report/table")

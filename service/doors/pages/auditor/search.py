@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from ifonly.explainers.wording import Language
-from ifonly.service import shifts
+from ifonly.service import plant_times
 from ifonly.service.audit import oversight, records
 from ifonly.service.doors.pages.auditor import presets
 from ifonly.service.doors.pages.auditor.naming import Badge, Moment, badge_of, moment_of, named
 from ifonly.service.doors.pages.auditor.paging import ResultPage, found
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
-from ifonly.service.shifts import PlantTime
+from ifonly.service.plant_times import PlantTimes
 from ifonly.service.store.chain import now_us, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.wire import trail as wire
@@ -77,7 +77,7 @@ def matching(
     said: Mapping[str, str],
     cursor: str | None,
     tag: Language,
-    plant: PlantTime,
+    plant: PlantTimes,
     titles: Callable[[wire.Event], str],
 ) -> ResultPage[RecordEntry]:
     """``said``: what the address says; ``titles``: what a record suggests, in words.
@@ -96,7 +96,7 @@ def matching(
 
 
 def page(
-    database: Database, said: Mapping[str, str], plant: PlantTime, paging: Mapping[str, object]
+    database: Database, said: Mapping[str, str], plant: PlantTimes, paging: Mapping[str, object]
 ) -> tuple[Sequence[wire.Event], str | None]:
     """Records as an address asks for them, and the cursor after the last. ``paging``: limit, and
     cursor if there is one.
@@ -155,7 +155,7 @@ def check_beginning(filters: Mapping[str, str]) -> None:
 
 
 def _entry(
-    event: wire.Event, tag: Language, plant: PlantTime, titles: Callable[[wire.Event], str]
+    event: wire.Event, tag: Language, plant: PlantTimes, titles: Callable[[wire.Event], str]
 ) -> RecordEntry:
     return RecordEntry(
         event.id,
@@ -179,7 +179,7 @@ PIECE = 500
 
 
 def pages(
-    database: Database, said: Mapping[str, str], plant: PlantTime
+    database: Database, said: Mapping[str, str], plant: PlantTimes
 ) -> tuple[Sequence[wire.Event], Iterator[Sequence[wire.Event]]]:
     """The first page of a list, and the others, each read when it is wanted.
 
@@ -212,7 +212,7 @@ def zone_of(name: str) -> ZoneInfo:
         If there is no such time zone.
     """
     try:
-        return shifts.zone_of(name)
+        return plant_times.zone_of(name)
     except ValueError as error:
         fault = Fault(("zone",), f"zone: {error}", name, parameter="zone")
         raise InvalidRequest(RequestPart.REQUEST, [fault]) from None

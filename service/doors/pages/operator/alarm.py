@@ -20,6 +20,7 @@ from ifonly.service.audit import reviews, ways_told
 from ifonly.service.audit.alarms import of_equipment
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
+from ifonly.service.doors.pages.asking import ask
 from ifonly.service.doors.pages.operator import answer as answers
 from ifonly.service.doors.pages.operator import (
     curve_drawing,
@@ -27,7 +28,6 @@ from ifonly.service.doors.pages.operator import (
     readings_strip,
     subject,
 )
-from ifonly.service.doors.pages.operator.asking import ask
 from ifonly.service.doors.pages.operator.case import (
     CasePage,
     SettableAlarm,
@@ -46,7 +46,7 @@ from ifonly.service.doors.pages.operator.outcome import outcome_of, said_demand
 from ifonly.service.doors.pages.operator.subject import Subject
 from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
-from ifonly.service.doors.pages.visit import Visit, form_value, visit_of, whole
+from ifonly.service.doors.pages.visit import HEADER_TOKEN, Visit, form_value, visit_of, whole
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store.earlier import earlier
@@ -310,7 +310,9 @@ async def curves(id: Identity, request: Request, state: Shared, row: Row = None)
 
 async def _set(request: Request) -> dict[str, Any]:
     """Only ``set``: the instance is the recorded one, not what a browser says it was."""
-    body = await read_aside(await request.body(), application(request).parsers)
+    # A form's body was read for its token, and cannot be read again.
+    is_form = HEADER_TOKEN not in request.headers
+    body = None if is_form else await read_aside(await request.body(), application(request).parsers)
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
     return body

@@ -16,15 +16,18 @@ from fastapi.sse import format_sse_event
 from ifonly.models.errors import UnknownModel
 from ifonly.service.access import Role
 from ifonly.service.audit.alarms import given, priority
+from ifonly.service.audit.alarms_together import given_together
 from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.authentication import Admitted
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
-from ifonly.service.doors.pages.operator import episodes
+from ifonly.service.doors.pages.operator import episodes, together
 from ifonly.service.doors.pages.operator.listing import listed
+from ifonly.service.doors.pages.operator.remedies import brief_of
+from ifonly.service.doors.pages.operator.remedy_question import RemedyQuestion
 from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
-from ifonly.service.doors.pages.visit import form_value, is_still, local, visit_of, whole
+from ifonly.service.doors.pages.visit import form_value, is_still, local, visit_of, whole, without
 from ifonly.service.errors import AlarmMoved, AlarmOver, Overloaded
 from ifonly.service.lifecycle import AlarmDeed, AlarmState
 from ifonly.service.store import alarms as store_alarms
@@ -32,7 +35,7 @@ from ifonly.service.store import recent
 from ifonly.service.store.alarms import SORTS
 from ifonly.service.store.chain import DAY_US, now_us
 from ifonly.service.wire import validation
-from ifonly.service.wire.alarms import ActionRequest
+from ifonly.service.wire.alarms import ActionRequest, ActionsRequest
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -44,6 +47,7 @@ LONGEST_US = 7 * DAY_US
 Cursor = Annotated[str | None, Query(max_length=512)]
 # No NUL: PostgreSQL refuses it in text.
 Filter = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
+Amount = Annotated[str, Query(max_length=6)]
 
 
 @router.get("/alarms")
@@ -58,16 +62,22 @@ async def list_alarms(
     equipment: Filter = "",
     lever: Annotated[str, Query(max_length=256, pattern=r"^[^\x00]*$")] = "",
     number: Annotated[str, Query(alias="page", max_length=4)] = "",
+    by: Filter = "",
+    group: Filter = "",
     moved: bool = False,
+    done: Amount = "",
+    left: Amount = "",
 ) -> Response:
     """Equipment in alarm; then predictions one by one, alarms first, the newest of each."""
     visit = visit_of(request)
     filters = {"state": wanted, "search": search, "sort": sort, "page": number}
-    filters |= {"equipment": equipment, "lever": lever}
+    filters |= {"equipment": equipment, "lever": lever, "by": by, "group": group}
     database, registry, tag = state.store.database, state.registry, visit.language
     read = partial(listed, database, registry, tag=tag)
-    machines, *found = await state.readers.run(
+    rules = state.settings.flood_rules
+    groups, machines, *found = await state.readers.run(
         lambda: (
+            together.together(database, registry, rules, filters, tag),
             episodes.listed(database, registry, filters, tag),
             read("alarms", alarms),
             read("others", others),
@@ -79,6 +89,12 @@ async def list_alarms(
         alarms=found[0],
         others=found[1],
         equipment=machines,
+        groups=groups,
+        flood_seconds=RemedyQuestion().seconds,
+        flood_remedy=brief_of(request, state, groups.flood),
+        shown_groups=together.SHOWN,
+        done_together=together.told(done, left, tag),
+        settled=without(visit.path, "moved", "done", "left"),
         states=AlarmState,
         sorts=SORTS,
         minutes=episodes.MINUTES,
@@ -126,6 +142,25 @@ async def act(id: Identity, request: Request, recording: Recording) -> Response:
         # The list again, which says so: it is not as they looked at it.
         back += ("&" if urlsplit(back).query else "?") + "moved=true"
     return RedirectResponse(back, 303)
+
+
+@router.post("/alarms/actions")
+async def act_together(request: Request, state: Shared, recording: Recording) -> Response:
+    """Acknowledge a group, or all that were shown: none that was raised, or returned, since."""
+    names = ("seen", "by", "group", "flood", "back")
+    form = {name: await form_value(request, name) for name in names}
+    database, registry = state.store.database, state.registry
+    found = await state.readers.run(lambda: together.chosen(database, registry, form))
+    came = None
+    if found.seen:
+        looked = [{"id": each.id, "returns": each.returns} for each in found.seen]
+        body = {"action": await form_value(request, "action"), "alarms": looked}
+        came = await given_together(validation.read(ActionsRequest, body), recording)
+    back = without(local(form["back"]), "moved", "done", "left", "page")
+    done = 0 if came is None else len(came.done)
+    left = found.left + (0 if came is None else len(came.moved))
+    said = urlencode({"done": done, "left": left})
+    return RedirectResponse(f"{back}{'&' if urlsplit(back).query else '?'}{said}", 303)
 
 
 @router.get("/alarms/events")

@@ -102,6 +102,8 @@ class EpisodeList:
     entries: tuple[EpisodeEntry, ...]
     filters: Mapping[str, str]
     """As the address has them."""
+    without_group: str
+    """Where all groups are."""
     total: int
     first: int
     """Number of the first entry, from 1."""
@@ -127,8 +129,8 @@ class EpisodeList:
 def listed(
     database: Database, registry: Registry, filters: Mapping[str, str], tag: Language
 ) -> EpisodeList:
-    """``filters``: ``state``, ``search``, ``equipment``, ``lever``, ``sort``, ``page``, as the
-    address has them; one that makes no sense is none.
+    """``filters``: ``state``, ``search``, ``equipment``, ``lever``, ``sort``, ``by`` and ``group``,
+    ``page``, as the address has them; one that makes no sense is none.
 
     Raises
     ------
@@ -139,6 +141,7 @@ def listed(
     asked = {name: value for name, value in filters.items() if value}
     state = next((s for s in AlarmState if s == asked.get("state")), None)
     sort = asked.get("sort", "")
+    group = (asked["by"], asked["group"]) if asked.keys() >= {"by", "group"} else None
     wanted = AlarmFilter(
         state,
         None,
@@ -146,6 +149,7 @@ def listed(
         sort if sort in alarms.SORTS else alarms.SORTS[0],
         asked.get("equipment"),
         asked.get("lever"),
+        group,
     )
     number = int(asked["page"]) if asked.get("page", "").isdecimal() else 1
     page = alarms.page(database, wanted, ranks(registry), now, max(1, number), SIZE)
@@ -162,7 +166,9 @@ def listed(
     return EpisodeList(
         tuple(entries),
         {"state": "" if state is None else state.value, "search": wanted.search,
-         "sort": wanted.sort, "equipment": wanted.equipment or "", "lever": wanted.lever or ""},
+         "sort": wanted.sort, "equipment": wanted.equipment or "", "lever": wanted.lever or "",
+         "by": asked.get("by", ""), "group": asked.get("group", "")},
+        _address({n: v for n, v in asked.items() if n not in ("by", "group")}, 1),
         page.total,
         SIZE * (number - 1) + 1,
         page.counts,

@@ -13,7 +13,7 @@ from ifonly.models.errors import UnknownModel
 from ifonly.service.access import EVERYTHING
 from ifonly.service.ask import answering
 from ifonly.service.doors.http.context import AppState, Shared
-from ifonly.service.doors.pages.operator.asking import ask
+from ifonly.service.doors.pages.asking import ask
 from ifonly.service.doors.pages.operator.entering import (
     NOTHING,
     EnteredField,

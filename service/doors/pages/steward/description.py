@@ -22,11 +22,11 @@ from ifonly.models.schema import Feature, Labels, Task
 from ifonly.service.ask import catalogue
 from ifonly.service.doors.pages.auditor.naming import rounded, said_in
 from ifonly.service.doors.pages.causal_graph import Drawing, drawn
-from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.graphs import differs, settled_by
 from ifonly.service.words.labels import label
+from ifonly.service.words.reasons import reason
 from ifonly.service.words.time import duration
 
 Said = tuple[str, str]
@@ -173,7 +173,7 @@ def _card(model: ServedModel, registry: Registry, tag: Language) -> Card:
 
 def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
     deployed, told = model.deployed, catalogue.description(model, registry)
-    parity = deployed.parity or {}
+    parity, validation = deployed.parity or {}, deployed.validation
     return ModelPage(
         name=model.name,
         version=model.version,
@@ -186,11 +186,12 @@ def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
             (_model_file(model), deployed.model_sha256),
             ("spec.toml", deployed.spec_sha256),
             *((("causal.toml", deployed.causal_sha256),) if deployed.causal_sha256 else ()),
+            *((("validation.csv", validation.sha256),) if validation is not None else ()),
         ),
         reading=_reading(model, tag),
         refusal=deployed.form_refusal,
         deployed=tuple(_deployed(model, tag)),
-        parity=_flat(parity.get("parity", {})),
+        parity=_flat(_compared(parity)),
         metrics=_flat(parity.get("metrics", {})),
         alarm=tuple(_alarm(deployed.spec.alarm, tag)),
         features=tuple(_features(model, tag)),
@@ -200,6 +201,15 @@ def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
         spec=model.spec_text.decode("utf-8-sig"),
         causal=(deployed.causal or b"").decode("utf-8-sig"),
     )
+
+
+def _compared(parity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of ``parity.json`` what compares two models: of one that was trained here a table of its own,
+    of one that was converted the numbers themselves."""
+    own = parity.get("parity")
+    if isinstance(own, Mapping):
+        return own
+    return {k: v for k, v in parity.items() if isinstance(v, int | float)}
 
 
 def _delay(edge: CausalEdge, tag: Language) -> str:

@@ -13,11 +13,11 @@ from starlette.datastructures import FormData
 from ifonly.explainers.wording import Language
 from ifonly.models.adding.fields import SpecField
 from ifonly.models.schema import Schema
-from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.errors import Fault
 from ifonly.service.served.drafting import ANSWERS
 from ifonly.service.served.staging import VALUES, Edit, StagedVersion
 from ifonly.service.words.catalogue import say
+from ifonly.service.words.reasons import reason
 
 ANSWER = "answer:"
 """Before the key of a question, as a name of an input."""

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from ifonly.explainers.wording import Language
 from ifonly.service.access import Role
-from ifonly.service.ask import catalogue
-from ifonly.service.audit import staging
+from ifonly.service.ask import catalogue, quality
+from ifonly.service.audit import alarm_shares, staging
+from ifonly.service.doors.http import permissions
 from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.staging import take_form
-from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute
+from ifonly.service.doors.pages.steward import alarm_rate
+from ifonly.service.doors.pages.steward.alarm_rate import PERIODS, RateDrawing, query_of
 from ifonly.service.doors.pages.steward.description import cards, shown
+from ifonly.service.doors.pages.steward.quality import drawn
 from ifonly.service.doors.pages.steward.staged import gone_to
-from ifonly.service.doors.pages.visit import visit_of
-from ifonly.service.errors import CannotUpload, InvalidRequest
+from ifonly.service.doors.pages.visit import Visit, visit_of
+from ifonly.service.errors import CannotUpload, Forbidden, InvalidRequest
 from ifonly.service.served.activation import served_now
+from ifonly.service.store.chain import now_us
+from ifonly.service.words.reasons import told
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 Name = Annotated[str, Path(max_length=128)]
 Version = Annotated[str | None, Query(max_length=128)]
-NOTHING_SENT: dict[str, Any] = {"faults": (), "problem": "", "reason": reason}
+NOTHING_SENT: dict[str, Any] = {"faults": (), "problem": "", "reason": told}
 """What templates read of an upload, where none was tried."""
 
 
@@ -56,18 +63,50 @@ async def _listed(request: Request, state: AppState, status: int = 200, **outcom
 
 @router.get("/models/{model}")
 async def read_model(
-    model: Name, request: Request, state: Shared, version: Version = None
+    model: Name,
+    request: Request,
+    state: Shared,
+    version: Version = None,
+    rate: Annotated[str, Query(max_length=32)] = "",
 ) -> Response:
-    """One version of a model."""
+    """One version of a model; ``rate``: over which period the share of alarms is drawn."""
     visit = visit_of(request)
     served = state.registry.get(model, version or None)
+    measured = await state.auditors.run(partial(quality.told, served))
+    links = _links(visit)
     return page(
         request,
         "steward/model.html",
+        rate=await _rated(state, model, rate, links, visit.language),
+        rate_periods=tuple(PERIODS),
+        rate_links=links,
+        quality=drawn(measured, served, visit.language),
+        not_measured=measured.not_measured,
         shown=shown(served, state.registry, visit.language),
         active=served_now(state.registry, model),
         may_decide=Role.ADMIN in visit.roles,
     )
+
+
+def _links(visit: Visit) -> str:
+    """Where whoever looks finds alarms of a time."""
+    for name in ("records", "alarms"):
+        if visit.roles & permissions.PAGES["GET", f"/{name}"]:
+            return name
+    return ""
+
+
+async def _rated(
+    state: AppState, model: str, period: str, links: str, tag: Language
+) -> RateDrawing | None:
+    """None: it is not for who may see some machines only."""
+    named, query = query_of(period, now_us())
+    look = partial(alarm_shares.told, state.store.database, state.registry, model, query)
+    try:
+        told = await state.auditors.run(look)
+    except Forbidden:
+        return None
+    return alarm_rate.drawn(told, named, links, tag)
 
 
 @router.post("/models")

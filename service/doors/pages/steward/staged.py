@@ -17,7 +17,6 @@ from ifonly.service.ask.budget import Budget
 from ifonly.service.audit import activations, staging
 from ifonly.service.audit.comparison import compare, version_of
 from ifonly.service.doors.http.context import AppState, Recording, Shared
-from ifonly.service.doors.pages.reasons import reason
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute
 from ifonly.service.doors.pages.steward.form import edit_of, form_of
@@ -29,6 +28,7 @@ from ifonly.service.served.registry import Registry
 from ifonly.service.served.staging import StagedVersion
 from ifonly.service.wire import requests, validation
 from ifonly.service.wire import staged as wire
+from ifonly.service.words.reasons import told
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -71,11 +71,11 @@ async def _form(
         status,
         staged=found,
         form=form_of(found, served.schema, tag, given, outcome.get("faults", ())),
-        told=found.about.get("told", ()),
+        found_in_it=found.about.get("told", ()),
         active=served_now(registry, found.name),
         first=staging.first_row(served),
         refusal=served.deployed.form_refusal,
-        reason=reason,
+        reason=told,
         problem=outcome.get("problem", ""),
         is_refused=bool(outcome.get("faults")),
     )
@@ -199,11 +199,11 @@ async def _compared(
         asked=asked,
         lasts=LAST,
         found=found,
-        why_not=reason(why_not, tag),
+        why_not=told(why_not, tag),
         active=served_now(registry, model),
         guesses=guesses,
         is_staged=guesses is not None,
-        problem=reason(problem, tag),
+        problem=told(problem, tag),
     )
 
 

@@ -11,6 +11,7 @@ from alembic import op
 revision = "0017"
 down_revision = "0015"
 
+_RAISED = sa.text("raised_us IS NOT NULL")
 _EXPLAINED = sa.text(
     "SELECT episodes.id, audit_payloads.content FROM episodes "
     "JOIN audit_records ON audit_records.id = episodes.explained "
@@ -23,6 +24,18 @@ def upgrade() -> None:
     op.add_column("episodes", sa.Column("raised_by", sa.String(36)))
     op.add_column("episodes", sa.Column("levers", sa.Text))
     op.add_column("episodes", sa.Column("way", sa.Text))
+    op.drop_index("ix_episodes_raised", "episodes")
+    for name, columns in (
+        ("raised", ["raised_us", "id", "is_open", "model", "equipment", "levers"]),
+        ("equipment", ["equipment", "raised_us", "id"]),
+    ):
+        op.create_index(
+            f"ix_episodes_{name}",
+            "episodes",
+            columns,
+            sqlite_where=_RAISED,
+            postgresql_where=_RAISED,
+        )
     connection = op.get_bind()
     found = [(id, _levers(content)) for id, content in connection.execute(_EXPLAINED)]
     told = [{"own": id, "levers": levers} for id, levers in found if levers is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterable
 from functools import cache
 
 from ifonly.explainers.wording import Language
@@ -30,6 +31,30 @@ def reason(problem: str, tag: Language, section: str = SECTION) -> tuple[str, La
     return problem, "en"
 
 
+def told(text: str, tag: Language) -> tuple[str, Language]:
+    """As :func:`reason`, of what may be several sentences: one a line, after semicolons, or behind
+    the file or the key that it is of. One that is English keeps all of it so marked."""
+    said, language = reason(text, tag)
+    if language == tag:
+        return said, tag
+    for mark in ("\n", "; "):
+        if mark in text:
+            parts = [told(part, tag) for part in text.split(mark)]
+            return mark.join(part for part, _ in parts), _common(parts, tag)
+    if (place := _PLACE.match(text)) is not None:
+        rest, language = told(text[place.end() :], tag)
+        return f"{place[0]}{rest}", language
+    return text, "en"
+
+
+_PLACE = re.compile(r"[\w./\[\]<>-]+: ")
+"""A file, or a key within it."""
+
+
+def _common(parts: Iterable[tuple[str, Language]], tag: Language) -> Language:
+    return tag if all(language == tag for _, language in parts) else "en"
+
+
 @cache
 def _shapes(section: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """The English of each as a pattern, those that say most without their gaps first."""
@@ -48,5 +73,10 @@ def _pattern(text: str) -> str:
     parts = string.Formatter().parse(text)
     # Escaped: sentences hold brackets and dots.
     return "".join(
-        re.escape(fixed) + (f"(?P<{gap}>.*?)" if gap else "") for fixed, gap, *_ in parts
+        re.escape(fixed) + (f"(?P<{gap}>{_GAPS.get(gap, '.*?')})" if gap else "")
+        for fixed, gap, *_ in parts
     )
+
+
+_GAPS = {"field": r"[^,;:\n]{1,80}?"}
+"""Of gaps that take less than anything: a name, or every sentence would begin with one."""
