@@ -66,7 +66,9 @@ def common_remedies(
         except NotEligible as error:
             raise _not_provable(error, problems[0], request) from None
         with watch("words"), in_doubt(answer.work.rejected):
-            reply = _Writer(model, request, questions[0], problems[0], answer).reply(budget, spent)
+            reply = _CommonWriter(model, request, questions[0], problems[0], answer).reply(
+                budget, spent
+            )
     if answer.work.rejected:
         told = "common remedy %s: the checker does not find true %d claims about %s"
         logger.error(told, reply.id, len(answer.work.rejected), model.deployed.name)
@@ -142,7 +144,7 @@ def _not_provable(
 
 
 @dataclass(frozen=True, eq=False)
-class _Writer:
+class _CommonWriter:
     model: ServedModel
     request: wire.CommonRequest
     question: Question

@@ -100,7 +100,9 @@ def _cases(database: Database, model: str, since: int, until: int) -> list[Recou
         if len(found) <= MAX_CASES:
             return found
         count = len(found)
-    problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
+    problem = (
+        f"the period has {count:,} explanations or more; a report takes {MAX_CASES:,}: shorten it"
+    )
     fault = Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")
     raise InvalidRequest(RequestPart.REQUEST, [fault])
 

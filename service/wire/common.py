@@ -50,9 +50,7 @@ class RecordedRows(Wire):
     attributes: dict[AttributeName, AttributeValue] = Field(
         default={}, description="Only of requests that said these, e.g. of one machine."
     )
-    most: int = Field(
-        500, ge=1, le=MAX_ROWS, description="The newest so many. The reply says if there are more."
-    )
+    most: int = Field(500, ge=1, le=MAX_ROWS, description="Only the newest so many.")
 
 
 class CommonRequest(Wire):

@@ -52,7 +52,7 @@ def form_wanted(headers: Mapping[str, str], default: RowForm) -> tuple[RowForm, 
         if form is None:
             continue
         if can(form):
-            return form, kind
+            return form, MEDIA_TYPES[form]  # as documented, whatever else it is called
         # Another form that they take as well is the next best.
         if not any(each in names for each in ("*/*", OCTETS, MEDIA_TYPES[RowForm.JSONL])):
             told = f"{form} is written with pyarrow, which is not installed here: {INSTALL}"
