@@ -172,6 +172,16 @@ def test_a_list_is_one_record_whatever_it_holds_and_says_what_was_asked(
     assert auditor.get("/api/v1/audit/verify").json()["holds"] is True
 
 
+def test_ones_own_sample_shows_what_others_asked(auditor: httpx.Client, explained: str) -> None:
+    made = auditor.post("/api/v1/audit/samples", json={"size": 1}).raise_for_status().json()
+    looks(auditor)
+    before = len(looks(auditor))
+    auditor.get(f"/api/v1/audit/samples/{made['id']}").raise_for_status()
+    found = looks(auditor)
+    assert len(found) == before + 1
+    assert (found[0]["status"], found[0]["about"]) == (LISTED, made["id"])
+
+
 def test_what_is_refused_is_no_look(auditor: httpx.Client, operator: httpx.Client) -> None:
     looks(auditor)
     before = len(looks(auditor))

@@ -110,6 +110,11 @@ ROUTES = {
     ("GET", "/api/v1/audit/log/checkpoint"): OWN,  # a size and a root, of nothing in particular
     ("GET", "/api/v1/audit/log/consistency"): OWN,
     ("GET", "/api/v1/audit/queue"): LIST,
+    ("GET", "/api/v1/audit/groups"): LIST,
+    ("GET", "/api/v1/audit/samples"): ALL,  # of populations that scopes would change
+    ("POST", "/api/v1/audit/samples"): ALL,
+    ("GET", "/api/v1/audit/samples/{id}"): ALL,
+    ("GET", "/api/v1/audit/samples/{id}/redraw"): ALL,
     ("GET", "/api/v1/audit/report"): LIST,
     ("GET", "/api/v1/audit/verify"): ALL,
     ("GET", "/api/v1/audit/export"): LIST,
@@ -122,7 +127,12 @@ ROUTES = {
     ("POST", "/records/{id}/verify"): RECORD,
     ("POST", "/records/{id}/replay"): RECORD,
     ("POST", "/records/{id}/reviews"): RECORD,
+    ("GET", "/records/table"): LIST,
     ("GET", "/reviews"): LIST,
+    ("GET", "/reviews/samples"): ALL,
+    ("POST", "/reviews/samples"): ALL,
+    ("GET", "/reviews/samples/{id}"): ALL,
+    ("POST", "/reviews/samples/{id}/redraw"): ALL,
     ("GET", "/report"): LIST,
     ("GET", "/report/table"): LIST,
     ("POST", "/report/common"): SEND,  # of many alarms: see below
