@@ -34,6 +34,9 @@ SHOWS_NOTHING = {
     "/api/v1/models",
     "/api/v1/models/{model}",
     "/api/v1/models/{model}/spec",
+    "/api/v1/models/{model}/quality",
+    "/api/v1/models/{model}/alarm-rate",
+    "/api/v1/models/{model}/differences",
     "/v1/models",
     "/v1/models/{model}",
     "/v2/models/{model}",
@@ -52,6 +55,7 @@ SHOWS_NOTHING = {
     "/",
     "/models",
     "/models/{model}",
+    "/models/{model}/differences",
     "/readings",
     "/api/v1/staged",
     "/api/v1/staged/{model}/{version}",
@@ -60,7 +64,7 @@ SHOWS_NOTHING = {
     "/alarms/events",
     "/alarms/{id}/plane",
 }
-"""Routes that show models, how far something is, ids and reasons without readings, the log's size
+"""Routes that show models, counts of alarms, how far something is, ids and reasons without readings, the log's size
 and hashes, or what was looked at already."""
 
 

@@ -54,6 +54,8 @@ LOOKS = {
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,
     ("GET", "/alarms/{id}/readings"): READ,
+    ("GET", "/remedies"): LISTED,
+    ("POST", "/remedies"): LISTED,
 }
 """What is recorded. A route that shows what was recorded and is not in it is found by a test."""
 
