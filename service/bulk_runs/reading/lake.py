@@ -120,7 +120,10 @@ def iceberg(given: str, version: str | None) -> LakeReader:
             table = load_catalog(catalog).load_table(name)
         else:
             table = StaticTable.from_metadata(given)
-        snapshot = _whole(version) if version else table.current_snapshot().snapshot_id
+        newest = table.current_snapshot()  # None: nobody has written to it yet
+        snapshot = None if newest is None else newest.snapshot_id
+        if version:
+            snapshot = _whole(version)
         tasks = {
             task.file.file_path: task for task in table.scan(snapshot_id=snapshot).plan_files()
         }
