@@ -47,8 +47,10 @@ class WrittenAnswers:
             for batch in self._batches(opened, names):
                 yield batch.select(names)
 
-    def rows(self, numbers: frozenset[int] | None) -> Iterator[Row]:
-        """Those of these numbers, or all.
+    def rows(
+        self, numbers: frozenset[int] | None, columns: Sequence[str] | None = None
+    ) -> Iterator[Row]:
+        """Those of these numbers, or all; of ``columns`` no less (None: of all).
 
         Raises
         ------
@@ -57,7 +59,7 @@ class WrittenAnswers:
         """
         wanted = None if numbers is None else pa.array(sorted(numbers), pa.int64())
         for opened in self._opened():
-            for batch in self._batches(opened, list(self.columns)):
+            for batch in self._batches(opened, list(columns or self.columns)):
                 mask = None if wanted is None else pc.is_in(batch.column("row"), wanted)
                 yield from self._as_rows(batch if mask is None else batch.filter(mask))
 
