@@ -157,7 +157,7 @@ class _FileReport:
             value = line.get(column) if column is not None else values.get(line.get("row", -1))
             if kind == "feature" and value is not None:
                 value = self._reading(name, value, line)
-            key = (line.get("status"), value is None, str(value))
+            key = (str(line.get("status")), value is None, str(value))
             if key in alike:
                 case = alike[key]
             else:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ifonly.service.bulk_runs import manifest
 from ifonly.service.bulk_runs.asking_again import ask_again
 from ifonly.service.bulk_runs.discrepancies import RowsToAsk, RunVerification
+from ifonly.service.bulk_runs.reading.places import is_local
 from ifonly.service.bulk_runs.records import StoreLedger
 from ifonly.service.bulk_runs.targets import ERRORS, MANIFEST, OutputTarget, described
 from ifonly.service.errors import CannotBulk, UnknownRecord
@@ -51,11 +53,23 @@ def held(out: str, ledger: StoreLedger | None) -> tuple[OutputTarget, RunVerific
     where = target.beside(MANIFEST)
     said = target.content(where)
     if said is None:
-        raise CannotBulk(f"{where} is not there: nothing says what {out} was")
+        raise CannotBulk(f"{where} is not there: nothing says what {out} was{_others(out)}")
     report = RunVerification(manifest.read(said, where))
     _files(target, report)
     _record(said, where, ledger, report)
     return target, report
+
+
+def _others(out: str) -> str:
+    """Of a folder that several runs have written into: which."""
+    folder = Path(out)
+    if not is_local(out) or not folder.is_dir():
+        return ""
+    end = f".{MANIFEST}"
+    files = [str(path)[: -len(end)] for path in folder.glob(f"*{end}")]
+    folders = [str(path.parent) for path in folder.glob(f"*/_{MANIFEST}")]
+    found = sorted([*files, *folders])
+    return f"; in it are the answers of {len(found)} runs: {', '.join(found)}" if found else ""
 
 
 def model_before(registry: Registry, identity: Mapping[str, Any]) -> ServedModel | None:

@@ -45,7 +45,7 @@ class CaseReader:
         status = line.get("status")
         if status in NO_EXPLANATION:
             return None
-        if status not in STATUSES:
+        if not isinstance(status, str) or status not in STATUSES:
             raise CannotBulk(f"row {line.get('row')}: status is {status!r}, which no run writes")
         try:
             return RecourseCase(

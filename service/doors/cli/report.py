@@ -33,6 +33,7 @@ except ImportError as error:
 from ifonly.service.audit.recent_accesses import READ
 from ifonly.service.doors.cli.store import look
 from ifonly.service.store.opened import opened_by
+from ifonly.service.wire.common import MAX_COMMON_LEVERS
 
 
 def report(
@@ -46,7 +47,10 @@ def report(
     common: Annotated[
         int | None,
         typer.Option(
-            "--common", help="Also the one change, of so many levers at most, for its alarms."
+            "--common",
+            min=1,
+            max=MAX_COMMON_LEVERS,
+            help="Also the one change, of so many levers at most, for its alarms.",
         ),
     ] = None,
     deadline_ms: Annotated[
