@@ -64,8 +64,8 @@ SHOWS_NOTHING = {
     "/alarms/events",
     "/alarms/{id}/plane",
 }
-"""Routes that show models, counts of alarms, how far something is, ids and reasons without readings, the log's size
-and hashes, or what was looked at already."""
+"""Routes that show models, counts of alarms, how far something is, ids and reasons without
+readings, the log's size and hashes, or what was looked at already."""
 
 
 def test_every_route_that_shows_what_was_recorded_is_recorded() -> None:
