@@ -38,7 +38,7 @@ from ifonly.service.served.registry import Registry, ServedModel, prepare  # noq
 from ifonly.service.settings import Settings, shipped_models  # noqa: E402
 from ifonly.service.store import tables  # noqa: E402
 from ifonly.service.store.database import connect  # noqa: E402
-from tests.integration.conftest import Shop  # noqa: E402
+from tests.integration.shop import Shop  # noqa: E402
 from tests.integration.test_bulk_runs import Quiet, models_here  # noqa: E402
 
 FOLDER = shipped_models() / "milling-machine" / "1"
