@@ -22,6 +22,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from ifonly.explainers.wording import LANGUAGES, Language  # noqa: E402
 from ifonly.models.repository import load_folder  # noqa: E402
 from ifonly.service.bulk import BulkOptions  # noqa: E402
+from ifonly.service.bulk_runs import manifest  # noqa: E402
 from ifonly.service.bulk_runs.common_change import MOST_ALARMS, CommonQuestion  # noqa: E402
 from ifonly.service.bulk_runs.planning import Plan  # noqa: E402
 from ifonly.service.bulk_runs.recourse import (  # noqa: E402
@@ -215,6 +216,19 @@ def test_a_file_that_was_changed_is_told_to_be(
         # Refused in words, or counted and told to be false: never another error.
         with suppress(CannotBulk):
             assert not recourse(str(to), registry, None, FileQuestion()).verification.holds
+
+
+def test_a_manifest_that_lacks_anything_is_none(answered: Path, tmp_path: Path) -> None:
+    written = json.loads((answered / "frozen.jsonl.manifest.json").read_bytes())
+    assert manifest.read(json.dumps(written).encode(), "it") == written
+    others: tuple[Any, ...] = (None, [], "x", {"files": [{}]})
+    for part in ("identity", "input", "how", "output", "rows", "counts", "deadline_hit", "begun"):
+        for instead in others:
+            with pytest.raises(CannotBulk, match="it is no manifest"):
+                manifest.read(json.dumps({**written, part: instead}).encode(), "it")
+    for data in (b"", b"[]", b"7", b"\xff", b'{"format": 1}'):
+        with pytest.raises(CannotBulk, match="it is no manifest"):
+            manifest.read(data, "it")
 
 
 @pytest.mark.parametrize(
