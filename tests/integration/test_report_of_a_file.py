@@ -136,7 +136,8 @@ def test_a_file_is_counted_as_the_same_rows_are_that_were_recorded(
         first = client.get(f"/api/v1/audit/events/{ids[0]}").json()
         assert not newest or newest[0]["id"] != ids[0]
         since = first.get("event", first)["time"]
-        for by, column in (("attribute:shift", "shift"), ("feature:quality", "quality")):
+        for column in ("shift", "quality", "torque"):
+            by = f"{'attribute' if column == 'shift' else 'feature'}:{column}"
             query = {"model": "milling-machine", "since": since, "by": by}
             recorded = client.get("/api/v1/audit/report", params=query).json()
             counted = of(name, by=column).as_json()["report"]
