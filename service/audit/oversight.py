@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from heapq import merge
 from itertools import chain, islice
@@ -17,17 +17,9 @@ from ifonly.service.access import Scope
 from ifonly.service.audit import records
 from ifonly.service.audit.recourse_by_group import groups, table
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase, cases
-from ifonly.service.audit.recourse_by_group.common_changes import CommonChange, common_changes
-from ifonly.service.audit.recourse_by_group.compare import ShareComparison
-from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
-from ifonly.service.audit.recourse_by_group.report import (
-    BlockerStatistics,
-    LeverStatistics,
-    RecourseReport,
-    ReviewVerdict,
-    report,
-)
-from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstimate
+from ifonly.service.audit.recourse_by_group.common_changes import common_changes
+from ifonly.service.audit.recourse_by_group.report import RecourseReport, ReviewVerdict, report
+from ifonly.service.audit.recourse_by_group.telling import ReportScope, told
 from ifonly.service.audit.review_groups import typical_first
 from ifonly.service.audit.suggestions import suggestion_of
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
@@ -40,8 +32,6 @@ from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.withdrawals import in_force
 from ifonly.service.wire import report as wire
-from ifonly.service.words.catalogue import in_each, say_all
-from ifonly.service.words.labels import label
 
 EXPLAINED = (RecordKind.EXPLANATION, RecordKind.ROWS)
 """Kinds of record that hold explanations."""
@@ -57,10 +47,6 @@ COMMON_SECONDS = 10
 MOST_COMMON = 50
 """Common changes that a report tells of."""
 
-HOW_SHARES_ARE_MEANT = say_all("recourse.how_shares_are_meant")
-DIFFERENCE_IS_NO_CAUSE = say_all("recourse.difference_is_no_cause")
-SEVERAL_POLICIES = say_all("recourse.several_policies")
-
 
 def recourse(
     database: Database, registry: Registry, query: wire.ReportQuery
@@ -75,12 +61,13 @@ def recourse(
     since, until = period(query)
     found = _cases(database, query.model, since, until)
     features = _features(registry, query.model)
-    made = report(found, _grouped(found, features, query.by), _verdicts(database, query, since))
+    made = report(found, groups.by(found, features, query.by), _verdicts(database, query, since))
     sought = explanations.newest_about_model(
         database, RecordKind.COMMON, query.model, since, until, MOST_COMMON
     )
     made = replace(made, common=common_changes(sought))
-    return made, _told(made, found, features, query, (since, until))
+    scope = ReportScope(query.model, timestamp(since), timestamp(until), query.by)
+    return made, told(made, found, features, scope)
 
 
 def _cases(database: Database, model: str, since: int, until: int) -> list[RecourseCase]:
@@ -93,9 +80,9 @@ def _cases(database: Database, model: str, since: int, until: int) -> list[Recou
     # Counted first: each is read whole, and a report must not read for minutes.
     count = sum(explanations.count_about_model(*each) for each in asked)
     if count <= MAX_CASES:
-        told = (record for each in asked for record in explanations.about_model(*each))
+        recorded = (record for each in asked for record in explanations.about_model(*each))
         # One record may be of many rows.
-        each_case = chain.from_iterable(cases(*record) for record in told)
+        each_case = chain.from_iterable(cases(*record) for record in recorded)
         found = list(islice(each_case, MAX_CASES + 1))
         if len(found) <= MAX_CASES:
             return found
@@ -158,23 +145,6 @@ def _features(registry: Registry, model: str) -> dict[str, Feature]:
     return {feature.name: feature for feature in schema.features}
 
 
-def _grouped(
-    cases: Sequence[RecourseCase], features: dict[str, Feature], by: str | None
-) -> tuple[groups.CaseGroup, ...]:
-    if by is None:
-        return ()
-    # An erased case has no readings and attributes left, so it belongs to no group.
-    known = [case for case in cases if not case.erased]
-    kind, _, name = by.partition(":")
-    if kind == "attribute":
-        return groups.by_attribute(known, name)
-    if name not in features:
-        problem = f"{name!r} is no feature of the model as it is served"
-        fault = Fault(("by",), problem, by, limit=list(features), parameter="by")
-        raise InvalidRequest(RequestPart.REQUEST, [fault])
-    return groups.few(groups.by_feature(known, features[name]))
-
-
 def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[ReviewVerdict]:
     """Also what was said after the period, of what was explained within it; and which of its ways
     was done about an alarm."""
@@ -192,111 +162,6 @@ def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterat
         else:
             continue
         yield ReviewVerdict(about, said, detail.get("outcome"), detail.get("way"))
-
-
-def _told(
-    made: RecourseReport,
-    cases: Sequence[RecourseCase],
-    features: dict[str, Feature],
-    query: wire.ReportQuery,
-    period: tuple[int, int],
-) -> wire.ReportReply:
-    since, until = period
-    notes = [HOW_SHARES_ARE_MEANT]
-    # Said beside each comparison: groups differ in many ways.
-    notes += [DIFFERENCE_IS_NO_CAUSE] if made.groups else []
-    # Costs under two policies are not of one measure.
-    notes += [SEVERAL_POLICIES] if made.policies > 1 else []
-    return wire.ReportReply(
-        model=query.model,
-        since=timestamp(since),
-        until=timestamp(until),
-        by=query.by,
-        total=_outcomes(made.total),
-        groups=[_outcomes(group) for group in made.groups],
-        comparison=_comparison(made.comparison),
-        levers=[_lever(use, features.get(use.feature)) for use in made.levers],
-        blockers=[_blocker(found) for found in made.blockers],
-        common=[_common(each) for each in made.common],
-        verdicts=wire.Verdicts(**asdict(made.verdicts)),
-        attributes=sorted({name for case in cases for name in case.attributes}),
-        policies=made.policies,
-        erased=made.erased,
-        notes=[dict(note) for note in notes],
-    )
-
-
-def _common(found: CommonChange) -> wire.CommonChangeSummary:
-    return wire.CommonChangeSummary(
-        id=found.id,
-        time=timestamp(found.time_us),
-        status=found.status,
-        alarms=found.alarms,
-        cleared=found.cleared,
-        bound=found.bound,
-        proven=found.is_most,
-        settings=[dict(each) for each in found.settings],
-        text=None if found.text is None else dict(found.text),
-        erased=found.erased,
-    )
-
-
-def _outcomes(found: GroupOutcomes) -> wire.Outcomes:
-    return wire.Outcomes(
-        key=found.key,
-        label=dict(found.label),
-        asked=found.asked,
-        already=found.already,
-        undecided=found.undecided,
-        success=proportion(found.success),
-        infeasible=proportion(found.infeasible),
-        proven=proportion(found.proven),
-        cost=_centre(found.cost),
-    )
-
-
-def _comparison(found: ShareComparison) -> wire.GroupComparison:
-    return wire.GroupComparison(
-        tests=found.tests,
-        pairs=[
-            wire.SuccessDifference(
-                low=pair.low.key,
-                high=pair.high.key,
-                difference=pair.difference.value,
-                low95=pair.difference.low,
-                high95=pair.difference.high,
-                p=pair.p,
-                shown=pair.is_shown,
-            )
-            for pair in found.pairs
-        ],
-    )
-
-
-def proportion(found: ShareEstimate) -> wire.Proportion:
-    return wire.Proportion.estimated(found)
-
-
-def _centre(found: Median | None) -> wire.Centre | None:
-    if found is None:
-        return None
-    return wire.Centre(of=found.of, median=found.value, low=found.low, high=found.high)
-
-
-def _lever(use: LeverStatistics, feature: Feature | None) -> wire.LeverUse:
-    return wire.LeverUse(
-        feature=use.feature,
-        label=dict(in_each(lambda tag: label(feature, tag) if feature else use.feature)),
-        unit=use.unit,
-        use=proportion(use.use),
-        up=use.up,
-        down=use.down,
-        median_change=use.median_change,
-    )
-
-
-def _blocker(found: BlockerStatistics) -> wire.Blocker:
-    return wire.Blocker(key=found.key, text=dict(found.text), blocks=proportion(found.blocks))
 
 
 def _is_of(group: str, record: Record) -> bool:

@@ -14,19 +14,11 @@ import pyarrow.compute as pc
 
 from ifonly.service.ask.problems import pointer
 from ifonly.service.audit.replay import differences
-from ifonly.service.bulk import BulkOptions
-from ifonly.service.bulk_runs import manifest
 from ifonly.service.bulk_runs.answering import ALREADY, Answering
+from ifonly.service.bulk_runs.asked_before import InputChanged, input_before, plan_before
 from ifonly.service.bulk_runs.discrepancies import RowsToAsk, RunVerification
-from ifonly.service.bulk_runs.planning import Plan, answering_of, out_schema
-from ifonly.service.bulk_runs.reading.source import (
-    InputFormat,
-    ReadOptions,
-    RowSlice,
-    RowSource,
-    opened,
-    sliced,
-)
+from ifonly.service.bulk_runs.planning import answering_of, out_schema
+from ifonly.service.bulk_runs.reading.source import RowSlice, RowSource, sliced
 from ifonly.service.bulk_runs.rereading import Row, WrittenAnswers
 from ifonly.service.bulk_runs.targets import OutputTarget
 from ifonly.service.errors import CannotBulk
@@ -49,7 +41,7 @@ def ask_again(
     source = _source(said, wanted, report)
     if source is None:
         return
-    plan = _plan(said, target, model, source)
+    plan = plan_before(said, target, model, source)
     answering, schema = answering_of(plan, source)
     if not _is_same_model(said["identity"], answering.explainer.identity, report):
         return
@@ -229,52 +221,10 @@ def _source(
     said: Mapping[str, Any], wanted: RowsToAsk, report: RunVerification
 ) -> RowSource | None:
     """The input, if it is what was read."""
-    read = said["input"]
-    how = ReadOptions(
-        InputFormat(read["format"]),
-        said["how"]["delimiter"],
-        said["how"]["encoding"],
-        read["table_version"],
-    )
-    given = wanted.given or read["given"]
     try:
-        names = {file["name"] for file in read["files"]}
-        # What has come into the folder since was not read then.
-        source = opened(given, how, lambda file: wanted.given is not None or file.name in names)
-        now = manifest.input_of(source)
+        return input_before(said["input"], said["how"], wanted.given)
+    except InputChanged as error:
+        report.against(error.given, "is not what was read: its digest is another")
     except CannotBulk as error:
         report.notes.append(f"no row was asked again: {error}; --input says where it is now")
-        return None
-    if now["sha256"] != read["sha256"]:
-        report.against(given, "is not what was read: its digest is another")
-        return None
-    return source
-
-
-def _plan(
-    said: Mapping[str, Any], target: OutputTarget, model: ServedModel, source: RowSource
-) -> Plan:
-    asked, how = said["identity"]["asked"], said["how"]
-    options = BulkOptions(
-        target=asked.get("target"),
-        constraints=asked.get("constraints", {}),
-        semantics=asked.get("semantics"),
-        alternatives=asked.get("alternatives", 1),
-        ways=asked.get("ways", False),
-        seed=asked.get("seed", 0),
-        deadline_ms=None,
-        languages=tuple(asked.get("languages", ())),
-        id=how["id"],
-        columns=how["names"],
-        extra=how["extra"],
-    )
-    return Plan(
-        source.given,
-        target.given,
-        model,
-        options,
-        ReadOptions(source.format, how["delimiter"], how["encoding"], source.table_version),
-        is_alarms_only=how["only"] == "alarms",
-        columns=tuple(how["columns"]),
-        kept=tuple(how["keep"]),
-    )
+    return None

@@ -16,7 +16,7 @@ from ifonly.service.bulk_runs.tally import RunTally
 from ifonly.service.bulk_runs.targets import OutputFile
 from ifonly.service.errors import CannotBulk
 from ifonly.service.settings import ifonly_version
-from ifonly.service.store.chain import now_us, timestamp
+from ifonly.service.store.chain import microseconds, now_us, timestamp
 
 FORMAT = 1
 
@@ -109,11 +109,55 @@ def read(data: bytes, where: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(data)
-        if found["format"] == FORMAT and found["id"] and found["output"]["files"]:
+        if found["format"] == FORMAT and found["id"] and _is_whole(found):
             return dict(found)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
     raise CannotBulk(f"{where} is no manifest of a run (of form {FORMAT})")
+
+
+_PARTS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
+    "identity": {
+        "model": str,
+        "version": str,
+        "model_sha256": str,
+        "spec_sha256": str,
+        "causal_sha256": (str, type(None)),
+        "asked": dict,
+        "ifonly_version": str,
+    },
+    "input": {"given": str, "format": str, "files": list, "sha256": str},
+    "how": {"names": dict, "only": str, "columns": list, "keep": list, "encoding": str},
+    "output": {"columns": list, "rows": int, "bytes": int, "files": list},
+}
+_WHOLE: Mapping[str, type | tuple[type, ...]] = {
+    "rows": int,
+    "counts": dict,
+    "deadline_hit": int,
+    "begun": str,
+    "ended": str,
+    "errors": (dict, type(None)),
+    "is_recorded": bool,
+}
+
+
+def _is_whole(found: Mapping[str, Any]) -> bool:
+    """Whether all that is read of a manifest is there: anybody may have written it."""
+    files = found["output"]["files"]
+    for end in ("begun", "ended"):
+        microseconds(found[end])
+    return (
+        all(isinstance(found[key], kind) for key, kind in _WHOLE.items())
+        and all(
+            isinstance(found[part][key], kind)
+            for part, keys in _PARTS.items()
+            for key, kind in keys.items()
+        )
+        and bool(files)
+        and all(isinstance(file[key], str) for file in files for key in ("name", "sha256"))
+        and all(isinstance(file["name"], str) for file in found["input"]["files"])
+        and all(isinstance(n, int) for n in found["counts"].values())
+    )
 
 
 def _of_all(digests: Iterable[str]) -> str:

@@ -53,7 +53,7 @@ def answering_of(plan: Plan, source: RowSource) -> tuple[Answering, pa.Schema]:
     features = [f for f in explainer.schema_in.names if f != plan.options.id]
     own = [plan.options.id] if plan.options.id is not None else []
     wanted = list(dict.fromkeys([*own, *features, *plan.kept]))
-    texts = _texts(plan, source.format, wanted)
+    texts = texts_of(plan, source.format, wanted)
     try:
         schema = unified(source, wanted, texts, explainer.check_schema)
     except pa.ArrowException as error:
@@ -67,7 +67,7 @@ def answering_of(plan: Plan, source: RowSource) -> tuple[Answering, pa.Schema]:
     return Answering(explainer, plan.is_alarms_only, plan.kept), schema
 
 
-def _texts(plan: Plan, form: InputFormat, wanted: Sequence[str]) -> pa.Schema:
+def texts_of(plan: Plan, form: InputFormat, wanted: Sequence[str]) -> pa.Schema:
     """As what columns are read from files of text."""
     called = plan.options.columns
     features = {called.get(f.name, f.name): f for f in plan.model.schema.features}

@@ -43,12 +43,13 @@ class WrittenAnswers:
             If they cannot be read.
         """
         names = [name for name in _KEYS if name in self.columns]
-        for opened in self._opened():
-            for batch in self._batches(opened, names):
-                yield batch.select(names)
+        for batch in self._every(names):
+            yield batch.select(names)
 
-    def rows(self, numbers: frozenset[int] | None) -> Iterator[Row]:
-        """Those of these numbers, or all.
+    def rows(
+        self, numbers: frozenset[int] | None, columns: Sequence[str] | None = None
+    ) -> Iterator[Row]:
+        """Those of these numbers, or all; of ``columns`` no less (None: of all).
 
         Raises
         ------
@@ -56,10 +57,9 @@ class WrittenAnswers:
             If they cannot be read.
         """
         wanted = None if numbers is None else pa.array(sorted(numbers), pa.int64())
-        for opened in self._opened():
-            for batch in self._batches(opened, list(self.columns)):
-                mask = None if wanted is None else pc.is_in(batch.column("row"), wanted)
-                yield from self._as_rows(batch if mask is None else batch.filter(mask))
+        for batch in self._every(list(columns or self.columns)):
+            mask = None if wanted is None else pc.is_in(batch.column("row"), wanted)
+            yield from self._as_rows(batch if mask is None else batch.filter(mask))
 
     def as_written(self, batch: pa.RecordBatch) -> list[Row]:
         """Rows as they would be read back, had they been written there."""
@@ -75,15 +75,16 @@ class WrittenAnswers:
     def _form(self) -> OutputFormat:
         return OutputFormat.PARQUET if self.target.is_folder else self.target.format
 
-    def _opened(self) -> Iterator[Any]:
+    def _every(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         for each in self.files:
             root = self.target.given.rstrip("/")
             where = f"{root}/{each['name']}" if each["name"] else self.target.given
             system, path = system_of(where)
             with reading(where), InputFile(where, system, path, 0, 0).at() as opened:
                 try:
-                    yield opened
-                except (ValueError, KeyError) as error:
+                    yield from self._batches(opened, names)
+                # Whatever was put there instead: it is no file of answers.
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
                     raise CannotBulk(f"{where} cannot be read: {error}") from None
 
     def _batches(self, opened: Any, names: list[str]) -> Iterator[pa.RecordBatch]:

@@ -9,10 +9,14 @@ again; and the checker, which shares nothing with the search, recomputes each an
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from ifonly.service.bulk_runs import manifest
 from ifonly.service.bulk_runs.asking_again import ask_again
 from ifonly.service.bulk_runs.discrepancies import RowsToAsk, RunVerification
+from ifonly.service.bulk_runs.reading.places import is_local
 from ifonly.service.bulk_runs.records import StoreLedger
 from ifonly.service.bulk_runs.targets import ERRORS, MANIFEST, OutputTarget, described
 from ifonly.service.errors import CannotBulk, UnknownRecord
@@ -29,36 +33,67 @@ def verify(
     CannotBulk
         If there is nothing that can be verified.
     """
-    target = OutputTarget.of(out, None)
-    where = target.beside(MANIFEST)
-    said = target.content(where)
-    if said is None:
-        raise CannotBulk(f"{where} is not there: nothing says what {out} was")
-    report = RunVerification(manifest.read(said, where))
-    _files(target, report)
-    _record(said, where, ledger, report)
+    target, report = held(out, ledger)
     model = _model(registry, report)
     if model is not None:
         ask_again(target, model, report, wanted)
     return report
 
 
-def _model(registry: Registry, report: RunVerification) -> ServedModel | None:
-    """The one that answered, by its digests."""
-    said = report.manifest["identity"]
-    name, digests = said["model"], ("model_sha256", "spec_sha256", "causal_sha256")
+def held(out: str, ledger: StoreLedger | None) -> tuple[OutputTarget, RunVerification]:
+    """The answers at ``out``, held against their manifest, and it against its record. No row is
+    asked again.
+
+    Raises
+    ------
+    CannotBulk
+        If there is nothing that can be verified.
+    """
+    target = OutputTarget.of(out, None)
+    where = target.beside(MANIFEST)
+    said = target.content(where)
+    if said is None:
+        raise CannotBulk(f"{where} is not there: nothing says what {out} was{_others(out)}")
+    report = RunVerification(manifest.read(said, where))
+    _files(target, report)
+    _record(said, where, ledger, report)
+    return target, report
+
+
+def _others(out: str) -> str:
+    """Of a folder that several runs have written into: which."""
+    folder = Path(out)
+    if not is_local(out) or not folder.is_dir():
+        return ""
+    end = f".{MANIFEST}"
+    files = [str(path)[: -len(end)] for path in folder.glob(f"*{end}")]
+    folders = [str(path.parent) for path in folder.glob(f"*/_{MANIFEST}")]
+    found = sorted([*files, *folders])
+    return f"; in it are the answers of {len(found)} runs: {', '.join(found)}" if found else ""
+
+
+def model_before(registry: Registry, identity: Mapping[str, Any]) -> ServedModel | None:
+    """The one that answered, by its digests; None: it is not here."""
+    name, digests = identity["model"], ("model_sha256", "spec_sha256", "causal_sha256")
     for version in registry.versions(name) if name in registry.names() else ():
         model = registry.find(name, version)
         deployed = model.deployed
         causal = deployed.causal_sha256 if model.causal else None
         own = (deployed.model_sha256, deployed.spec_sha256, causal)
-        if own == tuple(said[key] for key in digests):
+        if own == tuple(identity[key] for key in digests):
             return model
-    report.notes.append(
-        f"no row was asked again: {name} {said['version']} with model_sha256 "
-        f"{said['model_sha256']} is not here"
-    )
     return None
+
+
+def _model(registry: Registry, report: RunVerification) -> ServedModel | None:
+    said = report.manifest["identity"]
+    found = model_before(registry, said)
+    if found is None:
+        report.notes.append(
+            f"no row was asked again: {said['model']} {said['version']} with model_sha256 "
+            f"{said['model_sha256']} is not here"
+        )
+    return found
 
 
 def _files(target: OutputTarget, report: RunVerification) -> None:

@@ -109,6 +109,13 @@ class LeverUse(Wire):
     median_change: float | None
 
 
+class Sparsity(Wire):
+    """How many answers set so many features."""
+
+    levers: int
+    answers: Proportion
+
+
 class Blocker(Wire):
     """How often a rule is among those that leave nothing."""
 
@@ -160,6 +167,9 @@ class ReportReply(Wire):
     groups: list[Outcomes]
     comparison: GroupComparison
     levers: list[LeverUse]
+    sparsity: list[Sparsity] = Field(
+        description="Of the first answers, by how many features they set; the fewest first."
+    )
     blockers: list[Blocker]
     common: list[CommonChangeSummary] = Field(
         description="One change for many alarms, as it was sought in the period; the newest first, "

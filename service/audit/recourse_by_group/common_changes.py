@@ -46,11 +46,15 @@ def _change(record: Record, payload: Payload | None) -> CommonChange:
     facts = record.facts
     if payload is None:
         return CommonChange(facts.id, facts.time_us, facts.status or "", erased=True)
-    answer = from_json(payload.content)["answer"]
+    return told_of(from_json(payload.content)["answer"], facts.id, facts.time_us)
+
+
+def told_of(answer: Said, identity: str, time_us: int) -> CommonChange:
+    """Of a reply, as the API tells it."""
     best = answer["best"] or {}
     return CommonChange(
-        facts.id,
-        facts.time_us,
+        identity,
+        time_us,
         answer["status"],
         alarms=answer["alarms"],
         cleared=best.get("coverage", 0),

@@ -14,6 +14,7 @@ from ifonly.explainers.wording import LANGUAGES
 from ifonly.explainers.wording.numerals import exactly
 from ifonly.models.schema import Feature, Labels, plain
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.words.catalogue import in_each, say_all
 from ifonly.service.words.labels import label
 
@@ -33,6 +34,30 @@ class CaseGroup:
     key: str
     label: Labels
     cases: tuple[RecourseCase, ...]
+
+
+def by(
+    cases: Sequence[RecourseCase], features: Mapping[str, Feature], how: str | None
+) -> tuple[CaseGroup, ...]:
+    """``how``: ``feature:NAME`` or ``attribute:NAME``; None: no groups.
+
+    Raises
+    ------
+    InvalidRequest
+        If ``features``, by name, have none of that name.
+    """
+    if how is None:
+        return ()
+    # An erased case has no readings and attributes left, so it belongs to no group.
+    known = [case for case in cases if not case.erased]
+    kind, _, name = how.partition(":")
+    if kind == "attribute":
+        return by_attribute(known, name)
+    if name not in features:
+        problem = f"{name!r} is no feature of the model as it is served"
+        fault = Fault(("by",), problem, how, limit=list(features), parameter="by")
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
+    return few(by_feature(known, features[name]))
 
 
 def by_feature(

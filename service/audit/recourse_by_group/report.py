@@ -32,6 +32,14 @@ class LeverStatistics:
     median_change: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class SparsityStatistics:
+    """How many answers set so many features."""
+
+    levers: int
+    answers: ShareEstimate
+
+
 @dataclass(frozen=True)
 class BlockerStatistics:
     """How often a rule is among those that leave nothing."""
@@ -77,6 +85,8 @@ class RecourseReport:
     """Of the groups' success."""
     common: tuple[CommonChange, ...] = ()
     """One change for many, as it was sought in the period; the newest first."""
+    sparsity: tuple[SparsityStatistics, ...] = ()
+    """Of the first answers; the fewest features first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,7 @@ def report(
         policies=len({case.policy for case in cases}),
         erased=sum(case.erased for case in cases),
         comparison=compared(came),
+        sparsity=_sparsity(cases),
     )
 
 
@@ -120,6 +131,13 @@ def _levers(cases: Sequence[RecourseCase]) -> tuple[LeverStatistics, ...]:
     return tuple(
         _use(feature, unit, deltas, len(answered))
         for (feature, unit), deltas in sorted(moved.items(), key=lambda m: (-len(m[1]), m[0]))
+    )
+
+
+def _sparsity(cases: Sequence[RecourseCase]) -> tuple[SparsityStatistics, ...]:
+    counts = Counter(len(case.levers) for case in cases if case.levers)
+    return tuple(
+        SparsityStatistics(levers, share(n, counts.total())) for levers, n in sorted(counts.items())
     )
 
 

@@ -38,6 +38,8 @@ def rows(report: RecourseReport, language: str) -> Iterator[Row]:
         change = lever.median_change
         measure = f"median change ({lever.unit})" if lever.unit else "median change"
         yield "lever", lever.feature, measure, change, None, None, None, lever.use.count
+    for sparse in report.sparsity:
+        yield from _share("sparsity", str(sparse.levers), "answers", sparse.answers)
     for blocker in report.blockers:
         yield from _share("rule", blocker.text.get(language, blocker.key), "blocks", blocker.blocks)
     for each in report.common:

@@ -58,6 +58,12 @@ class Commands(LazyGroup):
             "Answer a file or table of rows: ifonly bulk IN OUT. Check its answers: ifonly bulk "
             "verify OUT.",
         ),
+        "report": LazyCommand(
+            "report",
+            "report",
+            "Recourse of a whole file: by group with exact tests, cost, sparsity, what blocks. "
+            "Exit code 1 if FILE is not as it was written; the report is made, and says so.",
+        ),
         "train": LazyCommand(
             "train",
             "train",

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ifonly.explainers.wording import LANGUAGES
+from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.explainers.wording.numerals import count, figure, percentage
 from ifonly.models.schema import Labels
 from ifonly.service.access import Principal
@@ -123,8 +123,19 @@ def rendered(visit: Visit, template: str, **values: Any) -> str:
     )
 
 
+def file_of(template: str, language: Language, **values: Any) -> str:
+    """``template`` as a file of its own: for a reader in ``language``, of no visit. It has ``t``,
+    ``tag`` and ``values``."""
+    text = _environment().get_template(template)
+    return typeset(text.render(tag=language, t=partial(_text, language), **values), language)
+
+
 def _said(visit: Visit, key: str, **values: object) -> str:
     return say(key, visit.language, **values)
+
+
+def _text(language: Language, key: str, **values: object) -> str:
+    return say(key, language, **values)
 
 
 def _spoken(said: Labels, language: str) -> str:

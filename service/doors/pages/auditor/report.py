@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import count, figure, percentage
 from ifonly.models.errors import UnknownModel
-from ifonly.service.audit.oversight import proportion
 from ifonly.service.audit.recourse_by_group.report import RecourseReport
 from ifonly.service.audit.recourse_by_group.statistics import share
+from ifonly.service.audit.recourse_by_group.telling import proportion
 from ifonly.service.doors.pages.auditor.naming import moment, named, rounded, said_in
 from ifonly.service.doors.pages.auditor.search import given as filled
 from ifonly.service.doors.pages.scales import round_up
@@ -119,6 +119,8 @@ class ReportPage:
     differences: tuple[ShownDifference, ...]
     """As in :attr:`ifonly.service.audit.recourse_by_group.compare.ShareComparison.pairs`."""
     levers: tuple[Ranked, ...]
+    sparsity: tuple[Ranked, ...]
+    """By how many levers the answers set."""
     blockers: tuple[Ranked, ...]
     common: tuple[ShownCommonChange, ...]
     verdicts: tuple[tuple[str, int], ...]
@@ -127,6 +129,8 @@ class ReportPage:
     attributes: tuple[str, ...]
     notes: tuple[str, ...]
     erased: int
+    has_records: bool = True
+    """Whether what it tells of can be looked up where it is read."""
 
 
 def given(query: Mapping[str, str], registry: Registry) -> dict[str, str]:
@@ -175,6 +179,7 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
         count(made.comparison.tests),
         tuple(_difference(pair, lines) for pair in told.comparison.pairs),
         tuple(_lever(use, tag) for use in told.levers),
+        tuple(Ranked(count(each.levers), _share(each.answers)) for each in told.sparsity),
         tuple(Ranked(said_in(b.text, tag)[0], _share(b.blocks)) for b in told.blockers),
         tuple(_common(each, tag) for each in told.common),
         tuple(
