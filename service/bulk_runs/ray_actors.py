@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import os
 import socket
@@ -21,6 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import ray
 from ray import exceptions
@@ -40,6 +42,8 @@ TOLD_SECONDS, ROOM_SECONDS = 30.0, 900.0
 """Without room for an actor after which that is told; and, if none has any, the run ends: a cluster
 that grows needs some minutes for a machine."""
 KNOCK_SECONDS = 10.0
+PROBED = 256
+"""Rows of the model's own whose scores must be the same on all machines."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,15 @@ class _ToAnswer:
     identity: Mapping[str, Any]
     rest: Mapping[str, Any]
     packages: Mapping[str, str]
+    arithmetic: str
 
     @classmethod
     def of(cls, answering: Answering) -> _ToAnswer:
         explainer = answering.explainer
         names = [f.name for f in dataclasses.fields(answering) if f.name != "explainer"]
         rest = {name: getattr(answering, name) for name in names}
-        return cls(type(answering), explainer.options, explainer.identity, rest, _packages())
+        said = explainer.options, explainer.identity, rest, _packages(), arithmetic(answering)
+        return cls(type(answering), *said)
 
     def there(self, model: bytes) -> Answering:
         """Of the files of a model."""
@@ -86,6 +92,12 @@ class _Answerer:
             self._answering = to_answer.there(model)
         except (ModelError, ServiceError, OSError) as error:
             return f"on a machine of the cluster ({machine}): {error}", machine
+        if arithmetic(self._answering) != to_answer.arithmetic:
+            return (
+                f"a machine of the cluster ({machine}) rounds otherwise than the one that asks: "
+                "its processor is of another kind; OPENBLAS_CORETYPE=Haswell on all of them makes "
+                "their products the same"
+            ), machine
         return None, machine
 
     def answer(self, header: Header, data: bytes) -> tuple[Header, bytes]:
@@ -99,6 +111,20 @@ def _packages() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+def arithmetic(answering: Answering) -> str:
+    """A digest of what depends on the processor: libraries have code of their own for each kind,
+    which adds up in another order, and answers differ in their last digits."""
+    draws = np.random.default_rng(0)
+    # So small that no library spreads them over threads, of which an actor has one.
+    wide, square = draws.normal(size=(31, 61)), draws.normal(size=(61, 61))
+    deployed = answering.explainer.model.deployed
+    found = [wide @ square, wide @ square[0], np.exp(wide), np.log(np.abs(wide)), np.tanh(wide)]
+    found.append(wide.sum(axis=0))
+    if deployed.reference is not None:
+        found.append(deployed.predictor.score(deployed.reference[:PROBED]))
+    return hashlib.sha256(b"".join(each.tobytes() for each in found)).hexdigest()
 
 
 class RayCluster:

@@ -58,8 +58,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         capture_output=True,
         text=True,
         timeout=600,
-        # Ray is what that environment has; the rest, which is the same on all machines, is ours.
-        env={
+        # Ray is what that environment has; the rest, which is the same on all machines, is
+        # ours, and so is which of its kernels BLAS takes.
+        env={key: os.environ[key] for key in os.environ if key.startswith(("OPENBLAS", "NPY_"))}
+        | {
             "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "NO_PROXY": "*",
             "PYTHONPATH": os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")]),
         },
@@ -96,6 +98,7 @@ def test_machines_of_other_packages_and_clusters_that_are_not_there_are_named(
 ) -> None:
     assert "has onnxruntime" in told["other"]
     assert told["other"].endswith("and not 0.1")
+    assert "rounds otherwise than the one that asks" in told["rounds"]
     assert told["nobody"].startswith("the Ray cluster at 127.0.0.1:9 cannot be reached")
 
 
