@@ -2,10 +2,10 @@
 
     python -m bench.bulk_engines [--normal 19500] [--alarms 500]
 
-Needs Ray (extra ``ray``). Simulated parts, answered by one and by two processes; and on a cluster of
-real processes with one machine of one core, and with two. Seconds of the run from the first slice
-asked to the last one kept, without the start of either (which is told apart); CPU seconds of all
-its processes, of Ray's own machinery too; whether the bytes are the same. Ratios are of one run;
+Needs Ray (extra ``ray``). Simulated parts, answered by one and by two processes, and on a cluster
+of real processes with one machine of one core, and with two. The rate is from the first slice kept
+to the last one, without the start of either (which is told apart); CPU seconds are those of all its
+processes, of Ray's own machinery too; whether the bytes are the same. Ratios are of one run;
 where cores are shared the wall clock says little.
 """
 
@@ -15,12 +15,14 @@ import argparse
 import hashlib
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -51,7 +53,9 @@ class Clock:
         self.began = time.monotonic()
 
     def answered(self, rows: int, counts: Mapping[str, int], share: float) -> None:
-        self.parts.append((time.monotonic(), sum(counts.values()) - counts["already_target"]))
+        self.parts.append(
+            (time.monotonic(), sum(counts.values()) - counts.get("already_target", 0))
+        )
 
     def writing(self) -> None: ...
 
@@ -79,19 +83,23 @@ def main() -> None:
         source = Path(folder) / "in.parquet"
         pq.write_table(parts(model, given.normal, given.alarms), source)
 
-        def measure(what: str, cpu: Callable[[], float], **how: Any) -> None:
+        def measure(what: str, **how: Any) -> None:
             out, clock = Path(folder) / f"{len(digests)}.parquet", Clock()
-            options, before, began = BulkOptions(deadline_ms=None), cpu(), time.monotonic()
-            run(Plan(str(source), str(out), model, options, slice_rows=SLICE, **how), clock, None)
+            plan = Plan(
+                str(source), str(out), model, BulkOptions(deadline_ms=None), slice_rows=SLICE, **how
+            )
+            began = time.monotonic()
+            with Meter() as meter:
+                run(plan, clock, None)
             wall = time.monotonic() - began
             digests.append(hashlib.sha256(out.read_bytes()).hexdigest())
             table.add_row(
                 what, f"{clock.start:.1f}", f"{clock.rate:.0f}", f"{wall:.1f}",
-                f"{cpu() - before:.1f}", "yes" if digests[-1] == digests[0] else "NO",
+                f"{meter.seconds:.1f}", "yes" if digests[-1] == digests[0] else "NO",
             )  # fmt: skip
 
         for workers in (1, 2):
-            measure(f"{workers} processes", own_cpu, workers=workers)
+            measure(f"{workers} processes", workers=workers)
         for machines in (1, 2):
             on_cluster(machines, measure)
     Console(width=120).print(table)
@@ -108,41 +116,68 @@ def on_cluster(machines: int, measure: Callable[..., None]) -> None:
             cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
         cluster.wait_for_nodes()
         how = {"workers": None, "engine": Engine.RAY, "address": cluster.address}
-        measure(f"Ray, machines: {machines}", session_cpu, **how)
+        measure(f"Ray, machines: {machines}", **how)
     finally:
         cluster.shutdown()
 
 
-def own_cpu() -> float:
-    """Of this process and of its children that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+class Meter:
+    """CPU seconds of this process, its children and all Ray's, looked at while they run: actors that
+    have ended are in nobody's account."""
 
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], float] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
 
-def session_cpu() -> float:
-    """Of this process, and of all Ray's that live: those of actors that ended are their parents'."""
-    ticks, found = os.sysconf("SC_CLK_TCK"), 0.0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, numbers = stat.read_text().partition("(")[2].rpartition(")")
-            is_ray = stat.parent.name == str(os.getpid()) or (
-                "ray" in name or b"ray" in (stat.parent / "cmdline").read_bytes()
-            )
-        except OSError:
-            continue
-        if is_ray:
-            found += sum(map(int, numbers.split()[11:15])) / ticks
-    return found
+    def __enter__(self) -> Meter:
+        self._first = self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._last |= self._look()
+
+    @property
+    def seconds(self) -> float:
+        return sum(self._last.values()) - sum(self._first.values())
+
+    def _run(self) -> None:
+        while not self._over.wait(0.1):
+            self._last |= self._look()
+
+    @staticmethod
+    def _look() -> dict[tuple[str, str], float]:
+        ticks, found = os.sysconf("SC_CLK_TCK"), {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                name, _, numbers = stat.read_text().partition("(")[2].rpartition(")")
+                command = (stat.parent / "cmdline").read_bytes()
+            except OSError:
+                continue
+            pid, words = stat.parent.name, numbers.split()
+            own = str(os.getpid())
+            if own in (pid, words[1]) or "ray" in name or b"ray" in command.partition(b"\0")[0]:
+                found[pid, words[19]] = (int(words[11]) + int(words[12])) / ticks
+        return found
 
 
 def parts(model: ServedModel, normal: int, alarms: int) -> pa.Table:
     """So many simulated parts that are none, and so many alarms, in the order they were made in."""
     made = milling.simulate(40 * (normal + alarms), SEED, first_campaign=9_000).rows
     is_alarm = model.decision.decide(model.deployed.predictor.score(made)) == 1
-    chosen = sorted([*is_alarm.nonzero()[0][:alarms], *(~is_alarm).nonzero()[0][:normal]])
+    chosen = sorted([*evenly(is_alarm, alarms), *evenly(~is_alarm, normal)])
     columns: dict[str, Any] = {name: made[chosen, j] for j, name in enumerate(milling.FEATURES)}
     columns["quality"] = [milling.QUALITIES[int(q)] for q in columns["quality"]]
     return pa.table(columns)
+
+
+def evenly(which: Any, count: int) -> Any:
+    """So many places at which ``which`` is true, from one end to the other."""
+    places = which.nonzero()[0]
+    return places[np.linspace(0, len(places) - 1, count).astype(int)]
 
 
 if __name__ == "__main__":
