@@ -122,8 +122,8 @@ def on_cluster(machines: int, measure: Callable[..., None]) -> None:
 
 
 class Meter:
-    """CPU seconds of this process, its children and all Ray's, looked at while they run: actors that
-    have ended are in nobody's account."""
+    """CPU seconds of this process, its children and all Ray's, looked at while they run: an actor
+    that has ended is in nobody's account."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], float] = {}
