@@ -9,43 +9,13 @@ leads into the target by every demand of its policy (decision 0120).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from ifonly.explainers.answer import Action, Effect, Prediction, Work
+from ifonly.explainers.terms import CommonKind as CommonKind
+from ifonly.explainers.terms import SettingKind as SettingKind
 from ifonly.explainers.terms import Status
-
-
-class SettingKind(StrEnum):
-    """How a lever is set in common."""
-
-    ABSOLUTE = "absolute"
-    """To one value."""
-    RELATIVE = "relative"
-    """By one amount."""
-
-
-class CommonKind(StrEnum):
-    """What kinds of settings a question allows."""
-
-    ABSOLUTE = "absolute"
-    RELATIVE = "relative"
-    """Numbers by an amount; what has no amounts (a category, a value out of a list) to a value."""
-    EITHER = "either"
-
-
-class Uncleared(StrEnum):
-    """Why a common change does not clear an alarm: the first of these that is so."""
-
-    NOT_SETTABLE = "not_settable"
-    """There is no such value there: out of range, or the reading is missing."""
-    NOT_ALLOWED = "not_allowed"
-    """A rule, a limit or a bound of what follows forbids it there."""
-    STILL_ALARM = "still_alarm"
-    """The model's decision stays, or is not as sure as the policy demands."""
-    NOT_ROBUST = "not_robust"
-    """Not whatever the sensors' tolerances make of the readings."""
-    NOT_CERTAIN = "not_certain"
-    """Not by as many of the plausible mechanisms as the policy demands."""
+from ifonly.explainers.terms import Uncleared as Uncleared
+from ifonly.explainers.terms import WhyLeftOut as WhyLeftOut
 
 
 @dataclass(frozen=True, order=True)
@@ -128,13 +98,6 @@ class CoverageCurve:
     def is_most(self) -> bool:
         """Whether :attr:`best` is proven to clear the most that can be cleared (perhaps none)."""
         return self.most == (self.best.coverage if self.best else 0)
-
-
-class WhyLeftOut(StrEnum):
-    """Why a row is no alarm of the question."""
-
-    ALREADY = "already_target"
-    """There is nothing to change of it."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,46 @@ class WayName(StrEnum):
     """Sets the fewest of the smallest's levers, and is the cheapest of those."""
 
 
+class SettingKind(StrEnum):
+    """How a lever is set in common."""
+
+    ABSOLUTE = "absolute"
+    """To one value."""
+    RELATIVE = "relative"
+    """By one amount."""
+
+
+class CommonKind(StrEnum):
+    """What kinds of settings a question allows."""
+
+    ABSOLUTE = "absolute"
+    RELATIVE = "relative"
+    """Numbers by an amount; what has no amounts (a category, a value out of a list) to a value."""
+    EITHER = "either"
+
+
+class Uncleared(StrEnum):
+    """Why a common change does not clear an alarm: the first of these that is so."""
+
+    NOT_SETTABLE = "not_settable"
+    """There is no such value there: out of range, or the reading is missing."""
+    NOT_ALLOWED = "not_allowed"
+    """A rule, a limit or a bound of what follows forbids it there."""
+    STILL_ALARM = "still_alarm"
+    """The model's decision stays, or is not as sure as the policy demands."""
+    NOT_ROBUST = "not_robust"
+    """Not whatever the sensors' tolerances make of the readings."""
+    NOT_CERTAIN = "not_certain"
+    """Not by as many of the plausible mechanisms as the policy demands."""
+
+
+class WhyLeftOut(StrEnum):
+    """Why a row is no alarm of the question."""
+
+    ALREADY = "already_target"
+    """There is nothing to change of it."""
+
+
 FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
 """Multiples of the declared tolerances that a way is asked to survive."""
 DEARER = 2.0

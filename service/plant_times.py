@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,11 +13,24 @@ Span = tuple[int, int]
 HOUR_US = 3_600_000_000
 
 
+def zone_of(name: str) -> ZoneInfo:
+    """Raises
+    ------
+    ValueError
+        If there is no such time zone.
+    """
+    try:
+        return ZoneInfo(name)
+    # ValueError and OSError: names that lead out of the folder of zones, or to a folder.
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone (Asia/Seoul)") from None
+
+
 @dataclass(frozen=True, slots=True)
 class PlantTimes:
     """When days and shifts begin, where the plant is."""
 
-    zone: tzinfo
+    zone: ZoneInfo
     shifts: tuple[time, ...]
     """Sorted; at least one."""
 
@@ -31,9 +44,9 @@ class PlantTimes:
             If either says nothing: with its name, as settings have it.
         """
         try:
-            found = ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"time_zone: {zone!r} is no time zone (Asia/Seoul)") from None
+            found = zone_of(zone)
+        except ValueError as error:
+            raise ValueError(f"time_zone: {error}") from None
         try:
             times = sorted({time.fromisoformat(each) for each in shifts.replace(",", " ").split()})
         except ValueError:

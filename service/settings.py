@@ -268,8 +268,10 @@ class Settings(BaseSettings):
     """Alarms raised within ``flood_minutes``: there is a flood; with fewer than half as many it is
     over."""
     flood_minutes: float = Field(10.0, gt=0.0, le=1_440.0)
+    # The plant's, not the reader's: "the last shift" has to be the same for all who look.
     time_zone: str = "UTC"
-    """Of the plant's days and shifts, as IANA names it: ``Asia/Seoul``."""
+    """Of the plant's days and shifts, as IANA names it: ``Asia/Seoul``. Auditors' pages and CSV
+    have it beside UTC; with UTC pages show the browser's own time."""
     shifts: str = "06:00 14:00 22:00"
     """When shifts begin."""
     session_seconds: int = Field(43_200, ge=60)

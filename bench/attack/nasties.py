@@ -136,6 +136,9 @@ FIELDS = (
     "minutes",
     "owner",
     "seen",
+    "by",
+    "group",
+    "flood",
     "stop",
 )
 """Of the pages' forms: every form is sent all of them."""

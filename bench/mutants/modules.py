@@ -26,13 +26,12 @@ SEARCH = (
     "cost_ball",
     "elites",
     "goals",
-    "sharing",
 )
 MILP = ("arithmetic", "choices", "confidence_cuts", "engine", "following",
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
-TREES = ("alike", "arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
+TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
          "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
 

@@ -36,6 +36,9 @@ BATCH = 64
 PAIRS = 1 << 17
 """Boxes times alarms that are bounded together."""
 
+MOST_OPEN = 200_000
+"""Boxes that are remembered; a search that needs more is cut as by its deadline."""
+
 Part = tuple[int, Positions, Positions, Ints]
 """The place of a set of levers, both ends of a box, and the alarms that the box around it may
 clear."""
@@ -244,6 +247,8 @@ class CommonSearch:
             self._push(box, phase)
         while self.open:
             self.meter.check()
+            if len(self.open) + len(self.waiting) > MOST_OPEN:
+                raise DeadlineReached("there is no room for more boxes")
             self._take(phase)
             if self.taken and self.taken[0].size == 1:
                 self._decide_all(phase)
@@ -335,7 +340,9 @@ class CommonSearch:
         may[order] = levers.may_clear(alarms[order], low[of_part[order]], high[of_part[order]])
         ends = np.cumsum(sizes)
         for part, first, last in zip(parts, [0, *ends[:-1]], ends, strict=True):
-            kept = alarms[first:last][may[first:last]]
+            own = may[first:last]
+            # Shared where nothing is ruled out: there may be very many boxes.
+            kept = part[3] if own.all() else part[3][own]
             yield ChangeBox(place, part[1], part[2], kept, levers.least_cost(part[1], part[2]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
@@ -16,7 +16,7 @@ from ifonly.client import calls, tables
 from ifonly.client import rows as given
 from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches_async, failed
-from ifonly.client.calls import LANGUAGE, Call, Question
+from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question
 from ifonly.client.connection import Connection, Key
 from ifonly.client.errors import ClientError, NotFound, Unreachable
 from ifonly.client.handles import (
@@ -36,6 +36,7 @@ from ifonly.progress import bar
 from ifonly.service.wire import alarms as wire_alarms
 from ifonly.service.wire import inspection, replies, trail
 from ifonly.service.wire import jobs as wire
+from ifonly.service.wire.common_replies import CommonReply
 from ifonly.service.wire.models import ModelReply, ModelSummary
 
 if TYPE_CHECKING:
@@ -114,6 +115,18 @@ class AsyncClient:
         return await self._send(
             calls.what_if(model, instance, set, version, proof, language, **more)
         )
+
+    async def common_remedies(
+        self,
+        model: str,
+        rows: Any = None,
+        *,
+        version: str | None = None,
+        proof: bool = False,
+        **question: Unpack[CommonQuestion],
+    ) -> CommonReply:
+        instances = None if rows is None else given.each(rows)
+        return await self._send(calls.common_remedies(model, instances, version, proof, question))
 
     async def explain(
         self,
@@ -224,6 +237,17 @@ class AsyncClient:
     ) -> wire_alarms.ActedReply:
         told = {"way": way, "explanation": explanation, "minutes": minutes}
         return await self._send(calls.act(id, action, **told, returns=returns, comment=comment))
+
+    async def act_together(
+        self,
+        alarms: Iterable[wire_alarms.Alarm],
+        action: str,
+        *,
+        minutes: int | None = None,
+        comment: str | None = None,
+    ) -> wire_alarms.ActedTogetherReply:
+        call = calls.act_together(alarms, action, minutes=minutes, comment=comment)
+        return await self._send(call)
 
     # --- records ----------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from ifonly.client.retrying import error_of
 from ifonly.client.rows import Instance, encoded, instance_of
 from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
-from ifonly.service.wire import alarms, inspection, jobs, models, replies, trail
+from ifonly.service.wire import alarms, common_replies, inspection, jobs, models, replies, trail
 from ifonly.service.wire.base import Wire
 from ifonly.service.wire.problem import ProblemDetails
 from ifonly.wanted import Wanted, target_of
@@ -153,6 +153,43 @@ def what_if(
     }
     path = _model(model, "/what-if")
     return _posted(path, asked, _query(version, proof), _read(replies.WhatIfReply))
+
+
+class CommonQuestion(TypedDict, total=False):
+    """What one change for many may be asked besides its rows: ``docs/api.md``, *One change for
+    many*."""
+
+    records: Sequence[str]
+    recorded: Mapping[str, Any]
+    levers: Sequence[str]
+    change: Literal["relative", "absolute", "either"]
+    max_levers: int
+    target: Wanted
+    constraints: Mapping[str, Any]
+    semantics: Literal["interventional", "independent"]
+    deadline_ms: int
+    seed: int
+    attributes: Mapping[str, str]
+    language: Language
+
+
+def common_remedies(
+    model: str,
+    rows: Iterable[Any] | None,
+    version: str | None,
+    proof: bool,
+    question: CommonQuestion,
+) -> Call[common_replies.CommonReply]:
+    told: dict[str, Any] = {**question}
+    language, target = told.pop("language", LANGUAGE), told.pop("target", None)
+    asked = {name: value for name, value in told.items() if value is not None}
+    asked["languages"] = [language]
+    if rows is not None:
+        asked["instances"] = [instance_of(row) for row in rows]
+    if target is not None:
+        asked["target"] = target_of(target)
+    path = _model(model, "/common-remedies")
+    return _posted(path, asked, _query(version, proof), _read(common_replies.CommonReply))
 
 
 def asked_of(row: Any, question: Question, number: int = 0) -> Instance:
@@ -311,6 +348,15 @@ def act(identity: str, action: str, **more: Any) -> Call[alarms.ActedReply]:
     told = {name: value for name, value in more.items() if value is not None}
     body = {"action": action, **told}
     return _posted(_alarm(identity, "/actions"), body, {}, _read(alarms.ActedReply))
+
+
+def act_together(
+    looked: Iterable[alarms.Alarm], action: str, **more: Any
+) -> Call[alarms.ActedTogetherReply]:
+    told = {name: value for name, value in more.items() if value is not None}
+    seen = [{"id": alarm.id, "returns": alarm.returns} for alarm in looked]
+    body = {"action": action, "alarms": seen, **told}
+    return _posted("/api/v1/alarms/actions", body, {}, _read(alarms.ActedTogetherReply))
 
 
 def _event(identity: str, what: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain
 from types import TracebackType
@@ -17,7 +17,7 @@ from ifonly.client import calls, tables
 from ifonly.client import rows as given
 from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches, failed
-from ifonly.client.calls import LANGUAGE, Call, Question
+from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question
 from ifonly.client.connection import Connection, Key
 from ifonly.client.errors import ClientError, NotFound, Unreachable
 from ifonly.client.handles import (
@@ -37,6 +37,7 @@ from ifonly.progress import bar
 from ifonly.service.wire import alarms as wire_alarms
 from ifonly.service.wire import inspection, replies, trail
 from ifonly.service.wire import jobs as wire
+from ifonly.service.wire.common_replies import CommonReply
 from ifonly.service.wire.models import ModelReply, ModelSummary
 
 if TYPE_CHECKING:
@@ -135,6 +136,28 @@ class Client:
         """What the model would say were these ``set``, and which rules would be broken."""
         more = {"rung": rung, "over": over, "attributes": attributes}
         return self._send(calls.what_if(model, instance, set, version, proof, language, **more))
+
+    def common_remedies(
+        self,
+        model: str,
+        rows: Any = None,
+        *,
+        version: str | None = None,
+        proof: bool = False,
+        **question: Unpack[CommonQuestion],
+    ) -> CommonReply:
+        """Which one change of a few levers would have cleared the most of ``rows``; of ``records``
+        or ``recorded`` alarms, where none are given.
+
+        Raises
+        ------
+        Problem
+            If the service refuses.
+        Unreachable, NotAnAnswer, NotSent
+            If there is no reply, it is none, or a row has no names.
+        """
+        instances = None if rows is None else given.each(rows)
+        return self._send(calls.common_remedies(model, instances, version, proof, question))
 
     def explain(
         self,
@@ -287,6 +310,17 @@ class Client:
         """Acknowledge an alarm, shelve it, say what was done, …: ``docs/alarms.md``."""
         told = {"way": way, "explanation": explanation, "minutes": minutes}
         return self._send(calls.act(id, action, **told, returns=returns, comment=comment))
+
+    def act_together(
+        self,
+        alarms: Iterable[wire_alarms.Alarm],
+        action: str,
+        *,
+        minutes: int | None = None,
+        comment: str | None = None,
+    ) -> wire_alarms.ActedTogetherReply:
+        """The same about several, as they were listed: none that has returned since."""
+        return self._send(calls.act_together(alarms, action, minutes=minutes, comment=comment))
 
     # --- records ----------------------------------------------------------------------------------
 

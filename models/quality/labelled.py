@@ -18,6 +18,8 @@ LABEL = "label"
 """The column's header, unless a feature is called so."""
 MOST_ROWS = 5_000
 """Rows that are kept of a sample."""
+MOST_READ = 50_000
+"""Rows of a file: somebody waits while they are scored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,9 @@ def read_labelled(
     SpecError
         Naming the file, the column and the first cell that is no class.
     """
+    if len(rows) > MOST_READ:
+        problem = f"has {len(rows):,} rows, the most is {MOST_READ:,}: give some of them"
+        raise SpecError(file, "", problem)
     if len(others) != 1:
         named = ", ".join(others) or "none"
         raise SpecError(

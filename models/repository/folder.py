@@ -40,7 +40,8 @@ CAUSAL, MECHANISMS, EFFECTS = "causal.toml", "mechanisms", "effects"
 _MOST = {
     **dict.fromkeys((SPEC, CAUSAL), MAX_TOML),
     **dict.fromkeys((EXAMPLES, PARITY), 8 << 20),
-    **dict.fromkeys((REFERENCE, VALIDATION), 64 << 20),
+    REFERENCE: 64 << 20,
+    VALIDATION: 16 << 20,
 }
 """Bytes of files that are read whole. A graph is as long as a model may be."""
 _MOST_OF_ANY = 1 << 30

@@ -25,6 +25,7 @@ from ifonly.service.served.causal_model import Semantics
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import ifonly_version
 from ifonly.service.wire import common as wire
+from ifonly.service.wire import common_replies as written
 from ifonly.service.wire import replies
 from ifonly.service.wire.base import Wire
 
@@ -34,7 +35,7 @@ def common_remedies(
     request: wire.CommonRequest,
     budget: Budget,
     watch: Watch = unwatched,
-) -> wire.CommonReply:
+) -> written.CommonReply:
     """The common changes that clear the most of the request's ``instances``; its time begins now.
 
     Raises
@@ -66,7 +67,9 @@ def common_remedies(
         except NotEligible as error:
             raise _not_provable(error, problems[0], request) from None
         with watch("words"), in_doubt(answer.work.rejected):
-            reply = _Writer(model, request, questions[0], problems[0], answer).reply(budget, spent)
+            reply = _CommonWriter(model, request, questions[0], problems[0], answer).reply(
+                budget, spent
+            )
     if answer.work.rejected:
         told = "common remedy %s: the checker does not find true %d claims about %s"
         logger.error(told, reply.id, len(answer.work.rejected), model.deployed.name)
@@ -142,18 +145,18 @@ def _not_provable(
 
 
 @dataclass(frozen=True, eq=False)
-class _Writer:
+class _CommonWriter:
     model: ServedModel
     request: wire.CommonRequest
     question: Question
     problem: Problem
     answer: CommonAnswer
 
-    def reply(self, budget: Budget, spent: Stopwatch) -> wire.CommonReply:
+    def reply(self, budget: Budget, spent: Stopwatch) -> written.CommonReply:
         answer, writer = self.answer, self._writer
         assert self.request.instances is not None
         best = answer.best
-        return wire.CommonReply(
+        return written.CommonReply(
             id=str(uuid.uuid4()),
             status=answer.status.value,  # type: ignore[arg-type]
             semantics=self.question.semantics.value,  # type: ignore[arg-type]
@@ -162,7 +165,7 @@ class _Writer:
             deadline_hit=answer.work.deadline_hit,
             rows=len(self.request.instances),
             alarms=len(answer.alarms),
-            left_out=[wire.LeftOutRow(row=row, why=why) for row, why in answer.left_out],
+            left_out=[written.LeftOutRow(row=row, why=why) for row, why in answer.left_out],
             records=self.request.records,
             predictions=[writer.prediction(p) for p in answer.predictions],
             bound=answer.bound,
@@ -210,17 +213,17 @@ class _Writer:
         is_desired = decision.desired is not None and self.problem.target.wanted == decision.desired
         return is_desired and "alarm" in decision.phrases
 
-    def _curve(self, curve: CoverageCurve) -> wire.CommonCurve:
-        return wire.CommonCurve(
+    def _curve(self, curve: CoverageCurve) -> written.CommonCurve:
+        return written.CommonCurve(
             max_levers=curve.max_levers,
             most=curve.most,
             most_is_reached=curve.is_most,
             points=[self._point(point) for point in curve.points],
         )
 
-    def _point(self, remedy: Remedy) -> wire.CommonPoint:
+    def _point(self, remedy: Remedy) -> written.CommonPoint:
         of = len(self.answer.alarms)
-        return wire.CommonPoint(
+        return written.CommonPoint(
             settings=[self._setting(s) for s in remedy.settings],
             coverage=remedy.coverage,
             cost=remedy.cost,
@@ -228,7 +231,7 @@ class _Writer:
             lower_bound=remedy.lower_bound,
             cleared=list(remedy.cleared),
             uncleared=[
-                wire.UnclearedRow(row=o.alarm, why=o.why, broken=list(o.broken))
+                written.UnclearedRow(row=o.alarm, why=o.why, broken=list(o.broken))
                 for o in remedy.outcomes
                 if o.why is not None
             ],
@@ -238,10 +241,10 @@ class _Writer:
             },
         )
 
-    def _setting(self, setting: CommonSetting) -> wire.CommonSetting:
+    def _setting(self, setting: CommonSetting) -> written.CommonSetting:
         feature = self.model.schema.features[setting.column]
         is_amount = setting.kind is SettingKind.RELATIVE
-        return wire.CommonSetting(
+        return written.CommonSetting(
             feature=feature.name,
             label={tag: self._wording.label(setting.column, tag) for tag in self._tags},
             kind=setting.kind,

@@ -17,6 +17,7 @@ from ifonly.service.store.chain import Payload, Record
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import Episode
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.wire.requests import of_rows
 
 Span = tuple[int, int]
 
@@ -90,7 +91,7 @@ def alarm_readings(
     rows = []
     for episode, record, number in told:
         reading, payload = kept.get(record, (None, None))
-        read = _instance(reading, payload, number)
+        read = _instance(reading, payload, episode, number)
         if read is not None:
             rows.append(AlarmReading(episode, record, *read))
     unreadable = len(told) - len(rows)
@@ -120,15 +121,16 @@ def _found(
 
 
 def _reading(episode: Episode, span: Span | None) -> tuple[str, int | None]:
-    """Record and row; None: the row of it that is most likely an alarm."""
-    if span is None or episode.record == episode.id:
+    """Record and row; None: the row of its equipment that is most likely an alarm."""
+    if span is None or episode.record == episode.raising_record:
         return episode.record, episode.row
-    return episode.id, None
+    return episode.raising_record, None
 
 
 def _instance(
-    record: Record | None, payload: Payload | None, number: int | None
+    record: Record | None, payload: Payload | None, episode: Episode, number: int | None
 ) -> tuple[int, Mapping[str, Any]] | None:
+    """The row's number, and the row; None: it is erased, or not there."""
     if record is None or payload is None:
         return None
     kept = json.loads(payload.content)
@@ -137,6 +139,12 @@ def _instance(
         return 0, asked["instance"]
     rows = asked.get("instances") or [asked["instance"]]
     if number is None:
+        whose = of_rows(asked.get("attributes", {}), len(rows))
+        ours = [k for k, said in enumerate(whose) if _is_of(episode, said)]
         said = answer["predictions"]
-        number = max(range(len(rows)), key=lambda k: said[k].get("probability") or 0.0)
+        number = max(ours, key=lambda k: said[k].get("probability") or 0.0, default=len(rows))
     return (number, rows[number]) if number < len(rows) else None
+
+
+def _is_of(episode: Episode, said: Mapping[str, str]) -> bool:
+    return all(said.get(name) == value for name, value in episode.said.items())

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ifonly.service.audit.drafts import ALARM
+from ifonly.service.audit.observations import place_of
 from ifonly.service.errors import (
     ErasedRecord,
     Fault,
@@ -27,7 +28,7 @@ from ifonly.service.store.rows import payload_of, record_of
 from ifonly.service.store.tables import episodes, records
 from ifonly.service.store.visibility import episodes_within
 from ifonly.service.wire import common as wire
-from ifonly.service.wire.requests import MAX_INSTANCES
+from ifonly.service.wire.requests import MAX_INSTANCES, of_rows
 
 KINDS = (RecordKind.PREDICTION, RecordKind.EXPLANATION)
 MOST_LOOKED_AT = 20_000
@@ -42,6 +43,35 @@ class AlarmRow:
     record: str
     instance: Mapping[str, Any]
     attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedAlarm:
+    """An alarm of one piece of equipment."""
+
+    record: str
+    """That raised it."""
+    condition: str
+    """As :class:`ifonly.service.audit.observations.EquipmentPlace` has it."""
+
+    def of(self, rows: Sequence[AlarmRow], model: ServedModel) -> list[AlarmRow]:
+        """Of its record's rows that which raised it, the first of its equipment."""
+        for row in rows:
+            place = place_of(model, row.attributes)
+            if place is not None and place.condition == self.condition:
+                return [row]
+        return []
+
+
+_RAISED = (episodes.c.id, episodes.c.raised_by, episodes.c.condition)
+
+
+def _episode(database: Database, identity: str) -> RaisedAlarm | None:
+    """The alarm of that id, where it is not the id of the record that raised it."""
+    chosen = sa.select(*_RAISED).where(episodes.c.id == identity, episodes.c.raised_by.is_not(None))
+    with database.reading() as connection:
+        row = connection.execute(episodes_within(database, chosen)).one_or_none()
+    return None if row is None else RaisedAlarm(row.raised_by, row.condition)
 
 
 def with_rows(
@@ -93,11 +123,13 @@ def _of_records(
     found: list[AlarmRow] = []
     for i, identity in enumerate(dict.fromkeys(identities)):
         try:
-            record, payload = archive.get(database, identity)
+            raised = _episode(database, identity)
+            record, payload = archive.get(database, identity if raised is None else raised.record)
             problem = _problem(record, payload, model)
             if not problem:
                 assert payload is not None
-                found += alarm_rows(record, payload, model)
+                rows = alarm_rows(record, payload, model)
+                found += rows if raised is None else raised.of(rows, model)
         except (UnknownRecord, ErasedRecord) as error:
             problem = str(error)
         if problem:
@@ -126,10 +158,10 @@ def alarm_rows(record: Record, payload: Payload, model: ServedModel) -> list[Ala
     rows = asked.get("instances") or [asked["instance"]]
     desired = model.decision.desired
     wanted = None if desired is None else model.decision.class_names[desired]
-    pairs = zip(rows, answer["predictions"], strict=True)
+    each = zip(rows, of_rows(said, len(rows)), answer["predictions"], strict=True)
     return [
-        AlarmRow(identity, row, said)
-        for row, told in pairs
+        AlarmRow(identity, row, whose)
+        for row, whose, told in each
         if len(rows) == 1 or wanted is None or told.get("class") != wanted
     ]
 
@@ -160,7 +192,7 @@ def _time(name: str, text: str) -> int:
 def _raised(
     database: Database, model: ServedModel, since: int, until: int, asked: wire.RecordedRows
 ) -> list[AlarmRow]:
-    chosen = sa.select(episodes.c.id, episodes.c.attributes).where(
+    chosen = sa.select(*_RAISED, episodes.c.attributes).where(
         sa.text("raised_us IS NOT NULL"),
         episodes.c.raised_us >= since,
         episodes.c.raised_us < until,
@@ -173,13 +205,13 @@ def _raised(
     for row in rows:
         if not _has(_said(row.attributes), asked.attributes):
             continue
+        raised = RaisedAlarm(row.raised_by or row.id, row.condition)
         try:
-            record, payload = archive.get(database, row.id)
+            record, payload = archive.get(database, raised.record)
         except UnknownRecord:
             continue
         if payload is not None and not _problem(record, payload, model):
-            # One row an alarm: that which raised it, the first of its record.
-            found += alarm_rows(record, payload, model)[:1]
+            found += raised.of(alarm_rows(record, payload, model), model)
         if len(found) == asked.most:
             break
     return found

@@ -12,6 +12,7 @@ from ifonly.service import logs
 from ifonly.service.access import Principal
 from ifonly.service.ask.problems import RequestProblem, failed
 from ifonly.service.audit.observations import observed
+from ifonly.service.audit.suggestions import MEMBER, READ, marks
 from ifonly.service.errors import ServiceError
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import ifonly_version
@@ -20,8 +21,8 @@ from ifonly.service.store.chain import Facts, Record
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.base import Wire
-from ifonly.service.wire.common import CommonReply
-from ifonly.service.wire.replies import PredictionsReply
+from ifonly.service.wire.common_replies import CommonReply
+from ifonly.service.wire.replies import ExplanationReply, PredictionsReply
 from ifonly.service.wire.strict_json import read_json
 
 # Refusals cost the sender nothing: unbounded, they would fill the store.
@@ -139,7 +140,7 @@ def _decided(model: ServedModel, reply: Wire) -> Decided | None:
 def _detail(reply: Wire) -> dict[str, Any]:
     work = getattr(reply, "work", None)
     found = ({} if work is None else _counts(work) | _gap(reply)) | _doubts(reply)
-    return found | _coverage(reply)
+    return found | _suggestion(reply) | _coverage(reply)
 
 
 def _counts(work: Wire) -> dict[str, int]:
@@ -174,6 +175,15 @@ def _doubts(reply: Wire) -> dict[str, int]:
     of before."""
     count = len(getattr(reply, "doubts", ()))
     return {"doubts": count} if count else {}
+
+
+def _suggestion(reply: Wire) -> dict[str, Any]:
+    """What kind of answer it is: by that auditors group them, also once this one is erased."""
+    if not isinstance(reply, ExplanationReply):
+        return {}
+    told = reply.model_dump(mode="json", by_alias=True, include={**READ})
+    said = marks(told)
+    return {MEMBER: said} if said else {}
 
 
 def asked_by(request: Wire) -> bytes:

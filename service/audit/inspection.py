@@ -44,7 +44,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
         answer=answer,
         claim=_claim(answer, kept.get("request")) if answer and is_told else [],
         # A review that does not hold is told as a finding, not as somebody's word.
-        reviews=[records.review(each.record, each.payload) for each in about if not each.findings],
+        reviews=records.said_of([(e.record, e.payload) for e in about if not e.findings]),
         before=before,
         after=after,
         proof=proofs.find(database, record.writer, record.sequence),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from heapq import merge
 from itertools import chain, islice
 from typing import Any
@@ -27,14 +28,17 @@ from ifonly.service.audit.recourse_by_group.report import (
     report,
 )
 from ifonly.service.audit.recourse_by_group.statistics import Median, ShareEstimate
+from ifonly.service.audit.review_groups import typical_first
+from ifonly.service.audit.suggestions import suggestion_of
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.lifecycle import AlarmDeed
 from ifonly.service.served.registry import Registry
 from ifonly.service.store import explanations
 from ifonly.service.store.archive import Filter
-from ifonly.service.store.chain import DAY_US, microseconds, now_us, timestamp
+from ifonly.service.store.chain import DAY_US, Record, microseconds, now_us, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.withdrawals import in_force
 from ifonly.service.wire import report as wire
 from ifonly.service.words.catalogue import in_each, say_all
 from ifonly.service.words.labels import label
@@ -96,7 +100,9 @@ def _cases(database: Database, model: str, since: int, until: int) -> list[Recou
         if len(found) <= MAX_CASES:
             return found
         count = len(found)
-    problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
+    problem = (
+        f"the period has {count:,} explanations or more; a report takes {MAX_CASES:,}: shorten it"
+    )
     fault = Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")
     raise InvalidRequest(RequestPart.REQUEST, [fault])
 
@@ -176,7 +182,8 @@ def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterat
         explanations.about_model(database, kind, query.model, since, now_us() + 1)
         for kind in (RecordKind.REVIEW, RecordKind.ALARM)
     )
-    for record, _ in merge(*found, key=lambda entry: entry[0].facts.time_us):
+    said_so_far = merge(*found, key=lambda entry: entry[0].facts.time_us)
+    for record in in_force(record for record, _ in said_so_far):
         facts, detail = record.facts, record.facts.detail or {}
         if facts.kind is RecordKind.REVIEW:
             said, about = facts.status or "", facts.about or ""
@@ -292,6 +299,10 @@ def _blocker(found: BlockerStatistics) -> wire.Blocker:
     return wire.Blocker(key=found.key, text=dict(found.text), blocks=proportion(found.blocks))
 
 
+def _is_of(group: str, record: Record) -> bool:
+    return suggestion_of(record.facts).key == group
+
+
 def queue(database: Database, query: wire.QueueQuery) -> wire.QueueReply:
     """One page of explanations that no auditor has judged.
 
@@ -302,9 +313,14 @@ def queue(database: Database, query: wire.QueueQuery) -> wire.QueueReply:
     """
     given = query.model_dump(include={"model", "status"}, exclude_none=True)
     times = (records.time_of("since", query.since), records.time_of("until", query.until))
-    page = explanations.unreviewed(database, Filter(given, *times), query.cursor, query.limit)
+    belongs = None if query.group is None else partial(_is_of, query.group)
+    page = explanations.unreviewed(
+        database, Filter(given, *times), query.cursor, query.limit, belongs
+    )
+    if query.group is not None and query.cursor is None:
+        page = replace(page, records=tuple(typical_first(page.records)))
     said: dict[str | None, Counter[str]] = {}
-    for record in explanations.reviews_of(database, [r.facts.id for r in page.records]):
+    for record in in_force(explanations.reviews_of(database, [r.facts.id for r in page.records])):
         said.setdefault(record.facts.about, Counter())[record.facts.status or ""] += 1
     return wire.QueueReply(
         waiting=[

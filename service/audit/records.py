@@ -33,6 +33,7 @@ from ifonly.service.store.database import Database
 from ifonly.service.store.journal import Receipt
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.verification import VerificationReport
+from ifonly.service.store.withdrawals import is_withdrawal, withdrawn
 from ifonly.service.wire import trail as wire
 from ifonly.service.wire.replies import Audit
 
@@ -42,6 +43,7 @@ REVIEWERS = {
     "comment": {Role.AUDITOR, Role.OPERATOR, Role.ADMIN},
     "acted": {Role.OPERATOR, Role.ADMIN},
     "not_acted": {Role.OPERATOR, Role.ADMIN},
+    "withdraw": {Role.AUDITOR, Role.OPERATOR, Role.ADMIN},
 }
 """Whose verdict each is."""
 
@@ -86,12 +88,21 @@ def reviews(database: Database, identity: str) -> wire.ReviewsReply:
         If there is no such explanation.
     """
     _explanation(database, identity)
-    return wire.ReviewsReply(
-        reviews=[review(*entry) for entry in archive.about(database, identity, RecordKind.REVIEW)]
-    )
+    return wire.ReviewsReply(reviews=said_of(archive.about(database, identity, RecordKind.REVIEW)))
+
+
+def said_of(entries: Sequence[tuple[Record, Payload | None]]) -> list[wire.Review]:
+    """Reviews of one explanation as replies tell them, with what was taken back."""
+    gone = withdrawn(record for record, _ in entries)
+    told = [review(*entry) for entry in entries]
+    return [
+        each.model_copy(update={"withdrawn_by": gone[each.id]}) if each.id in gone else each
+        for each in told
+    ]
 
 
 def review(record: Record, payload: Payload | None) -> wire.Review:
+    """One of them, as it was said."""
     kept = {} if payload is None else json.loads(payload.content)["request"]
     return said(record.facts, audit(record), kept.get("comment"))
 
@@ -131,7 +142,7 @@ def check_reviewer(verdict: str, roles: Iterable[Role]) -> None:
 
 
 def reviewed(
-    database: Database, identity: str, request: wire.ReviewRequest
+    database: Database, identity: str, request: wire.ReviewRequest, actor: str
 ) -> tuple[Record, dict[str, int | str]]:
     """The explanation that is reviewed, and what of the review is never erased.
 
@@ -140,9 +151,12 @@ def reviewed(
     UnknownRecord
         If there is no such explanation.
     InvalidRequest
-        If it has no counterfactual of that rank, or tells of no such way.
+        If it has no counterfactual of that rank, or tells of no such way; or if what is to be taken
+        back is no review of it, was taken back already, or is somebody else's.
     """
     record, payload = _explanation(database, identity)
+    if request.withdraws is not None:
+        _check_own(database, identity, request.withdraws, actor)
     # An erased explanation does not tell any more how many answers it had.
     if request.rank is not None and payload is not None:
         count = len(json.loads(payload.content)["answer"]["counterfactuals"])
@@ -153,8 +167,22 @@ def reviewed(
             )
     if request.way is not None and payload is not None:
         ways_told.check(request.way, json.loads(payload.content)["answer"])
-    detail = request.model_dump(include={"rank", "way", "outcome"}, exclude_none=True)
+    detail = request.model_dump(include={"rank", "way", "outcome", "withdraws"}, exclude_none=True)
     return record, detail
+
+
+def _check_own(database: Database, identity: str, taken: str, actor: str) -> None:
+    said = [record for record, _ in archive.about(database, identity, RecordKind.REVIEW)]
+    found = next((r for r in said if r.facts.id == taken), None)
+    if found is None or is_withdrawal(found):
+        problem = f"withdraws is {taken!r}, and the explanation has no such review"
+    elif found.facts.actor != actor:
+        problem = f"withdraws is {taken!r}, a review of {found.facts.actor}: only they take it back"
+    elif taken in withdrawn(said):
+        problem = f"withdraws is {taken!r}, a review that was withdrawn already"
+    else:
+        return
+    raise InvalidRequest(RequestPart.REQUEST, [Fault(("withdraws",), problem, taken)])
 
 
 def audit(record: Record) -> Audit:
@@ -174,6 +202,7 @@ def wanted(query: wire.EventsQuery) -> Filter:
         time_of("until", query.until),
         query.language,
         query.begins,
+        query.listing,
     )
 
 

@@ -20,7 +20,9 @@ async def given(identity: str, request: wire.ReviewRequest, recorder: Recorder) 
     """
     records.check_reviewer(request.verdict, recorder.principal.roles)
     runtime = recorder.runtime
-    find = partial(records.reviewed, runtime.store.database, identity, request)
+    find = partial(
+        records.reviewed, runtime.store.database, identity, request, recorder.principal.actor
+    )
     record, detail = await runtime.readers.run(find)
     facts = recorder.drafting.review(record, request.verdict, detail)
     content = b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()

@@ -35,6 +35,7 @@ from ifonly.service.doors.http import (
     openapi,
     problems,
     routes,
+    samples,
     staging,
     stewarding,
     streaming,
@@ -233,6 +234,7 @@ def create_app(
     app.include_router(streaming.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
+    app.include_router(samples.router)
     app.include_router(alarms.router)
     app.include_router(alarms.together)
     app.include_router(log.router)

@@ -7,7 +7,7 @@ from enum import StrEnum
 OCTETS = "application/octet-stream"
 
 
-class RowForm(StrEnum):
+class TableForm(StrEnum):
     """How rows are written."""
 
     JSONL = "jsonl"
@@ -17,32 +17,32 @@ class RowForm(StrEnum):
 
     @property
     def needs_pyarrow(self) -> bool:
-        return self in (RowForm.ARROW, RowForm.PARQUET)
+        return self in (TableForm.ARROW, TableForm.PARQUET)
 
 
 MEDIA_TYPES = {
-    RowForm.JSONL: "application/jsonl",
-    RowForm.CSV: "text/csv",
-    RowForm.ARROW: "application/vnd.apache.arrow.stream",
-    RowForm.PARQUET: "application/vnd.apache.parquet",
+    TableForm.JSONL: "application/jsonl",
+    TableForm.CSV: "text/csv",
+    TableForm.ARROW: "application/vnd.apache.arrow.stream",
+    TableForm.PARQUET: "application/vnd.apache.parquet",
 }
 """As replies name them."""
 _FORMS = {kind: form for form, kind in MEDIA_TYPES.items()} | {
-    "application/x-ndjson": RowForm.JSONL,
-    "application/x-jsonlines": RowForm.JSONL,
-    "application/jsonlines": RowForm.JSONL,
-    "application/csv": RowForm.CSV,
-    "application/x-parquet": RowForm.PARQUET,
+    "application/x-ndjson": TableForm.JSONL,
+    "application/x-jsonlines": TableForm.JSONL,
+    "application/jsonlines": TableForm.JSONL,
+    "application/csv": TableForm.CSV,
+    "application/x-parquet": TableForm.PARQUET,
 }
 INSTALL = "pip install 'ifonly[bulk]'"
 
 
-def form_of(kind: str) -> RowForm | None:
+def form_of(kind: str) -> TableForm | None:
     """``kind``: a media type, without parameters; None: none that is known."""
     return _FORMS.get(kind)
 
 
-def can(form: RowForm) -> bool:
+def can(form: TableForm) -> bool:
     """Whether this installation reads and writes it."""
     if not form.needs_pyarrow:
         return True

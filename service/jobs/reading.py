@@ -16,7 +16,7 @@ from ifonly.service.ask import problem_types as kinds
 from ifonly.service.ask.cells import of_text
 from ifonly.service.ask.problems import Refusal
 from ifonly.service.errors import Fault, MalformedBody, MalformedTable, TooManyTableRows
-from ifonly.service.jobs.forms import INSTALL, RowForm, can
+from ifonly.service.jobs.forms import INSTALL, TableForm, can
 from ifonly.service.jobs.row_ids import ID
 from ifonly.service.jobs.table_process import TableProcess, TableWanted
 from ifonly.service.wire.strict_json import read_json
@@ -64,7 +64,7 @@ class JobQuestions:
 
 
 def read(
-    body: bytes, form: RowForm, schema: Schema, question: Question, limits: BodyLimits
+    body: bytes, form: TableForm, schema: Schema, question: Question, limits: BodyLimits
 ) -> JobQuestions:
     """The questions of a body, which is unpacked; each line of JSON says itself what it asks, and
     ``question`` says it where it does not.
@@ -78,14 +78,14 @@ def read(
         told = f"{form} is read with pyarrow, which is not installed: {INSTALL}"
         raise Refusal(kinds.UNSUPPORTED_MEDIA_TYPE, told)
     found = JobQuestions()
-    if form is RowForm.JSONL:
+    if form is TableForm.JSONL:
         for place, line in enumerate(_lines(body, limits)):
             if line.strip():
                 found.add(place, _with(question, line), limits)
         if not found.lines:
             raise MalformedBody("the body has no line; each is a JSON object")
         return found
-    rows = _of_csv(body, limits) if form is RowForm.CSV else _of_table(body, form, schema, limits)
+    rows = _of_csv(body, limits) if form is TableForm.CSV else _of_table(body, form, schema, limits)
     named = _named(next(rows), schema)
     for place, cells in enumerate(rows):
         if cells:
@@ -210,7 +210,7 @@ def _of_csv(body: bytes, limits: BodyLimits) -> Iterator[Sequence[Any]]:
 
 
 def _of_table(
-    body: bytes, form: RowForm, schema: Schema, limits: BodyLimits
+    body: bytes, form: TableForm, schema: Schema, limits: BodyLimits
 ) -> Iterator[Sequence[Any]]:
     """The same of a file that a process of its own reads."""
     wanted = TableWanted(form, [*schema.names, ID], ATTRIBUTES, limits.rows)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from ifonly.models.schema import Feature, Schema
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.errors import Fault, InvalidRequest, MalformedBody, RequestPart
-from ifonly.service.jobs.forms import RowForm
+from ifonly.service.jobs.forms import TableForm
 from ifonly.service.jobs.row_ids import ID, unnamed
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store.pieces import Pieces
@@ -223,16 +223,16 @@ def read_as(table: pa.Schema, options: BulkOptions) -> BulkOptions:
 class RowWriter:
     """Lines as a file that is sent while it is written; ``digest`` is that of all of it."""
 
-    def __init__(self, form: RowForm, schema: pa.Schema) -> None:
+    def __init__(self, form: TableForm, schema: pa.Schema) -> None:
         self._form = form
         self._schema = schema
         self._file = Pieces()
         self._waiting: list[pa.RecordBatch] = []
         self._digest = hashlib.sha256()
         self._writer: Any = None
-        if form is RowForm.ARROW:
+        if form is TableForm.ARROW:
             self._writer = pa.ipc.new_stream(self._file, schema)
-        elif form is RowForm.PARQUET:
+        elif form is TableForm.PARQUET:
             self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
 
     @property
@@ -241,9 +241,9 @@ class RowWriter:
 
     def write(self, batch: pa.RecordBatch) -> bytes:
         """What there is to send now."""
-        if self._form is RowForm.JSONL:
+        if self._form is TableForm.JSONL:
             self._file.write(b"".join(_lines(batch)))
-        elif self._form is RowForm.ARROW:
+        elif self._form is TableForm.ARROW:
             self._writer.write_batch(batch)
         else:
             self._waiting.append(batch)

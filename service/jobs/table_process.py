@@ -18,7 +18,7 @@ from typing import Any
 
 from ifonly.models.onnx.box import environment
 from ifonly.service.errors import MalformedTable, TooManyTableRows
-from ifonly.service.jobs.forms import RowForm
+from ifonly.service.jobs.forms import TableForm
 
 MEMORY_BYTES = 1 << 30
 """Address space of that process, some of which the libraries themselves take."""
@@ -36,7 +36,7 @@ MOST_SAID = 65_536
 class TableWanted:
     """What is read of a file."""
 
-    form: RowForm
+    form: TableForm
     columns: Sequence[str]
     """By name, those of them that there are; all others are left alone."""
     prefix: str

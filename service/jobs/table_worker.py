@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ifonly.models.onnx.walls import more_processor, wall_in
-from ifonly.service.jobs.forms import RowForm
+from ifonly.service.jobs.forms import TableForm
 from ifonly.service.jobs.table_process import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -39,14 +39,14 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not come into the stream
     said = json.loads(sys.argv[1])
-    wanted = TableWanted(RowForm(said["form"]), said["columns"], said["prefix"], said["max_rows"])
+    wanted = TableWanted(TableForm(said["form"]), said["columns"], said["prefix"], said["max_rows"])
     # Threads have stacks, which are address space.
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     wall_in(MEMORY_BYTES)
     more_processor(CPU_SECONDS)
     try:
-        _copy(_of_arrow, wanted, out) if wanted.form is RowForm.ARROW else _copy(
+        _copy(_of_arrow, wanted, out) if wanted.form is TableForm.ARROW else _copy(
             _of_file, wanted, out
         )
     except Refused as error:

@@ -13,7 +13,7 @@ from ifonly.explainers.languages import LANGUAGES
 from ifonly.service.audit.recourse_by_group.table import harmless
 from ifonly.service.errors import FormatUnavailable
 from ifonly.service.jobs.answers import JobAnswer, flat, line, whole
-from ifonly.service.jobs.forms import INSTALL, RowForm, can
+from ifonly.service.jobs.forms import INSTALL, TableForm, can
 from ifonly.service.store.pieces import Pieces
 
 PIECE = 1_000
@@ -27,7 +27,7 @@ COLUMNS = (
 """Of CSV, in which what is a list or has parts is JSON."""
 
 
-def written(rows: Iterable[JobAnswer], form: RowForm, *, is_flat: bool) -> Iterator[bytes]:
+def written(rows: Iterable[JobAnswer], form: TableForm, *, is_flat: bool) -> Iterator[bytes]:
     """``rows`` in ``form``; ``is_flat`` of JSON lines: few columns in place of all of it.
 
     Raises
@@ -38,11 +38,11 @@ def written(rows: Iterable[JobAnswer], form: RowForm, *, is_flat: bool) -> Itera
     if not can(form):
         needs = "needs pyarrow, which is not installed"
         raise FormatUnavailable(f"{form} {needs}: {INSTALL}")
-    if form is RowForm.JSONL:
+    if form is TableForm.JSONL:
         return (line(flat(row) if is_flat else whole(row)) for row in rows)
-    if form is RowForm.CSV:
+    if form is TableForm.CSV:
         return _csv(rows)
-    return _arrow(rows) if form is RowForm.ARROW else _parquet(rows)
+    return _arrow(rows) if form is TableForm.ARROW else _parquet(rows)
 
 
 def _csv(rows: Iterable[JobAnswer]) -> Iterator[bytes]:

@@ -47,6 +47,7 @@ def event_of(database: Database, message: Message, source: str) -> CloudEvent | 
             "source": logged["source"],
             "row": message.context["row"],
             "instance": kept["request"].get("instance"),
+            "attributes": kept["request"].get("attributes", {}),
         },
         "prediction": message.context["prediction"],
         "explanation" if is_explained else "problem": kept["answer"],

@@ -17,8 +17,10 @@ from ifonly.service.store.chain import Head, IntegrityFinding, Payload, Record, 
 from ifonly.service.store.chain_membership import displaced, doubts, require, standing, stands
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.listings import is_listed
 from ifonly.service.store.rows import payload_of, record_of
-from ifonly.service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
+from ifonly.service.store.tables import LISTED, PAGE_ORDER, SPOKEN, payloads, records, writers
+from ifonly.service.store.terms import RecordList
 from ifonly.service.store.visibility import within
 
 PIECE = 500
@@ -41,6 +43,7 @@ class Filter:
     """In which the reply was wanted, among others."""
     begins: str | None = None
     """How the record's id begins: hexadecimal digits, with its hyphens."""
+    listing: RecordList | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,10 @@ def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
         chosen = chosen.where(records.c.time_us < wanted.until_us)
     if wanted.language is not None:
         chosen = chosen.where(SPOKEN[wanted.language])
+    if wanted.listing is not None:
+        chosen = chosen.where(LISTED[wanted.listing])
+        # A time, any: the index is then entered at its end, not walked through from it.
+        chosen = chosen.where(records.c.time_us > 0)
     if wanted.begins is not None:
         few = sa.select(records.c.id).where(records.c.id.between(*_ends(wanted.begins)))
         # MATERIALIZED makes the planner look up the few ids first.
@@ -408,6 +415,7 @@ def _fits(row: sa.Row[Any], wanted: Filter) -> bool:
         and (wanted.until_us is None or row.time_us < wanted.until_us)
         and (wanted.language is None or wanted.language in (row.languages or "").split(","))
         and (wanted.begins is None or row.id.startswith(wanted.begins))
+        and (wanted.listing is None or is_listed(record_of(row).facts, wanted.listing))
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import payload_of, record_of
 from ifonly.service.store.tables import PAGE_ORDER, records
 from ifonly.service.store.visibility import within
+from ifonly.service.store.withdrawals import in_force
 
 NOTHING_TO_CHANGE = "already_target"
 VERDICTS = ("approve", "reject")
@@ -27,10 +28,15 @@ MOST_JUDGED = 20_000
 
 
 def unreviewed(
-    database: Database, wanted: archive.Filter, cursor: str | None, limit: int
+    database: Database,
+    wanted: archive.Filter,
+    cursor: str | None,
+    limit: int,
+    belongs: Callable[[Record], bool] | None = None,
 ) -> archive.Page:
-    """Explanations that no auditor has judged, the newest first; otherwise as
-    :func:`archive.page`. A verdict counts if its record stands in its chain.
+    """Explanations that no auditor has judged (and which ``belongs`` wants), the newest first;
+    otherwise as :func:`archive.page`. A verdict counts if its record stands in its chain, and if
+    whoever gave it has not taken it back.
 
     No more than ``MOST_JUDGED`` are passed over: a page may have fewer than ``limit``, and lead on.
     """
@@ -42,8 +48,11 @@ def unreviewed(
             # The query reads one row too many: here a full piece tells that there may be more.
             rows = connection.execute(within(database, asked)).all()[:piece]
             judged = _judged(connection, [row.id for row in rows])
-        waiting += [row for row in rows if row.id not in judged]
-        passed += len(judged)
+        kept = [row for row in rows if row.id not in judged]
+        if belongs is not None:
+            kept = [row for row in kept if belongs(record_of(row))]
+        waiting += kept
+        passed += len(rows) - len(kept)
         if len(rows) < piece:
             return _page(waiting, limit, None)
         after, piece = archive.cursor_of(rows[-1]), max(PIECE, limit + 1)
@@ -70,8 +79,8 @@ def explained_query(wanted: archive.Filter, cursor: str | None, limit: int) -> s
 
 
 def _judged(connection: sa.Connection, ids: Sequence[str]) -> set[str | None]:
-    """Which of some explanations an auditor has judged."""
-    told = standing_only(connection.execute(reviews_query(ids)))
+    """Which of some explanations an auditor has judged, and has not taken it back."""
+    told = in_force(standing_only(connection.execute(reviews_query(ids))))
     return {record.facts.about for record in told if record.facts.status in VERDICTS}
 
 
@@ -84,9 +93,14 @@ def reviews_query(ids: Sequence[str]) -> sa.Select[Any]:
 
 
 def reviews_of(database: Database, ids: Sequence[str]) -> list[Record]:
-    """What was said of some explanations, oldest first; only what stands."""
-    with database.reading() as connection:
-        return list(standing_only(connection.execute(reviews_query(ids))))
+    """What was said of some explanations, oldest first; only what stands, withdrawals among it:
+    :func:`ifonly.service.store.withdrawals.in_force` has what still counts."""
+    found: list[Record] = []
+    for start in range(0, len(ids), PIECE):
+        with database.reading() as connection:
+            asked = reviews_query(ids[start : start + PIECE])
+            found += standing_only(connection.execute(asked))
+    return found
 
 
 def about_model(

@@ -37,6 +37,7 @@ class RecordKind(StrEnum):
     ACCESS = "access"
     HOLD = "hold"
     ALARM = "alarm"
+    SAMPLE = "sample"
     BULK = "bulk"
 
 
@@ -78,8 +79,8 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
         "a question that we failed; its status is the kind of problem"
     ),
     RecordKind.REVIEW: KindOfRecord(
-        "what somebody said of an explanation; its status is the verdict",
-        _each("approve", "reject", "comment", "acted", "not_acted"),
+        "what somebody said of an explanation, or took back of it; its status is the verdict",
+        _each("approve", "reject", "comment", "acted", "not_acted", "withdraw"),
     ),
     RecordKind.ERASURE: KindOfRecord("that contents were erased"),
     RecordKind.ANCHOR: KindOfRecord("the ends of all chains that moved"),
@@ -102,6 +103,10 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.HOLD: KindOfRecord("a legal hold", _each("put", "lifted")),
     RecordKind.ALARM: KindOfRecord(
         "what somebody did about an alarm; its status is what", _each(*AlarmDeed)
+    ),
+    RecordKind.SAMPLE: KindOfRecord(
+        "a sample of explanations, drawn for review: of which population, with which seed",
+        _each("drawn"),
     ),
     RecordKind.BULK: KindOfRecord(
         "a run over a file, table or stream of rows: what was read, asked, answered and written",

@@ -151,6 +151,21 @@ def end(token: str, facts: Facts) -> RecordedWrite:
     return work
 
 
+def began(database: Database, token: str) -> int | None:
+    """When the session of a browser's token began, in microseconds since 1970; None: there is none.
+    No proof of anything: :func:`find` says whose it is.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = sa.select(sessions.c.created_us).where(sessions.c.digest == digest_of(token))
+    with database.reading() as connection:
+        found = connection.execute(chosen).scalar_one_or_none()
+    return found if type(found) is int else None
+
+
 def find(database: Database, keyring: Keyring, token: str) -> Principal | None:
     """Whose session it is; None if it has ended, or its key has, or if nobody recorded that it
     was begun so.

@@ -105,6 +105,27 @@ was asked about another record. (Of conditions SQLite would take apart, and use 
 for _name, _where in RECENT.items():
     sa.Index(f"ix_audit_records_{_name}", *PAGE_ORDER, sqlite_where=_where, postgresql_where=_where)
 
+_LISTING = (
+    "CASE WHEN audit_records.kind = 'explanation' "
+    "AND audit_records.status IN ('feasible', 'unknown', 'abstained') THEN 'unproven' "
+    "WHEN audit_records.kind IN ('anchor', 'key', 'job', 'model', 'sign_in', 'access', 'hold', "
+    "'erasure', 'bulk') THEN 'upkeep' ELSE '' END"
+)
+_FRAGILE = (
+    "CASE WHEN audit_records.kind = 'explanation' "
+    "AND replace(audit_records.detail, '\"robust\"\\:0', '') <> audit_records.detail "
+    "THEN 'fragile' ELSE '' END"
+)
+LISTED: Mapping[str, sa.TextClause] = {
+    "unproven": sa.text(f"{_LISTING} = 'unproven'"),
+    "upkeep": sa.text(f"{_LISTING} = 'upkeep'"),
+    "fragile": sa.text(f"{_FRAGILE} = 'fragile'"),
+}
+"""What auditors look through, by :class:`ifonly.service.store.terms.RecordList`: word for word, or
+no index is used. (Expressions, as in :data:`RECENT`: of conditions SQLite would use others.)"""
+for _name, _where in LISTED.items():
+    sa.Index(f"ix_audit_records_{_name}", *PAGE_ORDER, sqlite_where=_where, postgresql_where=_where)
+
 payloads = sa.Table(
     "audit_payloads",
     metadata,

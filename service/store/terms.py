@@ -48,6 +48,18 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class RecordList(StrEnum):
+    """Lists of records that no single column tells apart."""
+
+    UNPROVEN = "unproven"
+    """Explanations that claim no proof: feasible, unknown, abstained."""
+    FRAGILE = "fragile"
+    """Explanations whose answer is known not to survive every reading within the tolerances."""
+    UPKEEP = "upkeep"
+    """What nobody asked and nobody judged: anchors, keys, jobs, models, sign-ins, looks, holds,
+    erasures."""
+
+
 class Content(StrEnum):
     """What has become of what a record tells of."""
 

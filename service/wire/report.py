@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ifonly.explainers.languages import Language
 from ifonly.models.shares import ShareEstimate
 from ifonly.service.wire.base import Text, Wire
+from ifonly.service.wire.samples import GROUP
 from ifonly.service.wire.trail import MAX_PAGE, Event, Short
 
 
@@ -180,6 +181,9 @@ class QueueQuery(BaseModel):
     status: Short | None = Field(None, description="The claim.")
     since: Short | None = Field(None, description="RFC 3339, included.")
     until: Short | None = Field(None, description="RFC 3339, excluded.")
+    group: Annotated[str, Field(pattern=GROUP)] | None = Field(
+        None, description="Of one kind of suggestion (`audit/groups`), the typical one first."
+    )
     cursor: Annotated[str, Field(max_length=512)] | None = None
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
@@ -190,5 +194,7 @@ class Waiting(Wire):
 
 
 class QueueReply(Wire):
-    waiting: list[Waiting] = Field(description="The newest first.")
+    waiting: list[Waiting] = Field(
+        description="The newest first; of a group, on its first page, the typical one before them."
+    )
     next: str | None

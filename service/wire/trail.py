@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ifonly.explainers.languages import Language
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.store.terms import Format, Trouble
+from ifonly.service.store.terms import Format, RecordList, Trouble
 from ifonly.service.wire.base import Wire, is_none
 from ifonly.service.wire.replies import Audit, ExplanationReply, Proof
 
 MAX_COMMENT = 4_000
 MAX_PAGE = 500
 
-Verdict = Literal["approve", "reject", "comment", "acted", "not_acted"]
+Verdict = Literal["approve", "reject", "comment", "acted", "not_acted", "withdraw"]
 Outcome = Literal["as_predicted", "not_as_predicted", "not_known"]
 Way = Literal["smallest", "fewest_levers", "most_robust", "other_levers"]
 """As ``ifonly.explainers.terms.WayName`` has them."""
@@ -25,7 +25,8 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class ReviewRequest(Wire):
-    """Auditors approve, reject or comment; operators say whether they acted, and what happened."""
+    """Auditors approve, reject or comment; operators say whether they acted, and what happened.
+    Whoever said something may withdraw it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -48,9 +49,20 @@ class ReviewRequest(Wire):
     comment: Annotated[str, Field(min_length=1, max_length=MAX_COMMENT)] | None = Field(
         None, description="Needed with `comment`. It can be erased; the verdict stays."
     )
+    withdraws: Short | None = Field(
+        None,
+        description="With `withdraw`: id of the review of this explanation, one's own, that does "
+        "not count any more. Both stay in the record.",
+    )
 
     @model_validator(mode="after")
     def _fits_its_verdict(self) -> Self:
+        if (self.withdraws is not None) != (self.verdict == "withdraw"):
+            raise ValueError(
+                "withdraws is the review taken back: needed with the verdict withdraw, only there"
+            )
+        if self.verdict == "withdraw" and self.rank is not None:
+            raise ValueError("the verdict withdraw is of a whole review: without a rank")
         # Without an outcome "acted" would teach nobody whether the advice was right.
         if (self.outcome is not None) != (self.verdict == "acted"):
             raise ValueError("outcome is what happened: needed with the verdict acted, only there")
@@ -70,6 +82,14 @@ class Review(Wire):
     way: Way | None = Field(None, exclude_if=is_none)
     outcome: Outcome | None = Field(None, exclude_if=is_none)
     comment: str | None = Field(None, exclude_if=is_none, description="Absent once erased.")
+    withdraws: str | None = Field(
+        None, exclude_if=is_none, description="Of `withdraw`: id of the review that it takes back."
+    )
+    withdrawn_by: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Id of the review by which whoever said this took it back: it does not count.",
+    )
     audit: Audit
 
 
@@ -111,6 +131,12 @@ class EventsQuery(BaseModel):
     # At least four characters: of fewer the index would find much of the table.
     begins: Annotated[str, Field(pattern=BEGINNING)] | None = Field(
         None, description="How the record's id begins; at least four characters."
+    )
+    listing: RecordList | None = Field(
+        None,
+        description="`unproven`: explanations that claim no proof. `fragile`: those whose answer "
+        "is known not to survive every reading within the tolerances (recorded since 0.1). "
+        "`upkeep`: anchors, keys, jobs, models, sign-ins, looks, holds, erasures.",
     )
 
 

@@ -113,7 +113,71 @@ def test_what_is_judged_in_the_queue_leaves_it(
         ("reject", "cannot be")
     ]
     page.goto("/reviews")
-    assert page.locator(f"form[action='/records/{infeasible}/reviews']").count() == 0
+    assert page.locator(f"form.judge[action='/records/{infeasible}/reviews']").count() == 0
+    assert page.is_visible("#session [data-key=u]")
+
+
+@pytest.mark.parametrize(
+    ("language", "progress"), [("en", "{k} of 4 judged"), ("ko", "4건 중 {k}건 판정")]
+)
+def test_a_sample_is_judged_by_keys_and_what_was_said_is_taken_back(
+    visit: Visit, api: httpx.Client, instance: dict[str, Any], language: str, progress: str
+) -> None:
+    for k in range(4):
+        explain(api, {**instance, "tool_wear": 190 + k}, attributes={"shift": language})
+    body = {"size": 4, "seed": language, "since": _just_now(api, 4)}
+    made = api.post("/api/v1/audit/samples", json=body).raise_for_status().json()
+    here = f"/reviews/samples/{made['id']}"
+    page = visit(here, Role.AUDITOR, language=language, timezone_id="Asia/Seoul")
+    assert progress.format(k=0) in page.inner_text("#progress-title")
+    assert "(+9)" in page.locator("time .here").first.inner_text()
+    page.keyboard.press("a")  # nothing has the focus: nothing is judged
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    first = page.evaluate("document.activeElement.id")
+    page.keyboard.press("c")
+    page.keyboard.type("a r j k u")  # while somebody types, keys are letters
+    page.keyboard.press("Enter")  # and Enter judges nothing
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == first
+    page.keyboard.press("a")
+    page.wait_for_selector("li.judged")
+    assert progress.format(k=1) in page.inner_text("#progress-title")
+    page.wait_for_function(
+        "id => document.activeElement.matches('#waiting > li') && document.activeElement.id !== id",
+        arg=first,
+    )
+    page.keyboard.press("r")
+    page.wait_for_selector("li.judged ~ li.judged")
+    assert progress.format(k=2) in page.inner_text("#progress-title")
+    with page.expect_navigation():
+        page.keyboard.press("u")
+    assert progress.format(k=1) in page.inner_text("#progress-title")
+    assert page.evaluate("document.activeElement.id").startswith("e-")
+    told = [(r["verdict"], r.get("comment")) for r in reviews(api, first.removeprefix("e-"))]
+    assert told == [("approve", "a r j k u")]
+    page.keyboard.press("?")
+    assert page.is_visible("#keys dl")
+    page.uncheck("#keys-on")
+    page.goto("/reviews")  # it stays so
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement === document.body")
+
+
+def _just_now(api: httpx.Client, count: int) -> str:
+    """When the ``count`` newest explanations began."""
+    query: dict[str, str | int] = {"kind": "explanation", "limit": count}
+    events = api.get("/api/v1/audit/events", params=query).raise_for_status().json()["events"]
+    since: str = events[-1]["time"]
+    return since
+
+
+def test_what_waits_is_looked_through_by_kind(visit: Visit, explained: str) -> None:
+    page = visit("/reviews", Role.AUDITOR)
+    send(page, ".kinds tbody a >> nth=0")
+    assert "group=" in page.url
+    assert page.locator("#waiting > li").first.locator("text=typical").count() == 1
 
 
 def test_a_report_by_group_says_what_the_api_says(
@@ -176,8 +240,10 @@ def test_script_in_a_filter_stays_text(visit: Visit, field: str) -> None:
 
 @pytest.mark.parametrize(("light", "language"), [("light", "en"), ("dark", "ko")])
 def test_axe_finds_nothing_on_auditors_and_stewards_pages(
-    visit: Visit, explained: str, infeasible: str, light: str, language: str
+    visit: Visit, api: httpx.Client, explained: str, infeasible: str, light: str, language: str
 ) -> None:
+    made = api.post("/api/v1/audit/samples", json={"size": 2}).raise_for_status().json()
+    sample = f"/reviews/samples/{made['id']}"
     size = NARROW if light == "dark" else WIDE
     page = visit("/records", Role.ADMIN, language=language, color_scheme=light, viewport=size)
     for path in (
@@ -185,6 +251,8 @@ def test_axe_finds_nothing_on_auditors_and_stewards_pages(
         f"/records/{explained}",
         f"/records/{infeasible}",
         "/reviews",
+        "/reviews/samples?size=2",
+        sample,
         f"/report?model={MODEL}&by=feature:torque",
         "/models",
         f"/models/{MODEL}",

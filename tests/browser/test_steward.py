@@ -208,3 +208,32 @@ def test_only_an_admin_is_asked_for_models(visit: Visit) -> None:
         assert page.locator("#folder, #file").count() == 0
         page.goto("/models/press/staged/1")
         assert page.locator("#fields").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("light", "language", "width"), [("light", "en", 1280), ("dark", "ko", 390)]
+)
+def test_how_good_it_is_how_often_it_alarms_and_what_a_version_changes(
+    visit: Visit,
+    api: httpx.Client,
+    instance: dict[str, Any],
+    light: str,
+    language: str,
+    width: int,
+) -> None:
+    """Drawn for those who see it, told in tables for those who do not, on any screen."""
+    asked = {"instances": [instance, instance]}
+    api.post(f"/api/v1/models/{MODEL}/predictions", json=asked).raise_for_status()
+    size = {"width": width, "height": 900}
+    shown: dict[str, Any] = {"language": language, "color_scheme": light, "viewport": size}
+    for path in (f"/models/{MODEL}?rate=days", f"/models/{MODEL}/differences"):
+        page = visit(path, Role.ADMIN, **shown)
+        for summary in page.locator("section.card summary").all():
+            summary.click()
+        assert violations(page) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page = visit(f"/models/{MODEL}", Role.ADMIN, **shown)
+    # The deployed threshold stands on the curve, within the drawing.
+    dot = page.locator("circle.at")
+    assert 0 <= float(dot.get_attribute("cx")) <= 200
+    assert page.locator("section:has(#quality) table").count() == 2

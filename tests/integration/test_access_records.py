@@ -34,6 +34,9 @@ SHOWS_NOTHING = {
     "/api/v1/models",
     "/api/v1/models/{model}",
     "/api/v1/models/{model}/spec",
+    "/api/v1/models/{model}/quality",
+    "/api/v1/models/{model}/alarm-rate",
+    "/api/v1/models/{model}/differences",
     "/v1/models",
     "/v1/models/{model}",
     "/v2/models/{model}",
@@ -52,6 +55,7 @@ SHOWS_NOTHING = {
     "/",
     "/models",
     "/models/{model}",
+    "/models/{model}/differences",
     "/readings",
     "/api/v1/staged",
     "/api/v1/staged/{model}/{version}",
@@ -60,8 +64,8 @@ SHOWS_NOTHING = {
     "/alarms/events",
     "/alarms/{id}/plane",
 }
-"""Routes that show models, how far something is, ids and reasons without readings, the log's size
-and hashes, or what was looked at already."""
+"""Routes that show models, counts of alarms, how far something is, ids and reasons without
+readings, the log's size and hashes, or what was looked at already."""
 
 
 def test_every_route_that_shows_what_was_recorded_is_recorded() -> None:
@@ -170,6 +174,16 @@ def test_a_list_is_one_record_whatever_it_holds_and_says_what_was_asked(
     whole = auditor.get(f"/api/v1/audit/events/{found[0]['id']}").json()
     assert whole["request"] == {"query": "actor=key%3Anobody&limit=7"}
     assert auditor.get("/api/v1/audit/verify").json()["holds"] is True
+
+
+def test_ones_own_sample_shows_what_others_asked(auditor: httpx.Client, explained: str) -> None:
+    made = auditor.post("/api/v1/audit/samples", json={"size": 1}).raise_for_status().json()
+    looks(auditor)
+    before = len(looks(auditor))
+    auditor.get(f"/api/v1/audit/samples/{made['id']}").raise_for_status()
+    found = looks(auditor)
+    assert len(found) == before + 1
+    assert (found[0]["status"], found[0]["about"]) == (LISTED, made["id"])
 
 
 def test_what_is_refused_is_no_look(auditor: httpx.Client, operator: httpx.Client) -> None:

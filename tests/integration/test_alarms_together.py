@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from ifonly.client import Client
 from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.service.settings import Settings
 from ifonly.service.words.catalogue import say
@@ -61,6 +62,17 @@ def test_each_is_done_recorded_and_told_once(api: httpx.Client) -> None:
     assert acted(api, {"id": ids[2]}, action="shelve", minutes=5).json()["done"] == [ids[2]]
     assert states(api, ids[2:]) == ["shelved"]
     assert api.get("/api/v1/audit/verify").json()["holds"]
+
+
+def test_the_client_acts_on_what_it_has_listed(api: httpx.Client) -> None:
+    ids = [predicted(api, f"Lathe {k}") for k in range(3)]
+    with Client(str(api.base_url), transport=httpx.HTTPTransport()) as client:
+        listed = client.alarms(search="Lathe").alarms
+        predicted(api, "Lathe 1", GOOD)
+        predicted(api, "Lathe 1")  # it has returned since
+        came = client.act_together(listed, "acknowledge", comment="seen")
+    assert sorted(came.done) == sorted([ids[0], ids[2]])
+    assert (came.moved, came.unknown) == ([ids[1]], [])
 
 
 @pytest.mark.parametrize(

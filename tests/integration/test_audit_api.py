@@ -99,7 +99,13 @@ def test_a_reply_names_its_record_which_holds_it_word_for_word(
         assert facts.causal_sha256 == reply["provenance"]["causal_sha256"]
         assert facts.latency_us > 0
     assert (facts.status, facts.seed, facts.languages) == (reply["status"], 7, "en,ko")
-    assert facts.detail == same_for_all(reply)["work"] | {"gap_ppm": 0}
+    suggested = {
+        "sets": [["torque", "-"]],
+        "cost": round(reply["counterfactuals"][0]["cost"] * 1e6),
+        "robust": 1,
+    }
+    work = same_for_all(reply)["work"]
+    assert facts.detail == work | {"gap_ppm": 0, "suggestion": suggested}
 
 
 def test_a_refusal_is_recorded_and_says_where(

@@ -68,6 +68,8 @@ def test_a_run_says_what_came_out_and_ends_with_3_where_rows_are_bad(here: Here)
     assert (again.code, json.loads(again.out)["was_there"]) == (3, True)
     verified = here("verify", "out.jsonl", "--all", "--json")
     assert (verified.code, json.loads(verified.out)["asked"]) == (0, 3)
+    unrecorded = here("verify", "out.jsonl", "--recorded", "--sample", "0")
+    assert (unrecorded.code, "has no record" in unrecorded.out) == (1, True)
     Path("out.jsonl").write_text("")
     changed = here("verify", "out.jsonl")
     assert changed.code == 1

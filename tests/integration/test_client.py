@@ -79,6 +79,8 @@ def test_everything_can_be_asked(asking: Client) -> None:
     assert len(predicted.predictions) == 4
     assert asking.predict(MODEL, pd.Series(ROW)).predictions[0].score == 91.0
     assert asking.what_if(MODEL, ROW, {"pressure": 20.0}).prediction.after.score == 51.0
+    many = asking.common_remedies(MODEL, rows(5).drop(index=2), target=WANTED, max_levers=1)
+    assert (many.rows, many.alarms, many.status) == (4, 4, "optimal")
     found = asking.explain(MODEL, ROW, target=WANTED, alternatives=2, language="ko")
     assert found.status == "optimal"
     assert found.reply is not None

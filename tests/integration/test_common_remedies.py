@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -79,6 +78,14 @@ def test_it_is_recorded_verified_and_replayed(api: httpx.Client, found: dict[str
     assert api.get("/api/v1/audit/verify").json()["holds"]
 
 
+def test_the_record_has_a_page(api: httpx.Client, found: dict[str, Any]) -> None:
+    page = api.get(f"/records/{found['id']}", headers={"Accept-Language": "en"})
+    assert page.status_code == 200
+    assert "One change for many" in page.text
+    assert found["text"]["en"].split(",")[0] in page.text
+    assert api.get("/records", params={"kind": "common"}).status_code == 200
+
+
 def test_records_and_times_stand_for_their_rows(api: httpx.Client, found: dict[str, Any]) -> None:
     ids = []
     for k, row in enumerate(ROWS):
@@ -95,6 +102,21 @@ def test_records_and_times_stand_for_their_rows(api: httpx.Client, found: dict[s
     # What is recorded has the rows: asked again, it is the same.
     replayed = api.post(f"/api/v1/audit/events/{by_id['id']}/replay").json()
     assert replayed["same"], replayed
+
+
+def test_one_record_of_several_machines_is_told_apart(api: httpx.Client) -> None:
+    machines = [{"equipment": f"press-{k}"} for k in range(3)]
+    asked = {"instances": [ROWS[3], FINE, ROWS[4]], "attributes": machines}
+    identity = api.post(f"{PATH}/predictions", json=asked).json()["audit"]["id"]
+    whole = remedies(api, records=[identity]).json()
+    assert (whole["rows"], whole["alarms"]) == (2, 2)
+    listed = api.get("/api/v1/alarms", params={"search": "press-2"}).json()["alarms"]
+    (alarm,) = listed
+    one = remedies(api, records=[alarm["id"]]).json()
+    assert one["records"] == [identity]
+    assert remedies(api, instances=[ROWS[4]]).json()["best"] == one["best"]
+    by_time = remedies(api, recorded={"attributes": {"equipment": "press-2"}}).json()
+    assert by_time["best"] == one["best"]
 
 
 @pytest.mark.parametrize(
@@ -132,24 +154,3 @@ def test_a_deadline_leaves_what_was_proven_by_then(api: httpx.Client) -> None:
     assert reply["deadline_hit"]
     assert reply["bound"] >= (0 if reply["best"] is None else reply["best"]["coverage"])
     assert reply["status"] in ("feasible", "unknown")
-
-
-def test_the_command_line_and_python_say_the_same(
-    shop: Any, tmp_path: Path, found: dict[str, Any]
-) -> None:
-    import json
-
-    import ifonly
-
-    file = tmp_path / "rows.json"
-    file.write_text(json.dumps([*ROWS, FINE]), "utf-8")
-    asked = ("common", "--rows", str(file), "--max-levers", "1", "--lang", "en")
-    told = shop.command(*asked, "--json")
-    assert told.code == 0, told.err
-    assert json.loads(told.out)["curves"] == found["curves"]
-    shown = shop.command(*asked)
-    assert found["text"]["en"].split(".")[0] in " ".join(shown.out.split())
-    here = ifonly.common(shipped_models() / "milling-machine" / "1", [*ROWS, FINE], max_levers=1)
-    assert str(here) == found["text"]["en"]
-    assert here.best is not None
-    assert list(here.best.cleared) == found["best"]["cleared"]

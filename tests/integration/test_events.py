@@ -313,7 +313,8 @@ def logged_rows(
 def test_an_alarm_of_an_event_comes_onto_the_list_with_its_equipment_and_goes_again(
     api: httpx.Client,
 ) -> None:
-    mills = [{"equipment": "Event 1"}, {"equipment": "Event 2"}, {}]
+    # Whoever asks a service does not say whose it is.
+    mills = [{"equipment": "Event 1", "namespace": "line-b"}, {"equipment": "Event 2"}, {}]
     logged_rows(api, "q1", [LARGE, MEDIUM, LARGE], mills)
     alarm = alarm_of(api, "Event 1", active=True)
     assert alarm["attributes"] == {

@@ -17,14 +17,14 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from ifonly.service.wire import common, examples, problem, replies
+from ifonly.service.wire import common_replies, examples, problem, replies
 
 NAMES = ("predictions", "what_if", "explanation", "common", "problem")
 WIRE: dict[str, type[BaseModel]] = {
     "predictions": replies.PredictionsReply,
     "what_if": replies.WhatIfReply,
     "explanation": replies.ExplanationReply,
-    "common": common.CommonReply,
+    "common": common_replies.CommonReply,
     "problem": problem.ProblemDetails,
 }
 ROOT = Path(__file__).resolve().parents[2]

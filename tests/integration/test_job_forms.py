@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ifonly.service.jobs.forms import MEDIA_TYPES, RowForm
+from ifonly.service.jobs.forms import MEDIA_TYPES, TableForm
 from tests.integration.test_jobs_api import LINES, MILLING, ended, lines, result, submit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,16 +42,16 @@ def mixed(client: httpx.Client, alarm: dict[str, Any]) -> dict[str, Any]:
     return now
 
 
-def table(client: httpx.Client, job: dict[str, Any], wanted: RowForm, **query: Any) -> list[Any]:
+def table(client: httpx.Client, job: dict[str, Any], wanted: TableForm, **query: Any) -> list[Any]:
     reply = client.get(job["links"]["result"], headers=WAYS[wanted], params=query)
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"].partition(";")[0] == MEDIA_TYPES[wanted]
     match wanted:
-        case RowForm.JSONL:
+        case TableForm.JSONL:
             return [json.loads(line) for line in reply.text.splitlines()]
-        case RowForm.CSV:
+        case TableForm.CSV:
             return list(csv.DictReader(io.StringIO(reply.text)))
-        case RowForm.ARROW:
+        case TableForm.ARROW:
             return list(pa.ipc.open_stream(reply.content).read_all().to_pylist())
         case _:
             return list(pq.read_table(io.BytesIO(reply.content)).to_pylist())
@@ -98,12 +98,12 @@ def test_the_record_of_several_rows_holds_and_is_replayed(
 
 
 def test_flat_rows_say_the_same_in_every_form(client: httpx.Client, mixed: dict[str, Any]) -> None:
-    plain = table(client, mixed, RowForm.JSONL, form="flat")
+    plain = table(client, mixed, TableForm.JSONL, form="flat")
     assert [row["status"] for row in plain][5:8] == ["already_target", "optimal", "invalid"]
     assert plain[7]["problem"]["field"] == "instance/torque"
     assert plain[6]["actions"][0]["feature"] == "torque"
     assert plain[10].keys() & {"sentence_en", "sentence_ja"} == {"sentence_ja"}
-    for form in (RowForm.ARROW, RowForm.PARQUET):
+    for form in (TableForm.ARROW, TableForm.PARQUET):
         for row, same in zip(table(client, mixed, form), plain, strict=True):
             assert row["id"] == same.get("id")
             for name, value in same.items():
@@ -112,7 +112,7 @@ def test_flat_rows_say_the_same_in_every_form(client: httpx.Client, mixed: dict[
             assert [a["to"] for a in row["actions"] or ()] == [
                 a["to"] for a in same.get("actions", ())
             ]
-    for row, same in zip(table(client, mixed, RowForm.CSV), plain, strict=True):
+    for row, same in zip(table(client, mixed, TableForm.CSV), plain, strict=True):
         assert (int(row["row"]), row["status"], row["id"]) == (
             same["row"], same["status"], same.get("id", ""),
         )  # fmt: skip
@@ -133,24 +133,24 @@ def test_a_part_of_a_result_is_read_and_packed(client: httpx.Client, mixed: dict
     assert packed.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
     assert packed.content == plain.content  # httpx unpacks
-    wrong = client.get(link, params={"form": "full"}, headers=WAYS[RowForm.CSV])
+    wrong = client.get(link, params={"form": "full"}, headers=WAYS[TableForm.CSV])
     assert (wrong.status_code, wrong.json()["errors"][0]["parameter"]) == (422, "form")
 
 
 def test_a_table_is_asked_about_in_every_form(client: httpx.Client, alarm: dict[str, Any]) -> None:
     sent = pa.table({name: [value] * 2 for name, value in alarm.items()} | {"id": ["A", "B"]})
-    files: dict[RowForm, bytes] = {}
+    files: dict[TableForm, bytes] = {}
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, sent.schema) as writer:
         writer.write_table(sent)
-    files[RowForm.ARROW] = sink.getvalue()
+    files[TableForm.ARROW] = sink.getvalue()
     pq.write_table(sent, sink := io.BytesIO())
-    files[RowForm.PARQUET] = sink.getvalue()
+    files[TableForm.PARQUET] = sink.getvalue()
     text = io.StringIO()
     rows = csv.DictWriter(text, sent.column_names)
     rows.writeheader()
     rows.writerows(sent.to_pylist())
-    files[RowForm.CSV] = text.getvalue().encode()
+    files[TableForm.CSV] = text.getvalue().encode()
     question = json.dumps({"languages": ["ko"], "constraints": {"max_changes": 1}})
     for form, body in files.items():
         reply = client.post(
@@ -166,8 +166,8 @@ def test_a_table_is_asked_about_in_every_form(client: httpx.Client, alarm: dict[
         assert [*told[0]["explanation"]["text"]] == ["ko"]
     broken = client.post(
         f"{MILLING}/bulk",
-        content=files[RowForm.PARQUET][:-20],
-        headers={"Content-Type": MEDIA_TYPES[RowForm.PARQUET]},
+        content=files[TableForm.PARQUET][:-20],
+        headers={"Content-Type": MEDIA_TYPES[TableForm.PARQUET]},
     )
     assert (broken.status_code, broken.json()["type"]) == (400, "urn:ifonly:problem:invalid-table")
     wrong = client.post(
@@ -180,11 +180,11 @@ def test_without_pyarrow_tables_are_refused_by_name(
     client: httpx.Client, mixed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    reply = client.post(f"{MILLING}/bulk", headers={"Content-Type": MEDIA_TYPES[RowForm.PARQUET]})
+    reply = client.post(f"{MILLING}/bulk", headers={"Content-Type": MEDIA_TYPES[TableForm.PARQUET]})
     assert (reply.status_code, "ifonly[bulk]" in reply.json()["detail"]) == (415, True)
-    reply = client.get(mixed["links"]["result"], headers=WAYS[RowForm.ARROW])
+    reply = client.get(mixed["links"]["result"], headers=WAYS[TableForm.ARROW])
     assert (reply.status_code, "ifonly[bulk]" in reply.json()["detail"]) == (406, True)
-    also = {"Accept": f"{MEDIA_TYPES[RowForm.ARROW]}, application/jsonl;q=0.5"}
+    also = {"Accept": f"{MEDIA_TYPES[TableForm.ARROW]}, application/jsonl;q=0.5"}
     assert client.get(mixed["links"]["result"], headers=also).status_code == 200
 
 

@@ -116,6 +116,23 @@ def test_of_what_has_cleared_since_the_span_tells_and_what_is_open_does_not(
     assert "Saw" in sought(pages, "/remedies?span=today&search=Saw")
 
 
+def test_of_a_record_of_several_machines_each_alarm_has_its_own_row(pages: httpx.Client) -> None:
+    sizes = {"Lathe 1": 4.0, "Lathe 2": 9.0}
+    body = {
+        "instances": [
+            {"size": size, "colour/shade": "red", "dirt": 0.0} for size in sizes.values()
+        ],
+        "attributes": [{"equipment": name} for name in sizes],
+    }
+    pages.post("/api/v1/models/sorter/predictions", json=body).raise_for_status()
+    for name in sizes:  # newer readings: the span asks about those that raised the alarms
+        predicted(pages, name, ALARMS[2])
+    sought(pages, "/remedies?span=hour&search=Lathe")
+    (event, *_) = pages.get("/api/v1/audit/events", params={"kind": "common"}).json()["events"]
+    told = pages.get(f"/api/v1/audit/events/{event['id']}").json()["request"]
+    assert sorted(row["size"] for row in told["instances"]) == sorted(sizes.values())
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_flood_has_its_change_on_the_list(pages: httpx.Client, language: str) -> None:
     pages.cookies.set("ifonly_language", language)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ifonly.service.jobs.forms import MEDIA_TYPES, RowForm
+from ifonly.service.jobs.forms import MEDIA_TYPES, TableForm
 from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_jobs_api import MILLING, lines
@@ -27,7 +27,7 @@ STREAM = f"{MILLING}/stream"
 CALM = {"torque": 40.0, "rotational_speed": 1500, "tool_wear": 20}
 
 
-def sent(form: RowForm, **more: str) -> dict[str, str]:
+def sent(form: TableForm, **more: str) -> dict[str, str]:
     return {"Content-Type": MEDIA_TYPES[form], **more}
 
 
@@ -48,7 +48,7 @@ def rows_of(alarm: dict[str, Any], calm: int = 40) -> list[dict[str, Any]]:
     return [*rows, alarm]
 
 
-def asked(client: httpx.Client, body: bytes, form: RowForm, **query: Any) -> httpx.Response:
+def asked(client: httpx.Client, body: bytes, form: TableForm, **query: Any) -> httpx.Response:
     reply = client.post(STREAM, content=body, headers=sent(form), params=query)
     assert reply.status_code == 200, reply.text
     return reply
@@ -63,18 +63,18 @@ def test_the_same_rows_have_the_same_answers_in_every_form(
     nested = lines(*({"id": f"r{k}", "instance": row} for k, row in enumerate(rows)))
     query = {"question": '{"languages": ["ko"]}'}
     plain = [
-        json.loads(line) for line in asked(client, flat, RowForm.JSONL, **query).text.splitlines()
+        json.loads(line) for line in asked(client, flat, TableForm.JSONL, **query).text.splitlines()
     ]
     assert [row["row"] for row in plain] == list(range(41))
     assert [row["id"] for row in plain] == [f"r{k}" for k in range(41)]
     assert [row["status"] for row in plain] == ["already_target"] * 40 + ["optimal"]
     assert "바꿀" in plain[0]["sentence_ko"]
-    same = asked(client, nested, RowForm.JSONL, **query).text.splitlines()
+    same = asked(client, nested, TableForm.JSONL, **query).text.splitlines()
     assert [json.loads(line) for line in same] == plain
-    arrow = asked(client, ipc(table), RowForm.ARROW, **query)
+    arrow = asked(client, ipc(table), TableForm.ARROW, **query)
     columns = pa.ipc.open_stream(arrow.content).read_all()
     parquet = pq.read_table(
-        io.BytesIO(asked(client, file(table), RowForm.PARQUET, **query).content)
+        io.BytesIO(asked(client, file(table), TableForm.PARQUET, **query).content)
     )
     assert columns.equals(parquet)
     told = columns.to_pylist()
@@ -108,7 +108,7 @@ def test_a_row_that_is_wrong_has_a_problem_and_its_place(
         )
         + json.dumps(alarm).encode()
     )
-    told = [json.loads(line) for line in asked(client, body, RowForm.JSONL).text.splitlines()]
+    told = [json.loads(line) for line in asked(client, body, TableForm.JSONL).text.splitlines()]
     assert [line["row"] for line in told] == [0, 1, *range(3, 13)]
     good = {line["row"] for line in told if line["status"] == "optimal"}
     assert good == {0, 12}
@@ -138,7 +138,7 @@ def test_a_stream_is_recorded_with_what_came_and_what_was_answered(
 ) -> None:
     body = lines(alarm, alarm | CALM)
     packed = gzip.compress(body[:10]) + gzip.compress(body[10:])
-    headers = sent(RowForm.JSONL, **{"Content-Encoding": "gzip", "Accept-Encoding": "gzip"})
+    headers = sent(TableForm.JSONL, **{"Content-Encoding": "gzip", "Accept-Encoding": "gzip"})
     reply = client.post(STREAM, content=packed, headers=headers)
     assert reply.headers["content-encoding"] == "gzip"
     begun, end = record_of(client, reply)
@@ -152,14 +152,14 @@ def test_a_stream_is_recorded_with_what_came_and_what_was_answered(
 @pytest.mark.parametrize(
     ("body", "form", "status", "kind"),
     [
-        (b"PAR1" * 9, RowForm.PARQUET, 400, "invalid-table"),
-        (b"", RowForm.ARROW, 400, "invalid-table"),
-        (ipc(pa.table({"torque": [1.0]})), RowForm.ARROW, 400, "invalid-table"),
-        (b"a,b", RowForm.CSV, 415, "unsupported-media-type"),
+        (b"PAR1" * 9, TableForm.PARQUET, 400, "invalid-table"),
+        (b"", TableForm.ARROW, 400, "invalid-table"),
+        (ipc(pa.table({"torque": [1.0]})), TableForm.ARROW, 400, "invalid-table"),
+        (b"a,b", TableForm.CSV, 415, "unsupported-media-type"),
     ],
 )
 def test_what_is_wrong_with_all_rows_is_refused(
-    client: httpx.Client, body: bytes, form: RowForm, status: int, kind: str
+    client: httpx.Client, body: bytes, form: TableForm, status: int, kind: str
 ) -> None:
     reply = client.post(STREAM, content=body, headers=sent(form))
     assert (reply.status_code, reply.json()["type"].rpartition(":")[2]) == (status, kind)
@@ -173,10 +173,10 @@ def test_a_stream_names_what_it_does_not_take(client: httpx.Client) -> None:
         ({}, {"question": '{"seed": -1}'}, "question"),
     ):
         reply = client.post(
-            STREAM, content=b"{}", headers=sent(RowForm.JSONL, **headers), params=query
+            STREAM, content=b"{}", headers=sent(TableForm.JSONL, **headers), params=query
         )
         assert (reply.status_code, reply.json()["errors"][0]["parameter"]) == (422, where)
-    empty = asked(client, b"\n\n", RowForm.JSONL)
+    empty = asked(client, b"\n\n", TableForm.JSONL)
     assert empty.content == b""
     assert record_of(client, empty)[1]["detail"]["rows"] == 0
 
@@ -184,7 +184,7 @@ def test_a_stream_names_what_it_does_not_take(client: httpx.Client) -> None:
 class Talk:
     """One connection, in both directions at once."""
 
-    def __init__(self, base: str, path: str, form: RowForm) -> None:
+    def __init__(self, base: str, path: str, form: TableForm) -> None:
         host, port = urlsplit(base).hostname, urlsplit(base).port
         self.socket = socket.create_connection((host, port), 60)
         head = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nTransfer-Encoding: chunked\r\n"
@@ -216,7 +216,7 @@ class Talk:
 def test_a_row_is_answered_while_the_next_has_not_come(
     client: httpx.Client, service_url: str, alarm: dict[str, Any]
 ) -> None:
-    talk = Talk(service_url, STREAM, RowForm.JSONL)
+    talk = Talk(service_url, STREAM, TableForm.JSONL)
     try:
         talk.send(lines(alarm))
         assert talk.head() == 200
@@ -233,7 +233,7 @@ def test_a_row_is_answered_while_the_next_has_not_come(
 def test_who_breaks_off_is_answered_no_more(
     client: httpx.Client, service_url: str, alarm: dict[str, Any]
 ) -> None:
-    talk = Talk(service_url, STREAM, RowForm.JSONL)
+    talk = Talk(service_url, STREAM, TableForm.JSONL)
     talk.send(lines(*rows_of(alarm, 3)))
     assert talk.head() == 200
     talk.piece()
@@ -258,7 +258,7 @@ def test_beyond_the_limits_the_last_row_says_why(
     narrow: httpx.Client, alarm: dict[str, Any]
 ) -> None:
     calm = alarm | CALM
-    told = asked(narrow, lines(*[calm] * 60), RowForm.JSONL).text.splitlines()
+    told = asked(narrow, lines(*[calm] * 60), TableForm.JSONL).text.splitlines()
     last = json.loads(told[-1])
     assert (last["status"], last["row"]) == ("invalid", len(told) - 1)
     assert "the limit is 30" in last["problem"]["problem"]
@@ -268,26 +268,26 @@ def test_beyond_the_limits_the_last_row_says_why(
     reply = narrow.post(
         STREAM,
         content=whole[: -len(whole) // 3],
-        headers=sent(RowForm.ARROW),
+        headers=sent(TableForm.ARROW),
     )
     assert reply.status_code == 400
     other = ipc(pa.table({"torque": ["x"]}))
-    reply = asked(narrow, whole[:-8] + other, RowForm.ARROW)
+    reply = asked(narrow, whole[:-8] + other, TableForm.ARROW)
     found = pa.ipc.open_stream(reply.content).read_all().to_pylist()
     assert [row["status"] for row in found] == ["already_target"] * 20 + ["invalid"]
     assert "cannot be read as arrow" in found[-1]["problem"]["problem"]
     bomb = gzip.compress(b" " * 10_000_000)
-    headers = sent(RowForm.JSONL, **{"Content-Encoding": "gzip"})
+    headers = sent(TableForm.JSONL, **{"Content-Encoding": "gzip"})
     assert narrow.post(STREAM, content=bomb, headers=headers).status_code == 413
 
 
 def test_one_client_leaves_room_for_others(narrow: httpx.Client, alarm: dict[str, Any]) -> None:
-    talks = [Talk(str(narrow.base_url), STREAM, RowForm.JSONL) for _ in range(2)]
+    talks = [Talk(str(narrow.base_url), STREAM, TableForm.JSONL) for _ in range(2)]
     try:
         for talk in talks:
             talk.send(lines(alarm | CALM))
             assert talk.head() == 200
-        third = narrow.post(STREAM, content=lines(alarm), headers=sent(RowForm.JSONL))
+        third = narrow.post(STREAM, content=lines(alarm), headers=sent(TableForm.JSONL))
         assert (third.status_code, third.json()["share"]) == (429, "streams at once")
     finally:
         for talk in talks:

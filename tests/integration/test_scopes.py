@@ -110,6 +110,11 @@ ROUTES = {
     ("GET", "/api/v1/audit/log/checkpoint"): OWN,  # a size and a root, of nothing in particular
     ("GET", "/api/v1/audit/log/consistency"): OWN,
     ("GET", "/api/v1/audit/queue"): LIST,
+    ("GET", "/api/v1/audit/groups"): LIST,
+    ("GET", "/api/v1/audit/samples"): ALL,  # of populations that scopes would change
+    ("POST", "/api/v1/audit/samples"): ALL,
+    ("GET", "/api/v1/audit/samples/{id}"): ALL,
+    ("GET", "/api/v1/audit/samples/{id}/redraw"): ALL,
     ("GET", "/api/v1/audit/report"): LIST,
     ("GET", "/api/v1/audit/verify"): ALL,
     ("GET", "/api/v1/audit/export"): LIST,
@@ -122,7 +127,12 @@ ROUTES = {
     ("POST", "/records/{id}/verify"): RECORD,
     ("POST", "/records/{id}/replay"): RECORD,
     ("POST", "/records/{id}/reviews"): RECORD,
+    ("GET", "/records/table"): LIST,
     ("GET", "/reviews"): LIST,
+    ("GET", "/reviews/samples"): ALL,
+    ("POST", "/reviews/samples"): ALL,
+    ("GET", "/reviews/samples/{id}"): ALL,
+    ("POST", "/reviews/samples/{id}/redraw"): ALL,
     ("GET", "/report"): LIST,
     ("GET", "/report/table"): LIST,
     ("POST", "/report/common"): SEND,  # of many alarms: see below
@@ -470,7 +480,12 @@ def test_lists_have_what_is_within_and_nothing_else(asker: Asker, world: World) 
         assert reply.status_code == 200, (path, reply.text)
         for place in (OTHER_MODEL, OTHER_LINE):
             assert world.records[place] not in reply.text, (path, place)
+            assert world.jobs[place] not in reply.text, (path, place)
         assert ELSEWHERE not in reply.text, path
+        if path == "/api/v1/jobs":  # one's own, and to some everybody's
+            sees = asker.role is not Role.PIPELINE  # an operator asked for these
+            assert (world.jobs[WITHIN] in reply.text) is sees
+            continue
         if path != "/report/table":  # has counts, and no names: see the next test
             assert world.records[WITHIN] in reply.text or HERE in reply.text, path
 

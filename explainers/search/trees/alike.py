@@ -83,8 +83,6 @@ class Likenesses:
             np.delete(factual, idle).tobytes(),
             cells.tobytes(),
             ends.tobytes(),
-            # Of a feature that the model does not read a missing value has no cell of its own.
-            np.isnan(factual).tobytes(),
         )
         return Likeness(key, idle, about)
 

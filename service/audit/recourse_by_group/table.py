@@ -85,14 +85,19 @@ def _share(section: str, name: str, measure: str, found: ShareEstimate) -> Itera
 
 
 def as_csv(header: Row, found: Iterable[Row]) -> bytes:
-    """RFC 4180 in UTF-8. Text that a spreadsheet would run as a formula gets an apostrophe
-    before it (OWASP, CSV injection); numbers stay numbers."""
+    """A whole table."""
+    return BOM.encode() + lines((header, *found))
+
+
+def lines(found: Iterable[Row]) -> bytes:
+    """Lines of a table: RFC 4180 in UTF-8. Text that a spreadsheet would run as a formula gets an
+    apostrophe before it (OWASP, CSV injection); numbers stay numbers."""
     file = io.StringIO()
     # RFC 4180, section 2: lines end with CRLF.
     writer = csv.writer(file, lineterminator="\r\n")
-    for row in (header, *found):
+    for row in found:
         writer.writerow([harmless(cell) for cell in row])
-    return (BOM + file.getvalue()).encode()
+    return file.getvalue().encode()
 
 
 def harmless(cell: Cell) -> Cell:

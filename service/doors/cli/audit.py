@@ -18,7 +18,7 @@ from ifonly.service.audit.bundle import Keepers, bundle
 from ifonly.service.audit.recent_accesses import EXPORTED, READ
 from ifonly.service.audit.recheck import Recheck
 from ifonly.service.audit.replay import replay as ask_again
-from ifonly.service.doors.cli import audit_check
+from ifonly.service.doors.cli import audit_check, audit_samples
 from ifonly.service.doors.cli.console import (
     AsJson,
     Failure,
@@ -53,12 +53,16 @@ from ifonly.service.store.verification import VerificationReport
 from ifonly.service.transparency.signing import LocalSigner, NoKey
 from ifonly.service.transparency.verifier import NotProven, VerifierKey
 
-app = typer.Typer(help="Verify, replay, export and erase what was recorded.", no_args_is_help=True)
+app = typer.Typer(
+    help="Verify, replay, sample, export and erase what was recorded.", no_args_is_help=True
+)
 
 Identity = Annotated[str, typer.Argument(help="Id of the record: of an explanation, its own.")]
 
 
 app.command("check")(audit_check.check)
+app.command("groups")(audit_samples.groups)
+app.add_typer(audit_samples.app, name="sample")
 
 
 @contextmanager

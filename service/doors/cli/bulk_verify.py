@@ -30,6 +30,9 @@ def verify_run(
         str | None,
         typer.Option("--input", help="Where the rows are now. Default: where they were."),
     ] = None,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Not without a record: one that is missing is told.")
+    ] = False,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,6 +42,8 @@ def verify_run(
     wanted = RowsToAsk(tuple(row or ()), sample, everything, given)
     ledger = ledger_of(chosen, None)
     report = verify(to, registry(chosen), ledger, wanted)
+    if recorded and report.record is None:
+        report.against(to, "has no record in a store that is set up here")
     if ledger is not None and report.record is not None:
         with opened_by(chosen, migrate=False) as store:
             look(store, READ, "bulk verify", about=report.record)

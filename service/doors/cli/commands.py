@@ -84,7 +84,9 @@ class Commands(LazyGroup):
         "db": LazyCommand("store", "tables", "The store's tables."),
         "keys": LazyCommand("store", "keys", "Make, list and revoke API keys."),
         "events": LazyCommand("events", "app", "Dead letters of events and webhooks."),
-        "audit": LazyCommand("audit", "app", "Verify, replay, export and erase what was recorded."),
+        "audit": LazyCommand(
+            "audit", "app", "Verify, replay, sample, export and erase what was recorded."
+        ),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ifonly.explainers.remedy import CommonKind
+from ifonly.explainers.terms import CommonKind
 from ifonly.models.adding.table import read_columns
 from ifonly.models.errors import DataError
 from ifonly.service.doors.cli import in_process, rendering_common

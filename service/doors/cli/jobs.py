@@ -20,7 +20,7 @@ from ifonly.service.doors.cli.store import by, look
 from ifonly.service.errors import JobNotFinished
 from ifonly.service.jobs import submission
 from ifonly.service.jobs.answers import answers
-from ifonly.service.jobs.forms import RowForm
+from ifonly.service.jobs.forms import TableForm
 from ifonly.service.jobs.tables import written
 from ifonly.service.store import jobs
 from ifonly.service.store.database import connect
@@ -34,10 +34,10 @@ app = typer.Typer(help="Jobs: list, show and cancel them, read results.", no_arg
 
 Identity = Annotated[str, typer.Argument(help="As `jobs list` shows it.")]
 SUFFIXES = {
-    ".jsonl": RowForm.JSONL,
-    ".csv": RowForm.CSV,
-    ".arrow": RowForm.ARROW,
-    ".parquet": RowForm.PARQUET,
+    ".jsonl": TableForm.JSONL,
+    ".csv": TableForm.CSV,
+    ".arrow": TableForm.ARROW,
+    ".parquet": TableForm.PARQUET,
 }
 
 
@@ -118,7 +118,7 @@ def results(
     job: Identity,
     to: Annotated[str, typer.Option("--out", help="File to write; - for standard output.")] = "-",
     form: Annotated[
-        RowForm | None, typer.Option("--format", help="Default: by the file's suffix, or jsonl.")
+        TableForm | None, typer.Option("--format", help="Default: by the file's suffix, or jsonl.")
     ] = None,
     is_flat: Annotated[
         bool, typer.Option("--flat", help="Of lines of JSON: few columns, as tables have them.")
@@ -127,7 +127,7 @@ def results(
     last: Annotated[int | None, typer.Option("--last", min=0, help="Of the last.")] = None,
 ) -> None:
     """What the rows of a job that has ended were answered."""
-    chosen = form or SUFFIXES.get(Path(to).suffix, RowForm.JSONL)
+    chosen = form or SUFFIXES.get(Path(to).suffix, TableForm.JSONL)
     with opened_by(settings(), migrate=False) as store:
         found = jobs.find(store.database, job)
         if not found.state.is_final:

@@ -31,7 +31,7 @@ def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> Non
         console.print(changes(reply["counterfactuals"], tag))
     if reply.get("ways"):
         console.print(ways(reply, tag))
-    console.print(_text(_certainty(reply, tag), tag, style="dim"))
+    console.print(_text(certainty(reply, tag), tag, style="dim"))
     confirmed = confirmed_in_words(reply)
     if confirmed is not None:
         console.print(_text(confirmed[tag], tag, style="dim"))
@@ -157,11 +157,12 @@ def prediction(said: Reply, tag: str) -> str:
     return f"{label} ({percentage(said['probability'])})"
 
 
-def _certainty(reply: Reply, tag: str) -> str:
+def certainty(reply: Reply, tag: str) -> str:
+    """What is claimed, by which engine, and how many rows the model was asked about."""
     assert is_language(tag)
     work, provenance = reply["work"], reply["provenance"]
     said = [say(f"status.{reply['status']}", tag)]
-    said += [say("status.in_doubt", tag)] if reply["doubts"] else []
+    said += [say("status.in_doubt", tag)] if reply.get("doubts") else []
     said += [say("cli.cut", tag)] if reply["deadline_hit"] else []
     return say(
         "cli.certainty",

@@ -11,7 +11,7 @@ from rich.text import Text
 from ifonly.explainers.wording import is_language
 from ifonly.explainers.wording.conventions import conventions_of
 from ifonly.explainers.wording.numerals import count, exactly, figure
-from ifonly.service.doors.cli.rendering import Reply
+from ifonly.service.doors.cli.rendering import Reply, certainty
 from ifonly.service.words.catalogue import say
 
 
@@ -22,7 +22,7 @@ def common(console: Console, reply: Reply, languages: Sequence[str]) -> None:
     tag = languages[-1]
     if any(curve["points"] for curve in reply["curves"]):
         console.print(points(reply, tag))
-    console.print(Text(_certainty(reply, tag), style="dim"))
+    console.print(Text(certainty(reply, tag), style="dim"))
 
 
 def points(reply: Reply, tag: str) -> Table:
@@ -53,19 +53,3 @@ def _settings(point: Reply, tag: str) -> Iterator[str]:
             to = setting["to"]
             value = f"→ {exactly(to) if isinstance(to, int | float) else to}"
         yield f"{label} {conventions_of(tag).behind(value, setting['unit'])}"
-
-
-def _certainty(reply: Reply, tag: str) -> str:
-    assert is_language(tag)
-    work, provenance = reply["work"], reply["provenance"]
-    said = [say(f"status.{reply['status']}", tag)]
-    said += [say("cli.cut", tag)] if reply["deadline_hit"] else []
-    return say(
-        "cli.certainty",
-        tag,
-        claim=", ".join(said),
-        rows=count(work["rows"]),
-        runs=count(work["runs"]),
-        model=f"{provenance['model']} {provenance['version']}",
-        engine=provenance["engine"],
-    )

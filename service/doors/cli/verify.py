@@ -25,6 +25,8 @@ Json = dict[str, Any]
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+ANSWERED = ("counterfactuals", "curves", "trajectory")
+"""Members by which an answer is known."""
 # Digests first: an answer checked against another folder would prove nothing.
 DIGESTS = ("model_sha256", "spec_sha256", "causal_sha256")
 
@@ -109,13 +111,14 @@ def _object(file: Path) -> Json:
 
 
 def _answers(text: str, question: Json | None) -> Iterator[tuple[str, Json, Json | None]]:
-    """Every explanation in a file, and every what-if over time: its id, the answer, the request."""
+    """Every explanation in a file, every common change, and every what-if over time: its id, the
+    answer, the request."""
     documents = _documents(text)
     told = 0
     for document in documents:
         kept = _content(document)
         answer, request = kept.get("answer", kept), kept.get("request", question)
-        if isinstance(answer, dict) and ("counterfactuals" in answer or "trajectory" in answer):
+        if isinstance(answer, dict) and any(part in answer for part in ANSWERED):
             told += 1
             yield str(answer.get("id", told)), answer, request
     # Silence would look as if all held.

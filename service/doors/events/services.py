@@ -50,7 +50,13 @@ def model_of(
 def told_of(said: Mapping[str, str]) -> dict[str, str]:
     """What an event says of where it comes from, and of the equipment, as attributes."""
     own = {name.removeprefix(OWN): value for name, value in said.items() if name.startswith(OWN)}
-    return own | {ours: said[name] for name, ours in ATTRIBUTES.items() if said.get(name)}
+    return own | origin(said)
+
+
+def origin(said: Mapping[str, str]) -> dict[str, str]:
+    """Where an event comes from: of which service, and of whose. Whoever asks that service says
+    nothing about it."""
+    return {ours: said[name] for name, ours in ATTRIBUTES.items() if said.get(name)}
 
 
 def of_equipment(

@@ -18,7 +18,7 @@ from ifonly.service.audit.drafts import Drafting
 from ifonly.service.audit.runtime import Runtime
 from ifonly.service.doors.events.payloads import Logged, Unreadable, is_alarm, read_pair
 from ifonly.service.doors.events.readings import LoggedReading, drafts, reading_of, turning
-from ifonly.service.doors.events.services import model_of, taken, told_of
+from ifonly.service.doors.events.services import model_of, origin, taken, told_of
 from ifonly.service.errors import InvalidRequest, QueueFull
 from ifonly.service.polling import PollingThread
 from ifonly.service.served.registry import ServedModel
@@ -209,7 +209,7 @@ class Sorter:
         found, readings = [], []
         for row in rows:
             alarm = is_alarm(row, model)
-            said = taken({**told, **row.attributes}, model)
+            said = taken({**told, **row.attributes, **origin(pair.said)}, model)
             if wants_all or alarm:
                 found.append(LoggedAlarm(pair, row, said))
             if within(said) and (reading := reading_of(pair.key, row.row, said, alarm, model)):

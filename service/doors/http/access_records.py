@@ -31,6 +31,10 @@ LOOKS = {
     ("POST", "/api/v1/audit/events/{id}/replay"): READ,
     ("GET", "/api/v1/audit/events/{id}/bundle"): EXPORTED,
     ("GET", "/api/v1/audit/queue"): LISTED,
+    ("GET", "/api/v1/audit/groups"): LISTED,
+    ("GET", "/api/v1/audit/samples"): LISTED,
+    ("GET", "/api/v1/audit/samples/{id}"): LISTED,
+    ("GET", "/api/v1/audit/samples/{id}/redraw"): LISTED,
     ("GET", "/api/v1/audit/report"): LISTED,
     ("GET", "/api/v1/audit/export"): EXPORTED,
     ("POST", "/api/v1/models/{model}/comparisons"): LISTED,
@@ -39,13 +43,19 @@ LOOKS = {
     ("GET", "/records/{id}"): READ,
     ("POST", "/records/{id}/verify"): READ,
     ("POST", "/records/{id}/replay"): READ,
+    ("GET", "/records/table"): EXPORTED,
     ("GET", "/reviews"): LISTED,
+    ("GET", "/reviews/samples"): LISTED,
+    ("GET", "/reviews/samples/{id}"): LISTED,
+    ("POST", "/reviews/samples/{id}/redraw"): LISTED,
     ("GET", "/report"): LISTED,
     ("GET", "/report/table"): EXPORTED,
     ("GET", "/models/{model}/comparison"): LISTED,
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,
     ("GET", "/alarms/{id}/readings"): READ,
+    ("GET", "/remedies"): LISTED,
+    ("POST", "/remedies"): LISTED,
 }
 """What is recorded. A route that shows what was recorded and is not in it is found by a test."""
 
@@ -79,8 +89,9 @@ async def record_look(
 async def _record(request: Request, context: Context, template: str, status: str) -> None:
     state, identity = context.state, request.path_params.get("id")
     recorder = context.recorder(identity)
-    if identity is not None:
-        # A look at one's own record needs none; a list may have others' and always does.
+    if identity is not None and status != LISTED:
+        # A look at one's own record needs none; a list (a sample, too) may have others' and always
+        # does.
         find = partial(archive.actor_of, state.store.database, identity)
         if await state.readers.run(find) == recorder.principal.actor:
             return

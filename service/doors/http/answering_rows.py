@@ -22,7 +22,7 @@ from ifonly.service.bulk import BulkOptions, InvalidTable, NotInBulk
 from ifonly.service.doors.http.incoming import IncomingBody, Silence
 from ifonly.service.errors import Fault, TooManyTableRows
 from ifonly.service.jobs import row_streams
-from ifonly.service.jobs.forms import RowForm
+from ifonly.service.jobs.forms import TableForm
 from ifonly.service.jobs.reading import MAX_ENDS
 from ifonly.service.jobs.row_ids import ID
 from ifonly.service.jobs.row_streams import Answerer, RowsIn, RowWriter
@@ -52,8 +52,8 @@ class RowStream:
         recording: Recorder,
         model: ServedModel,
         question: Mapping[str, Any],
-        form: RowForm,
-        wanted: RowForm,
+        form: TableForm,
+        wanted: TableForm,
     ) -> None:
         self._recording = recording
         self._model = model
@@ -213,7 +213,7 @@ class RowStream:
     # --- rows ---------------------------------------------------------------------------------
 
     async def _incoming(self) -> AsyncGenerator[RowsIn]:
-        source = self._of_lines() if self._form is RowForm.JSONL else self._of_table()
+        source = self._of_lines() if self._form is TableForm.JSONL else self._of_table()
         count = 0
         async with contextlib.aclosing(source) as found:
             async for rows in found:

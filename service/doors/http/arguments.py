@@ -20,7 +20,8 @@ from ifonly.service.wire.strict_json import read_json
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 LONGEST_NAME = 128
-MAX_QUESTION = 16_384
+# Each of them may be twelve bytes of the request's head, which has 65,536.
+MAX_QUESTION = 4_096
 """Characters of what is asked of every row, in a query."""
 
 

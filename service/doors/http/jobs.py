@@ -33,7 +33,7 @@ from ifonly.service.doors.http.streams import STILL_THERE, changes, streamed
 from ifonly.service.doors.http.written import accepted, written
 from ifonly.service.errors import Fault, Forbidden, InvalidRequest, JobNotFinished, RequestPart
 from ifonly.service.jobs import answers, reading, submission, tables
-from ifonly.service.jobs.forms import MEDIA_TYPES, RowForm
+from ifonly.service.jobs.forms import MEDIA_TYPES, TableForm
 from ifonly.service.jobs.reading import BodyLimits, JobQuestions
 from ifonly.service.store import jobs
 from ifonly.service.store.jobs import JobFilter, StoredJob
@@ -65,7 +65,7 @@ READ = ", ".join(f"`{kind}`" for kind in MEDIA_TYPES.values())
             "row's `id`; or a table with a column for each feature, perhaps `id`, and "
             f"`attributes.NAME` for each attribute. Declared as {READ}.",
             {
-                "contentMediaType": MEDIA_TYPES[RowForm.JSONL],
+                "contentMediaType": MEDIA_TYPES[TableForm.JSONL],
                 "contentSchema": {"$ref": f"{REFERENCE}ExplanationRequest"},
             },
             example=examples.LINES,
@@ -188,8 +188,8 @@ async def read_result(
     With `form=flat`, and as CSV, Arrow stream or Parquet file (`Accept`): a few columns of each.
     `Accept-Encoding: gzip` is answered so, except of Parquet.
     """
-    form, kind = form_wanted(request.headers, RowForm.JSONL)
-    if form is not RowForm.JSONL and query.form == "full":
+    form, kind = form_wanted(request.headers, TableForm.JSONL)
+    if form is not TableForm.JSONL and query.form == "full":
         problem = f"form is full, which there is of lines of JSON alone, not of {form}"
         fault = Fault(("form",), problem, "full", limit=["flat"], parameter="form")
         raise InvalidRequest(RequestPart.REQUEST, [fault])
@@ -203,6 +203,6 @@ async def read_result(
     pieces = records.gathered(tables.written(rows, form, is_flat=is_flat))
     headers = dict(VARY)
     # What is in a Parquet file is packed already.
-    if takes_gzip(request.headers) and form is not RowForm.PARQUET:
+    if takes_gzip(request.headers) and form is not TableForm.PARQUET:
         pieces, headers["Content-Encoding"] = gzipped(pieces), "gzip"
     return StreamingResponse(pieces, headers=headers, media_type=kind)

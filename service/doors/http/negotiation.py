@@ -10,14 +10,14 @@ from ifonly.service.ask.problems import Refusal
 from ifonly.service.doors.http.body import media_type
 from ifonly.service.doors.http.problems import UnsupportedMediaType
 from ifonly.service.doors.http.written import OCTETS
-from ifonly.service.jobs.forms import INSTALL, MEDIA_TYPES, RowForm, can, form_of
+from ifonly.service.jobs.forms import INSTALL, MEDIA_TYPES, TableForm, can, form_of
 
 VARY = {"Vary": "Accept, Accept-Encoding"}
 QUICK = 1
 """Level of compression: rows are much alike, and whoever waits is on the same site."""
 
 
-def form_of_body(headers: Mapping[str, str]) -> RowForm:
+def form_of_body(headers: Mapping[str, str]) -> TableForm:
     """Raises
     ------
     UnsupportedMediaType
@@ -25,7 +25,7 @@ def form_of_body(headers: Mapping[str, str]) -> RowForm:
     """
     kind = media_type(headers)
     # As clients call it that are made from the OpenAPI document.
-    form = RowForm.JSONL if kind == OCTETS else form_of(kind)
+    form = TableForm.JSONL if kind == OCTETS else form_of(kind)
     if form is None:
         taken = ", ".join(MEDIA_TYPES.values())
         declared = headers.get("content-type") or "not given"
@@ -36,7 +36,7 @@ def form_of_body(headers: Mapping[str, str]) -> RowForm:
     return form
 
 
-def form_wanted(headers: Mapping[str, str], default: RowForm) -> tuple[RowForm, str]:
+def form_wanted(headers: Mapping[str, str], default: TableForm) -> tuple[TableForm, str]:
     """The form of a reply that is liked best of those that there are, and what it is called to
     whoever asks.
 
@@ -52,9 +52,9 @@ def form_wanted(headers: Mapping[str, str], default: RowForm) -> tuple[RowForm, 
         if form is None:
             continue
         if can(form):
-            return form, kind
+            return form, MEDIA_TYPES[form]  # as documented, whatever else it is called
         # Another form that they take as well is the next best.
-        if not any(each in names for each in ("*/*", OCTETS, MEDIA_TYPES[RowForm.JSONL])):
+        if not any(each in names for each in ("*/*", OCTETS, MEDIA_TYPES[TableForm.JSONL])):
             told = f"{form} is written with pyarrow, which is not installed here: {INSTALL}"
             raise Refusal(kinds.NOT_ACCEPTABLE, told)
     # Bytes, to those who take these and know nothing of rows.

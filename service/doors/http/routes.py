@@ -28,7 +28,7 @@ from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.jobs.reading import JobQuestions
 from ifonly.service.jobs.submission import submit
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.wire import common, examples, jobs, models, replies, requests
+from ifonly.service.wire import common, common_replies, examples, jobs, models, replies, requests
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
 # A route class of its own: questions have idempotency keys, which reading has not.
@@ -181,7 +181,7 @@ async def explain(
 @asking.post(
     "/models/{model}/common-remedies",
     tags=["questions"],
-    response_model=common.CommonReply,
+    response_model=common_replies.CommonReply,
     responses=QUESTION,
     openapi_extra=PARAMETER,
 )

@@ -24,14 +24,14 @@ from ifonly.service.doors.http.problems import UnsupportedMediaType
 from ifonly.service.doors.http.request_path import StreamRoute
 from ifonly.service.doors.http.routes import ModelName
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
-from ifonly.service.jobs.forms import INSTALL, MEDIA_TYPES, RowForm, can
+from ifonly.service.jobs.forms import INSTALL, MEDIA_TYPES, TableForm, can
 
 if TYPE_CHECKING:
     from ifonly.service.doors.http.answering_rows import RowStream
 
 asking = APIRouter(prefix="/api/v1", route_class=StreamRoute, tags=["jobs"])
 
-FORMS = (RowForm.JSONL, RowForm.ARROW, RowForm.PARQUET)
+FORMS = (TableForm.JSONL, TableForm.ARROW, TableForm.PARQUET)
 RECORD = "Ifonly-Record"
 """Header with the id of the record that the stream was begun; that of its end is about it."""
 KINDS = ", ".join(f"`{MEDIA_TYPES[form]}`" for form in FORMS)
@@ -76,7 +76,7 @@ async def stream_explanations(
     form = form_of_body(request.headers)
     if form not in FORMS:
         raise UnsupportedMediaType(f"a stream of rows is {KINDS}, not {form}: submit a job")
-    if not can(RowForm.ARROW):
+    if not can(TableForm.ARROW):
         raise Refusal(kinds.FORMAT_UNAVAILABLE, f"streams need pyarrow: {INSTALL}")
     wanted, kind = form_wanted(request.headers, form)
     if wanted not in FORMS:
@@ -97,7 +97,7 @@ async def stream_explanations(
         place = stack.pop_all()
     headers = {**VARY, RECORD: stream.record}
     answers: AsyncIterator[bytes] = _with_first(first, pieces)
-    if takes_gzip(request.headers) and wanted is not RowForm.PARQUET:
+    if takes_gzip(request.headers) and wanted is not TableForm.PARQUET:
         answers, headers["Content-Encoding"] = _packed(answers), "gzip"
     return Duplex(answers, pieces, place, stream, headers, kind)
 

@@ -17,7 +17,8 @@ from ifonly.service.doors.pages.asking import ask
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import validation
-from ifonly.service.wire.common import CommonReply, CommonRequest
+from ifonly.service.wire.common import CommonRequest
+from ifonly.service.wire.common_replies import CommonReply
 
 
 async def ask_common(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ifonly.service.doors.pages import entrance, static_files
+from ifonly.service.doors.pages.auditor import review_routes
 from ifonly.service.doors.pages.auditor import routes as auditor
 from ifonly.service.doors.pages.operator import alarm, alarms, demonstration, readings, remedies
 from ifonly.service.doors.pages.steward import differences, staged
@@ -17,6 +18,7 @@ ROUTERS = (
     readings.router,
     remedies.router,
     auditor.router,
+    review_routes.router,
     steward.router,
     staged.router,
     differences.router,

@@ -104,7 +104,7 @@ def test_records_of_before_are_counted_by_the_migration(
         wrote(journal, draft(k, time_us=NOON + k, model="mill", **said))
     with database.writer.begin() as connection:
         alarm_rates.drop(connection)
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0017'"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0016'"))
     upgrade(database)
     assert rates.hourly(database, "mill", *ALL) == [HourlyRate(NOON, "1", 2, 1)]
 

@@ -236,6 +236,14 @@ def test_a_file_without_labels_is_refused(folder: Path) -> None:
         load_folder(folder)
 
 
+def test_more_rows_than_somebody_waits_for_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ifonly.models.quality.labelled.MOST_READ", 2)
+    with pytest.raises(SpecError, match="has 3 rows, the most is 2"):
+        load_folder(folder)
+
+
 def test_what_parity_json_says_of_another_file_is_refused(folder: Path) -> None:
     parity = json.loads((folder / "parity.json").read_text())
     parity["validation"] = {"sha256": "0" * 64, "held_out": True}

@@ -15,7 +15,7 @@ from ifonly.models.schema import Schema
 from ifonly.service.ask.problems import Refusal
 from ifonly.service.errors import MalformedBody, MalformedTable, TooManyTableRows
 from ifonly.service.jobs import reading
-from ifonly.service.jobs.forms import RowForm
+from ifonly.service.jobs.forms import TableForm
 from ifonly.service.jobs.reading import BodyLimits, JobQuestions
 from ifonly.service.jobs.row_ids import MAX_ID, row_id_in, unnamed
 from ifonly.service.settings import shipped_models
@@ -38,7 +38,7 @@ def schema() -> Schema:
     return load_folder(shipped_models() / "milling-machine" / "1").spec.schema
 
 
-def read(schema: Schema, body: bytes, form: RowForm, question: Any = None) -> JobQuestions:
+def read(schema: Schema, body: bytes, form: TableForm, question: Any = None) -> JobQuestions:
     return reading.read(body, form, schema, question or {}, LIMITS)
 
 
@@ -65,23 +65,23 @@ def table(rows: int = 2, **columns: Any) -> pa.Table:
 
 
 def test_a_blank_line_asks_nothing_and_keeps_its_place(schema: Schema) -> None:
-    found = read(schema, b"\xef\xbb\xbf{}\n\n \r\n[1]\r\n", RowForm.JSONL)
+    found = read(schema, b"\xef\xbb\xbf{}\n\n \r\n[1]\r\n", TableForm.JSONL)
     assert (found.lines, found.places) == ([b"{}", b"[1]\r"], [0, 3])
-    found = read(schema, f"{HEAD}\nA,{CELLS},3,x\n\nB,{CELLS},,x\n".encode(), RowForm.CSV)
+    found = read(schema, f"{HEAD}\nA,{CELLS},3,x\n\nB,{CELLS},,x\n".encode(), TableForm.CSV)
     assert found.places == [0, 2]
     with pytest.raises(MalformedBody, match="has no line"):
-        read(schema, b"\n \n", RowForm.JSONL)
+        read(schema, b"\n \n", TableForm.JSONL)
     with pytest.raises(TooManyTableRows, match="1,001 rows"):
-        read(schema, b"\n" * 1_001 + b"{}", RowForm.JSONL)
+        read(schema, b"\n" * 1_001 + b"{}", TableForm.JSONL)
     with pytest.raises(TooManyTableRows, match="101 rows"):
-        read(schema, b"{}\n" * 101, RowForm.JSONL)
+        read(schema, b"{}\n" * 101, TableForm.JSONL)
 
 
 def test_what_is_asked_of_every_row_is_asked_where_a_line_says_nothing_else(
     schema: Schema,
 ) -> None:
     question = {"languages": ["ko"], "seed": 3}
-    found = read(schema, b'{"seed":5}\n{"id":1}\n[1]\nno json', RowForm.JSONL, question)
+    found = read(schema, b'{"seed":5}\n{"id":1}\n[1]\nno json', TableForm.JSONL, question)
     assert asked(JobQuestions(found.lines[:3])) == [
         {"languages": ["ko"], "seed": 5},
         {"languages": ["ko"], "seed": 3, "id": 1},
@@ -100,9 +100,9 @@ def test_the_same_rows_ask_the_same_in_every_form(schema: Schema) -> None:
     csv = f"{HEAD}\r\nA,{CELLS},3,1\r\nB,{CELLS},,2\r\n".encode()
     sent = table(**columns)
     forms = [
-        asked(read(schema, csv, RowForm.CSV, question)),
-        asked(read(schema, arrow(sent, compression="zstd"), RowForm.ARROW, question)),
-        asked(read(schema, parquet(sent), RowForm.PARQUET, question)),
+        asked(read(schema, csv, TableForm.CSV, question)),
+        asked(read(schema, arrow(sent, compression="zstd"), TableForm.ARROW, question)),
+        asked(read(schema, parquet(sent), TableForm.PARQUET, question)),
     ]
     for found in forms:
         assert found == [
@@ -118,30 +118,30 @@ def test_columns_of_other_types_are_read_as_they_are_written(schema: Schema) -> 
         tool_wear=pa.array([196, None], pa.int16()),
         id=pa.array([7, 8], pa.int64()),
     )
-    for form, body in ((RowForm.ARROW, arrow(sent)), (RowForm.PARQUET, parquet(sent))):
+    for form, body in ((TableForm.ARROW, arrow(sent)), (TableForm.PARQUET, parquet(sent))):
         one, two = asked(read(schema, body, form))
         assert (one["id"], one["instance"]["torque"], one["instance"]["quality"]) == (7, 53.2, "L")
         assert (two["instance"]["torque"], two["instance"]["tool_wear"]) == (None, None)
     # What no instance can be is the row's to be refused for, by its own limit.
     odd = table(torque=[float("inf")] * 2, tool_wear=["much", "196"])
-    one, two = (json.loads(line) for line in read(schema, arrow(odd), RowForm.ARROW).lines)
+    one, two = (json.loads(line) for line in read(schema, arrow(odd), TableForm.ARROW).lines)
     assert (one["instance"]["tool_wear"], two["instance"]["tool_wear"]) == ("much", 196)
 
 
 def test_columns_that_are_missing_or_twice_are_named(schema: Schema) -> None:
     lacks = table().drop_columns(["torque", "quality"])
     with pytest.raises(Refusal, match=r"torque is no column .*; quality is no column"):
-        read(schema, arrow(lacks), RowForm.ARROW)
+        read(schema, arrow(lacks), TableForm.ARROW)
     with pytest.raises(Refusal, match="torque is a column 2 times"):
-        read(schema, f"{HEAD},torque\nA,{CELLS},,,1\n".encode(), RowForm.CSV)
+        read(schema, f"{HEAD},torque\nA,{CELLS},,,1\n".encode(), TableForm.CSV)
     twice = pa.table([*table().columns, pa.array([1.0, 2.0])], names=[*ROW, "torque"])
     with pytest.raises(MalformedTable, match="the column torque is given twice"):
-        read(schema, arrow(twice), RowForm.ARROW)
+        read(schema, arrow(twice), TableForm.ARROW)
     nested = table(torque=[[1.0]] * 2)
     with pytest.raises(MalformedTable, match="torque is list"):
-        read(schema, parquet(nested), RowForm.PARQUET)
+        read(schema, parquet(nested), TableForm.PARQUET)
     # Too many cells are refused with their row, which says so.
-    (line,) = asked(read(schema, f"{HEAD}\nA,{CELLS},3,x,y\n".encode(), RowForm.CSV))
+    (line,) = asked(read(schema, f"{HEAD}\nA,{CELLS},3,x,y\n".encode(), TableForm.CSV))
     assert line["instance"]["column 10"] == "y"
 
 
@@ -152,28 +152,31 @@ OTHER = arrow(pa.table({"torque": ["x"]}))
 @pytest.mark.parametrize(
     ("form", "body", "says"),
     [
-        (RowForm.PARQUET, FILE[: len(FILE) // 2], "as parquet"),
-        (RowForm.PARQUET, b"", "as parquet"),
-        (RowForm.PARQUET, FILE[:-8] + b"\xff\xff\xff\x7fPAR1", "as parquet"),
-        (RowForm.ARROW, STREAM[: len(STREAM) // 2], "as arrow"),
-        (RowForm.ARROW, b"PAR1" * 100, "as arrow"),
-        (RowForm.ARROW, STREAM[:-8] + OTHER, "as arrow"),
-        (RowForm.ARROW, arrow(table(1, quality=["L" * 5_000])), "quality has 5,000 bytes"),
-        (RowForm.CSV, b"\xff\xfe\x00", "not UTF-8"),
-        (RowForm.CSV, f'{HEAD}\n"x'.encode(), "as csv"),
-        (RowForm.CSV, b"", "the names of the columns"),
-        (RowForm.CSV, f"{HEAD}\n".encode(), "no row"),
+        (TableForm.PARQUET, FILE[: len(FILE) // 2], "as parquet"),
+        (TableForm.PARQUET, b"", "as parquet"),
+        (TableForm.PARQUET, FILE[:-8] + b"\xff\xff\xff\x7fPAR1", "as parquet"),
+        (TableForm.ARROW, STREAM[: len(STREAM) // 2], "as arrow"),
+        (TableForm.ARROW, b"PAR1" * 100, "as arrow"),
+        (TableForm.ARROW, STREAM[:-8] + OTHER, "as arrow"),
+        (TableForm.ARROW, arrow(table(1, quality=["L" * 5_000])), "quality has 5,000 bytes"),
+        (TableForm.CSV, b"\xff\xfe\x00", "not UTF-8"),
+        (TableForm.CSV, f'{HEAD}\n"x'.encode(), "as csv"),
+        (TableForm.CSV, b"", "the names of the columns"),
+        (TableForm.CSV, f"{HEAD}\n".encode(), "no row"),
     ],
 )
 def test_what_is_no_table_is_refused_by_name(
-    schema: Schema, form: RowForm, body: bytes, says: str
+    schema: Schema, form: TableForm, body: bytes, says: str
 ) -> None:
     with pytest.raises(MalformedTable, match=says):
         read(schema, body, form)
 
 
 def test_a_table_of_too_many_rows_is_not_read_to_its_end(schema: Schema) -> None:
-    for form, body in ((RowForm.ARROW, arrow(table(101))), (RowForm.PARQUET, parquet(table(101)))):
+    for form, body in (
+        (TableForm.ARROW, arrow(table(101))),
+        (TableForm.PARQUET, parquet(table(101))),
+    ):
         with pytest.raises(TooManyTableRows, match="101 rows or more; the limit is 100"):
             read(schema, body, form)
 

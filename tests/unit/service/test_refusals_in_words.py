@@ -88,7 +88,6 @@ def test_every_sentence_is_said_in_each_language() -> None:
         if tag != "en" and told(said.replace("{}", "Q1"), tag)[1] != tag
     }
     assert left == {}
-    assert found.keys() >= ENGLISH, "what is listed is said"
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)

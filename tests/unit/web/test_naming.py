@@ -23,7 +23,7 @@ def test_what_has_no_word_is_shown_by_its_name() -> None:
 
 def test_a_refusal_is_called_by_its_kind_of_problem() -> None:
     assert badge("unknown-model", "en").text == "No such model"
-    assert badge("queue-full", "en").text == "queue-full"
+    assert badge("unheard-of", "en").text == "unheard-of"
 
 
 def test_every_status_is_offered_once_and_in_words() -> None:

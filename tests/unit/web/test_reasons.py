@@ -12,8 +12,9 @@ import pytest
 from ifonly.models.errors import SpecError
 from ifonly.models.repository.parcel import unpack
 from ifonly.service.words.catalogue import texts
-from ifonly.service.words.reasons import CHECKS, SECTION, fixed_parts, reason
+from ifonly.service.words.reasons import CHECKS, SECTION, fixed_parts, reason, told
 from tests.integration.small_models import PRESS
+from tests.support.english import is_english
 
 ROOT = Path(__file__).parents[3]
 WRONG_SPECS = [
@@ -104,3 +105,20 @@ def test_every_reason_is_a_sentence_that_the_code_says() -> None:
                 # Put together of a place and what is wrong there.
                 for piece in re.split("(?<=: )|(?<=; )", part):
                     assert piece.strip(" :;") in code, f"{key}: {piece!r}"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "torque: whole numbers 0 to 10, steps of 1, may be missing",
+        "oil temp: numbers 1 to 2.5, steps of 0.1, chosen: data has no grid",
+        "score: output 'p'; label: none",
+        "its score is a value, 1 to 2 in the sample; no limit decides",
+        "grade: categories a, b",
+    ],
+)
+def test_what_was_found_in_a_sample_is_said_in_korean(found: str) -> None:
+    said, tag = told(found, "ko")
+    assert tag == "ko", said
+    assert not is_english(said)
+    assert set(re.findall(r"\d+\.?\d*", found)) <= set(re.findall(r"\d+\.?\d*", said))

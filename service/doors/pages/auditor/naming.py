@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.conventions import conventions
@@ -36,6 +38,7 @@ _TONES: Mapping[str, tuple[Tone, str]] = {
     "acted": ("plain", "set"),
     "uploaded": ("good", "ok"),
     "refused": ("bad", "no"),
+    "withdraw": ("warn", "back"),
     "revoked": ("warn", "lock"),
     "sign_in_failed": ("warn", "lock"),
     "put": ("warn", "lock"),
@@ -141,6 +144,29 @@ def rounded(value: float | None) -> str:
 def moment(text: str) -> str:
     """``2026-11-22T04:31:07.123456Z`` as ``2026-11-22 04:31:07``; UTC."""
     return text[:19].replace("T", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something was, as a page writes it."""
+
+    stamp: str
+    """As it is recorded and hashed."""
+    utc: str
+    local: str
+    """In the plant's time zone, with its offset; empty where that is UTC: then the browser says its
+    own."""
+
+
+def moment_of(stamp: str, zone: ZoneInfo) -> Moment:
+    """``stamp``: RFC 3339, or whatever a tampered record says."""
+    try:
+        read = datetime.fromisoformat(stamp).astimezone(zone)
+    except (ValueError, OverflowError):
+        return Moment(stamp, moment(stamp), "")
+    offset = read.strftime("%z")
+    shown = f"{read:%Y-%m-%d %H:%M:%S} ({offset[:3]}:{offset[3:5]})"
+    return Moment(stamp, moment(stamp), "" if zone.key == "UTC" else shown)
 
 
 def said_in(texts_by_tag: Mapping[str, str], tag: Language) -> tuple[str, str]:

@@ -6,16 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import count, percentage
 from ifonly.service.doors.pages.auditor.naming import (
     IN_DOUBT,
     Badge,
+    Moment,
     Names,
     badge,
     badge_of,
-    moment,
+    moment_of,
     named,
     number,
     rounded,
@@ -77,14 +79,19 @@ class RecordedCounterfactual:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
+    id: str
     badge: Badge
     by: str
-    time: str
+    when: Moment
     rank: int | None
     way: str
     """Which of the named ways; empty: not said."""
     outcome: str
     comment: str | None
+    withdraws: str | None
+    """Id of the review that this takes back."""
+    withdrawn_by: str | None
+    """Id of the review that takes this back."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +101,7 @@ class RecordPage:
     id: str
     kind: str
     badge: Badge | None
-    time: str
-    stamp: str
+    when: Moment
     model: str
     actor: str
     content: str
@@ -109,6 +115,7 @@ class RecordPage:
     assumptions: tuple[Text, ...]
     reviews: tuple[Comment, ...]
     is_explanation: bool
+    is_sample: bool
     is_past: bool
     """Whether it tells of another past, in which nothing was set."""
     can_replay: bool
@@ -123,7 +130,7 @@ class RecordPage:
     """Why it is not what was written: then nothing that it says is shown as said."""
 
 
-def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
+def shown(found: EventReply, registry: Registry, tag: Language, zone: ZoneInfo) -> RecordPage:
     event, doubts = found.event, found.event.findings or ()
     # Tampered content is shown raw below, never dressed as an answer.
     answer = {} if doubts else _table(found.answer)
@@ -134,8 +141,7 @@ def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
         id=event.id,
         kind=named("kind.", event.kind, tag),
         badge=badge_of(event, tag),
-        time=moment(event.time),
-        stamp=event.time,
+        when=moment_of(event.time, zone),
         model=" ".join(filter(None, [event.model, event.version])),
         actor=event.actor,
         content=found.content.value,
@@ -147,8 +153,9 @@ def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
         blocked_by=tuple(_text(rule["text"], tag) for rule in answer.get("blocked_by", ())),
         claim=tuple(text[tag] for text in found.claim),
         assumptions=tuple(_text(text, tag) for text in answer.get("assumptions", ())),
-        reviews=tuple(_comment(review, tag) for review in found.reviews),
+        reviews=tuple(_comment(review, tag, zone) for review in found.reviews),
         is_explanation=event.kind == RecordKind.EXPLANATION,
+        is_sample=event.kind == RecordKind.SAMPLE and not doubts,
         is_past=is_past(answer),
         can_replay=event.kind in REPLAYS and found.answer is not None,
         before=found.before,
@@ -239,16 +246,19 @@ def _several(values: Sequence[str]) -> str:
     return ", ".join(values[:MOST_SAID]) + rest
 
 
-def _comment(review: Review, tag: Language) -> Comment:
+def _comment(review: Review, tag: Language, zone: ZoneInfo) -> Comment:
     outcome = "" if review.outcome is None else named("outcome.", review.outcome, tag)
     return Comment(
+        review.id,
         badge(review.verdict, tag),
         review.by,
-        moment(review.time),
+        moment_of(review.time, zone),
         review.rank,
         "" if review.way is None else say(f"ways.{review.way}", tag),
         outcome,
         review.comment,
+        review.withdraws,
+        review.withdrawn_by,
     )
 
 

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
+from ifonly.explainers.wording import Language
 from ifonly.service.access import Role
-from ifonly.service.audit import inspection, oversight, records, reviews
+from ifonly.service.audit import inspection, oversight, record_table, records, reviews
 from ifonly.service.audit.replay import replay
+from ifonly.service.audit.sampling import samples as sampling
 from ifonly.service.audit.trust_root import verified
 from ifonly.service.doors.http.arguments import reads_query
 from ifonly.service.doors.http.context import AppState, Recording, Shared
-from ifonly.service.doors.pages.auditor import queue, record, report, search
+from ifonly.service.doors.pages.auditor import presets, record, report, samples, search
 from ifonly.service.doors.pages.auditor.naming import badge
+from ifonly.service.doors.pages.auditor.review_routes import reader, session_of
 from ifonly.service.doors.pages.common_changes import ask_common
 from ifonly.service.doors.pages.rendering import is_part, page
 from ifonly.service.doors.pages.request_path import PageRoute, refusal
-from ifonly.service.doors.pages.visit import form_value, visit_of, whole
-from ifonly.service.errors import InvalidRequest
+from ifonly.service.doors.pages.visit import form_value, local, visit_of, whole
+from ifonly.service.errors import InvalidRequest, NotAsSealed, UnknownRecord
 from ifonly.service.store import translog
+from ifonly.service.store.chain import now_us
 from ifonly.service.store.export import MEDIA_TYPES, export
 from ifonly.service.store.kinds import STATUSES, RecordKind
 from ifonly.service.store.terms import Format
@@ -44,21 +49,30 @@ Cursor = Annotated[str | None, Query(max_length=512)]
 @reads_query(*search.FIELDS)
 async def list_records(request: Request, state: Shared, cursor: Cursor = None) -> Response:
     """Everything that was recorded, the newest first."""
-    filters = search.given(request.query_params)
+    said, tag = search.given(request.query_params), visit_of(request).language
+    plant, titles = state.settings.plant_times, reader(request, state).suggests
     found = await state.readers.run(
-        partial(search.matching, state.store.database, filters, cursor, visit_of(request).language)
+        partial(search.matching, state.store.database, said, cursor, tag, plant, titles)
     )
     return page(
         request,
         "auditor/records.html",
         found=found,
-        filters=search.form(filters),
-        is_filtered=bool(filters),
+        filters=search.form(said),
+        lists=presets.lists(said, tag),
+        periods=presets.periods(said, tag),
+        is_filtered=any(name not in ("show", "period") for name in said),
         is_first=cursor is None,
-        kinds=search.choices("kind.", RecordKind, visit_of(request).language),
-        statuses=search.choices("status.", STATUSES, visit_of(request).language),
+        newest=search.exported(said, "/records"),
+        kinds=search.choices("kind.", RecordKind, tag),
+        statuses=search.choices("status.", STATUSES, tag),
         models=state.registry.names(),
-        export=search.exported(filters),
+        # What waits is no part of the trail that can be proven: it is listed alone.
+        export=""
+        if presets.shown(said) == presets.UNREVIEWED
+        else search.exported(said, "/records/export"),
+        sheet=search.exported(said, "/records/table"),
+        zone=plant.zone.key if plant.zone.key != "UTC" else "",
     )
 
 
@@ -66,15 +80,33 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
 @reads_query(*search.FIELDS)
 async def export_records(request: Request, state: Shared) -> Response:
     """The same as a file that can be verified elsewhere."""
-    filters = search.given(request.query_params)
-    search.check_beginning(filters)
-    query = validation.read(wire.EventsQuery, filters)
+    said = search.given(request.query_params)
+    search.check_export(said)
+    asked = presets.meant(said, state.settings.plant_times, now_us())
+    query = validation.read(wire.EventsQuery, asked)
     entries = records.entries(state.store.database, query)
     prover = await state.readers.run(partial(translog.prover, state.store.database))
     return StreamingResponse(
         records.gathered(export(entries, Format.JSONL, prover)),
         media_type=MEDIA_TYPES[Format.JSONL],
         headers={"Content-Disposition": 'attachment; filename="audit.jsonl"'},
+    )
+
+
+@router.get("/records/table")
+@reads_query(*search.FIELDS, "zone")
+async def export_table(request: Request, state: Shared) -> Response:
+    """The same as CSV, with times in UTC and in the plant's zone (else the browser's)."""
+    said, plant = search.given(request.query_params), state.settings.plant_times
+    named = request.query_params.get("zone", "")
+    zone = plant.zone if not named else search.zone_of(named)
+    pages = partial(search.pages, state.store.database, said, plant)
+    # The first page is read before anything is sent: what is wrong is said, not cut off.
+    first, rest = await state.readers.run(pages)
+    return StreamingResponse(
+        records.gathered(record_table.as_csv(chain([first], rest), zone)),
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="records.csv"'},
     )
 
 
@@ -101,7 +133,8 @@ async def _record(identity: str, request: Request, state: AppState, **more: Any)
     return page(
         request,
         "auditor/record.html",
-        shown=record.shown(found, state.registry, visit.language),
+        shown=record.shown(found, state.registry, visit.language, state.settings.plant_times.zone),
+        actor="" if visit.principal is None else visit.principal.actor,
         may_judge=bool(visit.roles & {Role.AUDITOR, Role.ADMIN}),
         **(values | more),
     )
@@ -137,9 +170,11 @@ async def replay_record(id: Identity, request: Request, state: Shared) -> Respon
 async def review_record(
     id: Identity, request: Request, state: Shared, recording: Recording
 ) -> Response:
-    """Approve, reject or comment on it."""
-    said = {name: await form_value(request, name) for name in ("verdict", "comment", "rank")}
-    body: dict[str, Any] = {name: value.strip() for name, value in said.items() if value.strip()}
+    """Approve, reject or comment on it; or take back what one has said."""
+    names = ("verdict", "comment", "rank", "withdraws", "back", "sample")
+    said = {name: (await form_value(request, name)).strip() for name in names}
+    back, sample = said.pop("back"), said.pop("sample")
+    body: dict[str, Any] = {name: value for name, value in said.items() if value}
     if "rank" in body:
         body["rank"] = whole(body["rank"])
     try:
@@ -149,37 +184,31 @@ async def review_record(
         if is_part(request):
             return refusal(request, error)
         return await _record(id, request, state, problem=str(error))
-    if is_part(request):
-        judged = badge(review.verdict, visit_of(request).language)
-        return page(request, "auditor/judged.html", judged=judged, identity=id)
-    return RedirectResponse(f"/records/{id}#reviews", 303)
-
-
-# --- what waits for review ----------------------------------------------------------------
-
-
-@router.get("/reviews")
-@reads_query(*queue.FIELDS)
-async def list_queue(request: Request, state: Shared, cursor: Cursor = None) -> Response:
-    """Explanations that no auditor has judged."""
-    filters = search.given(request.query_params, queue.FIELDS)
-    read = partial(
-        queue.waiting,
-        state.store.database,
-        filters,
-        cursor,
-        visit_of(request).language,
-    )
-    found = await state.readers.run(read)
+    if not is_part(request):
+        # Back to where it waits again, if it was taken back there.
+        to = f"{local(back)}#e-{id}" if back else f"/records/{id}#reviews"
+        return RedirectResponse(to, 303)
+    tag = visit_of(request).language
     return page(
         request,
-        "auditor/queue.html",
-        found=found,
-        filters=search.form(filters, queue.FIELDS),
-        is_first=cursor is None,
-        claims=queue.CLAIMS,
-        models=state.registry.names(),
+        "auditor/judged.html",
+        judged=badge(review.verdict, tag),
+        identity=id,
+        review=review.id,
+        back=local(back),
+        session=await session_of(request, state),
+        progress=await _progress(sample, state, tag) if sample else None,
     )
+
+
+async def _progress(sample: str, state: AppState, tag: Language) -> samples.Progress | None:
+    """Of the sample that is judged; None if there is none of that id."""
+    try:
+        read = partial(sampling.read, state.store.database, sample)
+        found = await state.readers.run(read)
+    except (UnknownRecord, NotAsSealed):
+        return None
+    return samples.progress(found.size, found.result, tag)
 
 
 # --- the report ---------------------------------------------------------------------------

@@ -215,7 +215,9 @@ async def _reviews(state: AppState, answer: Mapping[str, Any] | None) -> list[tr
     if answer is None:
         return []
     read = partial(api_trail.reviews, state.store.database, answer["id"])
-    return (await state.readers.run(read)).reviews
+    said = (await state.readers.run(read)).reviews
+    # What was taken back is for auditors: on the record's page both stay.
+    return [each for each in said if each.withdraws is None and each.withdrawn_by is None]
 
 
 def _may_act(visit: Visit) -> bool:

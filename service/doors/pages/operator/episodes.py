@@ -77,7 +77,7 @@ class EpisodeEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class LeverChoice:
+class CountedLever:
     """A lever that smallest answers set, to be filtered by."""
 
     name: str
@@ -118,7 +118,7 @@ class EpisodeList:
     """In all those hours."""
     most: int
     """In one of them."""
-    levers: tuple[LeverChoice, ...]
+    levers: tuple[CountedLever, ...]
     """Those set most often first."""
     every: str
     """Where all equipment is listed, with the other filters."""
@@ -190,14 +190,14 @@ def listed(
 
 def _levers(
     counted: Mapping[tuple[str, str], int], registry: Registry, chosen: str | None, tag: Language
-) -> Iterator[LeverChoice]:
+) -> Iterator[CountedLever]:
     """``chosen``: is one of them, however few alarms have it."""
-    found: dict[str, LeverChoice] = {}
+    found: dict[str, CountedLever] = {}
     for (model, name), count in counted.items():
-        before = found.get(name) or LeverChoice(name, _called(registry, model, name, tag), 0)
+        before = found.get(name) or CountedLever(name, _called(registry, model, name, tag), 0)
         found[name] = replace(before, count=before.count + count)
     if chosen is not None and chosen not in found:
-        found[chosen] = LeverChoice(chosen, chosen, 0)
+        found[chosen] = CountedLever(chosen, chosen, 0)
     yield from sorted(found.values(), key=lambda each: (-each.count, each.label))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from ifonly.service.doors.pages.operator.remedy_question import (
     MOST_ROWS,
     SPAN_NAMES,
     RemedyQuestion,
-    Wanted,
+    WantedAlarms,
     asked,
     wanted,
 )
@@ -71,7 +71,8 @@ async def show_remedies(request: Request, state: Shared) -> Response:
 @router.post("/remedies/flood")
 async def find_for_flood(request: Request, state: Shared, recording: Recording) -> Response:
     """One change for the flood that is shown, for its place on the list of alarms."""
-    question = RemedyQuestion(span=FLOOD)
+    # One lever: what somebody can do at once, and proven soonest. The page has more.
+    question = RemedyQuestion(span=FLOOD, levers=1)
     database, rules = state.store.database, state.settings.flood_rules
     look = partial(together.flood_now, database, state.registry, rules)
     shown = await state.readers.run(look)
@@ -153,7 +154,7 @@ async def found_remedy(
     recording: Recording,
     model: ServedModel,
     question: RemedyQuestion,
-    found: Wanted,
+    found: WantedAlarms,
 ) -> FoundRemedy:
     """What was found for these alarms, or is found now.
 
@@ -169,12 +170,14 @@ async def found_remedy(
         if (known := memory.get(key)) is not None:
             return known
         answer = await ask_common(request, state, recording, model, body)
-        made = FoundRemedy(answer.reply.as_mapping(), found.rows, model, now_us())
+        # Readings are not remembered: whoever has a record erased would be told of them.
+        rows = tuple(replace(row, instance={}) for row in found.rows)
+        made = FoundRemedy(answer.reply.as_mapping(), rows, model, now_us())
         memory.put(key, made)
         return made
 
 
-async def _wanted(state: AppState, question: RemedyQuestion) -> Wanted:
+async def _wanted(state: AppState, question: RemedyQuestion) -> WantedAlarms:
     settings = state.settings
     look = partial(
         wanted, state.store.database, state.registry, settings.plant_times, settings.flood_rules,
@@ -183,7 +186,7 @@ async def _wanted(state: AppState, question: RemedyQuestion) -> Wanted:
     return await state.readers.run(look)
 
 
-def _model(state: AppState, found: Wanted) -> ServedModel | None:
+def _model(state: AppState, found: WantedAlarms) -> ServedModel | None:
     """None: there are no alarms, or their model is not served any more."""
     try:
         return None if found.found is None else state.registry.get(found.found.model)
@@ -195,7 +198,7 @@ def _page(
     request: Request,
     state: AppState,
     question: RemedyQuestion,
-    found: Wanted,
+    found: WantedAlarms,
     model: ServedModel | None,
     known: FoundRemedy | None,
 ) -> Response:
@@ -220,7 +223,7 @@ def _page(
 
 
 def _answer(
-    request: Request, question: RemedyQuestion, found: Wanted, known: FoundRemedy | None
+    request: Request, question: RemedyQuestion, found: WantedAlarms, known: FoundRemedy | None
 ) -> Mapping[str, Any]:
     tag = visit_of(request).language
     show = request.query_params.get("show", "")
@@ -233,7 +236,7 @@ def _answer(
     return {"question": question, "found": found, "shown": shown}
 
 
-def _group(question: RemedyQuestion, found: Wanted, state: AppState, tag: Language) -> str:
+def _group(question: RemedyQuestion, found: WantedAlarms, state: AppState, tag: Language) -> str:
     """``equipment Mill 7``: of whose alarms alone; empty: of all."""
     if not (question.by and question.group):
         return ""

@@ -108,7 +108,7 @@ def asked(query: Mapping[str, str]) -> RemedyQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedAlarms:
     """The alarms that a question is about."""
 
     found: AlarmReadings | None
@@ -130,7 +130,7 @@ def wanted(
     rules: FloodRules,
     question: RemedyQuestion,
     now_us: int,
-) -> Wanted:
+) -> WantedAlarms:
     """Raises
     ------
     StoreUnavailable, StoreDamaged
@@ -139,7 +139,7 @@ def wanted(
     try:
         span = _span(database, times, rules, question, now_us)
     except InvalidRequest as error:
-        return Wanted(None, None, str(error))
+        return WantedAlarms(None, None, str(error))
     group = (question.by, question.group) if question.by and question.group else None
     named = AlarmFilter(None, question.model or None, question.search, group=group)
     if question.span != FLOOD:
@@ -150,7 +150,7 @@ def wanted(
         # Of the flood what is open: what somebody can still do something about.
         named = replace(named, raised_us=(span[0], span[1] + 1))
         found = alarm_readings(database, registry, named, None, now_us, MOST_ROWS)
-    return Wanted(found, None if span is None else (timestamp(span[0]), timestamp(span[1])))
+    return WantedAlarms(found, None if span is None else (timestamp(span[0]), timestamp(span[1])))
 
 
 def _span(

@@ -9,6 +9,7 @@ from typing import Any
 from ifonly.explainers.terms import WayName
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import figure, percentage
+from ifonly.service.audit.suggestions import survives
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.ways import resolved
@@ -157,11 +158,10 @@ def is_fragile(way: Json) -> bool:
 
 def fragile(answer: Json, tag: Language) -> str:
     """What is said first of an answer that is not known to survive the sensors; empty of others."""
-    found = answer["counterfactuals"][:1]
-    if not found or (answer.get("target") or {}).get("robust"):
+    if survives(answer) is not False:
         return ""
     for way in answer.get("ways") or ():
         if way["name"] == WayName.SMALLEST and way["survives"] is not None:
-            return say("ways.fragile", tag) if is_fragile(way) else ""
-    share = (found[0].get("assurance") or {}).get("survives_sensor_errors", 1.0)
-    return "" if share >= 1.0 else say("ways.fragile_share", tag, share=percentage(share))
+            return say("ways.fragile", tag)
+    share = answer["counterfactuals"][0]["assurance"]["survives_sensor_errors"]
+    return say("ways.fragile_share", tag, share=percentage(share))

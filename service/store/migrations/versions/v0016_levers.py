@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 _RAISED = sa.text("raised_us IS NOT NULL")
 _EXPLAINED = sa.text(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0017"
+revision = "0017"
+down_revision = "0016"
 
 HOUR_US = 3_600_000_000
 
