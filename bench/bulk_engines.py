@@ -31,7 +31,7 @@ from rich.table import Table
 from ifonly.models.repository import load_folder
 from ifonly.models.training import milling
 from ifonly.service.bulk import BulkOptions
-from ifonly.service.bulk_runs.engines import Engine
+from ifonly.service.bulk_runs.engines import BulkEngine
 from ifonly.service.bulk_runs.planning import Plan
 from ifonly.service.bulk_runs.run import run
 from ifonly.service.served.registry import ServedModel, prepare
@@ -89,7 +89,7 @@ def main() -> None:
                 str(source), str(out), model, BulkOptions(deadline_ms=None), slice_rows=SLICE, **how
             )
             began = time.monotonic()
-            with Meter() as meter:
+            with CpuMeter() as meter:
                 run(plan, clock, None)
             wall = time.monotonic() - began
             digests.append(hashlib.sha256(out.read_bytes()).hexdigest())
@@ -115,13 +115,13 @@ def on_cluster(machines: int, measure: Callable[..., None]) -> None:
         for _ in range(machines):
             cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
         cluster.wait_for_nodes()
-        how = {"workers": None, "engine": Engine.RAY, "address": cluster.address}
+        how = {"workers": None, "engine": BulkEngine.RAY, "address": cluster.address}
         measure(f"Ray, machines: {machines}", **how)
     finally:
         cluster.shutdown()
 
 
-class Meter:
+class CpuMeter:
     """CPU seconds of this process, its children and all Ray's, looked at while they run: an actor
     that has ended is in nobody's account."""
 
@@ -130,7 +130,7 @@ class Meter:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> CpuMeter:
         self._first = self._look()
         self._thread.start()
         return self

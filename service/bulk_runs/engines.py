@@ -14,14 +14,14 @@ from ifonly.service.bulk_runs.workers import AnsweringPool
 from ifonly.service.errors import CannotBulk
 
 
-class Engine(StrEnum):
+class BulkEngine(StrEnum):
     """What comes out is the same of each."""
 
     LOCAL = "local"
     RAY = "ray"
 
 
-def check(engine: Engine, workers: int | None, address: str | None) -> None:
+def check(engine: BulkEngine, workers: int | None, address: str | None) -> None:
     """Before anything is read.
 
     Raises
@@ -31,7 +31,7 @@ def check(engine: Engine, workers: int | None, address: str | None) -> None:
     CannotBulk
         If it is not installed.
     """
-    if engine is Engine.LOCAL:
+    if engine is BulkEngine.LOCAL:
         if address is not None:
             raise misasked("--address", "is a cluster's: --engine ray")
         return
@@ -45,7 +45,7 @@ def check(engine: Engine, workers: int | None, address: str | None) -> None:
 
 @contextlib.contextmanager
 def pool(
-    engine: Engine, answering: Answering, workers: int | None, address: str | None = None
+    engine: BulkEngine, answering: Answering, workers: int | None, address: str | None = None
 ) -> Iterator[AnsweringPool]:
     """``workers`` None: one a core, of this machine or of all the cluster's.
 
@@ -54,7 +54,7 @@ def pool(
     CannotBulk
         If there is no such cluster.
     """
-    if engine is Engine.LOCAL:
+    if engine is BulkEngine.LOCAL:
         with AnsweringPool(answering, cores() if workers is None else workers) as found:
             yield found
         return

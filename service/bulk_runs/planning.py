@@ -13,7 +13,7 @@ from ifonly.models.schema import Feature
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.bulk_runs import writing
 from ifonly.service.bulk_runs.answering import Answering
-from ifonly.service.bulk_runs.engines import Engine
+from ifonly.service.bulk_runs.engines import BulkEngine
 from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading.pieces import CATEGORY, KEPT, KIND, NUMBER
 from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions, RowSource, unified
@@ -41,7 +41,7 @@ class Plan:
     """Columns of the rows that are taken along."""
     workers: int | None = 1
     """Processes, or a cluster's actors; 0: this process answers, too; None: one a core."""
-    engine: Engine = Engine.LOCAL
+    engine: BulkEngine = BulkEngine.LOCAL
     address: str | None = None
     """Of a cluster."""
     slice_rows: int = SLICE

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ifonly.service.bulk_runs import durable, manifest, writing
-from ifonly.service.bulk_runs.engines import Engine, check, pool
+from ifonly.service.bulk_runs.engines import BulkEngine, check, pool
 from ifonly.service.bulk_runs.parts import AnsweredPart
 from ifonly.service.bulk_runs.planning import Plan, answering_of, how, out_schema
 from ifonly.service.bulk_runs.reading.places import place_of
@@ -174,7 +174,7 @@ class _Run:
                     yield slice_
 
         plan = self._plan
-        if plan.workers == 0 and plan.engine is Engine.LOCAL:
+        if plan.workers == 0 and plan.engine is BulkEngine.LOCAL:
             for slice_ in left():
                 self._keep(slice_, self._answering(slice_))
             return 0

@@ -30,7 +30,7 @@ from ifonly.service.served.causal_model import Semantics
 try:
     from ifonly.service.bulk import BulkOptions, InvalidTable
     from ifonly.service.bulk_runs import durable
-    from ifonly.service.bulk_runs.engines import Engine
+    from ifonly.service.bulk_runs.engines import BulkEngine
     from ifonly.service.bulk_runs.planning import SLICE, Plan
     from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions
     from ifonly.service.bulk_runs.report import report_of
@@ -155,9 +155,9 @@ def run_file(
         typer.Option("--workers", min=0, help="Processes. Default: one a core. 0: this one."),
     ] = None,
     engine: Annotated[
-        Engine,
+        BulkEngine,
         typer.Option("--engine", help="Who answers: this machine, or a Ray cluster (ifonly[ray])."),
-    ] = Engine.LOCAL,
+    ] = BulkEngine.LOCAL,
     address: Annotated[
         str | None,
         typer.Option(

@@ -26,7 +26,7 @@ from ifonly.models.repository import load_folder
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.bulk_runs import ray_actors
 from ifonly.service.bulk_runs.answering import Answering
-from ifonly.service.bulk_runs.engines import Engine, pool
+from ifonly.service.bulk_runs.engines import BulkEngine, pool
 from ifonly.service.bulk_runs.planning import Plan
 from ifonly.service.bulk_runs.reading.source import RowSlice
 from ifonly.service.bulk_runs.run import run
@@ -81,9 +81,11 @@ def main() -> None:
     cluster.wait_for_nodes()
     told: dict[str, Any] = {}
 
-    def bulk(name: str, tell: After, engine: Engine = Engine.RAY, **how: Any) -> dict[str, Any]:
+    def bulk(
+        name: str, tell: After, engine: BulkEngine = BulkEngine.RAY, **how: Any
+    ) -> dict[str, Any]:
         out = folder / f"{name}.parquet"
-        if engine is Engine.RAY:
+        if engine is BulkEngine.RAY:
             how = {"workers": None, "address": cluster.address} | how
         plan = Plan(str(given), str(out), model, options, slice_rows=SLICE, engine=engine, **how)
         try:
@@ -101,8 +103,8 @@ def main() -> None:
     told["machines"] = len(machines)
     # Ended, and gone on with by the engine of this machine; and the other way round.
     told["ended"] = bulk("ended", After(3, stop))
-    told["went_on"] = bulk("ended", After(), Engine.LOCAL, workers=0)
-    told["ended_here"] = bulk("here", After(3, stop), Engine.LOCAL, workers=0)
+    told["went_on"] = bulk("ended", After(), BulkEngine.LOCAL, workers=0)
+    told["ended_here"] = bulk("here", After(3, stop), BulkEngine.LOCAL, workers=0)
     told["went_on_there"] = bulk("here", After())
 
     explainer = BulkExplainer(model, BulkOptions(deadline_ms=None))
@@ -148,7 +150,7 @@ def poisoned(explainer: BulkExplainer, given: Path, address: str) -> dict[str, A
     rows = pq.read_table(given).slice(0, 2).combine_chunks().to_batches()[0]
     wear = rows.schema.get_field_index("tool_wear")
     batch = rows.set_column(wear, "tool_wear", pa.array([5.0, 199.0]))
-    with pool(Engine.RAY, Poisoned(explainer), 1, address) as workers:
+    with pool(BulkEngine.RAY, Poisoned(explainer), 1, address) as workers:
         ((_, part),) = workers.answered(iter([RowSlice(0, 100, batch)]))
     return {
         "status": part.output.column("status").to_pylist(),

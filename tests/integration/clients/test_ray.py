@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ifonly.models.repository import load_folder
 from ifonly.models.training import milling
 from ifonly.service.bulk import BulkOptions
-from ifonly.service.bulk_runs.engines import Engine
+from ifonly.service.bulk_runs.engines import BulkEngine
 from ifonly.service.bulk_runs.planning import Plan
 from ifonly.service.bulk_runs.run import run
 from ifonly.service.served.registry import prepare
@@ -107,6 +107,6 @@ def test_the_engine_of_this_machine_has_no_address() -> None:
     from ifonly.service.errors import InvalidRequest
 
     with pytest.raises(InvalidRequest, match="--address is a cluster's"):
-        check(Engine.LOCAL, 1, "127.0.0.1:6379")
+        check(BulkEngine.LOCAL, 1, "127.0.0.1:6379")
     with pytest.raises(InvalidRequest, match="--workers is 0"):
-        check(Engine.RAY, 0, None)
+        check(BulkEngine.RAY, 0, None)
