@@ -95,7 +95,7 @@ class _Answerer:
         if arithmetic(self._answering) != to_answer.arithmetic:
             return (
                 f"a machine of the cluster ({machine}) rounds otherwise than the one that asks: "
-                "its processor is of another kind; OPENBLAS_CORETYPE=Haswell on all of them makes "
+                "its processor is of another kind, or OPENBLAS_CORETYPE is; Haswell on all of them makes "
                 "their products the same"
             ), machine
         return None, machine
@@ -249,7 +249,10 @@ def joined(answering: Answering, address: str | None) -> Iterator[RayCluster]:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             where = "Ray" if address is None else f"the Ray cluster at {address}"
-            raise CannotBulk(f"{where} cannot be reached: {_short(error)}") from None
+            raise CannotBulk(
+                f"{where} cannot be reached: {_short(error)} (one that asks for a token "
+                "is told that of RAY_AUTH_TOKEN)"
+            ) from None
     try:
         yield RayCluster(answering)
     finally:

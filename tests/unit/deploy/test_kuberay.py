@@ -24,8 +24,8 @@ SPEC = {
     "submitterPodTemplate", "suspend", "ttlSecondsAfterFinished",
 }  # fmt: skip
 CLUSTER = {
-    "autoscalerOptions", "enableInTreeAutoscaling", "headGroupSpec", "headServiceAnnotations",
-    "rayVersion", "suspend", "workerGroupSpecs",
+    "authOptions", "autoscalerOptions", "enableInTreeAutoscaling", "headGroupSpec",
+    "headServiceAnnotations", "rayVersion", "suspend", "workerGroupSpecs",
 }  # fmt: skip
 GROUP = {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"}
 """Fields of KubeRay's own schema (v1), which is not in Kubernetes'."""
