@@ -95,8 +95,8 @@ class _Answerer:
         if arithmetic(self._answering) != to_answer.arithmetic:
             return (
                 f"a machine of the cluster ({machine}) rounds otherwise than the one that asks: "
-                "its processor is of another kind, or OPENBLAS_CORETYPE is; Haswell on all of them makes "
-                "their products the same"
+                "its processor is of another kind, or its OPENBLAS_CORETYPE; Haswell on all of "
+                "them makes their products the same"
             ), machine
         return None, machine
 
