@@ -120,7 +120,8 @@ def iceberg(given: str, version: str | None) -> LakeReader:
             table = load_catalog(catalog).load_table(name)
         else:
             table = StaticTable.from_metadata(given)
-        snapshot = _whole(version) if version else table.current_snapshot().snapshot_id
+        newest = table.current_snapshot()
+        snapshot = _whole(version) if version else newest and newest.snapshot_id
         tasks = {
             task.file.file_path: task for task in table.scan(snapshot_id=snapshot).plan_files()
         }
