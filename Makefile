@@ -1,7 +1,7 @@
 # make run     start the service and print a first explanation (installs what it needs, once)
 # make test    the fast test suite                                   make test-all   every test
 # make test-browser   the pages in a real Chromium (Debian: chromium fonts-noto-cjk)
-# make test-clients   client libraries (KServe, Triton, MLflow, …) and what reads deploy/ (Helm,
+# make test-clients   client libraries (KServe, Triton, MLflow, Ray, …) and what reads deploy/ (Helm,
 #              PromQL), each in an environment of its own
 # make check   lint, format, types, import contracts, then the tests
 # make sanitize   the oracle's tests of trees, with the search compiled to watch its memory
@@ -16,7 +16,7 @@
 PYTHON ?=
 VENV ?= .venv
 PYTEST_ARGS ?=
-CLIENTS := deploy events kserve mlflow mlserver openapi tritonclient
+CLIENTS := deploy events kserve mlflow mlserver openapi ray tritonclient
 # A file's tests stay in one process: they share the services and databases that it starts.
 PYTEST := python -m pytest -n auto --dist loadfile
 

@@ -8,6 +8,7 @@ many there are only makes the refusal sooner.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
@@ -78,6 +79,22 @@ def unpack(archive: IO[bytes], root: Path, max_bytes: int) -> Parcel:
     except (FileExistsError, NotADirectoryError) as error:
         raise SpecError(NAME, "", "has a file where another one has a folder") from error
     return Parcel(folder, len(entries), size)
+
+
+def pack(folder: Path) -> bytes:
+    """The files of a version folder, as :func:`unpack` lays them out again elsewhere.
+
+    Raises
+    ------
+    OSError
+        If one cannot be read.
+    """
+    archive = io.BytesIO()
+    # Not pressed: graphs hardly get smaller, and it goes once to each machine.
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            opened.write(file, file.relative_to(folder).as_posix())
+    return archive.getvalue()
 
 
 def _checked(found: Sequence[zipfile.ZipInfo], max_bytes: int) -> list[zipfile.ZipInfo]:

@@ -6,7 +6,7 @@ No store, no web, no file but the model's folder (decision 0125). Needs pyarrow 
 from __future__ import annotations
 
 from ifonly.service.bulk.errors import InvalidTable, NotInBulk, TableFault
-from ifonly.service.bulk.explainer import BulkBatch, BulkExplainer, Proofs
+from ifonly.service.bulk.explainer import BulkBatch, BulkExplainer, Proofs, loaded_again
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.bulk.recheck import RowFault
 
@@ -19,4 +19,5 @@ __all__ = [
     "Proofs",
     "RowFault",
     "TableFault",
+    "loaded_again",
 ]

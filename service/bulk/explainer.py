@@ -116,7 +116,7 @@ class BulkExplainer:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         # Sessions and tables do not travel: they are made anew where they are used.
-        return _again, (self.model.deployed.folder, self.options, self.identity)
+        return loaded_again, (self.model.deployed.folder, self.options, self.identity)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -339,8 +339,8 @@ _OF_MODEL = ("decision", "probability", "score")
 """Columns that tell the model's word."""
 
 
-def _again(folder: Path, options: BulkOptions, identity: Mapping[str, Any]) -> BulkExplainer:
-    """The same explainer in another process.
+def loaded_again(folder: Path, options: BulkOptions, identity: Mapping[str, Any]) -> BulkExplainer:
+    """The same explainer in another process, of the folder there.
 
     Raises
     ------

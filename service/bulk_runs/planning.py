@@ -13,6 +13,7 @@ from ifonly.models.schema import Feature
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.bulk_runs import writing
 from ifonly.service.bulk_runs.answering import Answering
+from ifonly.service.bulk_runs.engines import BulkEngine
 from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading.pieces import CATEGORY, KEPT, KIND, NUMBER
 from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions, RowSource, unified
@@ -38,8 +39,11 @@ class Plan:
     """Of the answers; none: all."""
     kept: tuple[str, ...] = ()
     """Columns of the rows that are taken along."""
-    workers: int = 1
-    """Processes; 0: this one answers, too."""
+    workers: int | None = 1
+    """Processes, or a cluster's actors; 0: this process answers, too; None: one a core."""
+    engine: BulkEngine = BulkEngine.LOCAL
+    address: str | None = None
+    """Of a cluster."""
     slice_rows: int = SLICE
     overwrite: bool = False
     restart: bool = False

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ifonly.service.bulk_runs import durable, manifest, writing
+from ifonly.service.bulk_runs.engines import BulkEngine, check, pool
 from ifonly.service.bulk_runs.parts import AnsweredPart
 from ifonly.service.bulk_runs.planning import Plan, answering_of, how, out_schema
 from ifonly.service.bulk_runs.reading.places import place_of
@@ -20,7 +21,6 @@ from ifonly.service.bulk_runs.records import Ledger
 from ifonly.service.bulk_runs.tally import RunTally
 from ifonly.service.bulk_runs.targets import ERRORS, MANIFEST, OutputFile, OutputTarget, described
 from ifonly.service.bulk_runs.work_folder import WorkFolder, held
-from ifonly.service.bulk_runs.workers import AnsweringPool
 from ifonly.service.errors import CannotBulk
 from ifonly.service.store.chain import new_id, now_us, timestamp
 from ifonly.service.store.journal import Receipt
@@ -54,7 +54,7 @@ class RunOutcome:
     resumed: int = 0
     """Rows that had been answered before."""
     replaced: int = 0
-    """Processes that died and were replaced."""
+    """Processes, or actors, that died and were replaced."""
     seconds: float = 0.0
     """From its beginning to its end, here."""
 
@@ -71,6 +71,7 @@ def run(plan: Plan, tell: Tell, ledger: Ledger | None) -> RunOutcome:
     InvalidRequest, NotInBulk
         If the model cannot be asked so.
     """
+    check(plan.engine, plan.workers, plan.address)
     target = OutputTarget.of(plan.out, plan.work)
     began = time.monotonic()
     with held(target.work) as work:
@@ -164,7 +165,7 @@ class _Run:
         return run
 
     def _answer(self, slice_rows: int) -> int:
-        """Answer what is not answered; how many processes were replaced."""
+        """Answer what is not answered; how many workers were replaced."""
         done = self._work.done
 
         def left() -> Iterator[RowSlice]:
@@ -172,11 +173,12 @@ class _Run:
                 if slice_.number not in done:
                     yield slice_
 
-        if self._plan.workers == 0:
+        plan = self._plan
+        if plan.workers == 0 and plan.engine is BulkEngine.LOCAL:
             for slice_ in left():
                 self._keep(slice_, self._answering(slice_))
             return 0
-        with AnsweringPool(self._answering, self._plan.workers) as workers:
+        with pool(plan.engine, self._answering, plan.workers, plan.address) as workers:
             for slice_, part in workers.answered(left()):
                 self._keep(slice_, part)
             return workers.replaced

@@ -1,4 +1,4 @@
-"""The child of ``AnsweringPool``: answers slices until its input ends.
+"""The child of ``AnsweringProcess``: answers slices until its input ends.
 
 ``python -m ifonly.service.bulk_runs.worker``; the first frame of standard input is what is done
 with each slice, pickled by its parent, each later one a slice; frames of standard output are parts.
@@ -11,7 +11,6 @@ import pickle
 import sys
 import threading
 import time
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +18,7 @@ import pyarrow as pa
 from ifonly.models.errors import ModelError
 from ifonly.models.frames import read_frame, write_frame
 from ifonly.service.bulk_runs.answering import Answering
-from ifonly.service.bulk_runs.parts import unpacked
-from ifonly.service.bulk_runs.reading.pieces import BrokenRow
-from ifonly.service.bulk_runs.reading.source import RowSlice
+from ifonly.service.bulk_runs.exchange import answered
 from ifonly.service.errors import ServiceError
 
 PARENT_SECONDS = 1.0
@@ -55,12 +52,8 @@ def _serve() -> None:
             header, (data,) = read_frame(sys.stdin.buffer)
         except EOFError:
             return
-        try:
-            part = answering(_slice(header, data.tobytes())).written()
-        except Exception as error:  # whatever it is, the run must end with its sentence
-            write_frame(replies, {"problem": _told(header, error)})
-        else:
-            write_frame(replies, {}, np.frombuffer(part, np.uint8))
+        said, part = answered(answering, header, data.tobytes())
+        write_frame(replies, said, np.frombuffer(part, np.uint8))
 
 
 def _end_with(parent: int) -> None:
@@ -69,19 +62,6 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
     os._exit(0)
-
-
-def _slice(header: dict[str, Any], data: bytes) -> RowSlice:
-    broken = {
-        at: BrokenRow(problem, value, field) for at, problem, value, field in header["broken"]
-    }
-    return RowSlice(header["number"], header["first"], unpacked(data), broken)
-
-
-def _told(header: dict[str, Any], error: Exception) -> str:
-    if isinstance(error, ModelError | ServiceError):
-        return str(error)
-    return f"the rows from {header['first']} on failed: {type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

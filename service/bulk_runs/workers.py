@@ -1,52 +1,61 @@
-"""Slices answered in processes of their own, each of which has the model once.
+"""Slices answered by workers, each of which has the model once: processes, or a cluster's actors.
 
-A process that dies is replaced and its slice asked again. A slice that has ended several is taken
+A worker that dies is replaced and its slice asked again. A slice that has ended several is taken
 apart until the row is found that does: the others are answered, and the run goes on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import pickle
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import IO
 
-import numpy as np
 import pyarrow as pa
 
-from ifonly.models.frames import read_frame, write_frame
-from ifonly.models.onnx.box import environment
 from ifonly.service.bulk_runs.answering import Answering
-from ifonly.service.bulk_runs.parts import AnsweredPart, packed
+from ifonly.service.bulk_runs.exchange import SliceWorker, WorkerEnded
+from ifonly.service.bulk_runs.parts import AnsweredPart
+from ifonly.service.bulk_runs.processes import AnsweringProcess
 from ifonly.service.bulk_runs.reading.pieces import BrokenRow
 from ifonly.service.bulk_runs.reading.source import RowSlice
 from ifonly.service.errors import CannotBulk
 from ifonly.service.logs import logger
 
 TRIES = 2
-"""Processes that may end at a slice before it is taken apart."""
+"""Workers that may end at a slice before it is taken apart."""
 MOST_REPLACED = 200
 """After which it is no row that ends them; one row costs about two dozen."""
+MOST_LOST = 5
+"""Machines that may go while they have a slice before that, too, is laid to the slice: a row may
+take so much memory that its machine goes."""
+STARTS = 3
+"""Workers that may end one after another before they have the model."""
 AHEAD = 2
-"""Slices of each process that are read before it asks for them."""
+"""Slices of each worker that are read before it asks for them."""
+LOOK_SECONDS = 0.2
+"""After which whoever waits for a new worker looks whether another has become free."""
 
 
 class AnsweringPool:
-    """``count`` processes; in a ``with`` block, at whose end they end."""
+    """``count`` workers; in a ``with`` block, at whose end they end."""
 
-    def __init__(self, answering: Answering, count: int) -> None:
+    def __init__(
+        self,
+        answering: Answering,
+        count: int,
+        opening: Callable[[Answering], SliceWorker] = AnsweringProcess,
+    ) -> None:
         self._answering = answering
+        self._opening = opening
         self.count = count
         self.replaced = 0
-        """Processes that died and were replaced."""
+        """Workers that died and were replaced."""
         self._threads = ThreadPoolExecutor(count, "bulk")
-        self._idle: list[_AnsweringProcess] = []
-        self._all: set[_AnsweringProcess] = set()
+        # Of threads there are as many as workers: none is opened while one is in a list here.
+        self._idle: list[SliceWorker] = []
+        self._starting: list[SliceWorker] = []
+        self._all: set[SliceWorker] = set()
         self._lock = threading.Lock()
         self._is_over = False
 
@@ -68,7 +77,7 @@ class AnsweringPool:
         Raises
         ------
         CannotBulk
-            If no process can be started, or a slice cannot be answered.
+            If no worker can be started, or a slice cannot be answered.
         """
         waiting: dict[Future[AnsweredPart], RowSlice] = {}
         is_open = True
@@ -84,22 +93,26 @@ class AnsweringPool:
                 yield waiting.pop(future), future.result()
 
     def _ask(self, slice_: RowSlice, tries: int = TRIES) -> AnsweredPart:
-        for _ in range(tries):
+        ended = lost = 0
+        while ended < tries:
             with self._lent() as worker:
                 try:
                     return worker.ask(slice_)
-                except (EOFError, OSError):
-                    code = worker.end()
+                except WorkerEnded as how:
+                    worker.end()
+                    lost += how.is_lost
+                    ended += not how.is_lost or lost > MOST_LOST
+                    code = str(how)
             if self._is_over:
                 break
             self.replaced += 1
             if self.replaced > MOST_REPLACED:
                 raise CannotBulk(
-                    f"{self.replaced} processes have ended, the last with {code}: what ends them "
+                    f"{self.replaced} workers have ended, the last with {code}: what ends them "
                     "is no row (-9: the system, for want of memory?)"
                 )
             first, last = slice_.first, slice_.first + slice_.batch.num_rows - 1
-            logger.warning("the process at rows %d to %d ended (%s)", first, last, code)
+            logger.warning("the worker at rows %d to %d ended (%s)", first, last, code)
         if self._is_over:
             raise CannotBulk("the run is over")
         return self._apart(slice_)
@@ -122,85 +135,63 @@ class AnsweringPool:
         return AnsweredPart.joined(slice_.number, parts)
 
     @contextlib.contextmanager
-    def _lent(self) -> Iterator[_AnsweringProcess]:
-        with self._lock:
-            if self._is_over:
-                raise CannotBulk("the run is over")
-            worker = self._idle.pop() if self._idle else None
-        if worker is None:
-            worker = _AnsweringProcess(self._answering)
-            with self._lock:
-                self._all.add(worker)
+    def _lent(self) -> Iterator[SliceWorker]:
+        worker = self._borrowed()
         try:
             yield worker
         finally:
             with self._lock:
-                if worker.is_alive and not self._is_over:
+                is_wanted = worker.is_alive and not self._is_over
+                if is_wanted:
                     self._idle.append(worker)
                 else:
                     self._all.discard(worker)
-                    worker.end()
+            if not is_wanted:
+                worker.end()
 
+    def _borrowed(self) -> SliceWorker:
+        """One that is free, or else a new one, whichever is there first: a new one may have to
+        wait until a cluster has room for it."""
+        own: SliceWorker | None = None
+        ended = 0
+        while True:
+            with self._lock:
+                if self._is_over:
+                    raise CannotBulk("the run is over")
+                if self._idle:
+                    if own is not None:
+                        self._starting.append(own)
+                    return self._idle.pop()
+                if own is None and self._starting:
+                    own = self._starting.pop()
+            if own is None:
+                own = self._opened()
+            try:
+                if own.is_ready(LOOK_SECONDS):
+                    return own
+            except WorkerEnded as how:
+                self._given_up(own)
+                own, ended = None, ended + 1
+                self.replaced += 1
+                if ended == STARTS or self.replaced > MOST_REPLACED:
+                    raise CannotBulk(f"a worker could not be started ({how})") from None
+            except CannotBulk:
+                self._given_up(own)
+                raise
 
-class _AnsweringProcess:
-    """One process."""
+    def _opened(self) -> SliceWorker:
+        worker = self._opening(self._answering)
+        with self._lock:
+            self._all.add(worker)
+            is_over = self._is_over
+        if is_over:  # nobody else will
+            worker.end()
+        return worker
 
-    def __init__(self, answering: Answering) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "ifonly.service.bulk_runs.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # `-m` puts the working folder on the path: in this one nobody can write a module.
-            cwd="/",
-            env=os.environ | environment(),
-            start_new_session=True,  # Ctrl-C is for us, who then end it
-        )
-        try:
-            self._send({}, pickle.dumps(answering))
-            said, _ = read_frame(self._pipe(self._child.stdout))
-        except (EOFError, OSError):
-            raise CannotBulk(f"a process could not be started ({self.end()})") from None
-        if "problem" in said:
-            self.end()
-            raise CannotBulk(said["problem"])
-
-    @property
-    def is_alive(self) -> bool:
-        return self._child.poll() is None
-
-    def ask(self, slice_: RowSlice) -> AnsweredPart:
-        """Raises
-        ------
-        EOFError, OSError
-            If it dies meanwhile.
-        CannotBulk
-            If it cannot be answered.
-        """
-        broken = [[at, why.problem, why.value, why.field] for at, why in slice_.broken.items()]
-        header = {"number": slice_.number, "first": slice_.first, "broken": broken}
-        self._send(header, packed(slice_.batch))
-        said, found = read_frame(self._pipe(self._child.stdout))
-        if "problem" in said:
-            raise CannotBulk(said["problem"])
-        return AnsweredPart.read(found[0].tobytes())
-
-    def end(self) -> int:
-        """Kill it, if it lives; with which code it ended."""
-        self._child.kill()
-        code = self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):  # what was not sent will not be read
-                    pipe.close()
-        return code
-
-    def _send(self, header: dict[str, object], data: bytes) -> None:
-        write_frame(self._pipe(self._child.stdin), header, np.frombuffer(data, np.uint8))
-
-    @staticmethod
-    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-        assert pipe is not None
-        return pipe
+    def _given_up(self, worker: SliceWorker) -> None:
+        with self._lock:
+            self._all.discard(worker)
+        worker.end()
 
 
 def _part_of(slice_: RowSlice, start: int, end: int) -> RowSlice:

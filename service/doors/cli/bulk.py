@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +30,7 @@ from ifonly.service.served.causal_model import Semantics
 try:
     from ifonly.service.bulk import BulkOptions, InvalidTable
     from ifonly.service.bulk_runs import durable
+    from ifonly.service.bulk_runs.engines import BulkEngine
     from ifonly.service.bulk_runs.planning import SLICE, Plan
     from ifonly.service.bulk_runs.reading.source import InputFormat, ReadOptions
     from ifonly.service.bulk_runs.report import report_of
@@ -154,6 +154,18 @@ def run_file(
         int | None,
         typer.Option("--workers", min=0, help="Processes. Default: one a core. 0: this one."),
     ] = None,
+    engine: Annotated[
+        BulkEngine,
+        typer.Option("--engine", help="Who answers: this machine, or a Ray cluster (ifonly[ray])."),
+    ] = BulkEngine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            help="Of the Ray cluster. Default: RAY_ADDRESS, else the one on this machine, which is "
+            "begun if there is none.",
+        ),
+    ] = None,
     batch_rows: Annotated[
         int, typer.Option("--batch-rows", min=1, max=1_048_576, help="Rows answered as one.")
     ] = SLICE,
@@ -207,7 +219,9 @@ def run_file(
         is_alarms_only=only == "alarms",
         columns=tuple(listed(columns)),
         kept=tuple(listed(keep)),
-        workers=cores() if workers is None else workers,
+        workers=workers,
+        engine=engine,
+        address=address,
         slice_rows=batch_rows,
         overwrite=overwrite,
         restart=restart,
@@ -234,13 +248,6 @@ def run_file(
         _tell(outcome, to, is_recorded=ledger is not None)
     if outcome.manifest["bad"]:
         raise typer.Exit(SOME_BAD)
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def listed(text: str) -> list[str]:
@@ -279,7 +286,7 @@ def _tell(outcome: RunOutcome, to: str, *, is_recorded: bool) -> None:
     if said["errors"] is not None:
         tell_line(f"{said['bad']:,} rows could not be answered: see the errors beside {to}")
     if outcome.replaced:
-        tell_line(f"{outcome.replaced} processes ended and were replaced")
+        tell_line(f"{outcome.replaced} workers ended and were replaced")
     if outcome.receipt is not None:
         at = outcome.receipt
         tell_line(f"recorded: {at.id} (writer {at.writer}, record {at.sequence})")

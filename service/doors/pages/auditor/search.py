@@ -213,6 +213,6 @@ def zone_of(name: str) -> ZoneInfo:
     """
     try:
         return plant_times.zone_of(name)
-    except ValueError as error:
-        fault = Fault(("zone",), f"zone: {error}", name, parameter="zone")
+    except ValueError:
+        fault = Fault(("zone",), f"{name} is no time zone (Asia/Seoul)", name, parameter="zone")
         raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
