@@ -26,7 +26,7 @@ SECONDS = 10
 
 
 @dataclass(frozen=True)
-class CommonQuestion:
+class CohortQuestion:
     """How many levers may be set in common, and how long may be searched."""
 
     max_levers: int
@@ -45,7 +45,7 @@ def common_change(
     model: ServedModel,
     said: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
-    question: CommonQuestion,
+    question: CohortQuestion,
 ) -> CommonChange:
     """Of the rows of a run, under what its manifest says was asked.
 

@@ -20,7 +20,7 @@ from ifonly.service.audit.recourse_by_group.report import RecourseReport, Verdic
 from ifonly.service.audit.recourse_by_group.telling import ReportScope, told
 from ifonly.service.bulk_runs import joining
 from ifonly.service.bulk_runs.asked_before import input_before, options_before, plan_before
-from ifonly.service.bulk_runs.common_change import CommonQuestion, common_change
+from ifonly.service.bulk_runs.common_change import CohortQuestion, common_change
 from ifonly.service.bulk_runs.discrepancies import RunVerification
 from ifonly.service.bulk_runs.planning import Plan
 from ifonly.service.bulk_runs.reading.source import RowSource
@@ -45,7 +45,7 @@ class FileQuestion:
     """Column that makes groups, of the answers or of the input; of a feature also its name."""
     given: str | None = None
     """Where the input is now; None: where it was."""
-    common: CommonQuestion | None = None
+    common: CohortQuestion | None = None
 
 
 @dataclass(frozen=True)

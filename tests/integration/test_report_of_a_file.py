@@ -23,7 +23,7 @@ from ifonly.explainers.wording import LANGUAGES, Language  # noqa: E402
 from ifonly.models.repository import load_folder  # noqa: E402
 from ifonly.service.bulk import BulkOptions  # noqa: E402
 from ifonly.service.bulk_runs import manifest  # noqa: E402
-from ifonly.service.bulk_runs.common_change import MOST_ALARMS, CommonQuestion  # noqa: E402
+from ifonly.service.bulk_runs.common_change import MOST_ALARMS, CohortQuestion  # noqa: E402
 from ifonly.service.bulk_runs.planning import Plan  # noqa: E402
 from ifonly.service.bulk_runs.recourse import (  # noqa: E402
     FileQuestion,
@@ -170,12 +170,12 @@ def test_a_number_of_a_csv_file_and_one_of_a_column_are_one(of: Any) -> None:
 
 def test_one_change_for_the_alarms_is_sought_as_the_api_seeks_it(of: Any) -> None:
     settings = Settings(models=shipped_models())
-    (told,) = of("kept.parquet", common=CommonQuestion(1, settings)).reply.common
+    (told,) = of("kept.parquet", common=CohortQuestion(1, settings)).reply.common
     assert (told.alarms, told.proven) == (4, True)
     assert told.cleared >= 1
     assert len(told.settings) == 1
-    drawn = CommonQuestion(1, settings).drawn(range(2 * MOST_ALARMS))
-    assert drawn == CommonQuestion(1, settings).drawn(range(2 * MOST_ALARMS))
+    drawn = CohortQuestion(1, settings).drawn(range(2 * MOST_ALARMS))
+    assert drawn == CohortQuestion(1, settings).drawn(range(2 * MOST_ALARMS))
     assert len(set(drawn)) == MOST_ALARMS
 
 

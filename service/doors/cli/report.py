@@ -20,7 +20,7 @@ from ifonly.service.doors.cli.console import (
 
 try:
     from ifonly.service.bulk_runs import durable
-    from ifonly.service.bulk_runs.common_change import SECONDS, CommonQuestion
+    from ifonly.service.bulk_runs.common_change import SECONDS, CohortQuestion
     from ifonly.service.bulk_runs.recourse import FileQuestion, FileRecourse, recourse
     from ifonly.service.doors.cli.bulk_verify import ledger_of, tell_line
 except ImportError as error:
@@ -84,7 +84,7 @@ def report(
         raise typer.BadParameter("--csv and --json both write to standard output: choose one")
     chosen = settings(models=models, log_level="ERROR")
     ledger = ledger_of(chosen, None)
-    many = None if common is None else CommonQuestion(common, chosen, deadline_ms)
+    many = None if common is None else CohortQuestion(common, chosen, deadline_ms)
     found = recourse(given, registry(chosen), ledger, FileQuestion(by, now_at, many))
     record = found.verification.record
     if ledger is not None and record is not None:

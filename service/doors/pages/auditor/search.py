@@ -214,5 +214,6 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return plant_times.zone_of(name)
     except ValueError:
-        fault = Fault(("zone",), f"{name} is no time zone (Asia/Seoul)", name, parameter="zone")
+        problem = f"zone: {name!r} is no time zone (Asia/Seoul)"
+        fault = Fault(("zone",), problem, name, parameter="zone")
         raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
