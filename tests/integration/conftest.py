@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,15 @@ def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
             given["data"] = Path(folder)
         with _served(settings.model_copy(update=given)) as url:
             yield url
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """Commands that end in this process say how much they log: that ends with their test."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
 
 
 def free_port() -> int:

@@ -20,7 +20,7 @@ NEEDS = {
 
 
 def test_there_is_a_page_of_each() -> None:
-    more = {"add-a-model", "airflow", "one-change-for-many"}
+    more = {"add-a-model", "airflow", "one-change-for-many", "spark"}
     assert {page.stem for page in PAGES.glob("*.md")} == {*NEEDS, *more}
 
 

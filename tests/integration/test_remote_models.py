@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 
 from ifonly.models.errors import NotFinite
-from ifonly.service import logs
 from ifonly.service.ask import answering
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.problems import Refusal
@@ -396,7 +395,7 @@ def test_a_question_with_little_time_leaves_the_circuit_closed(tmp_path: Path) -
 
 
 def test_a_predictor_that_has_become_another_model_is_not_explained_until_it_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of a row far from the question: each row of the answer itself would be confirmed."""
     is_other = threading.Event()
@@ -404,9 +403,6 @@ def test_a_predictor_that_has_become_another_model_is_not_explained_until_it_is_
     def change(said: list[float], call: int) -> Any:
         return [0.5 if is_other.is_set() and share > 0.999 else share for share in said]
 
-    # Its own ear: a command that another test runs in this process replaces the root's handlers.
-    warned: list[str] = []
-    monkeypatch.setattr(logs.logger, "handle", lambda record: warned.append(record.getMessage()))
     write(tmp_path, "", copy=True)
     with (
         kiln(change) as url,
@@ -431,7 +427,8 @@ def test_a_predictor_that_has_become_another_model_is_not_explained_until_it_is_
         is_other.clear()
         [*models.compare()]
         assert asked(model)["confirmation"]["by"] == "predictor"
-    assert sum("answers as another model" in line for line in warned) == 1
+    warned = [r.message for r in caplog.records if "answers as another model" in r.message]
+    assert len(warned) == 1
 
 
 def test_one_that_is_away_differs_from_nothing(tmp_path: Path) -> None:

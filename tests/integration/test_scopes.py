@@ -556,6 +556,7 @@ def test_events_are_taken_of_services_within_the_scope_alone(
 ) -> None:
     scope = Scope(("line-a-*",), (("namespace", ("line-a",)),))
     sender = bearer(made(store_url, Role.SENDER, scope))
+    time.sleep(1.1 * keys.RELOAD_SECONDS)  # a key that was just made may be unknown for so long
 
     def sent(service: str, namespace: str, path: str) -> int:
         head = logged.headers("request", "1", service, **{"Ce-Namespace": namespace})

@@ -147,7 +147,8 @@ def test_neither_populations_nor_reviews_read_the_whole_table(
         ):
             how = plan(database, query)
             assert "ix_audit_records_kind" in how or not database.is_sqlite, how
-            for bad in ("SCAN audit", "TEMP B-TREE", "Seq Scan", "Sort"):
+            # PostgreSQL may sort the few rows that an index has found.
+            for bad in ("SCAN audit", "TEMP B-TREE", "Seq Scan"):
                 assert bad not in how, how
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import count, figure, percentage
@@ -12,7 +13,14 @@ from ifonly.models.errors import UnknownModel
 from ifonly.service.audit.recourse_by_group.report import RecourseReport
 from ifonly.service.audit.recourse_by_group.statistics import share
 from ifonly.service.audit.recourse_by_group.telling import proportion
-from ifonly.service.doors.pages.auditor.naming import moment, named, rounded, said_in
+from ifonly.service.doors.pages.auditor.naming import (
+    Moment,
+    moment,
+    moment_of,
+    named,
+    rounded,
+    said_in,
+)
 from ifonly.service.doors.pages.auditor.search import given as filled
 from ifonly.service.doors.pages.scales import round_up
 from ifonly.service.served.registry import Registry
@@ -24,6 +32,8 @@ LEAST_P = 0.001
 """What is less is told as less: more digits of it say nothing."""
 SCALE = 100.0
 """Width of a drawing, in its own units."""
+
+UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ class ShownCommonChange:
 
     path: str
     """Of its record."""
-    time: str
+    when: Moment
     change: str
     """In words; empty: none was found, or it was erased."""
     coverage: ShownInterval
@@ -160,7 +170,10 @@ def address(filters: Mapping[str, str]) -> str:
     return f"/report/table?{urlencode(filters)}"
 
 
-def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> ReportPage:
+def shown(
+    made: RecourseReport, told: wire.ReportReply, tag: Language, zone: ZoneInfo = UTC
+) -> ReportPage:
+    """``zone``: the plant's, in which people read times."""
     every = [told.total, *told.groups]
     # One axis for all groups, or their costs could not be compared by eye.
     highest = max((c.high or c.median for g in every if (c := g.cost) is not None), default=1.0)
@@ -181,7 +194,7 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
         tuple(_lever(use, tag) for use in told.levers),
         tuple(Ranked(count(each.levers), _share(each.answers)) for each in told.sparsity),
         tuple(Ranked(said_in(b.text, tag)[0], _share(b.blocks)) for b in told.blockers),
-        tuple(_common(each, tag) for each in told.common),
+        tuple(_common(each, tag, zone) for each in told.common),
         tuple(
             (named("verdicts.", name, tag), count)
             for name, count in verdicts
@@ -262,13 +275,13 @@ def _parts(total: wire.Outcomes, tag: Language) -> list[OutcomeSegment]:
     return parts
 
 
-def _common(found: wire.CommonChangeSummary, tag: Language) -> ShownCommonChange:
+def _common(found: wire.CommonChangeSummary, tag: Language, zone: ZoneInfo) -> ShownCommonChange:
     # Counted, not sampled: a share without an interval.
     part = percentage(found.cleared / found.alarms) if found.alarms else "–"
     coverage = ShownInterval(part, "", f"{count(found.cleared)} / {count(found.alarms)}")
     return ShownCommonChange(
         f"/records/{found.id}",
-        found.time,
+        moment_of(found.time, zone),
         "" if not found.text or not found.settings else said_in(found.text, tag)[0],
         coverage,
         found.proven,

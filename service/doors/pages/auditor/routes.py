@@ -231,7 +231,7 @@ async def _report(
             query = validation.read(wire_many.ReportQuery, filters)
             count = partial(oversight.recourse, state.store.database, state.registry, query)
             made, reply = await state.auditors.run(count)
-            told = report.shown(made, reply, tag)
+            told = report.shown(made, reply, tag, state.settings.plant_times.zone)
         except InvalidRequest as error:
             problem = str(error)
     return page(
