@@ -76,7 +76,8 @@ def bytes_in(said: str, schema: Mapping[str, Any] | None = None, **more: Any) ->
 
 def bytes_out(*kinds: str) -> dict[str, Any]:
     """``content`` of replies of these kinds, which are bytes to whoever asks for those."""
-    return {"content": {kind: {"schema": BYTES} for kind in (*kinds, OCTETS)}}
+    # First what generated clients take for bytes: of `text/csv` they would make a text.
+    return {"content": {kind: {"schema": BYTES} for kind in (OCTETS, *kinds)}}
 
 
 BYTES = {"type": "string", "format": "binary"}

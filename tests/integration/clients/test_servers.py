@@ -7,11 +7,12 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -42,22 +43,23 @@ def running(name: str, ports: list[int], *more: str) -> Iterator[None]:
     """A server by its own interpreter, until the block ends; from when it listens at ``ports``."""
     command = [str(interpreter(name)), str(HERE / f"{name}_server.py")]
     numbers = [str(port) for port in ports]
-    with subprocess.Popen(
-        [*command, *numbers, *MODEL, *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "NO_PROXY": "*"},
-    ) as process:
+    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "NO_PROXY": "*"}
+    # A file: a pipe that nobody reads is full after some hundred lines, and the server waits.
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            [*command, *numbers, *MODEL, *more], stdout=log, stderr=subprocess.STDOUT, env=env
+        ) as process,
+    ):
         try:
             for port in ports:
-                _wait(process, port)
+                _wait(process, port, log)
             yield
         finally:
             process.kill()
 
 
-def _wait(process: subprocess.Popen[str], port: int) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, log: IO[str]) -> None:
     until = time.monotonic() + 120
     while time.monotonic() < until:
         if process.poll() is not None:
@@ -67,8 +69,8 @@ def _wait(process: subprocess.Popen[str], port: int) -> None:
                 return
         time.sleep(0.1)
     process.kill()
-    assert process.stdout is not None
-    raise AssertionError(process.stdout.read()[-4_000:])
+    log.seek(0)
+    raise AssertionError(log.read()[-4_000:])
 
 
 @pytest.fixture(scope="module")
