@@ -120,11 +120,13 @@ LOG_PATHS = (
 
 
 FEW = ("bytes for a note", "text for a size", "a short tile")
+# Each waits for the service to give up on what it cannot read.
+LONG = (pytest.mark.slow, pytest.mark.long)
 
 
 @pytest.mark.parametrize(
     "lie",
-    [lie if lie in FEW else pytest.param(lie, marks=pytest.mark.slow) for lie in LIES_OF_THE_LOG],
+    [lie if lie in FEW else pytest.param(lie, marks=LONG) for lie in LIES_OF_THE_LOG],
 )
 def test_a_value_that_no_log_has_ends_in_a_problem_and_no_failure(
     api: httpx.Client, folder: Path, explained: str, lie: str

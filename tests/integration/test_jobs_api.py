@@ -204,7 +204,7 @@ def test_a_worker_that_is_killed_loses_no_row_and_answers_none_twice(
     press: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IFONLY_JOB_LEASE_SECONDS", "1")
-    rows = 600
+    rows = 300
     body = lines(*[ROW | {"target": REACH}] * rows)
     with process(press, url) as (service, base), httpx.Client(base_url=base) as client:
         job = submit(client, PRESS, body)
