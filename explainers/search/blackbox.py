@@ -49,7 +49,9 @@ MOST_ENUMERATED = 3
 PARTNERS = 8
 """Levers that a polished row may lean on besides its own."""
 
+Floats = npt.NDArray[np.float64]
 Ladders = dict[int, Ladder]
+Curves = dict[int, Floats]
 
 
 @dataclass(frozen=True)
@@ -157,38 +159,41 @@ def _hunt(incumbents: Incumbents) -> None:
 
 def _single_moves(incumbents: Incumbents, ladders: Ladders) -> tuple[Ladders, Tried]:
     """Score every lever alone; return the rungs at which the score changes, and what missed."""
-    start_row, factual = incumbents.problem.start, incumbents.problem.factual
-    whole = _stacked(start_row, (_with_column(start_row, j, r.values) for j, r in ladders.items()))
+    problem = incumbents.problem
     # All are scored, also those that a rule forbids alone: their curves guide the pairs.
-    shortfalls = incumbents.probe(whole)
-    rungs, entries, start = {}, list[Bracket](), 0
+    whole, shortfalls, curves = _curves(incumbents, problem.start, ladders)
+    rungs, entries = {}, list[Bracket]()
     for j, ladder in ladders.items():
-        curve = shortfalls[start : start + len(ladder)]
-        start += len(ladder)
-        rungs[j] = ladder.at(_telling(ladder.values, curve, float(factual[j])))
-        entries += _entries(incumbents.problem, ladder, curve)
+        rungs[j] = ladder.at(_telling(ladder.values, curves[j], float(problem.factual[j])))
+        entries += _entries(problem, ladder, curves[j])
     # A long axis was looked at in places only: halve down to where it enters the target.
-    closed_in(incumbents.problem, incumbents.probe, start_row, entries)
-    allowed = incumbents.problem.allowed(whole)
-    missed = allowed & (shortfalls > 0)
-    return rungs, Tried(
-        whole[missed], incumbents.problem.cost_of(whole[missed]), shortfalls[missed]
-    )
+    closed_in(problem, incumbents.probe, problem.start, entries)
+    missed = problem.allowed(whole) & (shortfalls > 0)
+    return rungs, Tried(whole[missed], problem.cost_of(whole[missed]), shortfalls[missed])
 
 
 def _also_from(incumbents: Incumbents, ladders: Ladders, rungs: Ladders) -> Ladders:
     """The rungs, and those at which the score changes along a lever from the best row: there
     are thresholds that only count beside what it has set."""
-    problem, row = incumbents.problem, incumbents.row
-    moves = (_with_column(row, j, ladder.values) for j, ladder in ladders.items())
-    curves = incumbents.probe(_stacked(row, moves))
-    found, start = {}, 0
+    problem = incumbents.problem
+    _, _, curves = _curves(incumbents, incumbents.row, ladders)
+    found = {}
     for j, ladder in ladders.items():
-        curve = curves[start : start + len(ladder)]
-        start += len(ladder)
-        new = ladder.values[_telling(ladder.values, curve, float(problem.factual[j]))]
+        new = ladder.values[_telling(ladder.values, curves[j], float(problem.factual[j]))]
         found[j] = Ladder.around(problem, j, np.union1d(rungs[j].values, new))
     return found
+
+
+def _curves(incumbents: Incumbents, row: Row, ladders: Ladders) -> tuple[Rows, Floats, Curves]:
+    """``row`` with each lever at each of its rungs, and by how much each misses the target: of all
+    rows, ``(n_rows,)``, and by lever."""
+    moved = _stacked(row, (ladder.on(row[None, :]) for ladder in ladders.values()))
+    shortfalls = incumbents.probe(moved)
+    curves, start = {}, 0
+    for j, ladder in ladders.items():
+        curves[j] = shortfalls[start : start + len(ladder)]
+        start += len(ladder)
+    return moved, shortfalls, curves
 
 
 def _first_look(incumbents: Incumbents, column: int, each: int) -> Ladder:
@@ -294,9 +299,7 @@ def _beam(incumbents: Incumbents, rungs: Ladders, tried: Tried) -> None:
             j: ladder.below(incumbents.cost).thinned(BEAM_RUNGS) for j, ladder in rungs.items()
         }
         factual = incumbents.problem.factual
-        grown = (
-            _set_columns(beam[~changed(beam, factual)[:, j]], ladder) for j, ladder in steps.items()
-        )
+        grown = (ladder.on(beam[~changed(beam, factual)[:, j]]) for j, ladder in steps.items())
         tried = incumbents.consider(_stacked(factual, grown))
 
 
@@ -427,13 +430,6 @@ def _with_column(row: Row, column: int, values: npt.NDArray[np.float64]) -> Rows
     rows = np.repeat(row[None, :], len(values), axis=0)
     rows[:, column] = values
     return rows
-
-
-def _set_columns(rows: Rows, ladder: Ladder) -> Rows:
-    """Every row with every rung, ``(n_rows * n_rungs, n_features)``."""
-    grown = np.repeat(rows, len(ladder), axis=0)
-    grown[:, ladder.column] = np.tile(ladder.values, len(rows))
-    return grown
 
 
 def _crossed(rows: Rows, first: Ladder, second: Ladder, cost: float) -> Rows:

@@ -82,18 +82,12 @@ class Elites:
     def _all_moves(self) -> Rows:
         """Of a few rows by chance, every lever at every rung that what is left can pay."""
         cost = self._incumbents.cost
-        ladders = {j: ladder.below(cost) for j, ladder in self._rungs.items()}
-        size = sum(len(ladder) for ladder in ladders.values())
+        ladders = [ladder.below(cost) for ladder in self._rungs.values()]
+        size = sum(map(len, ladders))
         most = max(1, self._most // max(size, 1))
         rows = self._from()
         some = self._chance.permutation(len(rows))[:most]
-        moved = []
-        for row in rows[some]:
-            for j, ladder in ladders.items():
-                block = np.repeat(row[None, :], len(ladder), axis=0)
-                block[:, j] = ladder.values
-                moved.append(block)
-        return np.concatenate(moved)
+        return np.concatenate([ladder.on(rows[[k]]) for k in some for ladder in ladders])
 
     def _steps(self) -> Rows:
         """Every row of the front with a lever moved, and with two."""
@@ -101,10 +95,10 @@ class Elites:
         levers = self._levers(len(rows))
         parts = [*(self._moved(rows, j) for j in levers)]
         parts += [self._moved_twice(rows) for _ in range(2)]
-        parts += [self._crossed(rows) for _ in range(8)]
+        parts += [self._mixed(rows) for _ in range(8)]
         return np.concatenate(parts)
 
-    def _crossed(self, rows: Rows) -> Rows:
+    def _mixed(self, rows: Rows) -> Rows:
         """Each row with some levers as another has them."""
         mates = rows[self._chance.integers(len(rows), size=len(rows))]
         share = self._chance.random((len(rows), 1))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.problem import Problem
+from ifonly.models.predictor import Rows
 
 Floats = npt.NDArray[np.float64]
 
@@ -80,6 +81,12 @@ class Ladder:
 
     def at(self, rungs: npt.NDArray[np.int64]) -> Ladder:
         return Ladder(self.column, self.values[rungs], self.costs[rungs])
+
+    def on(self, rows: Rows) -> Rows:
+        """Every row with every rung, ``(n_rows * n_rungs, n_features)``."""
+        climbed = np.repeat(rows, len(self), axis=0)
+        climbed[:, self.column] = np.tile(self.values, len(rows))
+        return climbed
 
 
 def spread(first: int, last: int, most: int) -> npt.NDArray[np.int64]:
