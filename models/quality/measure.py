@@ -79,11 +79,6 @@ class ModelQuality:
             case ScoreTurn.NEGATIVE:
                 return -measure
 
-    @property
-    def is_agreed(self) -> bool:
-        """Whether labels say nothing but what the model does: they may be its own decisions."""
-        return self.agreeing == len(self.sample.labels)
-
 
 def quality_of(
     sample: LabelledRows | None, predictor: Predictor | None, decision: Decision

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ifonly.service.audit.alarm_rows import has
 from ifonly.service.audit.alarms import ranks
 from ifonly.service.served.registry import Registry
 from ifonly.service.store import alarms_of_span as store
@@ -140,11 +141,7 @@ def _instance(
     rows = asked.get("instances") or [asked["instance"]]
     if number is None:
         whose = of_rows(asked.get("attributes", {}), len(rows))
-        ours = [k for k, said in enumerate(whose) if _is_of(episode, said)]
+        ours = [k for k, said in enumerate(whose) if has(said, episode.said)]
         said = answer["predictions"]
         number = max(ours, key=lambda k: said[k].get("probability") or 0.0, default=len(rows))
     return (number, rows[number]) if number < len(rows) else None
-
-
-def _is_of(episode: Episode, said: Mapping[str, str]) -> bool:
-    return all(said.get(name) == value for name, value in episode.said.items())

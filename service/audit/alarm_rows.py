@@ -23,6 +23,7 @@ from ifonly.service.served.registry import ServedModel
 from ifonly.service.store import archive
 from ifonly.service.store.chain import DAY_US, Payload, Record, microseconds, now_us
 from ifonly.service.store.database import Database
+from ifonly.service.store.episodes import said_in
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.rows import payload_of, record_of
 from ifonly.service.store.tables import episodes, records
@@ -203,7 +204,7 @@ def _raised(
         rows = connection.execute(episodes_within(database, chosen)).all()
     found: list[AlarmRow] = []
     for row in rows:
-        if not _has(_said(row.attributes), asked.attributes):
+        if not has(said_in(row.attributes), asked.attributes):
             continue
         raised = RaisedAlarm(row.raised_by or row.id, row.condition)
         try:
@@ -224,7 +225,7 @@ def _recorded(
     for kind in KINDS:
         for record, payload in _alarms(database, model, kind, since, until):
             for row in alarm_rows(record, payload, model):
-                if _has(row.attributes, asked.attributes):
+                if has(row.attributes, asked.attributes):
                     same = json.dumps([row.instance, row.attributes], sort_keys=True)
                     found.setdefault(same, row)
             if len(found) >= asked.most:
@@ -261,13 +262,6 @@ def _alarms(
             return
 
 
-def _said(text: str) -> Mapping[str, str]:
-    try:
-        said = json.loads(text)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _has(said: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+def has(said: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether what is said of equipment is all that is wanted, perhaps among more."""
     return all(said.get(name) == value for name, value in wanted.items())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ifonly.service.errors import InvalidCursor, StoreDamaged, UnknownRecord
+from ifonly.service.errors import StoreDamaged, UnknownRecord
+from ifonly.service.store import cursors
 from ifonly.service.store.chain import Head, IntegrityFinding, Payload, Record, check
 from ifonly.service.store.chain_membership import displaced, doubts, require, standing, stands
 from ifonly.service.store.database import Database
@@ -106,7 +105,9 @@ def newest_first(chosen: sa.Select[Any], cursor: str | None, limit: int) -> sa.S
     """
     chosen = chosen.order_by(*NEWEST_FIRST)
     if cursor is not None:
-        chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*_place(cursor)))
+        chosen = chosen.where(
+            sa.tuple_(*PAGE_ORDER) < sa.tuple_(*literals(*cursors.read(cursor, (int, str, int))))
+        )
     return chosen.limit(limit + 1)
 
 
@@ -147,35 +148,12 @@ def _ends(begins: str) -> tuple[str, str]:
 
 def cursor_of(row: sa.Row[Any]) -> str:
     """Of the page after a record."""
-    # A place and not an offset: records that come meanwhile shift no page.
-    return _written([row.time_us, row.writer, row.sequence])
-
-
-def _written(place: list[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+    return cursors.written([row.time_us, row.writer, row.sequence])
 
 
 def cursor_before(time_us: int) -> str:
     """Of the page that begins with the newest record before a moment."""
-    return _written([time_us, "", 0])
-
-
-def _place(cursor: str) -> tuple[Any, ...]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        time_us, writer, sequence = json.loads(base64.urlsafe_b64decode(padded))
-    # A cursor is whatever a client sends: RecursionError is for deeply nested JSON.
-    except (ValueError, TypeError, RecursionError):
-        raise InvalidCursor(cursor) from None
-    are_stored = all(type(n) is int and abs(n) < _TOO_LARGE for n in (time_us, sequence))
-    # PostgreSQL takes no NUL in text, and surrogates have no UTF-8.
-    if not are_stored or type(writer) is not str or not writer.isprintable():
-        raise InvalidCursor(cursor)
-    return literals(time_us, writer, sequence)
-
-
-_TOO_LARGE = 2**63
-"""For a column of whole numbers."""
+    return cursors.written([time_us, "", 0])
 
 
 def literals(time_us: int, writer: str, sequence: int) -> tuple[Any, ...]:

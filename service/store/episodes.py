@@ -132,11 +132,16 @@ class Episode:
 
     @property
     def said(self) -> Mapping[str, str]:
-        try:
-            said = json.loads(self.attributes)
-        except ValueError:
-            return {}
-        return said if isinstance(said, dict) else {}
+        return said_in(self.attributes)
+
+
+def said_in(attributes: str) -> Mapping[str, str]:
+    """What a column of attributes says; nothing, where it has been tampered with."""
+    try:
+        said = json.loads(attributes)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 _OWN = tuple(f.name for f in fields(Episode) if f.name != "life")

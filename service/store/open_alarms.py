@@ -3,7 +3,6 @@ raised, of which floods are made."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 from ifonly.service.lifecycle import AlarmState
 from ifonly.service.store.alarms import AlarmFilter, list_query, state_of
 from ifonly.service.store.database import Database
+from ifonly.service.store.episodes import said_in
 from ifonly.service.store.tables import episodes
 from ifonly.service.store.visibility import episodes_within
 
@@ -46,11 +46,7 @@ class OpenAlarm:
     @property
     def said(self) -> Mapping[str, str]:
         """What tells the equipment from all other."""
-        try:
-            said = json.loads(self.attributes)
-        except ValueError:
-            return {}
-        return said if isinstance(said, dict) else {}
+        return said_in(self.attributes)
 
 
 def open_alarms(

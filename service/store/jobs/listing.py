@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from ifonly.service.errors import InvalidCursor
+from ifonly.service.store import cursors
 from ifonly.service.store.database import Database
 from ifonly.service.store.jobs.sealed import contradicted_jobs
 from ifonly.service.store.jobs.stored import StoredJob, job_of, terms
 from ifonly.service.store.tables import jobs
 from ifonly.service.store.terms import State
-
-_TOO_LARGE = 2**63
-"""For a column of whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,7 @@ def page(database: Database, wanted: JobFilter, cursor: str | None, limit: int) 
         If the store cannot be read.
     """
     chosen = _query(wanted)
-    after = None if cursor is None else _place(cursor)
+    after = None if cursor is None else _literals(*cursors.read(cursor, (int, str)))
     found: list[StoredJob] = []
     with database.snapshot() as connection:
         # Scopes are patterns and attributes, which the tables have no index of: each job is looked
@@ -64,7 +59,8 @@ def page(database: Database, wanted: JobFilter, cursor: str | None, limit: int) 
         shown = found[:limit]
         doubtful = contradicted_jobs(connection, shown)
     more = len(found) > limit
-    return JobPage(tuple(shown), _cursor(shown[-1]) if more else None, doubtful)
+    last = cursors.written([shown[-1].created_us, shown[-1].id]) if more else None
+    return JobPage(tuple(shown), last, doubtful)
 
 
 _ORDER = sa.tuple_(jobs.c.created_us, jobs.c.id)
@@ -85,26 +81,6 @@ def _is_seen(database: Database, connection: sa.Connection, row: sa.Row[Any]) ->
     if scope.is_everything:
         return True
     return scope.has_model(row.model) and scope.covers(terms(connection, row.id).scope)
-
-
-def _cursor(job: StoredJob) -> str:
-    # A place and not an offset: jobs that come meanwhile shift no page.
-    place = json.dumps([job.created_us, job.id]).encode()
-    return base64.urlsafe_b64encode(place).decode().rstrip("=")
-
-
-def _place(cursor: str) -> tuple[Any, ...]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        created_us, identity = json.loads(base64.urlsafe_b64decode(padded))
-    # A cursor is whatever a client sends: RecursionError is for deeply nested JSON.
-    except (ValueError, TypeError, RecursionError):
-        raise InvalidCursor(cursor) from None
-    is_time = type(created_us) is int and abs(created_us) < _TOO_LARGE
-    # PostgreSQL takes no NUL in text, and surrogates have no UTF-8.
-    if not is_time or type(identity) is not str or not identity.isprintable():
-        raise InvalidCursor(cursor)
-    return _literals(created_us, identity)
 
 
 def _literals(created_us: int, identity: str) -> tuple[Any, ...]:
