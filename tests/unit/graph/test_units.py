@@ -19,7 +19,8 @@ def test_a_layer_reads_columns_and_all_units_before_it():
     x = np.linspace(-3.0, 3.0, 25)
     expected = x + 2.0 * np.abs(x - 3.0 * np.maximum(x - 1.0, 0.0) + 0.5) + 0.25
     np.testing.assert_allclose(network.raw(x[:, None])[:, 0], expected)
-    assert network.is_piecewise_linear and network.n_columns == 1 and network.n_outputs == 1
+    assert network.is_piecewise_linear
+    assert (network.n_columns, network.n_outputs) == (1, 1)
 
 
 def test_units_keep_the_type_of_the_graph():
