@@ -58,7 +58,7 @@ class Curve(StrEnum):
             case Curve.SIGMOID:
                 # Of the smaller exponential: neither end overflows.
                 small = np.exp(-np.abs(sums))
-                return np.where(sums >= 0, 1, small) / (1 + small)
+                return np.asarray(np.where(sums >= 0, 1, small) / (1 + small), dtype=sums.dtype)
             case Curve.ERF:
                 return np.asarray(_erf(sums), dtype=sums.dtype)
             case Curve.EXP:
