@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ifonly.service.audit.follow_up.advice import Deed, FollowUp, Result, ReadBack
+from ifonly.service.audit.follow_up.advice import Deed, FollowUp, ReadBack, Result
 from ifonly.service.audit.recourse_by_group.statistics import (
     ShareDifference,
     ShareEstimate,

@@ -18,8 +18,8 @@ from ifonly.service.audit.drafts import ALARM
 from ifonly.service.audit.follow_up.advice import (
     Advice,
     AdvisedLever,
-    DeedSaid,
     Deed,
+    DeedSaid,
     FollowUp,
     Result,
     ToldOutcome,

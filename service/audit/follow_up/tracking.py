@@ -8,8 +8,8 @@ from ifonly.service.audit.follow_up.advice import (
     Advice,
     DeedSaid,
     FollowUp,
-    Reading,
     ReadBack,
+    Reading,
     ToldOutcome,
 )
 

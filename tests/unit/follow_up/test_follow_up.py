@@ -11,10 +11,10 @@ import pytest
 from ifonly.service.audit.follow_up.advice import (
     Advice,
     AdvisedLever,
-    DeedSaid,
     Deed,
-    Result,
+    DeedSaid,
     ReadBack,
+    Result,
     ToldOutcome,
 )
 from ifonly.service.audit.follow_up.counting import by_group, counted, levers_of
