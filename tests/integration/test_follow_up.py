@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ifonly.service.doors.cli import main
 from ifonly.service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import SORTER, linear
@@ -27,14 +29,19 @@ values = ["a", "b"]
 """
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    folder: Path = tmp_path_factory.mktemp("followed") / NAME / "1"
+def model_folder(root: Path) -> Path:
+    folder = root / "models" / NAME / "1"
     folder.mkdir(parents=True)
     graph = linear([[-2.0, 0.0, 2.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.1]], [0, 0.4, 0], softmax=True)
     (folder / "spec.toml").write_text(SORTER + DECLARED, "utf-8")
     (folder / "model.onnx").write_bytes(graph.SerializeToString())
-    settings = Settings.model_validate({"models": folder.parent.parent, "refresh_seconds": 0})
+    return root / "models"
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    models = model_folder(tmp_path_factory.mktemp("followed"))
+    settings = Settings.model_validate({"models": models, "refresh_seconds": 0})
     with serving(settings) as url, httpx.Client(base_url=url, timeout=300, trust_env=False) as api:
         yield api
 
@@ -183,3 +190,49 @@ def test_a_report_has_each_advice_in_one_cell_and_says_the_same_as_csv(api):
     assert late.json()["total"]["advised"] == 0
     for wrong in ({"by": "feature:size"}, {"window_minutes": 0}, {"since": "x"}, {"mode": "x"}):
         assert api.get("/api/v1/audit/follow-up", params=query | wrong).status_code == 422
+
+
+def test_outcomes_are_told_from_a_file_beside_a_service_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = model_folder(tmp_path)
+    settings = Settings.model_validate({"models": models, "data": tmp_path / "data"})
+    with serving(settings) as url, httpx.Client(base_url=url, timeout=300, trust_env=False) as api:
+        given = explained(api, "Press 1")
+        predicted(api, "Press 1", after(given))
+    for name, value in {"MODELS": models, "DATA": tmp_path / "data"}.items():
+        monkeypatch.setenv(f"IFONLY_{name}", str(value))
+    file = tmp_path / "outcomes.csv"
+    file.write_text(
+        "result,explanation,model,machine,line,number,unit\n"
+        f"success,{given['id']},,,,3.5,min\n"
+        f"failure,,{NAME},Press 1,a,,\n"
+        f"good,{given['id']},,,,,\n"
+        f"success,,{NAME},Press 9,a,,\n"
+        "success,nothing,,,,,\n"
+        f"success,{given['id']},,,,soon,min\n",
+        "utf-8",
+    )
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["ifonly", "outcomes", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out, said.err
+
+    code, shown, complaints = run("tell", str(file))
+    assert (code, shown) == (1, "2 outcomes recorded\n")
+    for row, name in ((3, "result"), (4, "Press 9"), (5, "nothing"), (6, "number")):
+        assert any(f"row {row}:" in line and name in line for line in complaints.splitlines())
+    code, shown, _ = run("show", given["id"])
+    found = json.loads(shown)["follow_up"]
+    assert (code, found["seen"], found["outcome"]["result"]) == (0, "fully", "failure")
+    code, shown, _ = run("report", "--model", NAME, "--by", "lever", "--json")
+    assert json.loads(shown)["total"]["success_followed"] | {"low": 0, "high": 0} == {
+        "count": 0, "of": 1, "share": 0.0, "low": 0, "high": 0,
+    }  # fmt: skip
+    assert "0 of 1" in run("report", "--model", NAME)[1]
+    assert "success followed" in run("report", "--model", NAME, "--csv")[1]
+    assert run("report", "--model", NAME, "--by", "size")[0] == 2
+    assert run("show", "nothing")[0] != 0

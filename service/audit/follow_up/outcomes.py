@@ -48,15 +48,22 @@ async def told(identity: str, request: wire.OutcomeRequest, recorder: Recorder) 
         If it cannot be recorded.
     """
     runtime, principal = recorder.runtime, recorder.principal
-    find = partial(_checked, runtime.store.database, identity, request, principal.actor)
+    find = partial(checked, runtime.store.database, identity, request, principal.actor)
     record, detail = await runtime.readers.run(find)
-    word = request.result or TAKEN_BACK
-    facts = recorder.drafting.said_of(RecordKind.OUTCOME, record, word, detail)
-    kept = request.model_dump_json(
-        include=set(wire.OutcomeRequest.model_fields), exclude_unset=True
-    )
-    where = await recorder.record(Draft(facts, b'{"request":%b}' % kept.encode()))
+    facts = recorder.drafting.said_of(RecordKind.OUTCOME, record, word_of(request), detail)
+    where = await recorder.record(Draft(facts, content(request)))
     return _said(facts, where, request.comment)
+
+
+def word_of(request: wire.OutcomeRequest) -> str:
+    """Status of its record."""
+    return request.result or TAKEN_BACK
+
+
+def content(request: wire.OutcomeRequest) -> bytes:
+    """Payload of its record."""
+    own = set(wire.OutcomeRequest.model_fields)
+    return b'{"request":%b}' % request.model_dump_json(include=own, exclude_unset=True).encode()
 
 
 async def told_many(request: wire.OutcomesRequest, recorder: Recorder) -> wire.OutcomesReply:
@@ -72,10 +79,8 @@ async def told_many(request: wire.OutcomesRequest, recorder: Recorder) -> wire.O
     runtime = recorder.runtime
     for row, each in enumerate(request.outcomes):
         try:
-            identity = each.explanation
-            if identity is None:
-                find = partial(_explanation_of, runtime.store.database, runtime.registry, each)
-                identity = await runtime.readers.run(find)
+            find = partial(explanation_of, runtime.store.database, runtime.registry, each)
+            identity = await runtime.readers.run(find)
             recorded.append(await told(identity, each, recorder))
         except (InvalidRequest, UnknownRecord, UnknownModel, Forbidden) as error:
             refused.append(wire.RefusedOutcome(row=row, problem=str(error)))
@@ -109,9 +114,10 @@ def _said(facts: Facts, where: Audit, comment: str | None) -> wire.Outcome:
     )
 
 
-def _checked(
+def checked(
     database: Database, identity: str, request: wire.OutcomeRequest, actor: str
 ) -> tuple[Record, dict[str, Any]]:
+    """The explanation, and what of the outcome is never erased; raises as :func:`told`."""
     record, _ = check_explanation(database, identity)
     detail: dict[str, Any] = {}
     if request.takes_back is not None:
@@ -153,14 +159,16 @@ def _check_own(database: Database, identity: str, taken: str, actor: str) -> Non
     raise _refused("takes_back", problem, taken)
 
 
-def _explanation_of(database: Database, registry: Registry, each: wire.OutcomeOf) -> str:
-    """The newest explanation of a piece of equipment before something happened.
+def explanation_of(database: Database, registry: Registry, each: wire.OutcomeOf) -> str:
+    """The explanation that is named, or the newest of a piece of equipment before it happened.
 
     Raises
     ------
     InvalidRequest, UnknownModel, UnknownRecord
         If that names no equipment, or there is none.
     """
+    if each.explanation is not None:
+        return each.explanation
     assert each.model is not None
     model = registry.find(each.model)
     place = place_of(model, each.attributes or {})
