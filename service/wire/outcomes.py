@@ -206,6 +206,9 @@ class FollowUpGroup(Wire):
     contradicted: int = Field(
         description="Said to have been followed; readings came, and show none of it."
     )
+    carried_out: Proportion = Field(
+        description="Read back fully; of advice whose equipment was read again."
+    )
     cleared: Proportion = Field(
         description="The model called for no alarm later, and for none after; of those with "
         "readings."

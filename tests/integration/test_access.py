@@ -147,6 +147,7 @@ PAGE_TABLE = {
     ("POST", "/reviews/samples/{id}/redraw"): {A, ADMIN},
     ("GET", "/report"): {A, ADMIN},
     ("GET", "/report/table"): {A, ADMIN},
+    ("GET", "/report/follow-up"): {A, ADMIN},
     ("POST", "/report/common"): {A, ADMIN},
     ("GET", "/models"): {O, P, A, ADMIN},
     ("POST", "/models"): {ADMIN},

@@ -186,6 +186,13 @@ def test_a_report_has_each_advice_in_one_cell_and_says_the_same_as_csv(api):
     rows = [*csv.DictReader(io.StringIO(sheet.text.removeprefix("\ufeff")))]
     advised = [r for r in rows if r["measure"] == "advised" and r["group"] == "all"]
     assert [int(r["count"]) for r in advised] == [report["total"]["advised"]]
+    shown = api.get("/report/follow-up", params=query, headers={"Accept-Language": "ko"})
+    assert shown.status_code == 200
+    for word in ("조언 이후", "Saw 2", "100"):
+        assert word in shown.text
+    page = api.get("/report/follow-up", params={"model": NAME, "by": "way"})
+    assert "What became of advice" in page.text
+    assert api.get("/report/follow-up", params=query | {"window_minutes": "x"}).status_code == 422
     late = api.get("/api/v1/audit/follow-up", params=query | {"until": "2001-01-01T00:00:00Z"})
     assert late.json()["total"]["advised"] == 0
     for wrong in ({"by": "feature:size"}, {"window_minutes": 0}, {"since": "x"}, {"mode": "x"}):

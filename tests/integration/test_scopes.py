@@ -139,6 +139,7 @@ ROUTES = {
     ("POST", "/reviews/samples/{id}/redraw"): ALL,
     ("GET", "/report"): LIST,
     ("GET", "/report/table"): LIST,
+    ("GET", "/report/follow-up"): LIST,
     ("POST", "/report/common"): SEND,  # of many alarms: see below
     ("GET", "/models"): LIST,
     ("POST", "/models"): SEND,
@@ -312,7 +313,7 @@ class Asker:
             asked = {"params": {"x": "size", "y": "size"}}
         if path == "/alarms/{id}/reviews":
             asked["params"] = {"of": identity}
-        if path in ("/api/v1/audit/report", "/api/v1/audit/follow-up", "/report", "/report/table"):
+        if path.endswith(("/report", "/report/table", "/follow-up")) and "{id}" not in path:
             asked = {"params": {"model": model}}
         return client.request(method, filled, headers=headers | asked.pop("headers", {}), **asked)
 

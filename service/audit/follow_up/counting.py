@@ -28,6 +28,8 @@ class FollowUpCounts:
     """Of those of which it is known."""
     contradicted: int
     """Said to have been followed, and the readings that came show none of it."""
+    carried_out: ShareEstimate
+    """Read back fully, of those with later readings."""
     cleared: ShareEstimate
     """Of those with later readings: the model called for no alarm, and for none after it."""
     success_followed: ShareEstimate
@@ -57,6 +59,7 @@ def counted(group: str, found: Sequence[FollowUp]) -> FollowUpCounts:
         seen=Counter(f.seen for f in found),
         followed=share(sum(bool(f.is_followed) for f in known), len(known)),
         contradicted=sum(f.seen is ReadBack.NOT_SEEN for f in said_followed),
+        carried_out=share(sum(f.seen is ReadBack.FULLY for f in read), len(read)),
         cleared=share(sum(f.cleared_us is not None and not f.returned for f in read), len(read)),
         success_followed=_success(f for f in found if f.is_followed is True),
         success_not_followed=_success(f for f in found if f.is_followed is False),

@@ -115,6 +115,7 @@ def rows(found: FollowUpFound) -> Iterable[table.Row]:
         yield name, "contradicted", None, None, None, group.contradicted, group.advised
         shares = {
             "followed": group.followed,
+            "carried out": group.carried_out,
             "cleared": group.cleared,
             "success followed": group.success_followed,
             "success not followed": group.success_not_followed,
@@ -149,6 +150,7 @@ def _group(found: FollowUpCounts) -> wire.FollowUpGroup:
         seen={seen.value: count for seen, count in found.seen.items()},
         followed=Proportion.estimated(found.followed),
         contradicted=found.contradicted,
+        carried_out=Proportion.estimated(found.carried_out),
         cleared=Proportion.estimated(found.cleared),
         success_followed=Proportion.estimated(found.success_followed),
         success_not_followed=Proportion.estimated(found.success_not_followed),

@@ -52,6 +52,7 @@ LOOKS = {
     ("POST", "/reviews/samples/{id}/redraw"): LISTED,
     ("GET", "/report"): LISTED,
     ("GET", "/report/table"): EXPORTED,
+    ("GET", "/report/follow-up"): LISTED,
     ("GET", "/models/{model}/comparison"): LISTED,
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,

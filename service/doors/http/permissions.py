@@ -143,6 +143,7 @@ PAGES = {
     ("POST", "/reviews/samples/{id}/redraw"): _AUDITS,
     ("GET", "/report"): _AUDITS,
     ("GET", "/report/table"): _AUDITS,
+    ("GET", "/report/follow-up"): _AUDITS,
     ("POST", "/report/common"): _AUDITS,
     ("GET", "/models"): _EVERYBODY,
     ("POST", "/models"): _KEEPS,
