@@ -46,7 +46,8 @@ class FollowUpLine:
     carried_out: ShownInterval
     success_followed: ShownInterval
     success_not_followed: ShownInterval
-    success_unknown: ShownInterval
+    unknown: str
+    """Successes of advice of which nobody knows whether it was followed; empty: no outcome."""
     difference: str
     """In percentage points with its interval; empty: there is none."""
     contradicted: int
@@ -151,7 +152,7 @@ def _line(name: str, group: wire.FollowUpGroup) -> FollowUpLine:
         interval_of(group.carried_out),
         interval_of(group.success_followed),
         interval_of(group.success_not_followed),
-        interval_of(group.success_unknown),
+        interval_of(group.success_unknown).detail if group.success_unknown.of else "",
         points,
         group.contradicted,
     )
