@@ -106,6 +106,10 @@ ROUTES = {
     ("GET", "/api/v1/explanations/{id}/follow-up"): RECORD,
     ("POST", "/api/v1/outcomes"): SEND,  # of several: each is looked up in the scope
     ("GET", "/api/v1/audit/follow-up"): LIST,
+    ("GET", "/api/v1/experiments"): ALL,  # of all equipment that is assigned
+    ("POST", "/api/v1/experiments"): ALL,
+    ("GET", "/api/v1/experiments/{id}"): ALL,
+    ("POST", "/api/v1/experiments/{id}/stop"): ALL,
     ("GET", "/api/v1/audit/events"): LIST,
     ("GET", "/api/v1/audit/events/{id}"): RECORD,
     ("GET", "/api/v1/audit/events/{id}/verify"): RECORD,
