@@ -10,9 +10,10 @@ import numpy.typing as npt
 from onnx import ModelProto
 
 from ifonly.models.encoding import BoundEncoding
+from ifonly.models.graph.algebra.reading import read_algebra
 from ifonly.models.graph.cells import Cell, Cells, sources
 from ifonly.models.graph.columns import Columns
-from ifonly.models.graph.cores import Found, find_core
+from ifonly.models.graph.cores import Found, find_core, has_models
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand, Finish
 from ifonly.models.graph.forms import Core, GraphForm
@@ -42,11 +43,34 @@ def read_graph(
 
 
 def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:
-    found = find_core(source)
-    before = part(source, found.input)
+    try:
+        found = find_core(source)
+        before = part(source, found.input)
+        features = _features(before, encoding)
+        core, steps = found.read(_type_of(before, encoding, found), len(features))
+        behind = part(source, source.output, start=found.output, first=steps)
+        return _form(encoding, columns, before, core, behind)
+    except UnreadableGraph:
+        # Only what is written in plain ONNX may be read in another way.
+        if has_models(source):
+            raise
+    whole = read_algebra(
+        source,
+        _cells(encoding),
+        lambda prefix: _run(prefix, encoding).dtype,
+        lambda core, behind: _reduce(core, behind, columns),
+    )
+    return _form(encoding, columns, whole.before, whole.core, whole.behind)
+
+
+def _form(
+    encoding: BoundEncoding,
+    columns: npt.NDArray[np.intp],
+    before: Part,
+    core: Core,
+    behind: Part,
+) -> GraphForm:
     features = _features(before, encoding)
-    core, steps = found.read(_type_of(before, encoding, found), len(features))
-    behind = part(source, source.output, start=found.output, first=steps)
     reduced = _reduce(core, behind, columns)
     finish = _settled(
         Finish(
@@ -102,15 +126,19 @@ def _scores(behind: Part, raw: Cells, columns: npt.NDArray[np.intp]) -> list[Cel
 
 def _features(before: Part, encoding: BoundEncoding) -> npt.NDArray[np.int32]:
     """The feature behind each column that the core reads."""
-    inputs = {
-        bound.tensor.name: _shaped([c.feature for c in bound.columns], len(bound.tensor.shape))
-        for bound in encoding.inputs
-    }
-    cells = before.trace(inputs, single=True)
+    cells = before.trace(_cells(encoding), single=True)
     if cells.ndim != 2:
         raise UnreadableGraph(f"{before.output!r}, which the model reads, has rank {cells.ndim}")
     # A column of no source is constant; it is given feature 0, which it never moves with.
     return np.array([min(cell.sources, default=0) for cell in cells[0]], dtype=np.int32)
+
+
+def _cells(encoding: BoundEncoding) -> dict[str, Cells]:
+    """The features behind each number of the graph's inputs."""
+    return {
+        bound.tensor.name: _shaped([c.feature for c in bound.columns], len(bound.tensor.shape))
+        for bound in encoding.inputs
+    }
 
 
 def _shaped(features: list[int], rank: int) -> Cells:
@@ -120,8 +148,13 @@ def _shaped(features: list[int], rank: int) -> Cells:
 
 def _type_of(before: Part, encoding: BoundEncoding, found: Found) -> np.dtype[Any]:
     """Type of the tensor that the core reads."""
-    with np.errstate(all="ignore"):
-        tensor = before.program.run(encoding.feeds(np.zeros((2, encoding.n_features))))
+    tensor = _run(before, encoding)
     if tensor.dtype.kind not in "fiu":
         raise refuse(found.node, f"reads {tensor.dtype.name}, not numbers")
     return tensor.dtype
+
+
+def _run(before: Part, encoding: BoundEncoding) -> npt.NDArray[Any]:
+    """What a program makes of two rows of zeros."""
+    with np.errstate(all="ignore"):
+        return before.program.run(encoding.feeds(np.zeros((2, encoding.n_features))))

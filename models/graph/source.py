@@ -41,6 +41,10 @@ class GraphSource:
         place = self._places.get(tensor)
         return None if place is None else self._graph.node[place]
 
+    def place(self, tensor: str) -> int:
+        """Place in the file of the node that makes ``tensor``."""
+        return self._places[tensor]
+
     def constant(self, tensor: str) -> npt.NDArray[Any] | None:
         """The value of a tensor that is the same for every row; None of any other."""
         if tensor in self._initializers:

@@ -12,6 +12,7 @@ from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal, goals_of
 from ifonly.explainers.search.milp.arithmetic import ColumnBox
+from ifonly.explainers.search.milp.chain import layers_of
 from ifonly.explainers.search.milp.choices import Block, Choices
 from ifonly.explainers.search.milp.confidence_cuts import ConfidenceCuts
 from ifonly.explainers.search.milp.following import Following
@@ -24,7 +25,6 @@ from ifonly.explainers.search.milp.reals import RealReading, read_reals
 from ifonly.explainers.search.milp.sweep import Sweep, TargetLimits
 from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import GraphForm
-from ifonly.models.graph.layers import Matrix
 from ifonly.models.predictor import Row
 from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
@@ -38,12 +38,9 @@ MOST_TARGETS = 256
 class LayeredModel:
     """Affine layers with ReLU between them; made once for a model, then shared."""
 
-    def __init__(
-        self, form: GraphForm, schema: Schema, layers: Sequence[tuple[Matrix, Matrix]]
-    ) -> None:
+    def __init__(self, form: GraphForm, schema: Schema) -> None:
         self.form = form
-        # float64, so that our own error is far below that of a float32 graph.
-        self._layers = [(w.astype(np.float64), b.astype(np.float64)) for w, b in layers]
+        self._layers = layers_of(form.core)
         # Half of eps: one operation, rounded to nearest.
         self._unit = float(np.finfo(form.core.dtype).eps) / 2.0
         # Of the graph's arithmetic and of ours, which is in float64.

@@ -1,0 +1,117 @@
+"""Functions of one number that a graph writes as several operators.
+
+``x * sigmoid(x)`` is one curve, and far better bounded than a product of two. They are told by what
+they compute, not by their nodes, for exporters write them in many ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import NodeProto
+
+from ifonly.models.graph.curves import Curve
+from ifonly.models.graph.operators.elementwise import FUNCTIONS, OPERATIONS
+from ifonly.models.graph.operators.shapes import Constant
+from ifonly.models.graph.program import GraphProgram, Step
+from ifonly.models.graph.refusal import UnreadableGraph
+from ifonly.models.graph.source import GraphSource
+from ifonly.models.graph.translation import translate
+
+_TOLD = (
+    Curve.SILU, Curve.GELU, Curve.GELU_TANH, Curve.MISH, Curve.SOFTPLUS, Curve.SIGMOID, Curve.TANH,
+)  # fmt: skip
+NEAR_PROBES = 145
+_PROBES = np.concatenate([np.linspace(-9.0, 9.0, NEAR_PROBES), [-60.0, -25.0, 25.0, 60.0]])[:, None]
+_NEAR = 1e-6
+_NEAR_DOUBLE = 1e-12
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Tensors that are functions of one other tensor, number by number."""
+
+    roots: Mapping[str, str]
+    """Tensor to the one that it is a function of."""
+    source: GraphSource
+    is_double: bool
+
+    @classmethod
+    def of(cls, source: GraphSource, nodes: list[NodeProto], *, is_double: bool) -> Regions:
+        roots: dict[str, str] = {}
+        for node in nodes:
+            found = _root(node, source, roots)
+            if found is not None:
+                roots[node.output[0]] = found
+        return cls(roots, source, is_double)
+
+    def curve(self, tensor: str) -> tuple[Curve, str] | None:
+        """The curve that leads to ``tensor`` from another, and from which, if several nodes write
+        it."""
+        root = self.roots.get(tensor)
+        if root is None:
+            return None
+        between = self.source.before([tensor], until=root)
+        for start in (root, *(node.output[0] for node in between)):
+            nodes = [
+                node
+                for node in self.source.before([tensor], until=start)
+                if node.op_type != "Constant"
+            ]
+            # One node is read as it stands.
+            if len(nodes) > 1 and self._reads(nodes) == {start}:
+                found = self._told(nodes, start, tensor)
+                if found is not None:
+                    return found, start
+        return None
+
+    def _reads(self, nodes: list[NodeProto]) -> set[str]:
+        made = {node.output[0] for node in nodes}
+        read = {name for node in nodes for name in node.input if name}
+        return {name for name in read - made if self.source.constant(name) is None}
+
+    def _told(self, nodes: list[NodeProto], start: str, tensor: str) -> Curve | None:
+        try:
+            with np.errstate(all="ignore"):
+                made = GraphProgram(tuple(self._steps(nodes)), tensor).run({start: _PROBES})
+        except (UnreadableGraph, ValueError):
+            return None
+        near = _NEAR_DOUBLE if self.is_double else _NEAR
+        # Far out a power may leave the numbers, where the curve itself has reached its end.
+        told = np.isfinite(made)
+        if not told[:NEAR_PROBES].all():
+            return None
+        for curve in _TOLD:
+            with np.errstate(all="ignore"):
+                known = curve(_PROBES)
+            if np.allclose(made[told], known[told], rtol=near, atol=near):
+                return curve
+        return None
+
+    def _steps(self, nodes: list[NodeProto]) -> list[Step]:
+        steps: list[Step] = []
+        for node in nodes:
+            translated = translate(node, self.source)
+            names = tuple(name for name in node.input if name)[: translated.n_inputs]
+            for name in names:
+                value = self.source.constant(name)
+                if value is not None:
+                    steps.append(Step(Constant(np.asarray(value, dtype=np.float64)), (), name))
+            steps.append(Step(translated.operator, names, node.output[0]))
+        return steps
+
+
+def _root(node: NodeProto, source: GraphSource, roots: Mapping[str, str]) -> str | None:
+    """The tensor that a node's output is a function of, number by number."""
+    if node.op_type not in FUNCTIONS and node.op_type not in OPERATIONS:
+        return None
+    found = set()
+    for name in node.input:
+        value = source.constant(name)
+        if value is None:
+            found.add(roots.get(name, name))
+        elif value.size != 1:
+            return None
+    return found.pop() if len(found) == 1 else None
