@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erf, expit
 
 Matrix = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def erf(x: Matrix) -> Matrix:
+    """The error function, in the type of ``x``; scipy is no dependency of the service."""
+    return np.asarray(_erf(x), dtype=x.dtype)
+
+
+def expit(x: Matrix) -> Matrix:
+    """``1 / (1 + exp(-x))``, in the type of ``x``."""
+    # Of the smaller exponential: neither end overflows.
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1, small) / (1 + small), dtype=x.dtype)
 
 
 class Curve(StrEnum):
@@ -72,10 +87,10 @@ class Curve(StrEnum):
             case Curve.SILU:
                 return np.asarray(sums * expit(sums))
             case Curve.GELU:
-                return np.asarray(sums * 0.5 * (1 + erf(sums * np.sqrt(0.5))))
+                return np.asarray(sums * 0.5 * (1 + erf(sums * math.sqrt(0.5))))
             case Curve.GELU_TANH:
                 cubic = sums + 0.044715 * sums * sums * sums
-                return np.asarray(sums * expit(2.0 * np.sqrt(2.0 / np.pi) * cubic))
+                return np.asarray(sums * expit(2.0 * math.sqrt(2.0 / math.pi) * cubic))
             case Curve.MISH:
                 return np.asarray(sums * np.tanh(np.logaddexp(sums, np.zeros_like(sums))))
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ifonly.models.graph.curves import Curve
 
-__all__ = ["Curve", "UnitLayer", "UnitNetwork"]
+__all__ = ["Curve", "UnitLayer", "UnitNetwork", "slips_of_sums"]
 
 Floats = npt.NDArray[np.float64]
 

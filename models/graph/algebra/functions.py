@@ -117,6 +117,13 @@ def softsign(units: Units, x: Forms) -> Forms:
     return down.plus(up, -1.0)
 
 
+def smooth_absolute(units: Units, x: Forms) -> Forms:
+    """``x^2 / 2`` up to 1, ``|x| - 1/2`` beyond: the Huber error."""
+    square = units.of(Curve.SQUARE, clip(units, x, -1.0, 1.0)).times(0.5)
+    beyond = relu(units, x.shifted(-1.0)).plus(relu(units, x.times(-1.0).shifted(-1.0)))
+    return square.plus(beyond)
+
+
 def product(units: Units, one: Forms, other: Forms) -> Forms:
     """``a b = ((a + b)^2 - (a - b)^2) / 4``, and a square where both are the same."""
     n_known, shape = units.n_known, np.broadcast_shapes(one.shape, other.shape)

@@ -123,12 +123,12 @@ class Algebra:
     def _evaluate(self, node: NodeProto, tensor: str) -> None:
         if node.op_type == "Constant":
             return
-        told = self._regions.curve(tensor)
+        told = self._regions.told(tensor)
         if told is not None:
-            curve, start = told
+            build, start = told
             before = self._of(start)
             if isinstance(before, Forms):
-                self._values[tensor] = self._units.of(curve, before, composed=True)
+                self._values[tensor] = build(self._units, before)
                 return
         if node.domain not in _DOMAINS:
             raise refuse(node, "is no operator of ONNX")
@@ -144,6 +144,9 @@ class Algebra:
         if not any(isinstance(value, Forms | Condition) for value in values):
             return _folded(node, [v for v in values if v is not None], self._source.opset)
         call = Call(node, self._source.opset, values, self._units)
+        if node.op_type == "Shape":
+            # However many rows come: as Reshape and Expand say it.
+            return [np.array([-1, *call.forms().shape], dtype=np.int64)]
         if node.op_type in _MOVES:
             return [self._moved(node, call.forms())]
         if node.op_type not in HANDLERS:
@@ -154,7 +157,8 @@ class Algebra:
     def _moved(self, node: NodeProto, forms: Forms) -> Forms:
         """Operators that move numbers, run on the numbers' places."""
         places = np.arange(forms.size).reshape(1, *forms.shape)
-        moved = translate(node, self._source).operator.run(places)
+        constants = {name: v for name, v in self._values.items() if isinstance(v, np.ndarray)}
+        moved = translate(node, self._source.knowing(constants)).operator.run(places)
         # Run on a batch of one: if the first axis is lost, rows were mixed.
         if moved.shape[:1] != (1,):
             raise ValueError(f"makes {list(moved.shape)} of each row, which is not one line a row")
@@ -168,6 +172,9 @@ def _folded(node: NodeProto, values: list[Value], opset: int) -> list[Value]:
 
     names = [name for name in node.input if name]
     feeds = dict(zip(names, values, strict=True))
+    if node.op_type == "ConstantOfShape":
+        # The batch, where it is one of the sizes, is stretched by whatever it meets.
+        feeds = {name: np.where(value == -1, 1, value) for name, value in feeds.items()}
     run = ReferenceEvaluator(node, opsets={"": opset, "ai.onnx.ml": 3})
     found: list[Value] = [np.asarray(value) for value in run.run(None, feeds)]
     return found

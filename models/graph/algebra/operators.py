@@ -253,6 +253,15 @@ def _split(call: Call) -> list[Value]:
     return [x.picked(part) for part in parts]
 
 
+def _expand(call: Call) -> Forms:
+    x, shape = call.forms(0), [int(size) for size in call.constant(1)]
+    if len(shape) < len(x.shape) + 1:
+        shape = [1] * (len(x.shape) + 1 - len(shape)) + shape
+    if len(shape) != len(x.shape) + 1 or shape[0] not in (-1, 1):
+        raise ValueError(f"stretches rows to {shape}")
+    return x.stretched(np.broadcast_shapes(x.shape, tuple(shape[1:])))
+
+
 def _pad(call: Call) -> Forms:
     x = call.forms(0)
     pads, rank = call.either("pads", 1), len(x.shape) + 1
@@ -405,6 +414,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Elu": _elu,
     "Erf": _curve(Curve.ERF),
     "Exp": _curve(Curve.EXP),
+    "Expand": _expand,
     "Gelu": _gelu,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,

@@ -6,12 +6,16 @@ they compute, not by their nodes, for exporters write them in many ways.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from onnx import NodeProto
 
+from ifonly.models.graph.algebra.builder import Units
+from ifonly.models.graph.algebra.forms import Forms
+from ifonly.models.graph.algebra.functions import hard_swish, smooth_absolute, softsign
 from ifonly.models.graph.curves import Curve
 from ifonly.models.graph.operators.elementwise import FUNCTIONS, OPERATIONS
 from ifonly.models.graph.operators.shapes import Constant
@@ -20,8 +24,35 @@ from ifonly.models.graph.refusal import UnreadableGraph
 from ifonly.models.graph.source import GraphSource
 from ifonly.models.graph.translation import translate
 
-_TOLD = (
-    Curve.SILU, Curve.GELU, Curve.GELU_TANH, Curve.MISH, Curve.SOFTPLUS, Curve.SIGMOID, Curve.TANH,
+Floats = npt.NDArray[np.float64]
+Build = Callable[[Units, Forms], Forms]
+"""Makes units of what a region reads."""
+
+
+def _of(curve: Curve) -> Build:
+    return lambda units, x: units.of(curve, x, composed=True)
+
+
+def _soft(x: Floats) -> Floats:
+    return np.asarray(x / (1.0 + np.abs(x)))
+
+
+def _hard_swish(x: Floats) -> Floats:
+    return np.asarray(x * np.clip(x + 3.0, 0.0, 6.0) / 6.0)
+
+
+def _smooth(x: Floats) -> Floats:
+    size = np.abs(x)
+    return np.where(size < 1.0, 0.5 * x * x, size - 0.5)
+
+
+_TOLD: tuple[tuple[Callable[[Floats], Floats], Build], ...] = (
+    *((lambda x, curve=curve: np.asarray(curve(x)), _of(curve)) for curve in (
+        Curve.SILU, Curve.GELU, Curve.GELU_TANH, Curve.MISH, Curve.SOFTPLUS, Curve.SIGMOID,
+        Curve.TANH)),
+    (_soft, softsign),
+    (_hard_swish, hard_swish),
+    (_smooth, smooth_absolute),
 )  # fmt: skip
 NEAR_PROBES = 145
 _PROBES = np.concatenate([np.linspace(-9.0, 9.0, NEAR_PROBES), [-60.0, -25.0, 25.0, 60.0]])[:, None]
@@ -47,9 +78,9 @@ class Regions:
                 roots[node.output[0]] = found
         return cls(roots, source, is_double)
 
-    def curve(self, tensor: str) -> tuple[Curve, str] | None:
-        """The curve that leads to ``tensor`` from another, and from which, if several nodes write
-        it."""
+    def told(self, tensor: str) -> tuple[Build, str] | None:
+        """What leads to ``tensor`` from another, and from which, if several nodes write it and it
+        is known."""
         root = self.roots.get(tensor)
         if root is None:
             return None
@@ -72,7 +103,7 @@ class Regions:
         read = {name for node in nodes for name in node.input if name}
         return {name for name in read - made if self.source.constant(name) is None}
 
-    def _told(self, nodes: list[NodeProto], start: str, tensor: str) -> Curve | None:
+    def _told(self, nodes: list[NodeProto], start: str, tensor: str) -> Build | None:
         try:
             with np.errstate(all="ignore"):
                 made = GraphProgram(tuple(self._steps(nodes)), tensor).run({start: _PROBES})
@@ -83,11 +114,11 @@ class Regions:
         told = np.isfinite(made)
         if not told[:NEAR_PROBES].all():
             return None
-        for curve in _TOLD:
+        for function, build in _TOLD:
             with np.errstate(all="ignore"):
-                known = curve(_PROBES)
+                known = function(_PROBES)
             if np.allclose(made[told], known[told], rtol=near, atol=near):
-                return curve
+                return build
         return None
 
     def _steps(self, nodes: list[NodeProto]) -> list[Step]:

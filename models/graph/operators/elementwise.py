@@ -8,9 +8,9 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from scipy.special import erf
 
 from ifonly.models.graph.cells import Cell, Cells, each, mixed
+from ifonly.models.graph.curves import erf
 from ifonly.models.graph.operators.base import Tensor
 
 
@@ -168,7 +168,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Any], int, bool]] = {
     "Relu": (lambda x: np.maximum(x, x.dtype.type(0)), 1, False),
     "Sigmoid": (_sigmoid, 1, True),
     "Tanh": (np.tanh, 1, False),
-    "Erf": (lambda x: erf(x).astype(x.dtype), 1, False),
+    "Erf": (erf, 1, False),
     "Softplus": (lambda x: np.logaddexp(x, x.dtype.type(0)), 1, False),
     "Softsign": (lambda x: x / (x.dtype.type(1) + np.abs(x)), 1, False),
     "Floor": (np.floor, 1, False),

@@ -31,6 +31,11 @@ def test_a_layer_reads_columns_and_all_units_before_it():
 
 
 @pytest.mark.parametrize("curve", Curve)
+def test_curves_keep_the_type_of_what_they_are_given(curve):
+    assert curve(np.full(3, 0.5, np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("curve", Curve)
 def test_spans_and_slopes_of_curves_hold_wherever_one_looks(curve):
     draw = np.random.default_rng(0)
     for _ in range(20):
