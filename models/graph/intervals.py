@@ -78,16 +78,11 @@ def bounds_of(network: UnitNetwork, low: Floats, high: Floats, off: Floats) -> N
             found.append(sums)
             units, is_defined = _units(layer.curve, sums, unit)
             is_number = is_number and is_defined
-            # No sum, in whatever order it is taken, may leave the type.
-            is_number = is_number and _largest(known, layer.weights, layer.bias) <= largest
             known = known.and_(units)
         outputs = _sums(known, network.weights, network.bias, network.slips, unit)
-        is_number = is_number and _largest(known, network.weights, network.bias) <= largest
+        # No sum, in whatever order it is taken, may leave the type.
+        is_number = is_number and known.size @ network.peak[:-1] + network.peak[-1] <= largest
     return NetworkBounds(tuple(found), outputs, bool(is_number))
-
-
-def _largest(known: Bounds, weights: Floats, bias: Floats) -> float:
-    return float((known.size @ np.abs(weights) + np.abs(bias)).max(initial=0.0))
 
 
 def _sums(known: Bounds, weights: Floats, bias: Floats, slips: Floats, unit: float) -> Bounds:

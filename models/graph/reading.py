@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from ifonly.models.graph.columns import Columns
 from ifonly.models.graph.cores import Found, find_core, has_models
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand, Finish
-from ifonly.models.graph.forms import Core, GraphForm
+from ifonly.models.graph.forms import Core, GraphForm, UnitNetwork
 from ifonly.models.graph.idle_casts import without_idle_casts
 from ifonly.models.graph.parts import Part, part
 from ifonly.models.graph.reduction import Reduced, fold, mirrored, reduce
@@ -35,7 +36,9 @@ def read_graph(
         If there is no such form, or none that is known; the message names node and operator.
     """
     try:
-        return _read(GraphSource(without_idle_casts(model)), encoding, columns)
+        # Constants may overflow as they are folded, which whoever proves something will see.
+        with np.errstate(all="ignore"):
+            return _read(GraphSource(without_idle_casts(model)), encoding, columns)
     except UnreadableGraph:
         raise
     except Exception as error:  # a node may be malformed in any way, and served all the same
@@ -43,22 +46,47 @@ def read_graph(
 
 
 def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:
+    # Only what is written in plain ONNX may be read in another way.
+    if has_models(source):
+        return _of_core(source, encoding, columns)
+    chain: GraphForm | None = None
+    with suppress(UnreadableGraph):
+        chain = _of_core(source, encoding, columns)
+    if chain is not None and (len(columns) == 1 or chain.keeps_order):
+        return chain
     try:
-        found = find_core(source)
-        before = part(source, found.input)
-        features = _features(before, encoding)
-        core, steps = found.read(_type_of(before, encoding, found), len(features))
-        behind = part(source, source.output, start=found.output, first=steps)
-        return _form(encoding, columns, before, core, behind)
+        return _of_units(source, encoding, columns)
     except UnreadableGraph:
-        # Only what is written in plain ONNX may be read in another way.
-        if has_models(source):
-            raise
+        # Scores that have not the order of a chain's outputs have it of nothing else either.
+        if chain is not None:
+            return chain
+        raise
+
+
+def _of_core(
+    source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """As a model of its own, or a chain of layers."""
+    found = find_core(source)
+    before = part(source, found.input)
+    features = _features(before, encoding)
+    core, steps = found.read(_type_of(before, encoding, found), len(features))
+    behind = part(source, source.output, start=found.output, first=steps)
+    return _form(encoding, columns, before, core, behind)
+
+
+def _of_units(
+    source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """As a network of units."""
+
+    def follows(core: UnitNetwork, behind: Part) -> None:
+        if len(columns) > 1 and not _finish(core, behind, columns)[1].sense:
+            raise UnreadableGraph("the scores of the classes have not the order of their sums")
+        _reduce(core, behind, columns)
+
     whole = read_algebra(
-        source,
-        _cells(encoding),
-        lambda prefix: _run(prefix, encoding).dtype,
-        lambda core, behind: _reduce(core, behind, columns),
+        source, _cells(encoding), lambda prefix: _run(prefix, encoding).dtype, follows
     )
     return _form(encoding, columns, whole.before, whole.core, whole.behind)
 
@@ -71,8 +99,14 @@ def _form(
     behind: Part,
 ) -> GraphForm:
     features = _features(before, encoding)
+    reduced, finish = _finish(core, behind, columns)
+    read = Columns(features, core.dtype, encoding, before.program)
+    return GraphForm(read, reduced.core, finish, core)
+
+
+def _finish(core: Core, behind: Part, columns: npt.NDArray[np.intp]) -> tuple[Reduced, Finish]:
     reduced = _reduce(core, behind, columns)
-    finish = _settled(
+    return reduced, _settled(
         Finish(
             expand=reduced.expand,
             program=behind.program,
@@ -81,8 +115,6 @@ def _form(
             sense=reduced.sense,
         )
     )
-    read = Columns(features, core.dtype, encoding, before.program)
-    return GraphForm(read, reduced.core, finish, core)
 
 
 def _settled(finish: Finish) -> Finish:

@@ -64,8 +64,23 @@ class UnitNetwork:
     """``(n_outputs,)``."""
     slips: Floats
     """``(n_known + 1, n_outputs)``: as :attr:`UnitLayer.slips`."""
+    peak: Floats
+    """``(n_known + 1,)``: no number that the graph makes on its way is larger than ``(|known|, 1) @
+    peak``."""
     dtype: np.dtype[Any]
     """The coarsest type in which the graph computes: float32 or float64."""
+
+    @classmethod
+    def plain(
+        cls, layers: tuple[UnitLayer, ...], weights: Floats, bias: Floats, dtype: np.dtype[Any]
+    ) -> UnitNetwork:
+        """A network whose sums the graph takes in one step each."""
+        slips = slips_of_sums(weights, bias)
+        peak = np.concatenate([np.ones(len(weights)), [0.0]])
+        for w, b in (*((layer.weights, layer.bias) for layer in layers), (weights, bias)):
+            peak[: len(w)] = np.maximum(peak[: len(w)], np.abs(w).max(axis=1, initial=0.0))
+            peak[-1] = max(peak[-1], float(np.abs(b).max(initial=0.0)))
+        return cls(layers, weights, bias, slips, peak, dtype)
 
     @cached_property
     def n_columns(self) -> int:

@@ -23,7 +23,7 @@ AT_LEAST = {OPTIMAL: 7, INFEASIBLE: 3}
 QUESTIONS = 2
 
 
-@pytest.mark.parametrize("shape", (*STRAIGHT, *CURVED))
+@pytest.mark.parametrize("shape", [*STRAIGHT, *CURVED])
 def test_the_claim_is_what_walking_every_row_finds(tally: Tally, shape: str) -> None:
     base, asked = zlib.crc32(shape.encode()) % 100_000, 0
     for seed in range(base, base + 40):

@@ -18,13 +18,15 @@ from ifonly.explainers.search.milp.confidence_cuts import ConfidenceCuts
 from ifonly.explainers.search.milp.following import Following
 from ifonly.explainers.search.milp.grid_enumeration import Below
 from ifonly.explainers.search.milp.levers import Levers, read_levers
+from ifonly.explainers.search.milp.network import Reach
 from ifonly.explainers.search.milp.plausible import PlausibleMechanisms
 from ifonly.explainers.search.milp.question import MilpQuestion
 from ifonly.explainers.search.milp.reading import read_features
 from ifonly.explainers.search.milp.reals import RealReading, read_reals
 from ifonly.explainers.search.milp.sweep import Sweep, TargetLimits
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.forms import Core, GraphForm, UnitNetwork
+from ifonly.models.graph.intervals import bounds_of
 from ifonly.models.predictor import Row
 from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
@@ -72,6 +74,8 @@ class LayeredModel:
             # NaN is no smaller.
             if not laid.largest <= float(np.finfo(self.form.core.dtype).max):
                 raise NotEligible("milp", "sums of the graph may be no finite numbers")
+            if not _is_number(self.form.core, laid.reach):
+                raise NotEligible("milp", "numbers within the graph may be no finite ones")
             if not self.form.finish.is_finite(*laid.ends):
                 raise NotEligible("milp", "scores of some sums may be no finite numbers")
         return question
@@ -168,3 +172,13 @@ class LayeredModel:
         if reading.deviation is not None:
             off[reading.own] = reading.deviation
         return Sweep.of(self.limits(problem), row, reading.own, spans, off)
+
+
+def _is_number(core: Core, reach: Reach) -> bool:
+    """Whether all that the graph makes on its way to its sums is finite within ``reach``."""
+    if not isinstance(core, UnitNetwork):
+        return True
+    # A feature's ends hold 0 in the columns of others, which can do no harm to a bound.
+    low = np.minimum(reach.constant, reach.ends.min(axis=0, initial=0.0))
+    high = np.maximum(reach.constant, reach.ends.max(axis=0, initial=0.0))
+    return bounds_of(core, low, high, np.zeros(len(low))).is_number

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ifonly.models.graph.algebra.forms import Forms, constant_forms
 from ifonly.models.graph.curves import Curve
 from ifonly.models.graph.units import UnitLayer, UnitNetwork
+
+Floats = npt.NDArray[np.float64]
 
 MOST_NUMBERS = 1 << 24
 """Weights that a network may have, each unit reading all that is known."""
@@ -28,6 +31,7 @@ class Units:
         self.n_known = n_columns
         self._layers: list[UnitLayer] = []
         self._numbers = 0
+        self._peak = np.concatenate([np.ones(n_columns), [0.0]])
 
     def columns(self, *, is_cut: bool = False) -> Forms:
         """``(n_columns,)``: the columns themselves; ``is_cut``: as they are rounded once."""
@@ -61,7 +65,18 @@ class Units:
             found = found.slipped(slips)
         return found.reshaped(shape)
 
+    def saw(self, forms: Forms) -> None:
+        """Note how large the numbers of a tensor may be that the graph makes."""
+        flat = forms.reshaped((forms.size,)).widened(self.n_known).magnitude
+        peak = self._widened_peak()
+        self._peak = np.maximum(peak, flat.max(axis=1, initial=0.0))
+
+    def _widened_peak(self) -> Floats:
+        more = self.n_known + 1 - len(self._peak)
+        return np.concatenate([self._peak[:-1], np.ones(more), self._peak[-1:]])
+
     def _append(self, curve: Curve, forms: Forms) -> None:
+        self.saw(forms)
         self._numbers += forms.weights.size
         if self._numbers > MOST_NUMBERS:
             raise TooLarge(
@@ -73,4 +88,5 @@ class Units:
     def network(self, outputs: Forms, dtype: np.dtype[Any]) -> UnitNetwork:
         """The network whose outputs are ``outputs``, ``(n_outputs,)``."""
         full = outputs.widened(self.n_known)
-        return UnitNetwork(tuple(self._layers), full.weights, full.bias, full.slips, dtype)
+        peak = self._widened_peak()
+        return UnitNetwork(tuple(self._layers), full.weights, full.bias, full.slips, peak, dtype)

@@ -139,6 +139,8 @@ class Algebra:
             raise refuse(node, str(error)) from error
         for name, value in zip(node.output, made, strict=False):
             self._values[name] = value
+            if isinstance(value, Forms):
+                self._units.saw(value)
 
     def _made(self, node: NodeProto, values: list[Value | None]) -> list[Value]:
         if not any(isinstance(value, Forms | Condition) for value in values):

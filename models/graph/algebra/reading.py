@@ -22,7 +22,7 @@ from ifonly.models.graph.units import UnitNetwork
 
 _AFFINE = frozenset({
     "Add", "Sub", "Mul", "Div", "Neg", "Identity", "Dropout", "Reshape", "Flatten", "Squeeze",
-    "Unsqueeze", "Cast",
+    "Unsqueeze", "Cast", "Slice", "Gather", "Transpose",
 })  # fmt: skip
 """Operators with constants that are left to the network, so that a link is one that has a name."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +55,8 @@ _TOLD: tuple[tuple[Callable[[Floats], Floats], Build], ...] = (
     (_hard_swish, hard_swish),
     (_smooth, smooth_absolute),
 )  # fmt: skip
-NEAR_PROBES = 145
-_PROBES = np.concatenate([np.linspace(-9.0, 9.0, NEAR_PROBES), [-60.0, -25.0, 25.0, 60.0]])[:, None]
+_PROBES = np.concatenate([np.linspace(-9.0, 9.0, 145), [-60.0, -25.0, 25.0, 60.0]])[:, None]
+_FAR = np.outer([-1.0, 1.0], [1e2, 1e3, 1e6, 1e15, 1e30]).reshape(-1, 1)
 _NEAR = 1e-6
 _NEAR_DOUBLE = 1e-12
 
@@ -105,23 +106,26 @@ class Regions:
 
     def _told(self, nodes: list[NodeProto], start: str, tensor: str) -> Build | None:
         try:
-            with np.errstate(all="ignore"):
-                made = GraphProgram(tuple(self._steps(nodes)), tensor).run({start: _PROBES})
+            made = self._run(nodes, start, tensor, _PROBES)
+            own = np.dtype(np.float64 if self.is_double else np.float32)
+            far = self._run(nodes, start, tensor, _FAR.astype(own))
         except (UnreadableGraph, ValueError):
             return None
-        near = _NEAR_DOUBLE if self.is_double else _NEAR
-        # Far out a power may leave the numbers, where the curve itself has reached its end.
-        told = np.isfinite(made)
-        if not told[:NEAR_PROBES].all():
+        # As the graph writes it, far out it may be no number where the curve is one.
+        if not np.isfinite(made).all() or not np.isfinite(far).all():
             return None
+        near = _NEAR_DOUBLE if self.is_double else _NEAR
         for function, build in _TOLD:
-            with np.errstate(all="ignore"):
-                known = function(_PROBES)
-            if np.allclose(made[told], known[told], rtol=near, atol=near):
+            if np.allclose(made, function(_PROBES), rtol=near, atol=near):
                 return build
         return None
 
-    def _steps(self, nodes: list[NodeProto]) -> list[Step]:
+    def _run(self, nodes: list[NodeProto], start: str, tensor: str, probes: Floats) -> Floats:
+        steps = tuple(self._steps(nodes, probes.dtype))
+        with np.errstate(all="ignore"):
+            return np.asarray(GraphProgram(steps, tensor).run({start: probes}))
+
+    def _steps(self, nodes: list[NodeProto], dtype: np.dtype[Any]) -> list[Step]:
         steps: list[Step] = []
         for node in nodes:
             translated = translate(node, self.source)
@@ -129,7 +133,7 @@ class Regions:
             for name in names:
                 value = self.source.constant(name)
                 if value is not None:
-                    steps.append(Step(Constant(np.asarray(value, dtype=np.float64)), (), name))
+                    steps.append(Step(Constant(np.asarray(value, dtype=dtype)), (), name))
             steps.append(Step(translated.operator, names, node.output[0]))
         return steps
 

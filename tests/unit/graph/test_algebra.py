@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from ifonly.models.graph.curves import Curve
 from ifonly.models.graph.finish import Link
 from ifonly.models.graph.forms import UnitNetwork
 from ifonly.models.graph.intervals import bounds_of
 from ifonly.models.schema import Task
 from tests.unit.graph.ensembles import INPUT, SCORES, model_of
-from tests.unit.graph.served import Served, decision_of, numbers, random_rows, serve
+from tests.unit.graph.served import Served, decision_of, numbers, random_rows, read, serve
 
 ONE = decision_of(Task.REGRESSION)
 DRAW = np.random.default_rng(0)
@@ -34,7 +36,8 @@ CONSTANTS: dict[str, Any] = {
     "places": np.array([4, 1, 1], dtype=np.int64), "cubic": np.float32(0.044715),
     "pi": np.float32(np.sqrt(2 / np.pi)), "sizes": np.array([2, 4], dtype=np.int64),
     "steps": np.array([2], dtype=np.int64), "pads": np.array([0, 0, 1, 0, 0, 2], dtype=np.int64),
-    "row": B[None], "left": DRAW.normal(size=(5, 2)).astype(np.float32),
+    "three1": np.array([3], dtype=np.int64), "row": B[None],
+    "left": DRAW.normal(size=(5, 2)).astype(np.float32),
     "low": np.float32(-0.4), "high": np.float32(0.7), "v2": np.abs(B) + 1,
 }  # fmt: skip
 
@@ -154,10 +157,105 @@ def test_an_operator_is_read_as_units(name):
     theirs, ours = found.predictor.score(rows), found.form.score(rows)
     near = np.isclose(ours, theirs, rtol=2e-5, atol=2e-6)
     assert near.mean() > (0.98 if name in ("a comparison", "Sign") else 0.9999), (ours, theirs)
-    box = bounds_of(core, np.full(core.n_columns, -10.0), np.full(core.n_columns, 10.0),
-                    np.zeros(core.n_columns))  # fmt: skip
+    box = box_of(found)
     raw = core.raw(found.form.columns.encode(rows))
     assert (box.outputs.low - 1e-9 <= raw).all()
     assert (raw <= box.outputs.high + 1e-9).all()
     # What ONNX Runtime rounds is within what is said of its rounding.
     assert (np.abs(theirs - raw) <= box.outputs.off).all()
+
+
+ERROR: Nodes = [*LAYER, ("Relu", "h", "r"), ("Gemm", "r v c", "d")]
+
+
+def test_a_feature_that_is_read_scaled_and_as_it_is_is_one_column():
+    nodes: Nodes = [
+        ("Mul", f"{INPUT} half", "x1"), ("Gemm", "x1 w b", "h"), ("Relu", "h", "r"),
+        ("Gemm", "r v c", "d"), ("Sub", f"{INPUT} d", "e"),
+        ("ReduceL1", "e axes", SCORES)]  # fmt: skip
+    found = served(nodes)
+    assert found.form.columns.n_columns == 4
+    rows = random_rows(found.schema, 50, np.random.default_rng(0))
+    np.testing.assert_allclose(found.form.score(rows), found.predictor.score(rows), rtol=1e-5)
+
+
+def test_a_link_stays_behind_the_network():
+    binary = [*ERROR, ("Sub", f"{INPUT} d", "e"), ("ReduceL1", "e axes", "s"),
+              ("Sub", "s two", "z"), ("Sigmoid", "z", SCORES)]  # fmt: skip
+    assert served(binary, decision_of(Task.BINARY)).form.link is Link.LOGISTIC
+    several = [*ERROR, ("Abs", "d", "e"), ("Slice", "e nought three1 axes", "t"),
+               ("Softmax", "t", SCORES)]  # fmt: skip
+    found = served(several, decision_of(Task.MULTICLASS, 3), outputs=3)
+    assert found.form.link is Link.SOFTMAX
+    assert found.form.keeps_order
+
+
+def test_the_root_of_a_mean_of_squares_is_a_link_and_a_number_everywhere():
+    nodes = [*ERROR, ("Sub", f"{INPUT} d", "e"), ("Mul", "e e", "q"), ("ReduceMean", "q axes", "s"),
+             ("Sqrt", "s", SCORES)]  # fmt: skip
+    found = served(nodes)
+    assert [layer.curve for layer in found.form.core.layers] == [Curve.RELU, Curve.SQUARE]
+    box = box_of(found)
+    assert box.is_number
+    assert found.form.finish.is_finite(box.outputs.low, box.outputs.high)
+
+
+def box_of(found: Served):
+    n = found.form.columns.n_columns
+    return bounds_of(found.form.core, np.full(n, -10.0), np.full(n, 10.0), np.zeros(n))
+
+
+@pytest.mark.parametrize(
+    ("tail", "is_number"),
+    [
+        ([("Abs", "d", "a"), ("Log", "a", "y")], False),
+        ([("Abs", "d", "a"), ("Add", "a half", "p"), ("Log", "p", "y")], True),
+        ([("Sqrt", "d", "y")], False),
+        ([("Relu", "d", "a"), ("Sqrt", "a", "y")], True),
+        ([("Reciprocal", "d", "y")], False),
+        ([("Exp", "d", "a"), ("Add", "a one", "p"), ("Div", "d p", "y")], True),
+        ([("Mul", "d vast", "a"), ("Exp", "a", "y")], False),
+        # Too large on the way, and small again.
+        ([("Mul", "d vast", "a"), ("Mul", "a vast", "k"), ("Div", "k vast", "m"),
+          ("Div", "m vast", "y")], False),
+    ],
+)  # fmt: skip
+def test_where_a_graph_may_have_no_number_it_is_noticed(tail, is_number):
+    nodes = ended([*ERROR, *tail])
+    constants = {**CONSTANTS, "vast": np.float32(1e20)}
+    used = {name for _, inputs, *_ in nodes for name in inputs.split()}
+    made = [
+        helper.make_node(o, i.split(), t.split(), **(a[0] if a else {})) for o, i, t, *a in nodes
+    ]
+    own = {name: value for name, value in constants.items() if name in used}
+    form = read(model_of(made, 4, 1, constants=own, opset=20), numbers(4))
+    box = bounds_of(form.core, np.full(4, -10.0), np.full(4, 10.0), np.zeros(4))
+    assert box.is_number == is_number
+
+
+def test_what_is_read_travels_and_may_be_of_doubles():
+    nodes = [*ERROR, ("Sub", f"{INPUT} d", "e"), ("ReduceL1", "e axes", SCORES)]
+    made = [helper.make_node(o, i.split(), t.split()) for o, i, t in nodes]
+    own = {n: np.asarray(CONSTANTS[n], np.float64) for n in ("w", "b", "v", "c")}
+    own["axes"] = CONSTANTS["axes"]
+    kind = TensorProto.DOUBLE
+    model = model_of(made, 4, 1, constants=own, opset=20, kind=kind, output_kind=kind)
+    found = serve(model, numbers(4), ONE)
+    assert found.form.core.dtype == np.float64
+    rows = random_rows(found.schema, 50, np.random.default_rng(0))
+    again = pickle.loads(pickle.dumps(found.form))
+    np.testing.assert_allclose(again.score(rows), found.predictor.score(rows), rtol=1e-13)
+
+
+def test_sums_of_several_steps_are_off_by_what_all_of_them_round():
+    """Two layers without a curve between them cancel each other: what is left is rounding."""
+    far = np.float32(1e4)
+    nodes: Nodes = [(*step,) for step in (
+        ("MatMul", f"{INPUT} w", "h"), ("Add", "h far", "k"), ("Sub", "k far", "m"),
+        ("ReduceL1", "m axes", SCORES))]  # fmt: skip
+    made = [helper.make_node(o, i.split(), t.split()) for o, i, t in nodes]
+    own = {"w": W, "axes": CONSTANTS["axes"], "far": far}
+    found = serve(model_of(made, 4, 1, constants=own, opset=20), numbers(4), ONE)
+    rows = random_rows(found.schema, 500, np.random.default_rng(0))
+    error = np.abs(found.form.core.raw(rows) - found.predictor.score(rows)).max()
+    assert 1e-4 < error <= box_of(found).outputs.off[0] < 1e-2

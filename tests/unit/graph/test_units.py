@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from ifonly.models.graph.curves import Curve
-from ifonly.models.graph.units import UnitLayer, UnitNetwork, slips_of_sums
+from ifonly.models.graph.units import UnitLayer, UnitNetwork
 
 
 def network(layers, weights, bias) -> UnitNetwork:
-    slips = slips_of_sums(weights, bias)
-    return UnitNetwork(layers, weights, bias, slips, np.dtype(np.float32))
+    return UnitNetwork.plain(layers, weights, bias, np.dtype(np.float32))
 
 
 def test_a_product_is_a_difference_of_two_squares():
