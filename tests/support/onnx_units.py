@@ -56,12 +56,8 @@ def units_model(seed: int, task: Task, shape: str) -> bytes:
     last, n = _shaped(graph, shape, scaled)
     n_outputs = 3 if task is Task.MULTICLASS else 1
     raw = graph.layer(last, n, n_outputs)
-    end = {
-        Task.BINARY: ("Sigmoid", {}),
-        Task.MULTICLASS: ("Softmax", {"axis": 1}),
-        Task.REGRESSION: ("Identity", {}),
-    }[task]
-    graph.nodes.append(helper.make_node(end[0], [raw], ["score"], **end[1]))
+    link = {Task.BINARY: "Sigmoid", Task.MULTICLASS: "Softmax", Task.REGRESSION: "Identity"}[task]
+    graph.nodes.append(helper.make_node(link, [raw], ["score"]))
     made = helper.make_graph(
         graph.nodes,
         "generated",

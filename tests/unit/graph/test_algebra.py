@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 
 from ifonly.models.graph.curves import Curve
 from ifonly.models.graph.finish import Link
-from ifonly.models.graph.forms import UnitNetwork
-from ifonly.models.graph.intervals import bounds_of
+from ifonly.models.graph.forms import GraphForm, UnitNetwork
+from ifonly.models.graph.intervals import NetworkBounds, bounds_of
 from ifonly.models.schema import Task
 from tests.unit.graph.ensembles import INPUT, SCORES, model_of
 from tests.unit.graph.served import Served, decision_of, numbers, random_rows, read, serve
@@ -150,14 +150,13 @@ def ended(nodes: Nodes) -> Nodes:
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_is_read_as_units(name):
     found = served(ended(OPERATORS[name]))
-    core = found.form.core
-    assert isinstance(core, UnitNetwork)
+    core = units_of(found.form)
     assert found.form.link is Link.IDENTITY
     rows = random_rows(found.schema, 300, np.random.default_rng(0))
     theirs, ours = found.predictor.score(rows), found.form.score(rows)
     near = np.isclose(ours, theirs, rtol=2e-5, atol=2e-6)
     assert near.mean() > (0.98 if name in ("a comparison", "Sign") else 0.9999), (ours, theirs)
-    box = box_of(found)
+    box = box_of(found.form)
     raw = core.raw(found.form.columns.encode(rows))
     assert (box.outputs.low - 1e-9 <= raw).all()
     assert (raw <= box.outputs.high + 1e-9).all()
@@ -194,15 +193,21 @@ def test_the_root_of_a_mean_of_squares_is_a_link_and_a_number_everywhere():
     nodes = [*ERROR, ("Sub", f"{INPUT} d", "e"), ("Mul", "e e", "q"), ("ReduceMean", "q axes", "s"),
              ("Sqrt", "s", SCORES)]  # fmt: skip
     found = served(nodes)
-    assert [layer.curve for layer in found.form.core.layers] == [Curve.RELU, Curve.SQUARE]
-    box = box_of(found)
+    assert [layer.curve for layer in units_of(found.form).layers] == [Curve.RELU, Curve.SQUARE]
+    box = box_of(found.form)
     assert box.is_number
     assert found.form.finish.is_finite(box.outputs.low, box.outputs.high)
 
 
-def box_of(found: Served):
-    n = found.form.columns.n_columns
-    return bounds_of(found.form.core, np.full(n, -10.0), np.full(n, 10.0), np.zeros(n))
+def units_of(form: GraphForm) -> UnitNetwork:
+    assert isinstance(form.core, UnitNetwork)
+    return form.core
+
+
+def box_of(form: GraphForm) -> NetworkBounds:
+    """With every column between -10 and 10."""
+    n = form.columns.n_columns
+    return bounds_of(units_of(form), np.full(n, -10.0), np.full(n, 10.0), np.zeros(n))
 
 
 @pytest.mark.parametrize(
@@ -229,8 +234,7 @@ def test_where_a_graph_may_have_no_number_it_is_noticed(tail, is_number):
     ]
     own = {name: value for name, value in constants.items() if name in used}
     form = read(model_of(made, 4, 1, constants=own, opset=20), numbers(4))
-    box = bounds_of(form.core, np.full(4, -10.0), np.full(4, 10.0), np.zeros(4))
-    assert box.is_number == is_number
+    assert box_of(form).is_number == is_number
 
 
 def test_what_is_read_travels_and_may_be_of_doubles():
@@ -258,4 +262,4 @@ def test_sums_of_several_steps_are_off_by_what_all_of_them_round():
     found = serve(model_of(made, 4, 1, constants=own, opset=20), numbers(4), ONE)
     rows = random_rows(found.schema, 500, np.random.default_rng(0))
     error = np.abs(found.form.core.raw(rows) - found.predictor.score(rows)).max()
-    assert 1e-4 < error <= box_of(found).outputs.off[0] < 1e-2
+    assert 1e-4 < error <= box_of(found.form).outputs.off[0] < 1e-2
