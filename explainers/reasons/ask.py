@@ -147,7 +147,7 @@ def reasons(
         tuple(rule.origin.key for rule in kept),
         tuple(rule.origin.key for rule in of_rows if rule not in kept),
         Work(
-            engine.name, meter.rows, meter.runs, search.deadline_hit, meter.nodes,
+            rows.told_by, meter.rows, meter.runs, search.deadline_hit, meter.nodes,
             tuple(checked.rejected), meter.is_spent,
         ),
     )  # fmt: skip

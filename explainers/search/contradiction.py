@@ -11,7 +11,7 @@ from ifonly.explainers.constraints import Immutable, Origin, Source
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.engine import Engine, Meter
+from ifonly.explainers.search.engine import NOBODY, Engine, Meter
 from ifonly.models.predictor import Row
 
 HELD = Origin(Source.REQUEST, "held")
@@ -19,6 +19,11 @@ HELD = Origin(Source.REQUEST, "held")
 
 class Contradictions(Protocol):
     """Rows in the target of one problem, with some features held."""
+
+    @property
+    def told_by(self) -> str:
+        """Name of the engine that told so far; :data:`NOBODY` before."""
+        ...
 
     def find(self, held: Iterable[int]) -> Row | None:
         """A row in the target that has the factual's readings of ``held``; None: proven that there
@@ -34,7 +39,7 @@ class Contradictions(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class SearchedContradictions:
     """The same as a question for an engine: the cheapest row of a problem with features frozen."""
 
@@ -44,12 +49,14 @@ class SearchedContradictions:
     deadline: Deadline
     share: float = 0.5
     """Of the time that is left, for one question."""
+    told_by: str = NOBODY
 
     def find(self, held: Iterable[int]) -> Row | None:
         kept = tuple(Immutable(j, origin=HELD) for j in sorted(held))
         asked = replace(self.problem, constraints=(*self.problem.constraints, *kept))
         until = self.deadline.sooner(self.share)
         found = self.engine.search(asked, self.meter.until(until), until)
+        self.told_by = found.engine or self.engine.name
         if len(found.candidates):
             row: Row = found.candidates[0]
             return row
@@ -64,6 +71,12 @@ class OneOfMany:
     can tell."""
 
     each: tuple[tuple[Contradictions, ...], ...]
+
+    @property
+    def told_by(self) -> str:
+        """All who told, joined by ``+``."""
+        names = {who.told_by for several in self.each for who in several} - {NOBODY}
+        return "+".join(sorted(names)) or NOBODY
 
     def find(self, held: Iterable[int]) -> Row | None:
         columns = tuple(held)

@@ -39,6 +39,7 @@ class RecordKind(StrEnum):
     ALARM = "alarm"
     SAMPLE = "sample"
     BULK = "bulk"
+    REASONS = "reasons"
 
 
 def _each(*statuses: str) -> Mapping[str, Called]:
@@ -121,6 +122,16 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
             },
         },
         {"en": "Bulk run", "ko": "일괄 실행", "ja": "一括実行"},
+    ),
+    RecordKind.REASONS: KindOfRecord(
+        "readings that alone force a decision; its status is the claim",
+        {
+            "smallest": {"en": "smallest", "ko": "최소 개수", "ja": "最少"},
+            "minimal": {"en": "minimal", "ko": "극소", "ja": "極小"},
+            "sufficient": {"en": "sufficient", "ko": "충분", "ja": "十分"},
+            **_each("unknown"),
+        },
+        {"en": "Reasons", "ko": "판정 이유", "ja": "判定理由"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

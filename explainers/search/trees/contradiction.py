@@ -12,7 +12,7 @@ from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.native import kernel
 from ifonly.explainers.native.kernel import HAS_BEST, NODES, REFUSED
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.engine import NOBODY, Meter
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.proof import SearchInstance, chunk
 from ifonly.models.predictor import Row
@@ -36,6 +36,7 @@ class TreeContradictions:
         self._meter = meter
         self._deadline = deadline
         self._asked = asked
+        self.told_by = NOBODY
 
     def find(self, held: Iterable[int]) -> Row | None:
         """A row in the target that has the factual's readings of ``held``; None: proven that there
@@ -48,6 +49,7 @@ class TreeContradictions:
         DeadlineReached
         """
         t, q = self._asked.tables, self._asked.question
+        self.told_by = "trees"
         lo, hi = q.least.copy(), q.most.copy()
         columns = np.fromiter(held, np.int64)
         lo[columns] = hi[columns] = q.home[columns]

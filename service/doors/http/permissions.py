@@ -57,6 +57,7 @@ ALLOWED = {
     ("POST", "/api/v1/models/{model}/explanations/bulk"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations/stream"): _ASKS,
     ("POST", "/api/v1/models/{model}/common-remedies"): _ASKS,
+    ("POST", "/api/v1/models/{model}/reasons"): _ASKS,
     ("POST", "/"): _SENDS,
     ("POST", "/api/v1/events"): _SENDS,
     ("GET", "/api/v1/events/dead-letters"): _KEEPS,
