@@ -22,6 +22,7 @@ from ifonly.service.logs import logger
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import ifonly_version
 from ifonly.service.wire import reasons as wire
+from ifonly.service.wire import reasons_replies as written
 from ifonly.service.wire import replies
 
 
@@ -30,7 +31,7 @@ def reasons(
     request: wire.ReasonsRequest,
     budget: Budget,
     watch: Watch = unwatched,
-) -> wire.ReasonsReply:
+) -> written.ReasonsReply:
     """The sufficient and the principal reasons of the request's ``instance``; its time begins now.
 
     Raises
@@ -65,8 +66,8 @@ def reasons(
                 Fault(("instance", p.field), p.problem, limit=p.limit) for p in error.problems
             ]
             raise InvalidRequest(RequestPart.INSTANCE, faults) from None
-        except InvalidTarget as error:
-            fault = Fault((), f"the model decides nothing that could be forced: {error.problem}")
+        except InvalidTarget:
+            fault = Fault((), "the model decides nothing: no readings can force a decision")
             raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
         with watch("words"), in_doubt(answer.work.rejected):
             reply = _ReasonsWriter(model, request, factual, answer).reply(budget, spent)
@@ -83,10 +84,10 @@ class _ReasonsWriter:
     factual: Row
     answer: Reasons
 
-    def reply(self, budget: Budget, spent: Stopwatch) -> wire.ReasonsReply:
+    def reply(self, budget: Budget, spent: Stopwatch) -> written.ReasonsReply:
         answer, writer = self.answer, self._writer
         wording, factual = self.model.wording, self.factual
-        return wire.ReasonsReply(
+        return written.ReasonsReply(
             id=str(uuid.uuid4()),
             status=answer.status.value,
             explanation=self.request.explanation,
@@ -128,13 +129,13 @@ class _ReasonsWriter:
     def _label(self, column: int) -> dict[str, str]:
         return {tag: self.model.wording.label(column, tag) for tag in self._tags}
 
-    def _reason(self, reason: SufficientReason) -> wire.SufficientReason:
+    def _reason(self, reason: SufficientReason) -> written.SufficientReason:
         schema, wording = self.model.schema, self.model.wording
-        return wire.SufficientReason(
+        return written.SufficientReason(
             status=reason.status.value,  # type: ignore[arg-type]
             features=[self._feature(j) for j in reason.columns],
             witnesses=[
-                wire.ReasonWitness(
+                written.ReasonWitness(
                     feature=schema.names[w.column],
                     instance={
                         f.name: f.write(v) for f, v in zip(schema.features, w.row, strict=True)
@@ -148,8 +149,8 @@ class _ReasonsWriter:
             },
         )
 
-    def _feature(self, column: int) -> wire.ReasonFeature:
-        return wire.ReasonFeature(**self._as_read(column))  # type: ignore[arg-type]
+    def _feature(self, column: int) -> written.ReasonFeature:
+        return written.ReasonFeature(**self._as_read(column))  # type: ignore[arg-type]
 
     def _as_read(self, column: int) -> Mapping[str, object]:
         feature = self.model.schema.features[column]
@@ -160,29 +161,29 @@ class _ReasonsWriter:
             "unit": feature.unit,
         }
 
-    def _principal(self, rank: int, principal: PrincipalReason) -> wire.PrincipalReason:
+    def _principal(self, rank: int, principal: PrincipalReason) -> written.PrincipalReason:
         wording = self.model.wording
         code = self.model.deployed.spec.reason_codes.get(self.model.schema.names[principal.column])
-        return wire.PrincipalReason(
+        return written.PrincipalReason(
             rank=rank,
             **self._as_read(principal.column),  # type: ignore[arg-type]
             share=principal.share,
             alone=principal.alone,
             distance=principal.distance,
-            code=None if code is None else wire.ReasonCode(code=code.code, text=dict(code.text)),
+            code=None if code is None else written.ReasonCode(code=code.code, text=dict(code.text)),
             text={
                 tag: wording.principal_reason(principal, self.answer, self.factual, tag)
                 for tag in self._tags
             },
         )
 
-    def _readable(self, read: ReadableRange) -> wire.ReadableRange:
+    def _readable(self, read: ReadableRange) -> written.ReadableRange:
         feature = self.model.schema.features[read.column]
         if read.step is None:
-            return wire.ReadableRange(
+            return written.ReadableRange(
                 feature=feature.name, derived=False, categories=list(feature.category_names)
             )
-        return wire.ReadableRange(
+        return written.ReadableRange(
             feature=feature.name,
             min=read.lower,
             max=read.upper,

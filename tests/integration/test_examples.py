@@ -17,7 +17,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from ifonly.service.wire import common_replies, examples, problem, reasons, replies
+from ifonly.service.wire import common_replies, examples, problem, reasons_replies, replies
 
 NAMES = ("predictions", "what_if", "explanation", "common", "reasons", "problem")
 WIRE: dict[str, type[BaseModel]] = {
@@ -25,7 +25,7 @@ WIRE: dict[str, type[BaseModel]] = {
     "what_if": replies.WhatIfReply,
     "explanation": replies.ExplanationReply,
     "common": common_replies.CommonReply,
-    "reasons": reasons.ReasonsReply,
+    "reasons": reasons_replies.ReasonsReply,
     "problem": problem.ProblemDetails,
 }
 ROOT = Path(__file__).resolve().parents[2]

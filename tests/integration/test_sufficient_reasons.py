@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+import ifonly
 from ifonly.explainers.verify.exported import NotAnAnswer
 from ifonly.explainers.verify.reasons import check_reasons
 from ifonly.models.repository import load_folder
@@ -126,6 +129,40 @@ def test_a_model_that_decides_nothing_is_refused(client: httpx.Client) -> None:
             assert reply.status_code in (200, 422), reply.text
             told.append(reply.json()["text"]["en"] if reply.status_code == 200 else reply.text)
     assert all(told)
+
+
+def test_the_command_says_the_same_and_its_answer_is_verified(
+    shop: Any, tmp_path: Path, answer: dict[str, Any]
+) -> None:
+    asked = ("reasons", "--row", json.dumps(ROW))
+    told = shop.command(*asked, "--json")
+    assert told.code == 0, told.err
+    reply = json.loads(told.out)
+    for one, other in zip(reply["reasons"], answer["reasons"], strict=True):
+        rows = ([w["instance"] for w in each["witnesses"]] for each in (one, other))
+        assert next(rows) == next(rows)
+    shown = shop.command(*asked, "--lang", "en")
+    assert answer["text"]["en"] in shown.out
+    file, question = tmp_path / "answer.json", tmp_path / "question.json"
+    question.write_text(json.dumps(ASKED), "utf-8")
+    folder = str(shipped_models() / "milling-machine" / "1")
+    verify = ("verify", str(file), "--model", folder, "--question", str(question))
+    for forge, code in ((None, 0), (alike, 1)):
+        if forge is not None:
+            forge(reply)
+        file.write_text(json.dumps(reply), "utf-8")
+        assert shop.command(*verify).code == code
+    here = ifonly.reasons(folder, ROW)
+    assert [list(s.values) for s in here] == [
+        [f["feature"] for f in each["features"]] for each in answer["reasons"]
+    ]
+
+
+def test_the_client_asks_it(service_url: str, answer: dict[str, Any]) -> None:
+    with ifonly.Client(service_url) as asking:
+        found = asking.reasons("milling-machine", ROW, sets=1)
+    assert found.reasons[0].text["en"] == answer["reasons"][0]["text"]["en"]
+    assert len(found.reasons) == 1
 
 
 def other_value(answer: dict[str, Any]) -> None:

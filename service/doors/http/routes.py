@@ -29,7 +29,16 @@ from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.jobs.reading import JobQuestions
 from ifonly.service.jobs.submission import submit
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.wire import common, common_replies, examples, jobs, models, replies, requests
+from ifonly.service.wire import (
+    common,
+    common_replies,
+    examples,
+    jobs,
+    models,
+    reasons_replies,
+    replies,
+    requests,
+)
 from ifonly.service.wire import reasons as reason_wire
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
@@ -211,7 +220,7 @@ async def find_common_remedies(
 @asking.post(
     "/models/{model}/reasons",
     tags=["questions"],
-    response_model=reason_wire.ReasonsReply,
+    response_model=reasons_replies.ReasonsReply,
     responses=QUESTION,
     openapi_extra=PARAMETER,
 )
