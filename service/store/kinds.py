@@ -126,9 +126,17 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     RecordKind.REASONS: KindOfRecord(
         "readings that alone force a decision; its status is the claim",
         {
-            "smallest": {"en": "smallest", "ko": "최소 개수", "ja": "最少"},
-            "minimal": {"en": "minimal", "ko": "극소", "ja": "極小"},
-            "sufficient": {"en": "sufficient", "ko": "충분", "ja": "十分"},
+            "smallest": {"en": "fewest, proven", "ko": "최소 개수, 증명됨", "ja": "最少、証明済み"},
+            "minimal": {
+                "en": "none can be left out",
+                "ko": "하나도 뺄 수 없음",
+                "ja": "一つも欠かせない",
+            },
+            "sufficient": {
+                "en": "sufficient, proven",
+                "ko": "충분함, 증명됨",
+                "ja": "十分、証明済み",
+            },
             **_each("unknown"),
         },
         {"en": "Reasons", "ko": "판정 이유", "ja": "判定理由"},
