@@ -132,7 +132,7 @@ def _recourse(explanation: Answer | None, tag: Language) -> SheetSection:
 
 
 def _role(card: ModelCard, tag: Language) -> SheetSection:
-    told = "sheet.role_unknown" if card.role is None else f"sheet.role_{card.role.value}"
+    told = "sheet.role_unknown" if card.role is None else f"system_role.{card.role.value}"
     return SheetSection("role", say("sheet.role", tag), paragraphs=(say(told, tag),))
 
 
@@ -177,7 +177,7 @@ def card_lines(card: ModelCard, tag: Language) -> tuple[tuple[str, str], ...]:
     """All that a model's card says, each with what it is called."""
     lines = [*_card_texts(card, tag, tuple(card.texts))]
     if card.role is not None:
-        lines.append((say("sheet.role", tag), say(f"sheet.role_{card.role.value}", tag)))
+        lines.append((say("sheet.role", tag), say(f"system_role.{card.role.value}", tag)))
     if card.validated is not None:
         lines.append((say("card.validated", tag), card.validated.isoformat()))
     return tuple(lines)

@@ -60,8 +60,9 @@ def address(client: httpx.Client) -> str:
 @pytest.mark.parametrize("tag", LANGUAGES)
 def test_a_sheet_says_what_must_be_told(client: httpx.Client, address: str, tag: Language) -> None:
     text = unescape(page(client, address, tag).text)
-    for key in ("result", "elements", "recourse", "role", "role_proposes", "contact_title"):
+    for key in ("result", "elements", "recourse", "role", "contact_title"):
         assert say(f"sheet.{key}", tag) in text, key
+    assert say("system_role.proposes", tag) in text
     # Of the model's folder: codes, and whom to ask.
     assert "M1" in text
     served = client.get(PATH).json()
