@@ -11,6 +11,8 @@ from ifonly.explainers.languages import DEFAULT_LANGUAGES, LANGUAGES, Language
 from ifonly.service.settings import MAX_DEADLINE_MS
 from ifonly.service.wire import examples
 from ifonly.service.wire.base import (
+    AttributeName,
+    AttributeValue,
     Instance,
     Probability,
     Wire,
@@ -63,11 +65,6 @@ Languages = Annotated[
         description="Languages of every text in the reply.",
     ),
 ]
-
-
-# Narrow, since names become keys of scopes and columns of reports.
-AttributeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]
-AttributeValue = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 Attributes = Annotated[
