@@ -22,7 +22,7 @@ SLACK = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class SumBounds:
+class ValueRange:
     """Of some numbers, ``(n,)`` each."""
 
     low: Floats
@@ -35,10 +35,10 @@ class SumBounds:
     """The graph's own numbers are nowhere less, however it rounds: what adds up numbers that are
     never negative is never negative."""
 
-    def and_(self, others: SumBounds) -> SumBounds:
+    def and_(self, others: ValueRange) -> ValueRange:
         names = ("low", "high", "off", "relative", "floor")
         pairs = [(getattr(self, name), getattr(others, name)) for name in names]
-        return SumBounds(*(np.concatenate(pair) for pair in pairs))
+        return ValueRange(*(np.concatenate(pair) for pair in pairs))
 
     @property
     def size(self) -> Floats:
@@ -50,15 +50,15 @@ class SumBounds:
 class NetworkBounds:
     """What is known of a network whose columns lie in a box."""
 
-    layers: tuple[SumBounds, ...]
+    layers: tuple[ValueRange, ...]
     """Of what goes into the units of each layer."""
-    outputs: SumBounds
+    outputs: ValueRange
     is_number: bool
     """Whether the graph has a finite number everywhere in the box, in its own type."""
 
 
 def bounds_of(network: UnitNetwork, low: Floats, high: Floats, off: Floats) -> NetworkBounds:
-    """SumBounds by intervals.
+    """Bounds by intervals.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def bounds_of(network: UnitNetwork, low: Floats, high: Floats, off: Floats) -> N
     """
     unit = float(np.finfo(network.dtype).eps) / 2.0
     largest = float(np.finfo(network.dtype).max)
-    known = SumBounds(low, high, off, np.where(off > 0.0, np.inf, 0.0), low - off)
+    known = ValueRange(low, high, off, np.where(off > 0.0, np.inf, 0.0), low - off)
     found = []
     is_number = bool(np.isfinite(low).all() and np.isfinite(high).all())
     with np.errstate(all="ignore"):
@@ -85,7 +85,9 @@ def bounds_of(network: UnitNetwork, low: Floats, high: Floats, off: Floats) -> N
     return NetworkBounds(tuple(found), outputs, bool(is_number))
 
 
-def _sums(known: SumBounds, weights: Floats, bias: Floats, slips: Floats, unit: float) -> SumBounds:
+def _sums(
+    known: ValueRange, weights: Floats, bias: Floats, slips: Floats, unit: float
+) -> ValueRange:
     up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
     low = known.low @ up + known.high @ down + bias
     high = known.high @ up + known.low @ down + bias
@@ -95,13 +97,13 @@ def _sums(known: SumBounds, weights: Floats, bias: Floats, slips: Floats, unit: 
     floor, relative = _of_positive(known, weights, bias, slips, unit)
     # What is not known at all in a box without bounds.
     low, high = np.nan_to_num(low - slack, nan=-np.inf), np.nan_to_num(high + slack, nan=np.inf)
-    return SumBounds(
+    return ValueRange(
         np.maximum(low, floor), high, np.nan_to_num(off, nan=np.inf, posinf=np.inf), relative, floor
     )
 
 
 def _of_positive(
-    known: SumBounds, weights: Floats, bias: Floats, slips: Floats, unit: float
+    known: ValueRange, weights: Floats, bias: Floats, slips: Floats, unit: float
 ) -> tuple[Floats, Floats]:
     """The floor and the relative error of sums in which all is positive; nothing of others."""
     used = weights != 0.0
@@ -121,12 +123,12 @@ def _ratio(parts: Floats, whole: Floats) -> Floats:
     return np.where(whole > 0.0, parts / np.where(whole > 0.0, whole, 1.0), 0.0)
 
 
-def _units(curve: Curve, sums: SumBounds, unit: float) -> tuple[SumBounds, bool]:
+def _units(curve: Curve, sums: ValueRange, unit: float) -> tuple[ValueRange, bool]:
     """What units come to, and whether they are numbers."""
     low, high = np.maximum(sums.low - sums.off, sums.floor), sums.high + sums.off
     if not curve.is_defined(low, high).all():
         nothing = np.full(len(low), np.inf)
-        return SumBounds(-nothing, nothing, nothing, nothing, -nothing), False
+        return ValueRange(-nothing, nothing, nothing, nothing, -nothing), False
     least, most = curve.span(np.minimum(sums.low, high), np.maximum(sums.high, low))
     wide = curve.span(low, high)
     ulps = 0.0 if curve.is_piecewise_linear else ULPS * unit
@@ -137,11 +139,11 @@ def _units(curve: Curve, sums: SumBounds, unit: float) -> tuple[SumBounds, bool]
     # Nothing known of a relative error is no limit, of what is 0 either.
     off = np.fmin(off, relative * np.maximum(np.abs(least), np.abs(most)))
     floor = np.maximum(wide[0] - rounded, 0.0 if curve.least >= 0.0 else -np.inf)
-    found = SumBounds(least, most, off, relative, floor)
+    found = ValueRange(least, most, off, relative, floor)
     return found, bool(np.isfinite(least).all() and np.isfinite(most).all())
 
 
-def _moved(curve: Curve, sums: SumBounds, low: Floats, high: Floats) -> Floats:
+def _moved(curve: Curve, sums: ValueRange, low: Floats, high: Floats) -> Floats:
     """How far a curve moves where its sum does by what it may be off."""
     # Infinitely steep where the sum is not off at all is no movement.
     moved = np.where(sums.off > 0.0, curve.steepest(low, high) * sums.off, 0.0)
@@ -149,7 +151,7 @@ def _moved(curve: Curve, sums: SumBounds, low: Floats, high: Floats) -> Floats:
     return np.minimum(moved, np.sqrt(sums.off)) if curve is Curve.SQRT else moved
 
 
-def _relative(curve: Curve, sums: SumBounds) -> Floats:
+def _relative(curve: Curve, sums: ValueRange) -> Floats:
     """How far a curve moves, as part of itself."""
     match curve:
         case Curve.EXP:

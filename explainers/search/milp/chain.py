@@ -54,7 +54,7 @@ def layers_of(core: Core) -> Layers:
         case ReluNetwork():
             return relu_layers(core.layers)
         case UnitNetwork() if all(u.curve in (Curve.RELU, Curve.ABS) for u in core.layers):
-            return _UnitChain(core).layers()
+            return _LayerChain(core).layers()
     raise NotEligible("milp", "the graph is no network of ReLU and absolute values")
 
 
@@ -69,7 +69,7 @@ def relu_layers(pairs: Sequence[tuple[Matrix, Matrix]]) -> Layers:
     return [*found[:-1], Layer(last.weights, last.bias, np.full(len(last.bias), -np.inf))]
 
 
-class _UnitChain:
+class _LayerChain:
     """A network of units, level by level; what a later level reads is handed on.
 
     ``|s| = 2 relu(s) - s``: one ReLU, and the sum itself.

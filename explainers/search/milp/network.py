@@ -151,23 +151,33 @@ class Laid:
         return float(low[0])
 
 
-def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit: float) -> Laid:
+def lay(
+    program: Program,
+    choices: Choices,
+    layers: Layers,
+    budget: float,
+    unit: float,
+    goals: Floats,
+) -> Laid:
     """The outputs of ``layers``; adds variables and rows for units that may be on or off.
 
-    ``unit`` is the rounding of one operation of the graph, relative to its result.
+    ``unit`` is the rounding of one operation of the graph, relative to its result. ``goals``,
+    ``(n_outputs, n_goals)``, are weights of the outputs of which only upper limits are asked.
     """
     reach = Reach.of(choices, budget)
     state = Lines(choices.inputs(program), reach.constant, reach.size, choices.levers.deviation)
     lows: list[Floats] = []
     highs: list[Floats] = []
-    largest = 0.0
+    # Bounds first: a unit that they settle takes no binary.
     for k in range(len(layers) - 1):
-        # Bounds first: a unit that they settle takes no binary.
         low, high = bounds(reach, layers[: k + 1], lows, highs)
-        state = _through(state, layers[k], unit)
-        largest = max(largest, float(state.size.max(initial=0.0)))
-        state = _rectified(program, state, low, high, layers[k].is_relu)
         lows, highs = [*lows, low], [*highs, high]
+    free = _free_to_rise(layers, lows, highs, goals)
+    largest = 0.0
+    for layer, low, high, rises in zip(layers, lows, highs, free, strict=False):
+        state = _through(state, layer, unit)
+        largest = max(largest, float(state.size.max(initial=0.0)))
+        state = _rectified(program, state, low, high, layer.is_relu, rises)
     raw = _through(state, layers[-1], unit)
     return Laid(layers, reach, lows, highs, raw, max(largest, float(raw.size.max(initial=0.0))))
 
@@ -195,10 +205,39 @@ def _through(state: Lines, layer: Layer, unit: float) -> Lines:
     return Lines(state.weights @ weights, state.constant @ weights + bias, sizes, error)
 
 
+def _free_to_rise(
+    layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats], goals: Floats
+) -> list[npt.NDArray[np.bool_]]:
+    """Which lines behind each hidden layer no goal falls with: where they are let rise above what
+    they are, what meets the goals meets them all the more as it is, so they take no binary.
+
+    By slopes, backwards: of a ReLU that may be on or off anything from 0 to 1. The errors of an
+    autoencoder are such lines, for they are wanted small.
+    """
+    least = most = layers[-1].weights @ goals
+    found = []
+    for k in reversed(range(len(layers) - 1)):
+        found.append((least >= 0.0).all(axis=1))
+        layer, low, high = layers[k], lows[k][:, None], highs[k][:, None]
+        is_relu = layer.is_relu[:, None]
+        is_open, off = is_relu & (low < 0.0) & (high > 0.0), is_relu & (high <= 0.0)
+        least = np.where(off, 0.0, np.where(is_open, np.minimum(least, 0.0), least))
+        most = np.where(off, 0.0, np.where(is_open, np.maximum(most, 0.0), most))
+        up, down = np.maximum(layer.weights, 0.0), np.minimum(layer.weights, 0.0)
+        least, most = up @ least + down @ most, up @ most + down @ least
+    return found[::-1]
+
+
 def _rectified(
-    program: Program, state: Lines, low: Floats, high: Floats, is_relu: npt.NDArray[np.bool_]
+    program: Program,
+    state: Lines,
+    low: Floats,
+    high: Floats,
+    is_relu: npt.NDArray[np.bool_],
+    rises: npt.NDArray[np.bool_],
 ) -> Lines:
-    """``max(0, ·)`` of each line that ``is_relu``; each lies between ``low`` and ``high``."""
+    """``max(0, ·)`` of each line that ``is_relu``, or what is no less where it ``rises``; each lies
+    between ``low`` and ``high``."""
     weights, constant = state.weights.copy(), state.constant.copy()
     # Off everywhere: what leaves it is 0. A unit that is on everywhere stays the line it was.
     off = is_relu & (high <= 0.0)
@@ -210,11 +249,12 @@ def _rectified(
         own, shift = weights[:, i].copy(), constant[i]
         used = np.flatnonzero(own)
         value = program.variable(0.0, float(high[i]), whole=False)
-        on = program.binary()
         # At least the line; at most it where the unit is on; at most 0 where it is off.
         program.row([*used, value], [*-own[used], 1.0], lower=shift)
-        program.row([*used, value, on], [*-own[used], 1.0, -low[i]], upper=shift - low[i])
-        program.row([value, on], [1.0, -high[i]], upper=0.0)
+        if not rises[i]:
+            on = program.binary()
+            program.row([*used, value, on], [*-own[used], 1.0, -low[i]], upper=shift - low[i])
+            program.row([value, on], [1.0, -high[i]], upper=0.0)
         weights[:, i], constant[i] = 0.0, 0.0
         new.append(value)
     weights = np.pad(weights, ((0, program.n_variables - len(weights)), (0, 0)))

@@ -44,10 +44,16 @@ class MilpQuestion:
 
     @classmethod
     def of(
-        cls, following: Following, levers: Levers, layers: Layers, unit: float, budget: float
+        cls,
+        following: Following,
+        levers: Levers,
+        layers: Layers,
+        unit: float,
+        budget: float,
+        goals: Sequence[LinearGoal],
     ) -> MilpQuestion | None:
-        """Constraints, costs and what follows, without a target; None if nothing can be within the
-        budget.
+        """Constraints, costs and what follows; None if nothing can be within the budget. Outputs
+        may be larger than they are where no one of ``goals`` is met by that.
 
         Raises
         ------
@@ -64,7 +70,8 @@ class MilpQuestion:
         choices = Choices.add(program, following.problem, widened)
         tie(program, choices, following)
         add_constraints(program, choices, following.problem.constraints)
-        question = cls(program, choices, lay(program, choices, layers, budget, unit))
+        weights = np.stack([goal.weights for goal in goals], axis=1)
+        question = cls(program, choices, lay(program, choices, layers, budget, unit, weights))
         has_fine = widened.has_fine
         # Where all is plain, pieces were cut by the budget, and a
         # thin row could only mislead HiGHS.

@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class TruthValues:
+class ComparedForms:
     """Whether each form is above 0."""
 
     forms: Forms
@@ -27,7 +27,7 @@ class TruthValues:
     """Whether 0 itself counts too."""
 
 
-Value = Forms | TruthValues | Array
+Value = Forms | ComparedForms | Array
 """What a tensor comes to: for each row, or the same for every row."""
 
 
@@ -85,9 +85,9 @@ class Call:
             If they have not all as many: then one's batch would meet another axis.
         """
         found = {
-            len((value.forms if isinstance(value, TruthValues) else value).shape) + 1
+            len((value.forms if isinstance(value, ComparedForms) else value).shape) + 1
             for value in self.values
-            if isinstance(value, Forms | TruthValues)
+            if isinstance(value, Forms | ComparedForms)
         }
         if len(found) != 1:
             raise ValueError("stretches tensors of different rank")

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import NodeProto
 
 from ifonly.models.graph.algebra.builder import Units
-from ifonly.models.graph.algebra.call import Call, TruthValues, Value
+from ifonly.models.graph.algebra.call import Call, ComparedForms, Value
 from ifonly.models.graph.algebra.forms import Forms
 from ifonly.models.graph.algebra.front import Front
 from ifonly.models.graph.algebra.operators import HANDLERS
@@ -143,7 +143,7 @@ class Algebra:
                 self._units.saw(value)
 
     def _made(self, node: NodeProto, values: list[Value | None]) -> list[Value]:
-        if not any(isinstance(value, Forms | TruthValues) for value in values):
+        if not any(isinstance(value, Forms | ComparedForms) for value in values):
             return _folded(node, [v for v in values if v is not None], self._source.opset)
         call = Call(node, self._source.opset, values, self._units)
         if node.op_type == "Shape":

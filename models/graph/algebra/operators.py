@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto
 
 from ifonly.models.graph.algebra import functions as f
-from ifonly.models.graph.algebra.call import Array, Call, TruthValues, Value
+from ifonly.models.graph.algebra.call import Array, Call, ComparedForms, Value
 from ifonly.models.graph.algebra.forms import Forms, constant_forms, joined
 from ifonly.models.graph.algebra.windows import averaged, convolved, largest
 from ifonly.models.graph.curves import Curve
@@ -284,23 +284,23 @@ def _pad(call: Call) -> Forms:
 
 
 def _compared(sign: float, *, or_equal: bool) -> Handler:
-    def compared(call: Call) -> TruthValues:
+    def compared(call: Call) -> ComparedForms:
         gap = call.stretched(0).plus(call.stretched(1), -1.0)
         # The comparison itself is exact, unlike a difference.
         plain = Forms(gap.weights, gap.bias, call.stretched(0).plus(call.stretched(1)).slips)
-        return TruthValues(plain.times(sign), or_equal)
+        return ComparedForms(plain.times(sign), or_equal)
 
     return compared
 
 
-def _not(call: Call) -> TruthValues:
+def _not(call: Call) -> ComparedForms:
     value = call.values[0]
-    if not isinstance(value, TruthValues):
+    if not isinstance(value, ComparedForms):
         raise ValueError("negates what is no comparison")
-    return TruthValues(value.forms.times(-1.0), not value.or_equal)
+    return ComparedForms(value.forms.times(-1.0), not value.or_equal)
 
 
-def step(call: Call, value: TruthValues) -> Forms:
+def step(call: Call, value: ComparedForms) -> Forms:
     """1 where a condition holds, else 0."""
     if not value.or_equal:
         return call.units.of(Curve.STEP, value.forms)
@@ -309,7 +309,7 @@ def step(call: Call, value: TruthValues) -> Forms:
 
 def _where(call: Call) -> Forms:
     condition = call.values[0]
-    if not isinstance(condition, TruthValues):
+    if not isinstance(condition, ComparedForms):
         raise ValueError("chooses by what is no comparison")
     one, other = call.stretched(1), call.stretched(2)
     gap = one.plus(other, -1.0)
@@ -318,7 +318,7 @@ def _where(call: Call) -> Forms:
     gap = gap.widened(n_known).stretched(shape)
     by = condition.forms.widened(n_known).stretched(shape)
     if gap.is_constant.all():
-        return other.plus(step(call, TruthValues(by, condition.or_equal)).times(gap.bias))
+        return other.plus(step(call, ComparedForms(by, condition.or_equal)).times(gap.bias))
     # `other + k relu(by)`, if what lies between the two is k times what is compared with 0.
     size = np.abs(by.weights).sum(axis=0) + np.abs(by.bias)
     along = (by.weights * gap.weights).sum(axis=0) + by.bias * gap.bias
@@ -335,7 +335,7 @@ def _cast(call: Call) -> Forms:
     to, value = int(call.a["to"]), call.values[0]
     if to not in _FLOATS:
         raise ValueError("makes whole numbers, or others of low precision, of computed ones")
-    if isinstance(value, TruthValues):
+    if isinstance(value, ComparedForms):
         return step(call, value)
     found = call.forms(0)
     # One rounding where it is to a coarser type, which is that of the whole network then.
