@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ifonly.explainers.search.milp.chain import Layer, Layers
 from ifonly.explainers.search.milp.choices import Choices
 from ifonly.explainers.search.milp.program import Program
+from ifonly.explainers.search.milp.rising import free_to_rise
 
 Floats = npt.NDArray[np.float64]
 MARGIN = 1e-9
@@ -172,7 +173,7 @@ def lay(
     for k in range(len(layers) - 1):
         low, high = bounds(reach, layers[: k + 1], lows, highs)
         lows, highs = [*lows, low], [*highs, high]
-    free = _free_to_rise(layers, lows, highs, goals)
+    free = free_to_rise(layers, lows, highs, goals)
     largest = 0.0
     for layer, low, high, rises in zip(layers, lows, highs, free, strict=False):
         state = _through(state, layer, unit)
@@ -203,29 +204,6 @@ def _through(state: Lines, layer: Layer, unit: float) -> Lines:
         error = error + SECOND * unit * ((state.size + state.error) @ layer.slips[:-1])
         error = error + SECOND * unit * layer.slips[-1]
     return Lines(state.weights @ weights, state.constant @ weights + bias, sizes, error)
-
-
-def _free_to_rise(
-    layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats], goals: Floats
-) -> list[npt.NDArray[np.bool_]]:
-    """Which lines behind each hidden layer no goal falls with: where they are let rise above what
-    they are, what meets the goals meets them all the more as it is, so they take no binary.
-
-    By slopes, backwards: of a ReLU that may be on or off anything from 0 to 1. The errors of an
-    autoencoder are such lines, for they are wanted small.
-    """
-    least = most = layers[-1].weights @ goals
-    found = []
-    for k in reversed(range(len(layers) - 1)):
-        found.append((least >= 0.0).all(axis=1))
-        layer, low, high = layers[k], lows[k][:, None], highs[k][:, None]
-        is_relu = layer.is_relu[:, None]
-        is_open, off = is_relu & (low < 0.0) & (high > 0.0), is_relu & (high <= 0.0)
-        least = np.where(off, 0.0, np.where(is_open, np.minimum(least, 0.0), least))
-        most = np.where(off, 0.0, np.where(is_open, np.maximum(most, 0.0), most))
-        up, down = np.maximum(layer.weights, 0.0), np.minimum(layer.weights, 0.0)
-        least, most = up @ least + down @ most, up @ most + down @ least
-    return found[::-1]
 
 
 def _rectified(
