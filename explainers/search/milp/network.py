@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ifonly.explainers.search.milp.chain import Layer, Layers
 from ifonly.explainers.search.milp.choices import Choices
 from ifonly.explainers.search.milp.program import Program
-from ifonly.explainers.search.milp.rising import free_to_rise
+from ifonly.explainers.search.milp.rising import growth_of
 
 Floats = npt.NDArray[np.float64]
 MARGIN = 1e-9
@@ -135,6 +135,8 @@ class Laid:
     highs: Sequence[Floats]
     raw: Lines
     """What leaves the last layer."""
+    off: Floats
+    """``(n_goals,)``: how far the graph's goals may be from these."""
     largest: float
     """No sum of the graph is larger in magnitude, nor any part of one, in whatever order."""
 
@@ -173,14 +175,33 @@ def lay(
     for k in range(len(layers) - 1):
         low, high = bounds(reach, layers[: k + 1], lows, highs)
         lows, highs = [*lows, low], [*highs, high]
-    free = free_to_rise(layers, lows, highs, goals)
+    free = growth_of(layers, lows, highs, goals).free
     largest = 0.0
+    own: list[Floats] = []
+    errors: list[Floats] = []
     for layer, low, high, rises in zip(layers, lows, highs, free, strict=False):
-        state = _through(state, layer, unit)
+        before, state = state, _through(state, layer, unit)
+        own, errors = [*own, _own_error(before, layer, state)], [*errors, state.error]
         largest = max(largest, float(state.size.max(initial=0.0)))
         state = _rectified(program, state, low, high, layer.is_relu, rises)
     raw = _through(state, layers[-1], unit)
-    return Laid(layers, reach, lows, highs, raw, max(largest, float(raw.size.max(initial=0.0))))
+    largest = max(largest, float(raw.size.max(initial=0.0)))
+    # The graph's own lines may be on the other side of 0 where ours are near it.
+    near = [low - e for low, e in zip(lows, errors, strict=True)]
+    far = [high + e for high, e in zip(highs, errors, strict=True)]
+    columns, *steepest = growth_of(layers, near, far, goals).steepest
+    off = choices.levers.deviation @ columns + _own_error(state, layers[-1], raw) @ np.abs(goals)
+    for layer, error, high, rate in zip(layers, own, far, steepest, strict=False):
+        # A unit that is off hands no error on.
+        off = off + np.where(layer.is_relu & (high <= 0.0), 0.0, error) @ rate
+    # Neither is always the better one.
+    off = np.minimum(off * (1.0 + MARGIN), raw.error @ np.abs(goals))
+    return Laid(layers, reach, lows, highs, raw, off, largest)
+
+
+def _own_error(before: Lines, layer: Layer, lines: Lines) -> Floats:
+    """How far the graph's sums of one layer may be off, if what they add up is not."""
+    return np.maximum(lines.error - before.error @ np.abs(layer.weights), 0.0)
 
 
 def combined(layer: Layer, weights: Floats) -> Layer:

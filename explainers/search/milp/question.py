@@ -95,8 +95,8 @@ class MilpQuestion:
         if besides is not None:
             reach = replace(reach, besides=self._ends_of(besides))
         return any(
-            self.laid.least(goal.weights, reach) > goal.limit + doubt_of(goal, self.raw)
-            for goal in goals
+            self.laid.least(goal.weights, reach) > goal.limit + goal.band + float(off)
+            for goal, off in zip(goals, self.laid.off, strict=True)
         )
 
     def _ends_of(self, block: Block) -> npt.NDArray[np.bool_]:
@@ -107,11 +107,11 @@ class MilpQuestion:
 
     def require(self, goals: Sequence[LinearGoal]) -> None:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""
-        for goal in goals:
+        for goal, off in zip(goals, self.laid.off, strict=True):
             weights, constant, size = self.total(goal)
             # To the size of 1: the solver's tolerances are absolute.
             scale = max(size, 1e-300)
-            limit = goal.limit + doubt_of(goal, self.raw) + SOLVER_DOUBT * size - constant
+            limit = goal.limit + goal.band + float(off) + SOLVER_DOUBT * size - constant
             self.program.dense_row(weights / scale, upper=limit / scale)
 
     def approach(self, goals: Sequence[LinearGoal]) -> None:

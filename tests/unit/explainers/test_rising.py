@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ifonly.explainers.search.milp.chain import Layers, layers_of
-from ifonly.explainers.search.milp.rising import free_to_rise
+from ifonly.explainers.search.milp.rising import growth_of
 from ifonly.models.graph.algebra.builder import Units
 from ifonly.models.graph.algebra.forms import Forms
 from ifonly.models.graph.algebra.functions import extreme
@@ -34,7 +34,7 @@ def open_everywhere(layers: Layers) -> tuple[list[np.ndarray], list[np.ndarray]]
 
 def counts(layers: Layers, goals: np.ndarray) -> list[tuple[int, int]]:
     """Of each hidden layer: units, and those that may rise."""
-    free = free_to_rise(layers, *open_everywhere(layers), goals)
+    free = growth_of(layers, *open_everywhere(layers), goals).free
     relus = [layer.is_relu for layer in layers[:-1]]
     return [(int(r.sum()), int((f & r).sum())) for f, r in zip(free, relus, strict=True)]
 
@@ -71,8 +71,8 @@ def test_no_goal_falls_where_a_unit_that_may_rise_does() -> None:
         last = known.mapped(draw.integers(-1, 3, size=(known.size, 2)).astype(float))
         layers = layers_of(units.network(last, np.dtype(np.float32)))
         goals = np.abs(draw.normal(size=(2, 1)))
-        free = free_to_rise(layers, *open_everywhere(layers), goals)
-        for k, lines in enumerate(free):
+        growth = growth_of(layers, *open_everywhere(layers), goals)
+        for k, lines in enumerate(growth.free):
             for line in np.flatnonzero(lines & layers[k].is_relu):
                 state = draw.normal(size=(200, len(lines)))
                 raised = state.copy()
