@@ -1,13 +1,13 @@
 // Branch and bound over boxes of settings and intervals of units' sums.
 //
-// A box is bounded by what its rows cost at least: cost plus a price for what they miss the goals by,
-// least over the box, once the network is bounded by straight lines; prices and lines are made better
-// in steps (CROWN: Zhang et al. 2018; alpha and beta: Xu et al., Wang et al. 2021). That sum is one of
-// features, so it says at once what each of them can still be, and how far each unit's sum can go.
+// Goals, and what a cut says of a unit, are bounded by sums of columns: backwards, through lines that are
+// nearest to the curves at the point where the program at hand is cheapest (CROWN: Zhang et al. 2018; of
+// all such lines the best would be alpha-CROWN's: Xu et al. 2021). Each such row goes into a linear
+// program, whose prices bound the cost of every row of the box (as beta-CROWN's: Wang et al. 2021): cost
+// plus priced rows is a sum of features, least feature by feature. It also says what each feature can
+// still be below the best, and how far each unit's sum can go.
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 
 #include "bounded_simplex.hpp"
@@ -50,9 +50,9 @@ struct Costlier {
 
 // What the search may do; Python's to say, for tests and measurements.
 struct Effort {
-    Whole steps = 12;          // that rows are added in, of a box
+    Whole steps = 6;           // that rows are added in, of a box
     Whole first_steps = 60;    // of the first
-    Whole rounds = 3;          // of narrowing a box
+    Whole rounds = 2;          // of narrowing a box
     Whole rows = 256;          // of a box that are looked at one by one
     Whole most_open = 16'384;  // boxes kept by their bounds; beyond, the newest is halved first
 };
@@ -67,6 +67,7 @@ public:
         for (double& each : reach_) each = std::abs(each);
         dearest_ = 1.0;
         for (Whole j = 0; j < n_; ++j) add_reach(j);
+        bound_errors();
         low_.resize(u.known()), high_.resize(u.known()), spans_.resize(u.columns);
         relaxation_.below.resize(u.size()), relaxation_.above.resize(u.size());
         relaxation_.touch.resize(u.size()), layer_of_.resize(u.size());
@@ -136,6 +137,28 @@ private:
     Wholes view(Places& some) const { return {some.data(), static_cast<Whole>(some.size())}; }
 
     void set_best(double best) { best_ = std::min({best_, best, dearest_}); }
+
+    // How far rounding may put a unit's sum that is bounded backwards, through lines that are hardly
+    // steeper than 1 and pass 0 no farther than the sum is large; negative where they may be.
+    void bound_errors() {
+        side_error_.assign(u_.size(), -1.0);
+        Numbers size(reach_);
+        size.resize(u_.known(), INFINITE);
+        const double steps = static_cast<double>((u_.known() + 20) * (u_.n_layers() + 2));
+        for (Whole layer = 0; layer < u_.n_layers(); ++layer) {
+            const Whole curve = u_.curve[layer];
+            const bool is_tame = curve == RELU || curve == ABS || is_s_shaped(curve);
+            for (Whole i = u_.first[layer]; i < u_.first[layer + 1]; ++i) {
+                double total = std::abs(u_.bias[i]);
+                for (Whole k = u_.from[layer]; k < u_.till[layer]; ++k) {
+                    const double w = std::abs(u_.weight[u_.start[i] + k - u_.from[layer]]);
+                    if (w > 0.0) total += w * size[k];
+                }
+                if (total < INFINITE) side_error_[i] = EPSILON * steps * total;
+                size[u_.columns + i] = is_tame ? 2.3 * total + 1.2 : INFINITE;
+            }
+        }
+    }
 
     void add_reach(Whole j) {
         std::vector<double> most(reach_.size(), 0.0);
@@ -425,7 +448,7 @@ private:
 
     // The least of ``sign`` times a unit's sum over rows of the box whose sum is within ``room``.
     double least_sum(Whole layer, Whole i, double sign, const Relaxation& r, double room) {
-        side_.with_error(true);
+        side_.with_error(side_error_[i] < 0.0);
         side_.clear();
         side_.add_sum(layer, i, sign);
         side_.carry(layer, r, none_);
@@ -442,7 +465,8 @@ private:
         }
         const double start = most > 0.0 ? spread / most : 0.0;
         sided_.find(ends_, side_part_, beyond_, fixed, -room, start, INFINITE, 0.0);
-        return sided_.value - side_.error(reach_) -
+        const double error = side_error_[i] < 0.0 ? side_.error(reach_) : side_error_[i];
+        return sided_.value - error -
                1e-13 * (std::abs(sided_.value) + sided_.price * (room + most));
     }
 
@@ -738,11 +762,14 @@ private:
         rows.insert(rows.end(), at.begin(), at.end());
     }
 
-    void hope(Wholes at) {
-        if (cost_of(q_, at) >= best_ || !allowed(q_, ALL, at)) return;
+    // Whether there is nothing more to look for beyond a row: it will do, or costs too much.
+    bool hope(Wholes at) {
+        if (cost_of(q_, at) >= best_) return true;
+        if (!allowed(q_, ALL, at)) return false;
         columns_at(at);
-        if (!forward_exactly(u_, known_, sum_) || missed(0.0, true) > 0.0) return;
+        if (!forward_exactly(u_, known_, sum_) || missed(0.0, true) > 0.0) return false;
         hopes.insert(hopes.end(), at.begin(), at.end());
+        return true;
     }
 
     // Where the program's point is on each axis.
@@ -764,19 +791,29 @@ private:
         }
     }
 
-    // Rows beside the point: rounded away from the cheapest, and to the nearest.
+    // Rows beside the point: rounded to the nearest, and away from the cheapest, the farther the more
+    // it takes to meet the goals.
     void look_at() {
         places_of_point();
-        for (const bool away : {true, false}) {
-            at_ = lo_;
-            for (Whole m = 0; m < ends_.n_moving(); ++m) {
-                const Whole j = ends_.feature[m];
-                const double x = place_[m], key = static_cast<double>(ends_.position[key_[m]]);
-                const double y = !away ? std::rint(x) : x > key ? std::ceil(x - 1e-6) : std::floor(x + 1e-6);
-                at_[j] = std::min(std::max(static_cast<Whole>(y), lo_[j]), hi_[j]);
-            }
-            hope(view(at_));
+        look_beside(0.0);
+        for (const double times : {1.0, 1.05, 1.15, 1.3, 1.6, 2.0}) {
+            if (look_beside(times)) break;
         }
+    }
+
+    bool look_beside(double times) {
+        at_ = lo_;
+        for (Whole m = 0; m < ends_.n_moving(); ++m) {
+            const Whole j = ends_.feature[m];
+            const double key = static_cast<double>(ends_.position[key_[m]]);
+            const double x = times > 0.0 ? key + times * (place_[m] - key) : place_[m];
+            const double y = times <= 0.0 ? std::rint(x)
+                             : x > key    ? std::ceil(x - 1e-6)
+                                          : std::floor(x + 1e-6);
+            const Whole last = q_.size[j] - 1;
+            at_[j] = std::min(std::max(static_cast<Whole>(y), Whole{0}), last);
+        }
+        return hope(view(at_));
     }
 
     // What to halve: the unit whose line is farthest from its curve, by what that adds to the bound, or
@@ -904,7 +941,7 @@ private:
         Whole end;
     };
 
-    Numbers low_, high_, beyond_, columns_, fixed_, scales_, line_, place_;
+    Numbers low_, high_, side_error_, beyond_, columns_, fixed_, scales_, line_, place_;
     std::vector<double> point_;
     std::vector<Numbers> parts_;
     std::vector<PricedRow> rows_;

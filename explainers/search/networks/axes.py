@@ -55,7 +55,7 @@ def lay(problem: Problem, levers: Levers, values_of: Sequence[int]) -> Laid:
 
 
 def _ordered(pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces in the order of their values, a missing one last, none of which reaches over another."""
+    """Pieces in the order of their values, a missing one last; none reaches over another."""
     alone = [p.value for p in pieces if not p.steps and not p.is_missing]
     found: list[Piece] = []
     for piece in pieces:

@@ -76,7 +76,7 @@ def limits_of(
 def _rows(
     problem: Problem, rules: Sequence[Comparison], values_of: Sequence[int]
 ) -> Iterator[tuple[Floats, float, float]]:
-    """Weights of values, what they come to at most, and the tolerance; each scaled to the size of 1."""
+    """Weights of values, what they come to at most, and the tolerance; scaled to a size of 1."""
     place = {j: k for k, j in enumerate(values_of)}
     for rule in rules:
         fixed, size = rule.fixed(problem.factual)

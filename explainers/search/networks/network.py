@@ -76,17 +76,22 @@ class Network:
 
     def units(self, extra: int, blur: Floats) -> Units:
         """As arrays, with ``extra`` columns more that no unit reads."""
-        first, curve, begins, ends, start = [0], [], [], [], []
+        first, curve = [0], []
+        begins: list[int] = []
+        ends: list[int] = []
+        start: list[int] = []
         weight: list[Floats] = []
         n = 0
         for layer in self.layers:
             used = np.flatnonzero(layer.weights.any(axis=1))
             begin, end = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
-            part = layer.weights[begin:end]
+            part = np.asarray(layer.weights[begin:end], dtype=np.float64)
             # A layer that reads columns and units goes over those between them, too.
             if begin < self.n_columns < end and extra:
                 gap = np.zeros((extra, part.shape[1]))
-                part = np.concatenate([part[: self.n_columns - begin], gap, part[self.n_columns - begin :]])
+                part = np.concatenate(
+                    [part[: self.n_columns - begin], gap, part[self.n_columns - begin :]]
+                )
             shift = extra if begin >= self.n_columns else 0
             begins.append(begin + shift)
             ends.append(begin + shift + len(part))

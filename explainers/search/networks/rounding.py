@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.search.networks.network import Network
+from ifonly.models.graph.layers import Matrix
 from ifonly.models.graph.units import Curve
 
 Floats = npt.NDArray[np.float64]
@@ -64,7 +65,7 @@ class Ranges:
 
 
 def _through(
-    network: Network, low: Floats, high: Floats, off: Floats, weights: Floats, bias: Floats
+    network: Network, low: Floats, high: Floats, off: Floats, weights: Matrix, bias: Matrix
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Least and greatest sums, their error, and the size of all that is added up in each."""
     magnitude = np.abs(weights)
@@ -89,9 +90,11 @@ def _bent(
 ) -> tuple[Floats, Floats, Floats]:
     """Least and greatest values of a curve, and their error."""
     first, last = low - off, high + off
-    if (curve is Curve.SQRT and (low < 0.0).any()) or (
-        curve in (Curve.LOG, Curve.RECIPROCAL) and not ((first > 0.0) | (last < 0.0)).all()
-    ) or (curve is Curve.LOG and (first <= 0.0).any()):
+    if (
+        (curve is Curve.SQRT and (low < 0.0).any())
+        or (curve in (Curve.LOG, Curve.RECIPROCAL) and not ((first > 0.0) | (last < 0.0)).all())
+        or (curve is Curve.LOG and (first <= 0.0).any())
+    ):
         raise NotEligible("networks", f"a {curve} may have no number")
     with np.errstate(all="ignore"):
         ends = np.stack([curve(low), curve(high)])

@@ -17,7 +17,7 @@ from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polis
 from ifonly.explainers.search.networks.axes import Laid, lay
 from ifonly.explainers.search.networks.limits import limits_of, linear_rules
 from ifonly.explainers.search.networks.model import NetworkModel
-from ifonly.models.predictor import Row, Rows
+from ifonly.models.predictor import Rows
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -26,14 +26,19 @@ SAME_COST = 1e-9
 """Costs nearer than this, relative to their size, are one."""
 BOXES = 64
 """Halved between two looks at the deadline."""
+FIRST_CAP, LAST_CAP, GROWTH = 1 / 16, 0.8, 1.25
+"""Parts of the best cost within which it is proven that nothing is before any other; and how many
+times larger the next is."""
+MOST_DRAWN = 12
+"""Times that a better row is drawn back at once."""
 
 
 class Effort:
     """How hard a box is worked on, as compiled code is told."""
 
-    steps = 12
-    first_steps = 60
-    rounds = 3
+    steps = 6
+    first_steps = 30
+    rounds = 2
     listed = 256
     most_open = 16_384
 
@@ -53,6 +58,7 @@ class Search:
         self._best = math.inf
         self._bound = 0.0
         self._judged: set[bytes] = set()
+        self._drawn = 0
 
     def run(self) -> SearchOutcome:
         deadline_hit = False
@@ -84,55 +90,76 @@ class Search:
         ranges = model.ranges(near)
         limits = limits_of(model.network, self._goals, ranges, problem, rules, values_of)
         units = model.network.units(len(values_of), ranges.blur)
-        search = kernel.NetworkSearch(
-            units.native,
-            laid.pieces.native,
-            limits.native,
-            laid.question.native,
-            Effort.steps,
-            Effort.first_steps,
-            Effort.rounds,
-            Effort.listed,
-            Effort.most_open,
-        )
-        self._walk(search, laid)
+
+        def begun(limit: float) -> kernel.NetworkSearch:
+            search = kernel.NetworkSearch(
+                units.native,
+                laid.pieces.native,
+                limits.native,
+                laid.question.native,
+                Effort.steps,
+                Effort.first_steps,
+                Effort.rounds,
+                Effort.listed,
+                Effort.most_open,
+            )
+            search.start(limit)
+            return search
+
+        whole = begun(self._limit)
+        self._opened(whole, 0)
+        # Near the factual few units can change sides: what costs little is closed at once.
+        cap = max(2.0 * whole.bound, FIRST_CAP * min(self._limit, levers.most))
+        while cap < LAST_CAP * min(self._limit, levers.most):
+            self._walk(begun(cap), laid, cap)
+            if self._best <= cap:
+                return
+            cap *= GROWTH
+        # Begun anew where a cheaper row has been found meanwhile.
+        self._walk(begun(self._limit), laid, math.inf)
 
     @property
     def _limit(self) -> float:
         """Only rows that cost less are looked for."""
         return self._best - SAME_COST * max(1.0, self._best) if self._best < math.inf else math.inf
 
-    def _walk(self, search: kernel.NetworkSearch, laid: Laid) -> None:
-        opened, done = 0, False
+    def _walk(self, search: kernel.NetworkSearch, laid: Laid, cap: float) -> None:
+        """Settle what costs less than ``cap``."""
+        opened, done = self._opened(search, 0), False
         waiting: Rows = np.empty((0, len(self._problem.schema)))
         try:
-            search.start(self._limit)
             while True:
                 waiting = self._rows_of(laid, search.take_rows())
                 hopes = self._rows_of(laid, search.take_hopes())
                 if search.is_lost:
                     raise NotEligible("networks", "a bound is no number")
-                self._judge(np.concatenate([waiting, hopes]))
+                if self._judge(np.concatenate([waiting, hopes])):
+                    self._draw_back()
                 waiting = waiting[:0]
                 if done:
                     break
                 self._deadline.check()
-                done = search.run(BOXES, self._limit)
-                self._meter.opened(search.nodes - opened)
-                opened = search.nodes
-            self._bound = self._best if self._best < math.inf else math.inf
+                done = search.run(BOXES, min(cap, self._limit))
+                opened = self._opened(search, opened)
+            # Nothing below the cap is left; the best, if it is there, is the optimum.
+            self._bound = self._best if self._best <= cap else max(self._bound, cap)
         except DeadlineReached:
             costs = self._problem.cost_of(waiting)
             least = float(costs.min()) if len(costs) else math.inf
-            self._bound = max(self._bound, min(search.bound, least))
+            self._bound = max(self._bound, min(search.bound, least, cap))
             raise
+
+    def _opened(self, search: kernel.NetworkSearch, before: int) -> int:
+        self._meter.opened(search.nodes - before)
+        return search.nodes
 
     def _rows_of(self, laid: Laid, positions: npt.NDArray[np.int64]) -> Rows:
         n = len(self._problem.schema)
         return laid.question.rows(positions.reshape(-1, n)) if len(positions) else np.empty((0, n))
 
-    def _judge(self, rows: Rows) -> None:
-        """Take the cheapest of ``rows`` that is an answer, by the definitions and the model."""
+    def _judge(self, rows: Rows) -> bool:
+        """Take the cheapest of ``rows`` that is an answer, by the definitions and the model.
+        Whether one is."""
         known = [row.tobytes() in self._judged for row in rows]
         rows = rows[~np.array(known, dtype=np.bool_)]
         costs = self._problem.cost_of(rows)
@@ -142,17 +169,21 @@ class Search:
         order = np.argsort(costs, kind="stable")
         rows, costs = rows[order], costs[order]
         if not len(rows):
-            return
+            return False
         met = self._problem.target.met(self._meter.score(rows))
         if met.any():
             self._rows = np.concatenate([rows[met], self._rows])[:KEPT]
             self._best = float(costs[met][0])
+        return bool(met.any())
 
     def _over(self, actions: Rows) -> Floats:
         return np.asarray(self._model.over(self._goals, actions))
 
-    def _draw_back(self, row: Row) -> None:
-        self._judge(polished(self._problem, self._over, _all, row)[None, :])
+    def _draw_back(self) -> None:
+        """Make the best cheaper, lever by lever, some times."""
+        if self._drawn < MOST_DRAWN:
+            self._drawn += 1
+            self._judge(polished(self._problem, self._over, _all, self._rows[0])[None, :])
 
 
 def _all(actions: Rows) -> Mask:
