@@ -87,7 +87,7 @@ public:
         auto root = std::make_unique<Node>();
         root->lo.assign(q_.least.begin(), q_.least.end());
         root->hi.assign(q_.most.begin(), q_.most.end());
-        root->sum.assign(u_.size(), Span{-1e300, 1e300});
+        for (Whole i = 0; i < u_.size(); ++i) root->sum.push_back({u_.low[i], u_.high[i]});
         settle(std::move(root), effort_.first_steps);
     }
 

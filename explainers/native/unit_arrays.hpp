@@ -17,6 +17,8 @@ struct Units {
     Reals weight;
     Reals bias;
     Reals blur;
+    Reals low;
+    Reals high;
 
     static constexpr const char* name = "Units";
     static constexpr auto fields() {
@@ -25,7 +27,8 @@ struct Units {
             field("curve", &Units::curve),     field("from_", &Units::from),
             field("till", &Units::till),       field("start", &Units::start),
             field("weight", &Units::weight),   field("bias", &Units::bias),
-            field("blur", &Units::blur),
+            field("blur", &Units::blur),       field("low", &Units::low),
+            field("high", &Units::high),
         };
     }
 
@@ -88,6 +91,8 @@ inline void check(const Units& u) {
     check_length(u.till, layers, "till");
     check_length(u.start, n, "start");
     check_length(u.blur, n, "blur");
+    check_length(u.low, n, "low");
+    check_length(u.high, n, "high");
     for (Whole layer = 0; layer < layers; ++layer) {
         // A layer reads columns and the units of layers before it.
         const Whole most = u.columns + u.first[layer];

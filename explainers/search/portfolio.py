@@ -16,8 +16,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork
-from ifonly.models.graph.units import UnitNetwork
+from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork, UnitNetwork
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
@@ -54,16 +53,16 @@ def _exact(form: GraphForm) -> tuple[Callable[[GraphForm, Schema], Engine], ...]
             from ifonly.explainers.search.linear import Linear
 
             return (Linear,)
-        case ReluNetwork():
+        case UnitNetwork() if not form.core.layers:
+            from ifonly.explainers.search.linear import Linear
+
+            return (Linear,)
+        case ReluNetwork() | UnitNetwork():
             from ifonly.explainers.search.networks.engine import Networks
             from ifonly.explainers.search.relu import Relu
 
             # HiGHS takes what follows from what is set, and knows how far values may go.
             return Networks, Relu
-        case UnitNetwork():
-            from ifonly.explainers.search.networks.engine import Networks
-
-            return (Networks,)
     from ifonly.explainers.search.trees.engine import Trees
 
     return (Trees,)

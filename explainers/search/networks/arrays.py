@@ -9,8 +9,16 @@ from ifonly.explainers.native import kernel
 from ifonly.explainers.search.trees.arrays import FloatRows, Floats, Ints, once
 from ifonly.models.graph.units import Curve
 
-CURVES = {curve: code for code, curve in enumerate(Curve)}
-"""As compiled code counts them."""
+CURVES = {
+    curve: code
+    for code, curve in enumerate(
+        [
+            Curve.RELU, Curve.ABS, Curve.STEP, Curve.SQUARE, Curve.TANH, Curve.SIGMOID,
+            Curve.ERF, Curve.EXP, Curve.SOFTPLUS, Curve.LOG, Curve.SQRT, Curve.RECIPROCAL,
+        ]
+    )
+}  # fmt: skip
+"""As compiled code counts them; of others it knows no lines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +43,9 @@ class Units:
     """``(n_units,)``"""
     blur: Floats
     """``(n_units,)`` how far the graph's sum may be from ours, where a curve jumps."""
+    low: Floats
+    """``(n_units,)`` between which the sums lie in all rows of interest."""
+    high: Floats
 
     @cached_property
     def native(self) -> kernel.Units:

@@ -49,7 +49,7 @@ class Networks:
         search = Search(self._model, problem, meter, deadline)
         if any(goal.limit == -math.inf for goal in self._model.goals(problem.target)):
             # No raw output at all is in the target; of numbers, which every row then has.
-            self._model.check_finite(self._model.ranges(self._model.levers(problem)))
+            self._model.bounds(self._model.levers(problem))
             return SearchOutcome.none(problem)
         return search.run()
 

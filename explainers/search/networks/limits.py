@@ -13,9 +13,10 @@ from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.networks.arrays import Limits
-from ifonly.explainers.search.networks.network import Network
-from ifonly.explainers.search.networks.rounding import Ranges
+from ifonly.explainers.search.networks.network import spread
 from ifonly.explainers.space import TOLERANCE
+from ifonly.models.graph.forms import UnitNetwork
+from ifonly.models.graph.intervals import NetworkBounds
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,9 +46,9 @@ def _is_plain(problem: Problem, condition: Comparison) -> bool:
 
 
 def limits_of(
-    network: Network,
+    network: UnitNetwork,
     goals: Sequence[LinearGoal],
-    ranges: Ranges,
+    bounds: NetworkBounds,
     problem: Problem,
     rules: Sequence[Comparison],
     values_of: Sequence[int],
@@ -58,9 +59,11 @@ def limits_of(
     for goal in goals:
         own = network.weights @ goal.weights
         far = np.abs(goal.weights)
-        weights.append(network.spread(own, extra))
+        weights.append(spread(network, own, extra))
         limit.append(goal.limit - float(network.bias @ goal.weights))
-        doubt.append(goal.band + float(ranges.error @ far) + OWN * float(ranges.size @ far))
+        outputs = bounds.outputs
+        # Our own sums are rounded as well, in float64.
+        doubt.append(goal.band + float((1.0 + OWN) * outputs.off @ far + OWN * outputs.size @ far))
         begin.append(1.0)
     width = network.n_columns + extra + network.n_units
     for row, most, slack in _rows(problem, rules, values_of):

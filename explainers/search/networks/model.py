@@ -5,21 +5,22 @@ from __future__ import annotations
 from threading import Lock
 
 import numpy as np
+import numpy.typing as npt
 
-from ifonly.explainers.constraints import Mask
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal, goals_of
 from ifonly.explainers.search.milp.levers import Levers, read_levers
 from ifonly.explainers.search.milp.reading import read_features
-from ifonly.explainers.search.networks.network import Network, as_units
-from ifonly.explainers.search.networks.rounding import Ranges
+from ifonly.explainers.search.networks.network import as_units
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import GraphForm, ReluNetwork
-from ifonly.models.graph.units import UnitNetwork
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.intervals import NetworkBounds, bounds_of
 from ifonly.models.predictor import Rows
 from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
+
+Floats = npt.NDArray[np.float64]
 
 MOST_TARGETS = 256
 """Targets whose limits are remembered."""
@@ -33,12 +34,8 @@ class NetworkModel:
     """
 
     def __init__(self, form: GraphForm, schema: Schema) -> None:
-        core: object = form.core
-        if not isinstance(core, ReluNetwork | UnitNetwork):
-            raise NotEligible("networks", "the graph is no network of units")
         self.form = form
-        self.network = Network.of(as_units(core))
-        self._dtype = core.dtype
+        self.network = as_units(form.core)
         self._readings = read_features(form.columns, schema)
         self._goals: dict[tuple[float | Rounding | None, ...], tuple[LinearGoal, ...]] = {}
         self._lock = Lock()
@@ -65,13 +62,13 @@ class NetworkModel:
                 self._goals[key] = known
         return known
 
-    def ranges(self, levers: Levers) -> Ranges:
+    def bounds(self, levers: Levers) -> NetworkBounds:
         """Where the network may come to within ``levers``.
 
         Raises
         ------
         NotEligible
-            If a unit may have no number there.
+            If the graph may have no number there: our sums, in float64, would have one.
         """
         low, high = levers.constant.copy(), levers.constant.copy()
         for lever in levers.each:
@@ -79,22 +76,15 @@ class NetworkModel:
                 [p.inputs + step * p.inputs_rise for p in lever.pieces for step in p.ends]
             )
             low[lever.own], high[lever.own] = ends.min(axis=0), ends.max(axis=0)
-        return Ranges.of(self.network, low, high, levers.deviation)
-
-    def check_finite(self, ranges: Ranges) -> None:
-        """Raises
-        ------
-        NotEligible
-            If the graph may have no number for a row that is asked about: our sums, in float64,
-            would have one.
-        """
-        # NaN is no smaller.
-        if not ranges.largest <= float(np.finfo(self._dtype).max):
-            raise NotEligible("networks", "sums of the graph may be no finite numbers")
-        if not self.form.finish.is_finite(ranges.low, ranges.high):
+        found = bounds_of(self.network, low, high, levers.deviation)
+        if not found.is_number:
+            raise NotEligible("networks", "numbers within the graph may be no finite ones")
+        if not self.form.finish.is_finite(found.outputs.low, found.outputs.high):
             raise NotEligible("networks", "scores of some sums may be no finite numbers")
+        return found
 
-    def over(self, goals: tuple[LinearGoal, ...], rows: Rows) -> Mask:
+    def over(self, goals: tuple[LinearGoal, ...], rows: Rows) -> Floats:
         """By how much each row misses its worst goal by our own arithmetic, ``(n,)``."""
-        raw = self.network.raw(self.form.columns.encode(rows).astype(np.float64))
+        with np.errstate(all="ignore"):
+            raw = self.network.raw(self.form.columns.encode(rows))
         return np.asarray(np.max([raw @ g.weights - g.limit for g in goals], axis=0))

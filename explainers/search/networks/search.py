@@ -17,6 +17,7 @@ from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polis
 from ifonly.explainers.search.networks.axes import Laid, lay
 from ifonly.explainers.search.networks.limits import limits_of, linear_rules
 from ifonly.explainers.search.networks.model import NetworkModel
+from ifonly.explainers.search.networks.network import arrays_of
 from ifonly.models.predictor import Rows
 
 Floats = npt.NDArray[np.float64]
@@ -72,7 +73,7 @@ class Search:
     def _prove(self) -> None:
         model, problem = self._model, self._problem
         levers = model.levers(problem)
-        model.check_finite(model.ranges(levers))
+        model.bounds(levers)  # every row has a number
         rules = linear_rules(problem)
         values_of = sorted({j for rule in rules for j, _ in rule.now})
         laid = lay(problem, levers, values_of)
@@ -87,9 +88,9 @@ class Search:
         if near is None:
             self._bound = self._best
             return
-        ranges = model.ranges(near)
-        limits = limits_of(model.network, self._goals, ranges, problem, rules, values_of)
-        units = model.network.units(len(values_of), ranges.blur)
+        bounds = model.bounds(near)
+        limits = limits_of(model.network, self._goals, bounds, problem, rules, values_of)
+        units = arrays_of(model.network, bounds, len(values_of))
 
         def begun(limit: float) -> kernel.NetworkSearch:
             search = kernel.NetworkSearch(
