@@ -35,7 +35,15 @@ from ifonly.explainers.in_company import Steps, alone, counted
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, without
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
-from ifonly.explainers.search.engine import AT_HAND, Effort, Engine, Meter, SearchOutcome
+from ifonly.explainers.search.engine import (
+    AT_HAND,
+    Effort,
+    Engine,
+    Meter,
+    SearchOutcome,
+    reaches,
+    tells_quickly,
+)
 from ifonly.explainers.space import slack
 from ifonly.explainers.target import Demand
 from ifonly.explainers.transcript import goal_of, terms_of
@@ -491,7 +499,9 @@ class Inquiry:
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
             return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
         with self.watch("search"):
-            blocked_by = infeasible_subsystem(problem, self._reaches)
+            blocked_by = infeasible_subsystem(
+                problem, self._reaches, is_quick=tells_quickly(self.engine)
+            )
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
         # It is named only where the decision alone could be reached, so that can be offered.
@@ -529,11 +539,7 @@ class Inquiry:
     def _reaches(self, problem: Problem) -> bool | None:
         if self.deadline.expired():
             return None
-        outcome = self.engine.search(problem, self.meter, self.deadline)
-        if len(outcome.candidates):
-            return True
-        # Neither found nor proven: None keeps the constraint from being blamed.
-        return False if outcome.is_infeasible else None
+        return reaches(self.engine, problem, self.meter, self.deadline)
 
     def cheapest_relaxation(
         self, problem: Problem, checker: Checker, blocked_by: Sequence[Blocker]

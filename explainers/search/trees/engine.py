@@ -255,6 +255,24 @@ class Trees:
             return self._search_with_effects(problem, problem.consequences, meter, deadline)
         return self._proof(problem, meter, deadline).run()
 
+    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
+        """Whether any allowed row is in the target, at whatever cost; None where that was not
+        settled.
+
+        Raises
+        ------
+        NotEligible
+            As :meth:`search`.
+        """
+        if problem.consequences is not None:
+            outcome = self.search(problem, meter, deadline)
+        else:
+            asked = self._in_arrays(problem)
+            outcome = BoxSearch(problem, meter, deadline, asked, self._patience, any_row=True).run()
+        if len(outcome.candidates):
+            return True
+        return False if outcome.is_infeasible else None
+
     def _search_with_effects(
         self, problem: Problem, consequences: Consequences, meter: Meter, deadline: Deadline
     ) -> SearchOutcome:
