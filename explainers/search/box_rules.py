@@ -35,7 +35,25 @@ class Broken:
     """A row of the box that breaks it; None: it is not known whether one does."""
 
 
-def first_broken(problem: Problem, axes: Axes) -> Broken | None:
+def relating(problem: Problem, columns: Sequence[int]) -> tuple[Constraint, ...]:
+    """Constraints that one setting of ``columns`` may keep and another break, where each is one
+    that its axis (:attr:`Problem.single_axes`) allows, and one choice of them all is an answer."""
+    levers = frozenset(columns)
+    found = []
+    for constraint in problem.constraints:
+        match constraint.form:
+            # In the axes; in the count of what is set; the target's matter.
+            case OwnValues() | Within() | StaysRead() | MostSet() | OneStays() | Readings():
+                continue
+            case Implication(columns=own) if not own & levers:
+                continue
+        found.append(constraint)
+    return tuple(found)
+
+
+def first_broken(
+    problem: Problem, axes: Axes, constraints: Sequence[Constraint] | None = None
+) -> Broken | None:
     """A constraint that a row of a box breaks, or may; None: all rows keep all of them.
 
     Of what can be said of a row alone: whether it survives the sensors is the target's matter, and
@@ -46,12 +64,49 @@ def first_broken(problem: Problem, axes: Axes) -> Broken | None:
     problem : Problem
     axes : tuple of Axis
         The values of every feature in the box, none of them empty; of one that stays, its own.
+    constraints : sequence of Constraint, optional
+        Those of ``problem`` that are asked about; None: all.
     """
-    for constraint in problem.constraints:
+    for constraint in problem.constraints if constraints is None else constraints:
         found = _broken(problem, constraint, axes)
         if found is not None:
             return found
     return None
+
+
+def surely_kept(problem: Problem, actions: Axes, rows: Axes) -> bool:
+    """Whether every action of a box keeps every constraint, by intervals alone.
+
+    Parameters
+    ----------
+    problem : Problem
+    actions : tuple of Axis
+        What each feature is set to; the value that was read of what is not.
+    rows : tuple of Axis
+        Of what follows the least and the greatest number that it may be, and the value that was
+        read where that lies between.
+    """
+    factual = problem.factual
+    for constraint in problem.constraints:
+        axes = actions if constraint.of_action else rows
+        match constraint.form:
+            case Implication() as rule if not constraint.of_action:
+                if _truth(rule, axes, factual) is not Truth.ALWAYS:
+                    return False
+            case Within(column=j, lower=low, upper=high):
+                # Not by its values: what follows is between them.
+                inside = low <= axes[j].low and axes[j].high <= high
+                if not inside and not axes[j].has_missing:
+                    return False
+            case Implication() | SetTogether() | OwnValues() | MostSet() | OneStays() | Readings():
+                if _broken(problem, constraint, actions) is not None:
+                    return False
+            case StaysRead(column=j):
+                if axes[j].has_missing != np.isnan(factual[j]):
+                    return False
+            case _:
+                return False
+    return True
 
 
 def _broken(problem: Problem, constraint: Constraint, axes: Axes) -> Broken | None:

@@ -53,7 +53,7 @@ class Verdict:
     """Who proved it, or found the row."""
 
 
-PROVEN, UNDECIDED = Verdict(Held.PROVEN), Verdict(Held.UNDECIDED)
+PROVEN, BROKEN, UNDECIDED = (Verdict(held) for held in Held)
 
 
 @dataclass(frozen=True)
