@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
@@ -13,17 +13,15 @@ from ifonly.explainers.answer import BoxSide, Counterfactual, JointBox, Recourse
 from ifonly.explainers.beside import Beside, together
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, NotEligible
-from ifonly.explainers.explain import NEVER, Inquiry, unheard
+from ifonly.explainers.explain import NEVER, Inquiry
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.box_provers import box_provers
 from ifonly.explainers.search.box_rules import part
 from ifonly.explainers.search.boxes import GrownBox, Growth, Side
-from ifonly.explainers.search.engine import AT_HAND, Effort, Engine
 from ifonly.explainers.space import Axis
 from ifonly.explainers.terms import BoxProof
-from ifonly.explainers.verify import Checker, Proposal, Terms
-from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor, Row
+from ifonly.explainers.verify import Checker, Proposal
+from ifonly.models.predictor import Row
 from ifonly.models.schema import Kind
 
 MOST_CORNERS = 8
@@ -31,45 +29,16 @@ FURTHER = 8
 """Settings within a box, besides its corners, that the checker tries."""
 
 
-def with_joint_boxes(
-    problem: Problem,
-    predictor: Predictor,
-    answer: Recourse,
-    *,
-    engine: Engine,
-    deadline: Deadline = NEVER,
-    watch: Watch = unwatched,
-    terms: Terms | None = None,
-    effort: Effort = AT_HAND,
-    doubted: Callable[[str], object] = unheard,
-) -> Recourse:
-    """``answer`` with the joint box of each of its counterfactuals that sets several features.
-
-    Parameters
-    ----------
-    problem, predictor, engine, watch, terms, effort, doubted
-        As of :func:`ifonly.explainers.explain.explain`, and the same.
-    answer : Recourse
-        What was answered to ``problem``.
-    deadline : Deadline
-        Of all boxes together.
+def with_joint_boxes(beside: Beside, answer: Recourse) -> Recourse:
+    """``answer`` with the joint box of each of its counterfactuals that sets several features, in
+    the time of ``beside``, each its share.
 
     Raises
     ------
     GraphError
         If the model cannot score rows.
     """
-    beside = Beside.of(
-        problem,
-        predictor,
-        answer.work,
-        engine=engine,
-        deadline=deadline,
-        watch=watch,
-        terms=terms,
-        effort=effort,
-        doubted=doubted,
-    )
+    deadline = beside.asking.deadline
     left, found = len(answer.counterfactuals), []
     for each in answer.counterfactuals:
         until = deadline.sooner(1.0 / left)

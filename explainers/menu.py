@@ -8,24 +8,18 @@ what is known of one says much of others, so that few of them are asked.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from ifonly.explainers.answer import Answer, Counterfactual, Infeasible, Recourse, Work
 from ifonly.explainers.beside import Beside, together
 from ifonly.explainers.constraints import Immutable, Origin, Source
-from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
-from ifonly.explainers.explain import NEVER, unheard
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.engine import AT_HAND, Effort, Engine
 from ifonly.explainers.space import slack
 from ifonly.explainers.terms import MENU_KEY, Status
-from ifonly.explainers.verify import Terms
 from ifonly.explainers.verify.limits import stays
-from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor
 
 Levers = frozenset[int]
 
@@ -53,7 +47,7 @@ class Menu:
 
     max_levers: int
     levers: tuple[int, ...]
-    """Those that sets were made of: what may be set at all."""
+    """Those that sets were made of."""
     entries: tuple[MenuEntry, ...]
     work: Work
     asked: int = 0
@@ -67,51 +61,27 @@ def levers_of(problem: Problem) -> tuple[int, ...]:
 
 
 def menu(
-    problem: Problem,
-    predictor: Predictor,
-    answer: Answer,
-    max_levers: int,
-    *,
-    engine: Engine,
-    only: Sequence[int] | None = None,
-    deadline: Deadline = NEVER,
-    watch: Watch = unwatched,
-    terms: Terms | None = None,
-    effort: Effort = AT_HAND,
-    doubted: Callable[[str], object] = unheard,
+    beside: Beside, answer: Answer, max_levers: int, *, only: Sequence[int] | None = None
 ) -> Menu:
     """What every set of at most ``max_levers`` can do by itself.
 
     Parameters
     ----------
-    problem, predictor, engine, watch, terms, effort, doubted
-        As of :func:`ifonly.explainers.explain.explain`, and the same.
+    beside : Beside
+        What was asked, and whoever is asked further: all sets within its time.
     answer : Answer
-        What was answered to ``problem``; not that the target is met already.
+        What was answered; not that the target is met already.
     max_levers : int
         1 or more.
     only : sequence of int, optional
         Columns of which sets are made; None: of all that may be set.
-    deadline : Deadline
-        Of all sets together.
 
     Raises
     ------
     GraphError
         If the model cannot score rows.
     """
-    beside = Beside.of(
-        problem,
-        predictor,
-        answer.work,
-        engine=engine,
-        deadline=deadline,
-        watch=watch,
-        terms=terms,
-        effort=effort,
-        doubted=doubted,
-    )
-    levers = levers_of(problem)
+    levers = levers_of(beside.problem)
     chosen = levers if only is None else tuple(j for j in levers if j in only)
     return _Making(beside, levers, chosen, min(max_levers, len(chosen)), max_levers).menu(answer)
 

@@ -8,7 +8,7 @@ own, the same question tightened, and each is verified as any answer is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import combinations
@@ -25,21 +25,12 @@ from ifonly.explainers.constraints import (
 )
 from ifonly.explainers.constraints.base import Single
 from ifonly.explainers.constraints.cells import Cells, Factual, Kept
-from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
-from ifonly.explainers.explain import NEVER
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.engine import (
-    AT_HAND,
-    Effort,
-    Engine,
-)
 from ifonly.explainers.space import Axis, slack
 from ifonly.explainers.terms import DEARER, FACTORS, Status, WayName
 from ifonly.explainers.verify import Terms
 from ifonly.explainers.verify.limits import few_changes, stays
-from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor
 
 
 class WhyNone(StrEnum):
@@ -103,48 +94,24 @@ class _Becomes(Single):
         return axis.only([self.value])
 
 
-def ways(
-    problem: Problem,
-    predictor: Predictor,
-    answer: Recourse,
-    *,
-    engine: Engine,
-    tolerances: tuple[float, ...] = (),
-    deadline: Deadline = NEVER,
-    watch: Watch = unwatched,
-    terms: Terms | None = None,
-    effort: Effort = AT_HAND,
-    doubted: Callable[[str], object] = lambda reason: None,
-) -> Ways:
+def ways(beside: Beside, answer: Recourse, tolerances: tuple[float, ...] = ()) -> Ways:
     """The named ways out beside the smallest, which is the first of ``answer``.
 
     Parameters
     ----------
-    problem, predictor, engine, watch, terms, effort, doubted
-        As of :func:`ifonly.explainers.explain.explain`, and the same.
+    beside : Beside
+        What was asked, and whoever is asked further: each way has its share of what is left of the
+        time.
     answer : Recourse
-        What was answered to ``problem``.
+        What was answered.
     tolerances : tuple of float, length n_features
         How far each reading may be off, in its feature's unit; empty if nobody says.
-    deadline : Deadline
-        Of all of them together; each has its share of what is left.
 
     Raises
     ------
     GraphError
         If the model cannot score rows.
     """
-    beside = Beside.of(
-        problem,
-        predictor,
-        answer.work,
-        engine=engine,
-        deadline=deadline,
-        watch=watch,
-        terms=terms,
-        effort=effort,
-        doubted=doubted,
-    )
     return _Finding(beside, tolerances, answer.counterfactuals[0]).ways()
 
 

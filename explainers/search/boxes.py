@@ -79,7 +79,8 @@ class Side:
 
     @property
     def _step(self) -> float:
-        return (self.axis.high - self.axis.low) / max(1, len(self.axis) - 1) or self.scale
+        grid = self.axis.grid
+        return 1.0 if grid is None else grid.numerator / grid.scale
 
     def room(self, end: int, edge: int) -> float:
         """How far it is from one position to another, in units of cost."""

@@ -30,6 +30,7 @@ OWN = {
     ("id",), ("audit",), ("deadline_hit",), ("work", "times"), ("confirmation",),
     ("counterfactuals", "confirmation"), ("relaxation", "counterfactual", "confirmation"),
     ("ways", "counterfactual", "confirmation"),
+    ("menu", "sets", "counterfactual", "confirmation"),
 }  # fmt: skip
 """Members that are this answer's and no other's."""
 SAME_DIGITS = 1e-12

@@ -10,7 +10,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from ifonly.explainers.answer import AlreadyTarget, Counterfactual, JointBox, Recourse
+from ifonly.explainers.answer import AlreadyTarget, Answer, Counterfactual, JointBox, Recourse
+from ifonly.explainers.beside import Beside
 from ifonly.explainers.constraints import Origin, Source, Survives
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.explain import explain
@@ -74,6 +75,9 @@ class Case:
             problem = replace(problem, consequences=Slopes.random(seed).consequences(gamma))
         self.problem, self.engine = problem, engine(self.kind, self.model, self.task)
 
+    def beside(self, answer: Answer) -> Beside:
+        return Beside.of(self.problem, self.predictor, answer.work, engine=self.engine)
+
     def answers(self, actions: Rows, problem: Problem) -> Mask:
         """Which of ``actions`` are answers, one by one."""
         rows = problem.rows_of(actions)
@@ -134,7 +138,7 @@ def test_all_settings_of_a_joint_box_are_answers(seeds: range) -> None:
         answer = explain(case.problem, case.predictor, engine=case.engine)
         if not isinstance(answer, Recourse):
             continue
-        told = with_joint_boxes(case.problem, case.predictor, answer, engine=case.engine)
+        told = with_joint_boxes(case.beside(answer), answer)
         assert not told.work.rejected
         (found,) = told.counterfactuals
         if len(found.actions) < 2:
@@ -161,7 +165,7 @@ def test_each_entry_of_a_menu_is_what_its_levers_can(seeds: range) -> None:
         answer = explain(case.problem, case.predictor, engine=case.engine)
         if isinstance(answer, AlreadyTarget):
             continue
-        found = menu(case.problem, case.predictor, answer, most, engine=case.engine)
+        found = menu(case.beside(answer), answer, most)
         assert not found.work.rejected
         levers = levers_of(case.problem)
         sets = [s for k in range(1, most + 1) for s in itertools.combinations(levers, k)]
