@@ -86,6 +86,11 @@ def menu(
     return _Making(beside, levers, chosen, min(max_levers, len(chosen)), max_levers).menu(answer)
 
 
+def count_of_sets(n_levers: int, most: int) -> int:
+    """How many sets of at most ``most`` levers there are."""
+    return sum(math.comb(n_levers, k) for k in range(1, most + 1))
+
+
 def sets_of(levers: Sequence[int], most: int) -> Iterator[Levers]:
     """All sets of at most ``most`` of ``levers``, the smallest first, in order."""
     for count in range(1, min(most, len(levers)) + 1):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 
@@ -108,6 +109,7 @@ class SearchedBoxes:
     answers: Callable[[Rows], Mask]
 
     is_proof = True
+    sharpened_by: ClassVar[Sequence[int]] = ()
 
     def holds(self, axes: Axes) -> Verdict:
         return counterexample(
@@ -123,6 +125,7 @@ class AskedBoxes:
     known: dict[bytes, bool] = field(default_factory=dict)
 
     is_proof = False
+    sharpened_by: ClassVar[Sequence[int]] = ()
 
     def holds(self, axes: Axes) -> Verdict:
         count = int(np.prod([float(len(axis)) for axis in axes]))

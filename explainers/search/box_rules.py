@@ -27,7 +27,7 @@ MOST_PARTS = 4_096
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenRule:
     """A constraint that not every row of a box is known to keep."""
 
     constraint: Constraint
@@ -53,7 +53,7 @@ def relating(problem: Problem, columns: Sequence[int]) -> tuple[Constraint, ...]
 
 def first_broken(
     problem: Problem, axes: Axes, constraints: Sequence[Constraint] | None = None
-) -> Broken | None:
+) -> BrokenRule | None:
     """A constraint that a row of a box breaks, or may; None: all rows keep all of them.
 
     Of what can be said of a row alone: whether it survives the sensors is the target's matter, and
@@ -74,7 +74,9 @@ def first_broken(
     return None
 
 
-def surely_kept(problem: Problem, actions: Axes, rows: Axes) -> bool:
+def surely_kept(
+    problem: Problem, actions: Axes, rows: Axes, constraints: Sequence[Constraint]
+) -> bool:
     """Whether every action of a box keeps every constraint, by intervals alone.
 
     Parameters
@@ -85,9 +87,11 @@ def surely_kept(problem: Problem, actions: Axes, rows: Axes) -> bool:
     rows : tuple of Axis
         Of what follows the least and the greatest number that it may be, and the value that was
         read where that lies between.
+    constraints : sequence of Constraint
+        Those of ``problem`` that are asked about.
     """
     factual = problem.factual
-    for constraint in problem.constraints:
+    for constraint in constraints:
         axes = actions if constraint.of_action else rows
         match constraint.form:
             case Implication() as rule if not constraint.of_action:
@@ -109,7 +113,7 @@ def surely_kept(problem: Problem, actions: Axes, rows: Axes) -> bool:
     return True
 
 
-def _broken(problem: Problem, constraint: Constraint, axes: Axes) -> Broken | None:
+def _broken(problem: Problem, constraint: Constraint, axes: Axes) -> BrokenRule | None:
     factual = problem.factual
     match constraint.form:
         case Readings():
@@ -118,7 +122,7 @@ def _broken(problem: Problem, constraint: Constraint, axes: Axes) -> Broken | No
             (left,) = _cut(constraint, axes[j], j, factual)
             if len(left) == len(axes[j]):
                 return None
-            return Broken(constraint, _row(replaced(axes, j, _lost(axes[j], left))))
+            return BrokenRule(constraint, _row(replaced(axes, j, _lost(axes[j], left))))
         case MostSet(count=count):
             return _counted(constraint, axes, factual, range(len(axes)), count)
         case OneStays(columns=columns):
@@ -128,7 +132,7 @@ def _broken(problem: Problem, constraint: Constraint, axes: Axes) -> Broken | No
         case SetTogether() as form:
             return _implied(constraint, form.rules, axes, factual)
     # A kind that rows alone can be asked about.
-    return Broken(constraint, None)
+    return BrokenRule(constraint, None)
 
 
 def _cut(constraint: Constraint, axis: Axis, column: int, factual: Row) -> tuple[Axis]:
@@ -149,7 +153,7 @@ def _lost(axis: Axis, left: Axis) -> Axis:
 
 def _counted(
     constraint: Constraint, axes: Axes, factual: Row, columns: Sequence[int], most: int
-) -> Broken | None:
+) -> BrokenRule | None:
     """Whether more than ``most`` of ``columns`` can be set at once: a row in which they are."""
     moved = list(axes)
     count = 0
@@ -158,12 +162,12 @@ def _counted(
         if len(axes[j]) > (was in axes[j]):
             count += 1
             moved[j] = _lost(axes[j], Axis(others=(was,)))
-    return Broken(constraint, _row(tuple(moved))) if count > most else None
+    return BrokenRule(constraint, _row(tuple(moved))) if count > most else None
 
 
 def _implied(
     constraint: Constraint, rules: Sequence[Implication], axes: Axes, factual: Row
-) -> Broken | None:
+) -> BrokenRule | None:
     parts = 0
     for rule in rules:
         columns = sorted(rule.columns)
@@ -171,18 +175,18 @@ def _implied(
         while stack:
             parts += 1
             if parts > MOST_PARTS:
-                return Broken(constraint, None)
+                return BrokenRule(constraint, None)
             box = stack.pop()
             truth = _truth(rule, box, factual)
             if truth is Truth.ALWAYS:
                 continue
             if truth is Truth.NEVER:
-                return Broken(constraint, _row(box))
+                return BrokenRule(constraint, _row(box))
             j = max(columns, key=lambda k: len(box[k]), default=-1)
             if j < 0 or len(box[j]) == 1:
                 row = _row(box)
                 if not constraint.holds(row[None, :], factual)[0]:
-                    return Broken(constraint, row)
+                    return BrokenRule(constraint, row)
                 continue
             stack += [replaced(box, j, half) for half in halves(box[j])]
     return None

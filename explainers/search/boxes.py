@@ -25,9 +25,13 @@ from ifonly.explainers.space import Axis, Positions
 from ifonly.explainers.terms import FaceEnd
 from ifonly.models.predictor import Row, Rows
 
-MOST_PARTS = 64
+MOST_PARTS = 512
 """Parts into which a box is cut before it is left undecided."""
-MOST_SOUGHT = 256
+HALVINGS = 8
+"""Of the share of its room by which a box is drawn out evenly."""
+MOST_STEPS = 16
+"""Settings by which a face is moved on one by one."""
+MOST_SOUGHT = 512
 """The same, where a setting is looked for that shows that a face can go no further."""
 Ends = tuple[int, int]
 
@@ -38,6 +42,11 @@ class BoxProver(Protocol):
     @property
     def is_proof(self) -> bool:
         """Whether it proves; else every setting of a box is put to the model."""
+        ...
+
+    @property
+    def sharpened_by(self) -> Sequence[int]:
+        """Columns whose halving lets it tell more of the halves than of the whole."""
         ...
 
     def holds(self, axes: Axes) -> Verdict:
@@ -128,8 +137,8 @@ class Growth:
                 found.append(self.reach)
             else:
                 found.extend(self._orders(start))
-        best = max(found, key=self._size)
-        return GrownBox(best, tuple(self._faces(best)), self._size(best))
+        best, faces = self._ended(max(found, key=self._size))
+        return GrownBox(best, faces, self._size(best))
 
     def _look(self, start: tuple[Ends, ...]) -> None:
         """How far each lever may go alone: a box goes no further, since the answer is in it."""
@@ -146,7 +155,8 @@ class Growth:
         """All levers by the same share of what they may be alone, then face by face; and each lever
         first as far as it goes, then the others so."""
         yield self._filled(self._evenly(start, range(len(self.sides))))
-        for first in range(len(self.sides)):
+        # Where a box takes many parts, one order is all that there is time for.
+        for first in range(len(self.sides)) if not self.prover.sharpened_by else ():
             box = self._filled(start, [first])
             others = [k for k in range(len(self.sides)) if k != first]
             yield self._filled(self._evenly(box, others))
@@ -155,7 +165,7 @@ class Growth:
         """``box`` with some sides drawn out by the greatest share of their room that is proven."""
         low, high = 0.0, 1.0
         proven = box
-        for _ in range(12):
+        for _ in range(HALVINGS):
             share = 0.5 * (low + high)
             tried = tuple(
                 self._drawn(k, ends, share) if k in which else ends for k, ends in enumerate(box)
@@ -235,27 +245,44 @@ class Growth:
     def _size(self, box: tuple[Ends, ...]) -> float:
         return float(np.prod([s.size(ends) for s, ends in zip(self.sides, box, strict=True)]))
 
-    def _faces(self, box: tuple[Ends, ...]) -> Iterator[tuple[FaceEnd, FaceEnd]]:
+    def _ended(
+        self, box: tuple[Ends, ...]
+    ) -> tuple[tuple[Ends, ...], tuple[tuple[FaceEnd, FaceEnd], ...]]:
+        """``box`` with each face at a setting beyond which one is shown that is no answer, where
+        that is so; and why each face ends. What is shown of a box holds of a larger one."""
+        faces = []
         for k in range(len(self.sides)):
-            yield self._face(box, k, -1), self._face(box, k, 1)
+            ends = []
+            for sign in (-1, 1):
+                box, end = self._end(box, k, sign)
+                ends.append(end)
+            faces.append((ends[0], ends[1]))
+        return box, tuple(faces)
 
-    def _face(self, box: tuple[Ends, ...], k: int, sign: int) -> FaceEnd:
-        """Why one face of ``box`` ends where it does."""
-        end = box[k][sign > 0]
-        if end == (0 if sign < 0 else len(self.sides[k].axis) - 1):
-            return FaceEnd.EDGE
-        slab = _moved(box, k, sign, end + sign, end + sign)
-        if self._is_known(slab):
-            return FaceEnd.TIGHT
-        if self.deadline.expired():
-            return FaceEnd.CUT
-        # Most often it is a corner that is none.
-        for corner in product(*(dict.fromkeys(ends) for ends in slab)):
-            one = tuple((at, at) for at in corner)
-            if self._settled(one, seek=True).row is not None:
-                return FaceEnd.TIGHT
-        shown = self._settled(slab, most=MOST_SOUGHT, seek=True)
-        return FaceEnd.TIGHT if shown.row is not None else FaceEnd.CUT
+    def _end(self, box: tuple[Ends, ...], k: int, sign: int) -> tuple[tuple[Ends, ...], FaceEnd]:
+        edge = 0 if sign < 0 else len(self.sides[k].axis) - 1
+        for _ in range(MOST_STEPS):
+            end = box[k][sign > 0]
+            if end == edge:
+                return box, FaceEnd.EDGE
+            slab = _moved(box, k, sign, end + sign, end + sign)
+            if self._is_known(slab):
+                return box, FaceEnd.TIGHT
+            if self.deadline.expired():
+                break
+            # Most often it is a corner that is none.
+            for corner in product(*(dict.fromkeys(ends) for ends in slab)):
+                one = tuple((at, at) for at in corner)
+                if self._settled(one, seek=True).row is not None:
+                    return box, FaceEnd.TIGHT
+            shown = self._settled(slab, most=MOST_SOUGHT, seek=True)
+            if shown.row is not None:
+                return box, FaceEnd.TIGHT
+            if shown.held is not Held.PROVEN:
+                break
+            # Nothing in it is none: its settings were told apart one by one.
+            box = _moved(box, k, sign, end + sign)
+        return box, FaceEnd.CUT
 
 
 def _with(box: tuple[Ends, ...], k: int, ends: Ends) -> tuple[Ends, ...]:
@@ -302,7 +329,12 @@ def settle(
             return verdict
         if parts >= most:
             return Verdict(Held.UNDECIDED)
-        j = max(columns, key=lambda k: len(box[k]))
+        j = max(prover.sharpened_by or columns, key=lambda k: len(box[k]))
+        if len(box[j]) == 1:
+            j = max(columns, key=lambda k: len(box[k]))
+            # Its parts would be as undecided: one by one they are asked only where one is wanted.
+            if len(box[j]) > 1 and not seek:
+                return Verdict(Held.UNDECIDED)
         if len(box[j]) == 1:
             row = one_row(box)
             if not prover.answers(row[None, :])[0]:

@@ -16,11 +16,14 @@ from ifonly.explainers.verify.checker import Checker, Proposal
 from ifonly.explainers.verify.limits import stays
 from ifonly.explainers.verify.reading import exact, near, written
 from ifonly.explainers.verify.report import Check
+from ifonly.models.schema import Feature
 
 Json = Mapping[str, Any]
 FURTHER = 8
 """Settings within a box that are tried besides its corners."""
 MOST_CORNERS = 8
+ON_FACES = 4
+"""The same on each of its faces."""
 
 
 def joint_box(found: Json, action: Sequence[float], checker: Checker) -> Iterator[Check]:
@@ -50,6 +53,7 @@ def joint_box(found: Json, action: Sequence[float], checker: Checker) -> Iterato
         j = schema.index(side["feature"])
         low, high = (written(schema.features[j], side[end]) for end in ("low", "high"))
         fits = low <= action[j] <= high and {side["below"], side["above"]} <= {*FaceEnd}
+        fits = fits and side["unit"] == schema.features[j].unit
         yield Check("joint box", fits, f"{side['feature']}: {action[j]} in [{low}, {high}]")
         sides.append((j, low, high))
     if all(low <= high for _, low, high in sides):
@@ -66,22 +70,31 @@ def _tried(
     """Corners, and settings drawn at random, the same each time."""
     rng, features = np.random.default_rng(1), checker.terms.schema.features
     corners = list(product(*((low, high) for _, low, high in sides)))[:MOST_CORNERS]
-    inside = []
-    for _ in range(FURTHER):
-        drawn = []
-        for j, low, high in sides:
-            step = features[j].resolution or 1
-            # On the grid in decimals, counted from the least multiple.
-            first, last = (int(exact(end) // step) for end in (low, high))
-            at = int(rng.integers(first, last + 1)) if last > first else None
-            value = low if at is None else float(at * step)
-            drawn.append(min(max(value, low), high))
-        inside.append(tuple(drawn))
-    for values in dict.fromkeys((*corners, *inside)):
+    inside = [
+        [_drawn(features[j], low, high, rng) for j, low, high in sides] for _ in range(FURTHER)
+    ]
+    # On the faces too: a box that is told too large fails there first.
+    for k, (_, low, high) in enumerate(sides):
+        for end in dict.fromkeys((low, high)):
+            for _ in range(ON_FACES):
+                drawn = [_drawn(features[j], a, b, rng) for j, a, b in sides]
+                inside.append([*drawn[:k], end, *drawn[k + 1 :]])
+    every = dict.fromkeys((*corners, *map(tuple, inside)))
+    for values in every:
         row = list(action)
         for (j, _, _), value in zip(sides, values, strict=True):
             row[j] = value
         yield Proposal(row)
+
+
+def _drawn(feature: Feature, low: float, high: float, rng: np.random.Generator) -> float:
+    """A value of a side that can be set."""
+    step = feature.resolution or 1
+    # On the grid in decimals, by multiples of the step.
+    first, last = (int(exact(end) // step) for end in (low, high))
+    if last <= first:
+        return low
+    return min(max(float(int(rng.integers(first, last + 1)) * step), low), high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +17,7 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.explain import explaining as searching
 from ifonly.explainers.in_company import Steps, alone
 from ifonly.explainers.joint_box import with_joint_boxes
-from ifonly.explainers.menu import Menu, levers_of, menu, with_work
+from ifonly.explainers.menu import Menu, count_of_sets, levers_of, menu, with_work
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import AT_HAND, Effort
 from ifonly.explainers.terms import MOST_SETS
@@ -166,12 +165,15 @@ def explaining(
             if question.ways and isinstance(answer, Recourse):
                 others = ways(beside(answer.work), answer, model.policy.tolerances)
                 answer = others.beside(answer)
-            if question.joint_box and isinstance(answer, Recourse):
-                answer = with_joint_boxes(beside(answer.work), answer)
             if question.menu is not None and not isinstance(answer, AlreadyTarget):
                 most, only = question.menu.max_levers, question.menu.only
-                levers = menu(beside(answer.work), answer, most, only=only)
+                # Some of the time is left to the boxes, which come after it.
+                share = 0.75 if question.joint_box else 1.0
+                until = deadline.sooner(share)
+                levers = menu(beside(answer.work, deadline=until), answer, most, only=only)
                 answer = with_work(answer, levers)
+            if question.joint_box and isinstance(answer, Recourse):
+                answer = with_joint_boxes(beside(answer.work), answer)
     finally:
         if rejected:  # what, and why, is in the reply and its record: values are not logged
             told = "explanation %s: the checker does not find true %d proposals or claims about %s"
@@ -205,7 +207,7 @@ def _check_menu(problem: Problem, question: Question) -> None:
     levers, most = levers_of(problem), question.menu.max_levers
     if question.menu.only is not None:
         levers = tuple(j for j in levers if j in question.menu.only)
-    count = sum(math.comb(len(levers), k) for k in range(1, most + 1))
+    count = count_of_sets(len(levers), most)
     if count > MOST_SETS:
         told = f"makes {count} sets of {len(levers)} levers; the limit is {MOST_SETS}: name levers"
         fault = Fault(("menu", "max_levers"), told, most, limit=MOST_SETS)

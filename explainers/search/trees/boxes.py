@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.consequences import Compiled
 from ifonly.explainers.constraints import Axes, Constraint, Mask
+from ifonly.explainers.constraints.forms import OwnValues
 from ifonly.explainers.native import kernel
 from ifonly.explainers.native.kernel import FAILS, SURVIVES
 from ifonly.explainers.problem import Problem
@@ -49,6 +51,7 @@ class TreeBoxes:
     """What is set, to values that its axis allows."""
 
     is_proof = True
+    sharpened_by: ClassVar[Sequence[int]] = ()
 
     @cached_property
     def _relating(self) -> tuple[Constraint, ...]:
@@ -88,6 +91,28 @@ class TreeEffectBoxes:
 
     is_proof = True
 
+    @cached_property
+    def sharpened_by(self) -> Sequence[int]:
+        """What something follows from: the narrower, the less its effects are apart from it."""
+        consequences = self.problem.consequences
+        assert consequences is not None
+        return [j for j in self.columns if consequences.effects([j])]
+
+    @cached_property
+    def _moved(self) -> list[int]:
+        assert self.problem.consequences is not None
+        return list(self.problem.consequences.effects(self.columns))
+
+    @cached_property
+    def _relating(self) -> tuple[Constraint, ...]:
+        """Constraints that some of it may break: of what is set alone its axis knows."""
+        moving = {*self.columns, *self._moved}
+        return tuple(
+            c
+            for c in self.problem.constraints
+            if not (isinstance(c.form, OwnValues) or (c.columns and not c.columns & moving))
+        )
+
     def holds(self, axes: Axes) -> Verdict:
         consequences, factual = self.problem.consequences, self.problem.factual
         assert consequences is not None
@@ -97,9 +122,8 @@ class TreeEffectBoxes:
             return UNDECIDED
         set_ = list(self.columns)
         low, high = (end[set_][None, :] for end in ends)
-        lower, upper = (row[0] for row in consequences.bounds(factual, set_, low, high))
-        moved = list(consequences.effects(set_))
-        rows = list(axes)
+        lower, upper = (row[0] for row in self._bounds(low, high))
+        rows, moved = list(axes), self._moved
         for j in moved:
             if not (np.isfinite(lower[j]) and np.isfinite(upper[j])):
                 return UNDECIDED
@@ -108,7 +132,7 @@ class TreeEffectBoxes:
             if not stays and (lower[j] < feature.lower or upper[j] > feature.upper):
                 return UNDECIDED
             rows[j] = _between(float(lower[j]), float(upper[j]), float(factual[j]))
-        if not surely_kept(self.problem, axes, tuple(rows)):
+        if not surely_kept(self.problem, axes, tuple(rows), self._relating):
             return UNDECIDED
         cells = self._cells.between(rows, (*self.columns, *moved))
         if within(self.asked, self._one, cells).held is not Held.PROVEN:
@@ -122,6 +146,14 @@ class TreeEffectBoxes:
     @cached_property
     def _cells(self) -> ReadCells:
         return ReadCells(self.problem, self.layout)
+
+    def _bounds(self, low: Rows, high: Rows) -> tuple[Rows, Rows]:
+        consequences, factual = self.problem.consequences, self.problem.factual
+        assert consequences is not None
+        compiled = consequences.compiled
+        if compiled is None:
+            return consequences.bounds(factual, self.columns, low, high)
+        return compiled.laws.bounds(factual, self.columns, low, high)
 
     def _is_sure(self, low: Rows, high: Rows) -> bool:
         """Whether plausible mechanisms agree as far as is demanded, all over a box."""

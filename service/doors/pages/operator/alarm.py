@@ -183,9 +183,8 @@ async def explain(
     case = await _found(request, state, id, row)
     model, _ = served(case)
     # In every language: whoever reads the record later may read another one.
-    ways = case.request.semantics != "backtracking"
     question = case.request.model_copy(
-        update={"alternatives": 1, "ways": ways, "languages": list(LANGUAGES)}
+        update={"alternatives": 1, "languages": list(LANGUAGES), **case.beside}
     )
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)
