@@ -122,6 +122,48 @@ def explain(
         rendering.explanation(out, reply, body["languages"])
 
 
+def menu(
+    row: Row,
+    model: Model = None,
+    version: Version = None,
+    models: Models = None,
+    most: Annotated[
+        int, typer.Option("--levers", min=1, max=MOST_LEVERS, help="Most levers of one set.")
+    ] = 2,
+    levers: Annotated[
+        list[str] | None,
+        typer.Option("--lever", help="A lever that sets are made of; repeatable."),
+    ] = None,
+    target: Annotated[str | None, typer.Option("--target", help="As of `ifonly explain`.")] = None,
+    constraints: Annotated[
+        str | None,
+        typer.Option("--constraints", help="The API's constraints: a JSON file or JSON text."),
+    ] = None,
+    deadline_ms: Annotated[
+        int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
+    ] = None,
+    lang: Languages = None,
+    as_json: AsJson = False,
+) -> None:
+    """What each few levers can do alone: the cheapest change, or the proof that there is none."""
+    chosen = settings(models=models)
+    body: dict[str, Any] = {
+        "instance": read_object(row, "the row"),
+        "constraints": read_object(constraints, "the constraints") if constraints else {},
+        "menu": {"max_levers": most, **({"levers": levers} if levers else {})},
+        "languages": languages_of(lang),
+    }
+    if target is not None:
+        body["target"] = read_target(target)
+    if deadline_ms is not None:
+        body["deadline_ms"] = deadline_ms
+    reply = in_process.explain(pick(registry(chosen), model, version), body, chosen)
+    if as_json:
+        print_json(reply)
+    else:
+        rendering.menu_alone(out, reply, body["languages"])
+
+
 def predict(
     row: Row,
     model: Model = None,

@@ -122,6 +122,17 @@ def ways(reply: Reply, tag: str) -> Table:
     return table
 
 
+def menu_alone(console: Console, reply: Reply, languages: Sequence[str]) -> None:
+    """What each few levers can do, and nothing else; without a menu, why there is none."""
+    tag, told = languages[-1], reply.get("menu")
+    if told is not None:
+        console.print(menu(told, tag))
+    for language in languages:
+        said = reply["text"] if told is None else told["text"]
+        console.print(_text(said[language], language))
+    console.print(_text(certainty(reply, tag), tag, style="dim"))
+
+
 def menu(told: Reply, tag: str) -> Table:
     """A line for each set of levers: what it can do alone, and what that costs."""
     assert is_language(tag)
