@@ -7,6 +7,7 @@ nothing more is allowed, or where nothing more could be proven.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,10 +24,12 @@ from ifonly.explainers.search.box_rules import halves, part
 from ifonly.explainers.search.counterexample import Held, Verdict, rows_of_box
 from ifonly.explainers.space import Axis, Positions
 from ifonly.explainers.terms import FaceEnd
-from ifonly.models.predictor import Row, Rows
+from ifonly.models.predictor import Rows
 
 MOST_PARTS = 512
 """Parts into which a box is cut before it is left undecided."""
+MOST_AT_ONCE = 256
+"""Settings that are put to the model at once, where one is looked for that is no answer."""
 HALVINGS = 8
 """Of the share of its room by which a box is drawn out evenly."""
 MOST_STEPS = 16
@@ -330,22 +333,24 @@ def settle(
         if parts >= most:
             return Verdict(Held.UNDECIDED)
         j = max(prover.sharpened_by or columns, key=lambda k: len(box[k]))
-        if len(box[j]) == 1:
-            j = max(columns, key=lambda k: len(box[k]))
-            # Its parts would be as undecided: one by one they are asked only where one is wanted.
-            if len(box[j]) > 1 and not seek:
-                return Verdict(Held.UNDECIDED)
-        if len(box[j]) == 1:
-            row = one_row(box)
-            if not prover.answers(row[None, :])[0]:
-                return Verdict(Held.BROKEN, row)
+        # Its parts would be as undecided: one by one they are asked only where one is wanted.
+        is_sharpest = len(box[j]) == 1
+        size = math.prod(len(box[k]) for k in columns)
+        if size == 1 or (seek and size <= MOST_AT_ONCE):
+            actions = every_row(box)
+            holds = prover.answers(actions)
+            if not holds.all():
+                return Verdict(Held.BROKEN, actions[int(np.argmin(holds))])
             continue
+        if is_sharpest and not seek:
+            return Verdict(Held.UNDECIDED)
+        if is_sharpest:
+            j = max(columns, key=lambda k: len(box[k]))
         low, high = halves(box[j])
         stack += [(*box[:j], half, *box[j + 1 :]) for half in (low, high)]
     return Verdict(Held.PROVEN)
 
 
-def one_row(axes: Axes) -> Row:
-    """The first action of a box."""
-    first = np.zeros(1, dtype=np.int64)
-    return np.array([float(axis.values(first)[0]) for axis in axes])
+def every_row(axes: Axes) -> Rows:
+    """The actions of a box, ``(n, n_features)``."""
+    return np.array(list(product(*(axis.values() for axis in axes))), dtype=np.float64)
