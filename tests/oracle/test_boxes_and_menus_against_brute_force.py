@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+
 from ifonly.explainers.answer import AlreadyTarget, Answer, Counterfactual, JointBox, Recourse
 from ifonly.explainers.beside import Beside
 from ifonly.explainers.constraints import Origin, Source, Survives
 from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.explain import explain
 from ifonly.explainers.joint_box import with_joint_boxes
 from ifonly.explainers.menu import levers_of, menu
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.search import counterexample as counterexamples
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.box_rules import part
-from ifonly.explainers.search.counterexample import Held, counterexample
+from ifonly.explainers.search.boxes import every_row
+from ifonly.explainers.search.counterexample import PROVEN, Held, counterexample
 from ifonly.explainers.search.engine import Engine, Meter
 from ifonly.explainers.search.portfolio import engines_for
+from ifonly.explainers.search.trees import boxes as trees
+from ifonly.explainers.search.trees.engine import Trees
 from ifonly.explainers.space import Axis, Mask
 from ifonly.explainers.terms import BoxProof, FaceEnd, Status
 from ifonly.models.predictor import Predictor, Rows
@@ -31,6 +38,7 @@ from ifonly.models.schema import Kind, Task
 from tests.support.bruteforce import settable
 from tests.support.consequences import Slopes
 from tests.support.deployed import Deployed, as_served, deployed_layers, deployed_trees
+from tests.support.effects import DEMANDS, causal
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.pieces import TOLERANCES, Pieces
@@ -60,8 +68,9 @@ def pieces(seed: int, task: Task) -> Pieces:
 class Case:
     """A generated question, who answers it, and which settings are answers by a walk."""
 
-    def __init__(self, seed: int) -> None:
-        self.kind = (TREES, TREES, TREES, LINEAR, LAYERS, ANY)[seed % 6]
+    def __init__(self, seed: int, *, follows: bool = False) -> None:
+        """``follows``: of trees, where something follows from what is set."""
+        self.kind = TREES if follows else (TREES, TREES, TREES, LINEAR, LAYERS, ANY)[seed % 6]
         self.task, self.model = TASKS[seed % 3], seed % MODELS
         problem, _, _ = question((KINDS[seed % len(KINDS)],), seed, self.task)
         own = deployed(self.kind, self.model, self.task)
@@ -70,9 +79,11 @@ class Case:
         if self.kind == TREES and seed % 4 == 1:
             survives = Survives(TOLERANCES, origin=Origin(Source.POLICY, "policy.robust"))
             problem = replace(problem, constraints=(*problem.constraints, survives))
-        if self.kind in (TREES, ANY) and seed % 5 < 2:
-            gamma = (0.0, 1.0)[seed % 2]
-            problem = replace(problem, consequences=Slopes.random(seed).consequences(gamma))
+        if follows or (self.kind in (TREES, ANY) and seed % 5 < 2):
+            # Laws of every kind, more or less believed; or lines that are.
+            _, doubted, _ = causal(seed, *DEMANDS[seed % len(DEMANDS)])
+            known = Slopes.random(seed).consequences() if seed % 4 == 0 else doubted
+            problem = replace(problem, consequences=known)
         self.problem, self.engine = problem, engine(self.kind, self.model, self.task)
 
     def beside(self, answer: Answer) -> Beside:
@@ -133,8 +144,9 @@ MANY = pytest.param(range(120, 2120), marks=pytest.mark.long)
 @pytest.mark.parametrize("seeds", [range(120), MANY], ids=["some", "many"])
 def test_all_settings_of_a_joint_box_are_answers(seeds: range) -> None:
     tally: Counter[str] = Counter()
-    for seed in seeds:
-        case = Case(seed)
+    cases = [(seed, False) for seed in seeds] + [(seed, True) for seed in seeds[: len(seeds) // 2]]
+    for seed, follows in cases:
+        case = Case(seed, follows=follows)
         answer = explain(case.problem, case.predictor, engine=case.engine)
         if not isinstance(answer, Recourse):
             continue
@@ -151,7 +163,7 @@ def test_all_settings_of_a_joint_box_are_answers(seeds: range) -> None:
             held(case, found, found.joint_box, tally)
             tally["told"] += 1
             tally[found.joint_box.proof] += 1
-    least = {"told": 20, BoxProof.PROVEN: 15, "robust": 3, "with effects": 1, FaceEnd.TIGHT: 30}
+    least = {"told": 20, BoxProof.PROVEN: 15, "robust": 3, "with effects": 5, FaceEnd.TIGHT: 30}
     assert not {k: tally[k] for k, n in least.items() if tally[k] < n}, tally
     # Hardly a box is lost.
     assert tally["told"] >= 0.9 * tally["several"], tally
@@ -233,3 +245,113 @@ def test_what_stands_against_a_box_is_found_or_proven_not_to_be_there() -> None:
                 assert not holds[at].any()
     assert tally[Held.UNDECIDED] <= 12, tally
     assert min(tally[Held.PROVEN], tally[Held.BROKEN]) > 12, tally
+
+
+def proven_wrongly(seed: int, tally: Counter[str]) -> bool:
+    """Whether the tables prove some box, drawn at random, of which a setting is no answer; boxes
+    of settings from which something follows."""
+    case = Case(seed, follows=True)
+    problem = case.problem.firm(rounding_of(case.predictor))
+    consequences, factual = problem.consequences, problem.factual
+    assert consequences is not None
+    trees_alone = engines_for(deployed(TREES, case.model, case.task).form, SCHEMA).engines[0]
+    assert isinstance(trees_alone, Trees)
+    draw, axes = np.random.default_rng(seed), problem.axes_if_set
+    movable = [j for j in range(len(SCHEMA)) if len(axes[j]) - axes[j].has_missing > 1]
+    for _ in range(6):
+        columns = sorted(draw.permutation(movable)[: draw.integers(1, 3)].tolist())
+        if not consequences.effects(columns):
+            continue
+        try:
+            prover = trees_alone.boxes(problem, columns, lambda rows: np.ones(len(rows), bool))
+        except NotEligible:
+            continue
+        box = [Axis(others=(float(v),)) for v in factual]
+        for j in columns:
+            count = len(axes[j]) - axes[j].has_missing
+            low, high = sorted(draw.integers(0, count, 2).tolist())
+            box[j] = part(axes[j], low, min(high, low + 2) + 1)
+        told = prover.holds(tuple(box)).held
+        holds = case.answers(every_row(tuple(box)), problem).all()
+        tally[f"{told}, {'all' if holds else 'not all'} are"] += 1
+        if told is Held.PROVEN and not holds:
+            return True
+    return False
+
+
+def test_of_a_proven_box_from_which_something_follows_every_setting_is_an_answer() -> None:
+    tally: Counter[str] = Counter()
+    assert not any(proven_wrongly(seed, tally) for seed in range(120))
+    assert tally["proven, all are"] >= 5, tally
+
+
+def _nothing_relates(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trees, "relating", lambda *_: ())
+    patch.setattr(counterexamples, "first_broken", lambda *_: None)
+
+
+def _all_within(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trees, "within", lambda *_: PROVEN)
+
+
+def _no_tolerances(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trees.ReadCells, "_off", (0.0,) * len(SCHEMA))
+
+
+def _nothing_outside(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(counterexamples, "_outside", lambda *_: PROVEN)
+
+
+def _nothing_follows(patch: pytest.MonkeyPatch) -> None:
+    def stays(self: trees.TreeEffectBoxes, low: Rows, high: Rows) -> tuple[Rows, Rows]:
+        rows = np.repeat(self.problem.factual[None, :], 2, axis=0)
+        return rows[:1], rows[1:]
+
+    patch.setattr(trees.TreeEffectBoxes, "_bounds", stays)
+
+
+def _all_sure(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trees.TreeEffectBoxes, "_is_sure", lambda *_: True)
+
+
+def is_seen(seed: int) -> bool:
+    """Whether a box of one question is found wrong, by the checker or by the walk."""
+    case = Case(seed)
+    answer = explain(case.problem, case.predictor, engine=case.engine)
+    if not isinstance(answer, Recourse):
+        return False
+    told = with_joint_boxes(case.beside(answer), answer)
+    (found,) = told.counterfactuals
+    try:
+        if found.joint_box is not None:
+            held(case, found, found.joint_box, Counter())
+    except AssertionError:
+        return True
+    return bool(told.work.rejected)
+
+
+@pytest.mark.parametrize(
+    ("plant", "seeds"),
+    [
+        (_nothing_relates, (109, 181, 183)),
+        (_all_within, (7, 25, 32)),
+        (_no_tolerances, (25, 181)),
+        (_nothing_outside, (129, 183, 285)),
+    ],
+)
+def test_a_wrong_proof_of_a_box_is_seen(
+    plant: Callable[[pytest.MonkeyPatch], None],
+    seeds: Sequence[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not any(map(is_seen, seeds))
+    plant(monkeypatch)
+    assert any(map(is_seen, seeds))
+
+
+@pytest.mark.parametrize("plant", [_nothing_follows, _all_sure])
+def test_a_wrong_bound_of_what_follows_is_seen(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert any(proven_wrongly(seed, Counter()) for seed in (35, 58, 104))

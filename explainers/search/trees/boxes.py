@@ -117,6 +117,9 @@ class TreeEffectBoxes:
         consequences, factual = self.problem.consequences, self.problem.factual
         assert consequences is not None
         ends = _ends(axes)
+        # Bounds are of numbers: what follows from, or beside, a missing reading may be none.
+        if np.isnan(factual).any():
+            return UNDECIDED
         # A lever with the value that was read would not be set, and might follow.
         if ends is None or any(float(factual[j]) in axes[j] for j in self.columns):
             return UNDECIDED
@@ -162,9 +165,6 @@ class TreeEffectBoxes:
         compiled = consequences.compiled
         if compiled is None or self.raws is None or not compiled.is_all(self.columns):
             return False
-        doubted = bool(compiled.tilted or compiled.others or compiled.unknown)
-        if doubted and np.isnan(factual).any():
-            return False
         held = compiled.held(self.columns) or (compiled.laws,)
         return all(self._is_sure_by(laws, compiled, low, high) for laws in held)
 
@@ -174,9 +174,7 @@ class TreeEffectBoxes:
         n_members = laws.members(factual, set_, low).shape[1]
         each = [laws.bounds(factual, set_, low, high, member=k) for k in range(n_members)]
         lower, upper = (np.concatenate(ends) for ends in zip(*each, strict=True))
-        if not (np.isfinite(lower) | np.isnan(factual)).all():
-            return False
-        if not (np.isfinite(upper) | np.isnan(factual)).all():
+        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
             return False
         least, most = self.raws.between(lower, upper)
         centre, half = 0.5 * (least + most), 0.5 * (most - least)
