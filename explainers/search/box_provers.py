@@ -20,7 +20,7 @@ from ifonly.explainers.search.counterexample import (
     BROKEN,
     PROVEN,
     UNDECIDED,
-    Verdict,
+    BoxVerdict,
     counterexample,
 )
 from ifonly.explainers.search.engine import Engine, Meter
@@ -111,7 +111,7 @@ class SearchedBoxes:
     is_proof = True
     sharpened_by: ClassVar[Sequence[int]] = ()
 
-    def holds(self, axes: Axes) -> Verdict:
+    def holds(self, axes: Axes) -> BoxVerdict:
         return counterexample(
             self.engine, self.problem, self.meter, self.deadline, dict(enumerate(axes))
         )
@@ -127,7 +127,7 @@ class AskedBoxes:
     is_proof = False
     sharpened_by: ClassVar[Sequence[int]] = ()
 
-    def holds(self, axes: Axes) -> Verdict:
+    def holds(self, axes: Axes) -> BoxVerdict:
         count = int(np.prod([float(len(axis)) for axis in axes]))
         if count > MOST_ASKED or len(self.known) > MOST_IN_ALL:
             return UNDECIDED
@@ -140,5 +140,5 @@ class AskedBoxes:
             found = self.answers(rows[new])
             self.known.update((keys[i], bool(f)) for i, f in zip(new, found, strict=True))
             if not found.all():
-                return Verdict(BROKEN.held, rows[new[int(np.argmin(found))]])
+                return BoxVerdict(BROKEN.held, rows[new[int(np.argmin(found))]])
         return PROVEN

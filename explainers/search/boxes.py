@@ -21,7 +21,7 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.box_rules import halves, part
-from ifonly.explainers.search.counterexample import Held, Verdict, rows_of_box
+from ifonly.explainers.search.counterexample import BoxVerdict, Held, rows_of_box
 from ifonly.explainers.space import Axis, Positions
 from ifonly.explainers.terms import FaceEnd
 from ifonly.models.predictor import Rows
@@ -52,7 +52,7 @@ class BoxProver(Protocol):
         """Columns whose halving lets it tell more of the halves than of the whole."""
         ...
 
-    def holds(self, axes: Axes) -> Verdict:
+    def holds(self, axes: Axes) -> BoxVerdict:
         """Whether every action of a box is an answer. ``BROKEN`` without a row: one is none, which
         this one need not be able to show."""
         ...
@@ -230,7 +230,7 @@ class Growth:
 
     def _settled(
         self, box: tuple[Ends, ...], *, most: int = MOST_PARTS, seek: bool = False
-    ) -> Verdict:
+    ) -> BoxVerdict:
         verdict = settle(self.prover, self._axes(box), self._columns, most, seek=seek)
         if verdict.row is not None:
             at = [s.axis.position(float(verdict.row[s.column])) for s in self.sides]
@@ -306,7 +306,7 @@ def _moved(
 
 def settle(
     prover: BoxProver, axes: Axes, columns: Sequence[int], most: int, *, seek: bool = False
-) -> Verdict:
+) -> BoxVerdict:
     """Whether every action of a box is an answer: parts of which it is not known are halved, down
     to single actions, which are asked.
 
@@ -331,7 +331,7 @@ def settle(
         if verdict.row is not None or (verdict.held is Held.BROKEN and not seek):
             return verdict
         if parts >= most:
-            return Verdict(Held.UNDECIDED)
+            return BoxVerdict(Held.UNDECIDED)
         j = max(prover.sharpened_by or columns, key=lambda k: len(box[k]))
         # Its parts would be as undecided: one by one they are asked only where one is wanted.
         is_sharpest = len(box[j]) == 1
@@ -340,15 +340,15 @@ def settle(
             actions = every_row(box)
             holds = prover.answers(actions)
             if not holds.all():
-                return Verdict(Held.BROKEN, actions[int(np.argmin(holds))])
+                return BoxVerdict(Held.BROKEN, actions[int(np.argmin(holds))])
             continue
         if is_sharpest and not seek:
-            return Verdict(Held.UNDECIDED)
+            return BoxVerdict(Held.UNDECIDED)
         if is_sharpest:
             j = max(columns, key=lambda k: len(box[k]))
         low, high = halves(box[j])
         stack += [(*box[:j], half, *box[j + 1 :]) for half in (low, high)]
-    return Verdict(Held.PROVEN)
+    return BoxVerdict(Held.PROVEN)
 
 
 def every_row(axes: Axes) -> Rows:

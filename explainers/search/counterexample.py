@@ -34,13 +34,13 @@ class Held(StrEnum):
     PROVEN = "proven"
     """None stands against it."""
     BROKEN = "broken"
-    """One does: :attr:`Verdict.row`, or, where that is None, one that no session can show."""
+    """One does: :attr:`BoxVerdict.row`, or, where that is None, one that no session can show."""
     UNDECIDED = "undecided"
     """Neither was found in time, or by what the engines can keep."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class BoxVerdict:
     """What was found out about a box."""
 
     held: Held
@@ -53,7 +53,7 @@ class Verdict:
     """Who proved it, or found the row."""
 
 
-PROVEN, BROKEN, UNDECIDED = (Verdict(held) for held in Held)
+PROVEN, BROKEN, UNDECIDED = (BoxVerdict(held) for held in Held)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def counterexample(
     *,
     with_rules: bool = True,
     given: Sequence[Constraint] = (),
-) -> Verdict:
+) -> BoxVerdict:
     """Is there a row in the box that is not in the target of ``problem``, or not allowed?
 
     Parameters
@@ -110,7 +110,7 @@ def counterexample(
 
     Returns
     -------
-    Verdict
+    BoxVerdict
         ``PROVEN``: no row of the box stands against it, for the deployed model. ``BROKEN`` with the
         row. ``UNDECIDED``: the deadline, rows within rounding of the target's edge that no engine
         can decide, or a constraint or target that none can keep.
@@ -128,7 +128,7 @@ def counterexample(
         if broken is not None:
             key = broken.constraint.origin.key
             held = Held.UNDECIDED if broken.row is None else Held.BROKEN
-            return Verdict(held, broken.row, key, "rules")
+            return BoxVerdict(held, broken.row, key, "rules")
     return _outside(engine, problem, meter, deadline, axes, given)
 
 
@@ -144,7 +144,7 @@ def _outside(
     deadline: Deadline,
     axes: Axes,
     given: Sequence[Constraint],
-) -> Verdict:
+) -> BoxVerdict:
     """A row of ``axes`` that keeps what is ``given`` and is not in the target."""
     opposites = problem.target.opposites
     if opposites is None:
@@ -162,9 +162,9 @@ def _outside(
             row = outcome.candidates[0]
             # A row at the edge may be in both, by rounding: the target's own word decides.
             if not problem.target.met(meter.score(row[None, :]))[0]:
-                return Verdict(Held.BROKEN, row, engine=outcome.engine or engine.name)
+                return BoxVerdict(Held.BROKEN, row, engine=outcome.engine or engine.name)
             return UNDECIDED
         if not outcome.is_infeasible:
             return UNDECIDED
         by.append(outcome.engine or engine.name)
-    return Verdict(Held.PROVEN, engine=by[0] if by else "")
+    return BoxVerdict(Held.PROVEN, engine=by[0] if by else "")

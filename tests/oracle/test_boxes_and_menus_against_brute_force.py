@@ -11,7 +11,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-
 from ifonly.explainers.answer import AlreadyTarget, Answer, Counterfactual, JointBox, Recourse
 from ifonly.explainers.beside import Beside
 from ifonly.explainers.constraints import Origin, Source, Survives

@@ -18,7 +18,7 @@ from ifonly.explainers.native import kernel
 from ifonly.explainers.native.kernel import FAILS, SURVIVES
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.box_rules import first_broken, relating, surely_kept
-from ifonly.explainers.search.counterexample import BROKEN, PROVEN, UNDECIDED, Held, Verdict
+from ifonly.explainers.search.counterexample import BROKEN, PROVEN, UNDECIDED, BoxVerdict, Held
 from ifonly.explainers.search.goals import NUDGE
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.layout import Layout
@@ -57,11 +57,11 @@ class TreeBoxes:
     def _relating(self) -> tuple[Constraint, ...]:
         return relating(self.problem, self.columns)
 
-    def holds(self, axes: Axes) -> Verdict:
+    def holds(self, axes: Axes) -> BoxVerdict:
         broken = first_broken(self.problem, axes, self._relating)
         if broken is not None:
             held = Held.UNDECIDED if broken.row is None else Held.BROKEN
-            return Verdict(held, broken.row, broken.constraint.origin.key)
+            return BoxVerdict(held, broken.row, broken.constraint.origin.key)
         if _ends(axes) is None:
             return UNDECIDED
         return within(self.asked, self._one, self._cells.between(axes, self.columns))
@@ -113,7 +113,7 @@ class TreeEffectBoxes:
             if not (isinstance(c.form, OwnValues) or (c.columns and not c.columns & moving))
         )
 
-    def holds(self, axes: Axes) -> Verdict:
+    def holds(self, axes: Axes) -> BoxVerdict:
         consequences, factual = self.problem.consequences, self.problem.factual
         assert consequences is not None
         ends = _ends(axes)
@@ -286,7 +286,7 @@ def of_one(q: Question) -> Question:
     )
 
 
-def within(asked: SearchInstance, one: Question, cells: CellBox) -> Verdict:
+def within(asked: SearchInstance, one: Question, cells: CellBox) -> BoxVerdict:
     """Whether everything that falls into a box of cells is in the target; a part of it that is not
     need hold no setting, where cells are finer than the grid."""
     near, far = cells

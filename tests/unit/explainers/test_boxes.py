@@ -23,7 +23,7 @@ from ifonly.explainers.search import boxes
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.box_rules import halves, part
 from ifonly.explainers.search.boxes import Growth, Side, every_row
-from ifonly.explainers.search.counterexample import BROKEN, PROVEN, Verdict
+from ifonly.explainers.search.counterexample import BROKEN, PROVEN, BoxVerdict
 from ifonly.explainers.space import Axis, Grid
 from ifonly.explainers.target import Target
 from ifonly.explainers.terms import BoxProof, FaceEnd, Status
@@ -91,7 +91,7 @@ def test_a_box_that_holds_a_setting_that_is_none_is_not_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Whatever it proves, the checker tries the corners.
-    monkeypatch.setattr(boxes, "settle", lambda *_, **__: Verdict(PROVEN.held))
+    monkeypatch.setattr(boxes, "settle", lambda *_, **__: BoxVerdict(PROVEN.held))
     box, told = boxed(problem())
     assert box is None
     assert any("joint box: " in reason for reason in told.work.rejected)
@@ -105,7 +105,7 @@ class Below:
     is_proof: ClassVar[bool] = True
     sharpened_by: ClassVar[Sequence[int]] = ()
 
-    def holds(self, axes: Axes) -> Verdict:
+    def holds(self, axes: Axes) -> BoxVerdict:
         return PROVEN if axes[0].high + axes[1].high <= self.most else BROKEN
 
     def answers(self, actions: Rows) -> Mask:
