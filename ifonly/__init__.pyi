@@ -6,6 +6,7 @@ from ifonly.many import CommonChange, CommonChanges, common
 from ifonly.menus import MenuOfLevers, SetOfLevers, menu
 from ifonly.scoring import NotAModel
 from ifonly.service.bulk import BulkExplainer, BulkOptions
+from ifonly.why import DecisionReasons, ForcingReadings, MainReading, reasons
 
 __all__ = [
     "AsyncClient",
@@ -15,8 +16,11 @@ __all__ = [
     "Client",
     "CommonChange",
     "CommonChanges",
+    "DecisionReasons",
     "Explanation",
     "Explanations",
+    "ForcingReadings",
+    "MainReading",
     "MenuOfLevers",
     "NotAModel",
     "Outcome",
@@ -24,4 +28,5 @@ __all__ = [
     "common",
     "explain",
     "menu",
+    "reasons",
 ]

@@ -160,7 +160,7 @@ class TreeEffectBoxes:
 
     def _is_sure(self, low: Rows, high: Rows) -> bool:
         """Whether plausible mechanisms agree as far as is demanded, all over a box."""
-        consequences, factual = self.problem.consequences, self.problem.factual
+        consequences = self.problem.consequences
         assert consequences is not None
         compiled = consequences.compiled
         if compiled is None or self.raws is None or not compiled.is_all(self.columns):

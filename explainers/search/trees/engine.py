@@ -42,6 +42,7 @@ from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.alike import Likeness, Likenesses
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.boxes import RawMargins, TreeBoxes, TreeEffectBoxes
+from ifonly.explainers.search.trees.contradiction import TreeContradictions
 from ifonly.explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
 from ifonly.explainers.search.trees.effects import margin_of
 from ifonly.explainers.search.trees.ensemble_targets import EnsembleTarget, EnsembleTargets
@@ -370,6 +371,18 @@ class Trees:
     def surviving(self, problem: Problem, rows: Rows) -> Mask:
         """Which rows survive the sensors, where they must."""
         return self._surviving(problem, rows)
+
+    def contradictions(
+        self, problem: Problem, meter: Meter, deadline: Deadline
+    ) -> TreeContradictions:
+        """Rows in the target of ``problem``, in which nothing follows, with readings held.
+
+        Raises
+        ------
+        NotEligible
+            If a constraint or the target cannot be kept inside the proof.
+        """
+        return TreeContradictions(problem, meter, deadline, self._in_arrays(problem))
 
     def _surviving(self, problem: Problem, rows: Rows) -> Mask:
         survival = self._survival(problem)

@@ -58,6 +58,12 @@ class Commands(LazyGroup):
             "common",
             "Which one change of a few levers would have cleared the most of these alarms?",
         ),
+        "reasons": LazyCommand(
+            "reasons",
+            "reasons",
+            "Which readings alone force the decision, whatever the others are, and which count "
+            "most?",
+        ),
         "bulk": LazyCommand(
             "bulk",
             "app",

@@ -31,12 +31,12 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "box_provers", "box_rules", "boxes", "counterexample", "linear", "relu", "sharing",
-    "trees.alike", "trees.arrays", "trees.boxes", "trees.entry_points", "trees.reach",
-    "trees.reference", "trees.tables",
+    "box_provers", "box_rules", "boxes", "contradiction", "counterexample", "linear", "relu",
+    "sharing", "trees.alike", "trees.arrays", "trees.boxes", "trees.contradiction",
+    "trees.entry_points", "trees.reach", "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
-common changes ask, what rows share and joint boxes have faults of their own, beside their
+common changes and reasons ask, what rows share, and joint boxes: faults of their own, beside their
 oracles."""
 
 
