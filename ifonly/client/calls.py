@@ -52,6 +52,9 @@ class Question(TypedDict, total=False):
     constraints: Mapping[str, Any]
     alternatives: int
     ways: bool
+    joint_box: bool
+    menu: Mapping[str, Any]
+    """``max_levers``, ``levers``: which sets of levers are told."""
     deadline_ms: int
     seed: int
     semantics: Literal["interventional", "independent", "backtracking"]
