@@ -47,7 +47,7 @@ class SearchedContradictions:
     problem: Problem
     meter: Meter
     deadline: Deadline
-    share: float = 0.5
+    share: float = 0.25
     """Of the time that is left, for one question."""
     told_by: str = NOBODY
 
