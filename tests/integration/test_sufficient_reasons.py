@@ -142,7 +142,8 @@ def test_the_command_says_the_same_and_its_answer_is_verified(
         rows = ([w["instance"] for w in each["witnesses"]] for each in (one, other))
         assert next(rows) == next(rows)
     shown = shop.command(*asked, "--lang", "en")
-    assert answer["text"]["en"] in shown.out
+    assert (shown.code, answer["text"]["en"] in shown.out) == (0, True), shown.err
+    assert all(word in shown.out for word in ("alone turns it", "tool wear", "M3"))
     file, question = tmp_path / "answer.json", tmp_path / "question.json"
     question.write_text(json.dumps(ASKED), "utf-8")
     folder = str(shipped_models() / "milling-machine" / "1")

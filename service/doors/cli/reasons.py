@@ -76,7 +76,7 @@ def show(console: Console, reply: Reply, languages: Sequence[str]) -> None:
             console.print(Text(text, style="bold"))
     tag = languages[-1]
     assert is_language(tag)
-    heads = ("feature", "was", "reason_sets", "reason_alone", "reason_distance", "reason_code")
+    heads = ("feature", "reading", "reason_sets", "reason_alone", "reason_distance", "reason_code")
     table = Table("#", *(say(f"cli.{head}", tag) for head in heads), pad_edge=False)
     for each in reply["principal"]:
         code = each["code"] or {"code": ""}
