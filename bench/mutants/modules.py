@@ -25,6 +25,8 @@ SEARCH = (
     "ladder",
     "cost_ball",
     "elites",
+    "gradients",
+    "annealing",
     "goals",
 )
 MILP = ("arithmetic", "choices", "confidence_cuts", "engine", "following",
@@ -48,7 +50,7 @@ KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
     for name in ("batches", "boxes", "causal", "cells", "effect_search", "following", "functions",
                  "intervals", "kernel", "lagrangian", "leaves", "merging", "primal_heuristic",
-                 "rules", "survival", "table_building")
+                 "rules", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 
