@@ -2,11 +2,12 @@
 
     python -m bench.blackbox_gap [--rows 8] [--seconds 2 10] [--studies part …]
 
-The questions are those of ``bench.compare``: public data, with the plant's rules and without. Each
-is first answered by the portfolio; where its answer is proven, or that there is none, ``blackbox``
-is asked alone, as if the graph could not be read. Printed for each study: the ratio of the two
-costs (median, 95th percentile, worst), where nothing was found though there is an answer, model
-rows, and CPU seconds. Models and proofs are kept in the cache.
+The questions are those of ``bench.compare``: public data, with the plant's rules and without; and
+those of ``bench.autoencoders``: reconstruction errors of 6 and 12 readings. Each is first answered
+by the portfolio; where its answer is proven, or that there is none, ``blackbox`` is asked alone, as
+if the graph could not be read. Printed for each study: the ratio of the two costs (median, 95th
+percentile, worst), where nothing was found though there is an answer, model rows, and CPU seconds.
+Models and proofs are kept in the cache.
 """
 
 from __future__ import annotations
@@ -21,11 +22,20 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.autoencoders import ERRORS, Autoencoder, autoencoder
 from bench.datasets import datasets
 from bench.judge import Judge
 from bench.models import RECIPES, deploy
 from bench.peers.ask_ours import blackbox, portfolio
 from bench.study import Matrix, StudySetup
+from ifonly.explainers.answer import Answer, Recourse
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.explain import explain
+from ifonly.explainers.policy import Policy
+from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.engine import Engine
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.graph.reading import read_graph
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = tuple(
@@ -33,6 +43,9 @@ STUDIES = tuple(
     for data in ("ai4i-uci", "german-credit", "gas-turbine", "breast-cancer", "steel-plates")
     for model in ("xgboost-200x6", "forest-100x10", "mlp-16x16")
 )
+
+
+AUTOENCODERS = tuple((f"autoencoder/{error}/{n}", n, error) for n in (6, 12) for error in ERRORS)
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,14 @@ def main() -> None:
             gaps = [*_gaps(study, proofs, seconds)]
             everything[seconds] += gaps
             print(f"{study.key:40} {_told(gaps, seconds)}", flush=True)
+    for key, n, error in AUTOENCODERS:
+        if options.studies and not any(part in key for part in options.studies):
+            continue
+        model, proofs = _proven_errors(n, error, options)
+        for seconds in options.seconds:
+            gaps = [*_gaps_of_errors(model, proofs, seconds)]
+            everything[seconds] += gaps
+            print(f"{key:40} {_told(gaps, seconds)}", flush=True)
     for seconds, gaps in everything.items():
         print(f"{'all':40} {_told(gaps, seconds)}")
 
@@ -123,6 +144,42 @@ def _gaps(study: StudySetup, proofs: Sequence[Proof], seconds: float) -> Iterato
         cpu = time.process_time() - began
         cost = judge.weigh(proof.row, answer.rows.tolist()).cost if len(answer.rows) else np.inf
         yield Gap(cost / proof.cost, answer.model_rows or 0, cpu)
+
+
+def _proven_errors(
+    n: int, error: str, options: argparse.Namespace
+) -> tuple[Autoencoder, list[Proof]]:
+    """An autoencoder, and its questions that are proven."""
+    model = autoencoder(n, error, options.rows)
+    graph = read_graph(model.predictor.model, model.predictor.encoding, model.predictor.columns)
+    engine, found = engines_for(graph, model.spec.schema), []
+    for row in model.alarms:
+        cost = _least(model, row, engine, options.proof_seconds)
+        if cost is not None:
+            found.append(Proof(row, cost))
+    return model, found
+
+
+def _gaps_of_errors(model: Autoencoder, proofs: Sequence[Proof], seconds: float) -> Iterator[Gap]:
+    for proof in proofs:
+        began = time.process_time()
+        answer = _answer(model, proof.row, Blackbox(), seconds)
+        cpu = time.process_time() - began
+        cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else np.inf
+        yield Gap(cost / proof.cost, answer.work.rows, cpu)
+
+
+def _least(model: Autoencoder, row: Matrix, engine: Engine, seconds: float) -> float | None:
+    answer = _answer(model, row, engine, seconds)
+    if not isinstance(answer, Recourse) or answer.counterfactuals[0].gap != 0.0:
+        return None
+    return answer.counterfactuals[0].cost
+
+
+def _answer(model: Autoencoder, row: Matrix, engine: Engine, seconds: float) -> Answer:
+    policy = Policy.read(model.spec.policy, model.spec.schema, model.spec.decision)
+    deadline = Deadline.after(seconds)
+    return explain(policy.problem(row), model.predictor, engine=engine, deadline=deadline)
 
 
 def _told(gaps: Sequence[Gap], seconds: float) -> str:

@@ -292,6 +292,10 @@ def _by_columns(actions: Rows, factual: Row) -> Iterator[tuple[list[int], npt.ND
     if not len(actions):
         return
     moved = changed(actions, factual)
+    # Most often all set the same.
+    if (moved == moved[0]).all():
+        yield np.flatnonzero(moved[0]).tolist(), np.arange(len(actions))
+        return
     # As bits, so that `unique` compares an eighth of the bytes.
     kinds, kind_of = np.unique(np.packbits(moved, axis=1), axis=0, return_inverse=True)
     for kind in range(len(kinds)):

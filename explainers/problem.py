@@ -129,7 +129,10 @@ class Problem:
     def _inert(self) -> Problem:
         assert self.consequences is not None
         closing = closing_rules(self.consequences, len(self.schema))
-        return replace(self, consequences=None, constraints=(*self.constraints, *closing))
+        inert = replace(self, consequences=None, constraints=(*self.constraints, *closing))
+        # Of the same features and the same row.
+        inert.__dict__["_whole"] = self._whole
+        return inert
 
     @cached_property
     def _narrowing(self) -> tuple[Constraint, ...]:

@@ -25,6 +25,8 @@ SEARCH = (
     "ladder",
     "cost_ball",
     "elites",
+    "gradients",
+    "annealing",
     "goals",
 )
 MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "following",

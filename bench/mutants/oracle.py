@@ -59,7 +59,7 @@ NEAR = (
     ),
     ("search.milp.chain", ("test_units",)),
     ("search.milp", ("test_milp", "linear_and_relu", "linear_programs")),
-    ("native.survival", ("survival",)),
+    ("native.surviv", ("survival",)),
     ("native.batches", ("causal_trees",)),
     ("native.effects", ("effects_in_the_kernel",)),
     ("native.causal", ("effects_in_the_kernel",)),

@@ -114,6 +114,8 @@ class Comparison(Condition):
         return total, size
 
     def fixed(self, factual: Factual) -> tuple[float, float]:
+        if not self.before:
+            return self.constant, abs(self.constant)
         terms = [self.constant, *(w * float(factual[j]) for j, w in self.before)]
         return sum(terms), sum(abs(t) for t in terms)
 

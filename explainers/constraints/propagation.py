@@ -15,12 +15,23 @@ def propagate(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Ax
     Bounds of real-valued chains can creep for ever, so the rounds are limited; what is left
     is still a superset of what is allowed.
     """
-    relating = [c for c in constraints if not isinstance(c, Single)]
+    every = range(len(axes))
+    relating = [(c, c.columns or every) for c in constraints if not isinstance(c, Single)]
     # Once: what speaks of one feature alone cuts the same whatever the others leave.
     axes = cut_singly(constraints, axes, factual)
+    settled: list[Axes | None] = [None] * len(relating)
     for _ in range(32):
         before = axes
-        axes = _narrowed(relating, axes, factual)
+        for k, (constraint, columns) in enumerate(relating):
+            if not all(axes):
+                return axes
+            known = settled[k]
+            # It cut nothing of these very axes: it would again not.
+            if known is not None and all(axes[j] is known[j] for j in columns):
+                continue
+            narrowed = constraint.narrow(axes, factual)
+            settled[k] = axes if narrowed == axes else None
+            axes = narrowed
         # A fixed point.
         if axes == before:
             break
@@ -37,14 +48,6 @@ def cut_singly(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> A
         if isinstance(c, Single) and cut[c.column]:
             cut[c.column] = c.cut(cut[c.column], values[c.column])
     return tuple(cut)
-
-
-def _narrowed(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:
-    for constraint in constraints:
-        if not all(axes):
-            break
-        axes = constraint.narrow(axes, factual)
-    return axes
 
 
 def conflict(

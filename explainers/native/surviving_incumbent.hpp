@@ -5,6 +5,9 @@
 // line are asked about.
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
 #include "primal_heuristic.hpp"
 
 namespace ifonly {
@@ -71,8 +74,10 @@ inline double best_surviving_move(
 }
 
 // Positions of a good row that survives into ``best`` of the arena; its cost, infinity if none was found.
-// ``guess``: a row in the target, whatever the sensors make of it, is in ``best`` already, and costs that.
+// ``guess``: cost of the row in the target, whatever the sensors make of it, that is in ``best`` already;
+// infinity if there is none. The cheapest corner is in ``corner``.
 inline double find_surviving(const Tables& t, const Question& q, const Arena& a, double guess) {
+    // Merged tables know nothing of readings.
     if (a.ints[UNMERGED] == 0 || a.fragile_lo.size() == 0) return INFINITE;
     Whole left = MOST_ASKED;
     double best = INFINITE;
@@ -80,32 +85,27 @@ inline double find_surviving(const Tables& t, const Question& q, const Arena& a,
         sum_lines(t, q, a, a.at);
         best = best_surviving_move(t, q, a, a.at, best, left);
     };
-    if (guess < INFINITE) {
-        // From that row, and from it with one lever put back.
-        const std::vector<Whole> start(a.best.begin(), a.best.end());
+    // From the row in ``best``, and from it with one lever put back.
+    std::vector<Whole> from(static_cast<std::size_t>(q.n_features()));
+    const auto exchange = [&]() {
+        std::copy(a.best.begin(), a.best.end(), from.begin());
         for (Whole back = -1; back < q.n_features(); ++back) {
-            if (back >= 0 && start[static_cast<std::size_t>(back)] == a.corner[back]) continue;
-            std::copy(start.begin(), start.end(), a.at.begin());
+            if (back >= 0 && from[static_cast<std::size_t>(back)] == a.corner[back]) continue;
+            std::copy(from.begin(), from.end(), a.at.begin());
             if (back >= 0) a.at[back] = a.corner[back];
             around();
         }
-    }
+    };
+    if (guess < INFINITE) exchange();
     for (Whole j = 0; j < q.n_features(); ++j) {
         if (q.size[j] < 2) continue;
         a.at.copy(a.corner);
         sum_lines(t, q, a, a.at);
         if (step_along(t, q, a, a.at, j, best)) around();
     }
-    double before = INFINITE;
-    while (best < before && left > 0) {
+    for (double before = INFINITE; best < before && left > 0;) {
         before = best;
-        const std::vector<Whole> start(a.best.begin(), a.best.end());
-        for (Whole back = -1; back < q.n_features(); ++back) {
-            if (back >= 0 && start[static_cast<std::size_t>(back)] == a.corner[back]) continue;
-            std::copy(start.begin(), start.end(), a.at.begin());
-            if (back >= 0) a.at[back] = a.corner[back];
-            around();
-        }
+        exchange();
     }
     return best;
 }

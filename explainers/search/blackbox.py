@@ -20,10 +20,12 @@ from ifonly.explainers.constraints.forms import MostSet
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import CallsSpent, DeadlineReached
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.annealing import anneal
 from ifonly.explainers.search.bracket import Bracket, closed_in
 from ifonly.explainers.search.cost_ball import cost_ball
 from ifonly.explainers.search.elites import Elites
 from ifonly.explainers.search.engine import Meter, SearchOutcome, range_by_asking, refuse_tolerances
+from ifonly.explainers.search.gradients import Slopes
 from ifonly.explainers.search.incumbents import BudgetSpent, Incumbents, Tried
 from ifonly.explainers.search.ladder import LONGEST, Ladder
 from ifonly.explainers.space import changed
@@ -46,6 +48,12 @@ POLISH_ROUNDS = 24
 RETREAT_RUNGS = 96
 TRADE_RUNGS = 16
 MOST_ENUMERATED = 3
+SLOPED = 24
+"""Rows of the front from which slopes are measured at once."""
+LEAST_IN_VAIN = 131_072
+"""Rows that are scored without a gain before a search ends that may go on."""
+LEAST_OF_TURN, MOST_IDLE = 4_096, 8
+"""Turns that scored fewer rows than that without a gain, after which there is little left."""
 PARTNERS = 8
 """Levers that a polished row may lean on besides its own."""
 
@@ -146,15 +154,42 @@ def _hunt(incumbents: Incumbents) -> None:
     elites = Elites(incumbents, rungs, generator)
     elites.add(tried)
     for _ in range(RANDOM_ROUNDS):
-        elites.add(incumbents.consider(_random_rows(problem, ladders, incumbents.cost, generator)))
-        _polish(incumbents, rungs)
-    while True:
-        if incumbents.cost < math.inf:
-            rungs = _also_from(incumbents, ladders, rungs)
+        cost = incumbents.cost
+        elites.add(incumbents.consider(_random_rows(problem, ladders, cost, generator)))
+        if incumbents.cost < cost:
+            _polish(incumbents, rungs)
+    _improve(incumbents, ladders, rungs, elites, generator)
+
+
+def _improve(
+    incumbents: Incumbents,
+    ladders: Ladders,
+    rungs: Ladders,
+    elites: Elites,
+    generator: np.random.Generator,
+) -> None:
+    """Steps from the front, along slopes and by annealing, in turn: as long as they gain, then
+    until as much was scored in vain as it took to come so far. Without an answer, until the budget
+    is spent. No more is scored than there are rows."""
+    most = math.prod(len(axis) for axis in incumbents.problem.axes)
+    gained_at, rungs_from, idle = incumbents.scored, math.inf, 0
+    while incumbents.scored < most and idle < MOST_IDLE:
+        before, scored = incumbents.cost, incumbents.scored
+        if before < rungs_from:
+            rungs, rungs_from = _also_from(incumbents, ladders, rungs), before
             elites.climb(rungs)
-        if not elites.improve():
+        elites.improve()
+        near = elites.nearest(SLOPED)
+        elites.add(incumbents.consider(Slopes(incumbents, rungs).steps(near.rows, near.shortfalls)))
+        elites.add(anneal(incumbents, rungs, elites.front, generator))
+        if incumbents.cost < before:
+            _polish(incumbents, rungs)
+            gained_at, idle = incumbents.scored, 0
+            continue
+        if before < math.inf and incumbents.scored - gained_at >= max(gained_at, LEAST_IN_VAIN):
             return
-        _polish(incumbents, rungs)
+        # Where rules leave little to be scored the rows run out of what is new, not the budget.
+        idle = idle + 1 if incumbents.scored - scored < LEAST_OF_TURN else 0
 
 
 def _single_moves(incumbents: Incumbents, ladders: Ladders) -> tuple[Ladders, Tried]:

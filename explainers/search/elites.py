@@ -45,6 +45,19 @@ class Elites:
         shortfall = incumbents.probe(start)
         self._front = Tried(start, incumbents.problem.cost_of(start), shortfall)
 
+    @property
+    def front(self) -> Tried:
+        """What has a place."""
+        return self._front
+
+    def nearest(self, most: int) -> Tried:
+        """At most so many of the front that cost less than the best answer, those first that miss
+        the target by least."""
+        cheap = np.flatnonzero(self._front.costs < self._incumbents.cost)
+        chosen = cheap[np.argsort(self._front.shortfalls[cheap], kind="stable")[:most]]
+        front = self._front
+        return Tried(front.rows[chosen], front.costs[chosen], front.shortfalls[chosen])
+
     def climb(self, rungs: Mapping[int, Ladder]) -> None:
         """Steps go by these from now on."""
         self._rungs = {j: ladder for j, ladder in rungs.items() if len(ladder)}

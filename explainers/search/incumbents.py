@@ -88,6 +88,11 @@ class Incumbents:
         self._meter.opened(nodes)
 
     @property
+    def scored(self) -> int:
+        """Model rows so far."""
+        return self._meter.rows
+
+    @property
     def cost(self) -> float:
         """Cost of the best row in the target, ``inf`` while there is none."""
         return float(self._costs[0]) if len(self._costs) else math.inf

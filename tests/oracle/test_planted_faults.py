@@ -142,9 +142,9 @@ LOOSE_IN_KERNEL = (
         "w = 0; w < mask.size(); ++w) mask[w] &= up[w] & down[w];` → `for (Whole w = 1",
     ),
     ("native.merging", "join", "`f.count[other] = 0;` → `f.count[other] = 1;`"),
-    ("native.survival", "widen_end", "→ `if (true || least_sum(t, a, g, sp) > q.limit[g]) {`"),
-    ("native.survival", "survives", "`--sp;` → `++sp;`"),
-    ("native.survival", "least_sum", "→ `total += t.value[w * 64 - lowest_bit(mask[w])];`"),
+    ("native.survival", "widen_end", "→ `if (true || above(there)) {`"),
+    ("native.survival", "survive_between", "`--sp;` → `++sp;`"),
+    ("native.survival", "is_above", "→ `total += t.value[w * 64 - lowest_bit(word)];`"),
     (
         "native.survival",
         "note_fragile",
@@ -155,9 +155,9 @@ LOOSE_IN_KERNEL = (
         "note_fragile",
         "q.near[last] > a.cell_hi[sp][j]) --last;` → `while (last >= q.off[j] && q.near[last] <= ",
     ),
-    ("native.survival", "find_leaves", "→ `const Words up = t.at_most[t.cells[j] - "),
-    ("native.survival", "find_leaves", "→ `const Words down = t.at_least[t.cells[j] - "),
-    ("native.survival", "greatest_sum", "→ `greatest = w / 64 + "),
+    ("native.survival", "keep_leaves", "→ `const Words up = t.at_most[t.cells[j] - "),
+    ("native.survival", "keep_leaves", "t.at_least[t.cells[j] - low];`"),
+    ("native.survival", "greatest_leaf", "→ `greatest = w / 64 + "),
 )
 """The same of the compiled search."""
 

@@ -503,9 +503,11 @@ def _runs(axis: Axis, edges: Edges, home: list[int]) -> _Runs:
     # From home to the next multiple, so that home alone is a part.
     own |= {place for multiple in home for place in (multiple, multiple + 1)}
     new = np.array(sorted(m for m in own if axis.first < m <= last), dtype=np.int64)
-    new = new[~np.isin(new, multiples)]
+    at = multiples.searchsorted(new)
+    # Both ascend: what begins a part already is where it would be put in.
+    is_new = multiples[np.minimum(at, len(multiples) - 1)] != new
+    new, at = new[is_new], at[is_new]
     if len(new):
-        at = multiples.searchsorted(new)
         multiples, cells = np.insert(multiples, at, new), np.insert(cells, at, cells[at - 1])
         values = np.insert(values, at, axis.grid.value(new))
     return _Runs(multiples, np.diff(multiples, append=last + 1), cells, values)

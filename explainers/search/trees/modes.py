@@ -8,8 +8,9 @@ follows, and from what. Actions from which nothing follows are searched apart
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -42,7 +43,7 @@ class Mode:
     """What can be set and can follow: in this mode or in others."""
 
 
-def modes_of(problem: Problem, consequences: Consequences) -> Iterator[Mode]:
+def modes_of(problem: Problem, consequences: Consequences) -> tuple[Mode, ...]:
     """All modes in which something may follow, those first in which most is left alone.
 
     Raises
@@ -52,6 +53,15 @@ def modes_of(problem: Problem, consequences: Consequences) -> Iterator[Mode]:
     """
     axes, factual = problem.axes_if_set, problem.factual
     levers = [j for j, axis in enumerate(axes) if len(axis) > (float(factual[j]) in axis)]
+    return _modes(consequences, tuple(levers))
+
+
+@lru_cache(maxsize=256)  # of a policy, most rows have the same levers
+def _modes(consequences: Consequences, levers: tuple[int, ...]) -> tuple[Mode, ...]:
+    return tuple(_each_mode(consequences, levers))
+
+
+def _each_mode(consequences: Consequences, levers: Sequence[int]) -> Iterator[Mode]:
     behind = {j: frozenset(consequences.effects([j])) for j in levers}
     moving = frozenset[int]().union(*behind.values())
     movers = [j for j in levers if j in moving]
