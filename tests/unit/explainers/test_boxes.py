@@ -174,6 +174,13 @@ def test_a_class_or_one_of_its_rivals_is_decided_whatever_rounding_does() -> Non
     assert Target(three, 1, 0.9).opposites is None
 
 
+def test_a_loose_target_is_another_than_the_firm_one() -> None:
+    # What engines remember of one is no word on the other.
+    firm = Target(DECISION, 0).firm(Rounding((1e-5,), (1e-3,), Known.BOUNDED))
+    assert replace(firm, is_loose=True).key != firm.key
+    assert Target(DECISION, 0).key == Target(DECISION, 0).key
+
+
 def test_what_is_frozen_outside_of_its_range_leaves_the_others_cut() -> None:
     asked = problem()
     frozen = (
