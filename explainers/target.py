@@ -15,6 +15,7 @@ from ifonly.models.predictor import Scores
 from ifonly.models.rounding import UNKNOWN, Rounding
 from ifonly.models.schema import Decision, Task, plain
 
+TargetKey = tuple[int | None, float, float, float | None, Rounding, bool]
 BY_REQUEST = Origin(Source.REQUEST, "target.probability")
 
 
@@ -78,6 +79,13 @@ class Target:
         bounded = not (math.isinf(self.lower) and math.isinf(self.upper))
         if bounded and self.decision.task is Task.REGRESSION:
             raise InvalidTarget("target.probability", "a regression gives no probabilities")
+
+    @property
+    def key(self) -> TargetKey:
+        """What it is of one model: of two targets with the same key the same rows are in both.
+        Requests make new targets that ask the same."""
+        threshold = self.decision.threshold
+        return (self.wanted, self.lower, self.upper, threshold, self.rounding, self.is_loose)
 
     @cached_property
     def demand(self) -> Demand | None:

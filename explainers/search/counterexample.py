@@ -149,6 +149,15 @@ def _outside(
     opposites = problem.target.opposites
     if opposites is None:
         return UNDECIDED
+    # An engine looks for what is to be changed: the factual itself need not be among its rows.
+    if all(float(v) in axis for v, axis in zip(problem.factual, axes, strict=True)):
+        row = problem.factual[None, :]
+        is_spoken_of = all(c.holds(row, problem.factual)[0] for c in given)
+        try:
+            if is_spoken_of and not problem.target.met(meter.score(row))[0]:
+                return BoxVerdict(Held.BROKEN, problem.factual.copy(), engine="model")
+        except DeadlineReached:
+            return UNDECIDED
     # Every row of the box is asked about, not those alone that could be set.
     within = tuple(_Among(j, axis, origin=_ORIGIN) for j, axis in enumerate(axes))
     by = list[str]()

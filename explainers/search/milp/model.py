@@ -24,11 +24,10 @@ from ifonly.explainers.search.milp.question import MilpQuestion
 from ifonly.explainers.search.milp.reading import read_features
 from ifonly.explainers.search.milp.reals import RealReading, read_reals
 from ifonly.explainers.search.milp.sweep import Sweep, TargetLimits
-from ifonly.explainers.target import Target
+from ifonly.explainers.target import Target, TargetKey
 from ifonly.models.graph.forms import Core, GraphForm, UnitNetwork
 from ifonly.models.graph.intervals import bounds_of
 from ifonly.models.predictor import Row
-from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +49,7 @@ class LayeredModel:
         self._readings = read_features(form.columns, schema)
         self._schema = schema
         self._reals: dict[int, RealReading] = {}
-        self._goals: dict[tuple[float | Rounding | None, ...], tuple[LinearGoal, ...]] = {}
+        self._goals: dict[TargetKey, tuple[LinearGoal, ...]] = {}
         self._lock = Lock()
 
     def following(self, problem: Problem) -> Following:
@@ -115,7 +114,7 @@ class LayeredModel:
         NotEligible
             If the target is no such goals.
         """
-        key = (target.wanted, target.lower, target.upper, target.rounding, target.is_loose)
+        key = target.key
         with self._lock:
             known = self._goals.get(key)
         if known is None:

@@ -13,11 +13,10 @@ from ifonly.explainers.search.goals import LinearGoal, goals_of
 from ifonly.explainers.search.milp.levers import Levers, read_levers
 from ifonly.explainers.search.milp.reading import read_features
 from ifonly.explainers.search.networks.network import as_units
-from ifonly.explainers.target import Target
+from ifonly.explainers.target import Target, TargetKey
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.graph.intervals import NetworkBounds, bounds_of
 from ifonly.models.predictor import Rows
-from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
 
 Floats = npt.NDArray[np.float64]
@@ -37,7 +36,7 @@ class NetworkModel:
         self.form = form
         self.network = as_units(form.core)
         self._readings = read_features(form.columns, schema)
-        self._goals: dict[tuple[float | Rounding | None, ...], tuple[LinearGoal, ...]] = {}
+        self._goals: dict[TargetKey, tuple[LinearGoal, ...]] = {}
         self._lock = Lock()
 
     def levers(self, problem: Problem) -> Levers:
@@ -51,7 +50,7 @@ class NetworkModel:
         NotEligible
             If the target is no such goals.
         """
-        key = (target.wanted, target.lower, target.upper, target.rounding)
+        key = target.key
         with self._lock:
             known = self._goals.get(key)
         if known is None:

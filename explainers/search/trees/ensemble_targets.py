@@ -15,10 +15,9 @@ from ifonly.explainers.search.trees.leaves import Leaves
 from ifonly.explainers.search.trees.question import SumLimits
 from ifonly.explainers.search.trees.table_building import build_tables, table_bytes
 from ifonly.explainers.search.trees.tables import Tables
-from ifonly.explainers.target import Target
+from ifonly.explainers.target import Target, TargetKey
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.predictor import Row
-from ifonly.models.rounding import Rounding
 
 MOST_BYTES = 512 << 20
 """Most memory of the tables for one target; a larger forest is left to the other engines."""
@@ -43,7 +42,7 @@ class EnsembleTargets:
     def __init__(self, form: GraphForm, leaves: Leaves) -> None:
         self._form = form
         self._leaves = leaves
-        self._known: dict[tuple[float | Rounding | None, ...], EnsembleTarget] = {}
+        self._known: dict[TargetKey, EnsembleTarget] = {}
         self._tables: dict[tuple[bytes, ...], tuple[Tables, Arenas]] = {}
         self._lock = Lock()
 
@@ -63,15 +62,7 @@ class EnsembleTargets:
         NotEligible
             If the target is no set of limits on sums over trees, or the tables are too large.
         """
-        # Values and not the target itself: requests make new targets that ask the same.
-        key = (
-            target.wanted,
-            target.lower,
-            target.upper,
-            target.decision.threshold,
-            target.rounding,
-            target.is_loose,
-        )
+        key = target.key
         with self._lock:
             known = self._known.get(key)
         # Outside of the lock: two threads may make the same limits, which are cheap.

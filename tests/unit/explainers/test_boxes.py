@@ -23,11 +23,18 @@ from ifonly.explainers.search import boxes
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.box_rules import halves, part
 from ifonly.explainers.search.boxes import Growth, Side, every_row
-from ifonly.explainers.search.counterexample import BROKEN, PROVEN, BoxVerdict
+from ifonly.explainers.search.counterexample import (
+    BROKEN,
+    PROVEN,
+    BoxVerdict,
+    Held,
+    counterexample,
+)
+from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.space import Axis, Grid
 from ifonly.explainers.target import Target
 from ifonly.explainers.terms import BoxProof, FaceEnd, Status
-from ifonly.models.predictor import Rows, Scores
+from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.rounding import Known, Rounding
 from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 
@@ -174,6 +181,13 @@ def test_a_class_or_one_of_its_rivals_is_decided_whatever_rounding_does() -> Non
     assert Target(three, 1, 0.9).opposites is None
 
 
+def test_a_loose_target_is_another_than_the_firm_one() -> None:
+    # What engines remember of one is no word on the other.
+    firm = Target(DECISION, 0).firm(Rounding((1e-5,), (1e-3,), Known.BOUNDED))
+    assert replace(firm, is_loose=True).key != firm.key
+    assert Target(DECISION, 0).key == Target(DECISION, 0).key
+
+
 def test_what_is_frozen_outside_of_its_range_leaves_the_others_cut() -> None:
     asked = problem()
     frozen = (
@@ -181,6 +195,33 @@ def test_what_is_frozen_outside_of_its_range_leaves_the_others_cut() -> None:
     )  # fmt: skip
     axes = replace(asked, constraints=frozen).axes_if_set
     assert (len(axes[0]), axes[1].values().tolist()) == (0, [9.0])
+
+
+@dataclass(frozen=True)
+class Changing:
+    """Looks for what is to be changed, and so for no row that is as it was read."""
+
+    name: str = "changing"
+
+    def search(self, asked: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
+        return SearchOutcome.none(asked)
+
+    def nearest(self, asked: Problem, meter: Meter, deadline: Deadline) -> None:
+        return None
+
+    def sufficient_range(
+        self, asked: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        raise AssertionError("nobody asks")
+
+
+def test_the_row_that_was_read_stands_against_a_box_that_it_is_in() -> None:
+    asked, never = problem(), Deadline.never()
+    box = {0: Axis(Grid(1, 0), 8, 2)}
+    told = counterexample(Changing(), asked, Meter(Both(), never), never, box)
+    assert told.held is Held.BROKEN
+    assert told.row is not None
+    assert told.row.tolist() == [9.0, 9.0]
 
 
 def test_sets_are_counted_as_they_are_made() -> None:
