@@ -115,7 +115,7 @@ class LayeredModel:
         NotEligible
             If the target is no such goals.
         """
-        key = (target.wanted, target.lower, target.upper, target.rounding)
+        key = (target.wanted, target.lower, target.upper, target.rounding, target.is_loose)
         with self._lock:
             known = self._goals.get(key)
         if known is None:
