@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ifonly.explainers.search.milp.chain import Layer, Layers
 from ifonly.explainers.search.milp.choices import Choices
 from ifonly.explainers.search.milp.program import Program
-from ifonly.explainers.search.milp.rising import growth_of
+from ifonly.explainers.search.milp.rising import goal_slopes
 
 Floats = npt.NDArray[np.float64]
 MARGIN = 1e-9
@@ -175,7 +175,7 @@ def lay(
     for k in range(len(layers) - 1):
         low, high = bounds(reach, layers[: k + 1], lows, highs)
         lows, highs = [*lows, low], [*highs, high]
-    free = growth_of(layers, lows, highs, goals).free
+    free = goal_slopes(layers, lows, highs, goals).free
     largest = 0.0
     own: list[Floats] = []
     errors: list[Floats] = []
@@ -189,7 +189,7 @@ def lay(
     # The graph's own lines may be on the other side of 0 where ours are near it.
     near = [low - e for low, e in zip(lows, errors, strict=True)]
     far = [high + e for high, e in zip(highs, errors, strict=True)]
-    columns, *steepest = growth_of(layers, near, far, goals).steepest
+    columns, *steepest = goal_slopes(layers, near, far, goals).steepest
     off = choices.levers.deviation @ columns + _own_error(state, layers[-1], raw) @ np.abs(goals)
     for layer, error, high, rate in zip(layers, own, far, steepest, strict=False):
         # A unit that is off hands no error on.

@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Growth:
+class GoalSlopes:
     """Of some goals with what a network makes."""
 
     free: Sequence[Mask]
@@ -31,9 +31,9 @@ class Growth:
     more with a line than by this."""
 
 
-def growth_of(
+def goal_slopes(
     layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats], goals: Floats
-) -> Growth:
+) -> GoalSlopes:
     """How goals grow with the columns and with the lines behind each hidden layer.
 
     Parameters
@@ -54,7 +54,7 @@ def growth_of(
             steepest[k + 1].append(slopes.steepest)
             slopes = slopes.before(layers[k], lows[k], highs[k])
         steepest[0].append(slopes.steepest)
-    return Growth(free, [np.stack(each, axis=1) for each in steepest])
+    return GoalSlopes(free, [np.stack(each, axis=1) for each in steepest])
 
 
 @dataclass(frozen=True, eq=False)

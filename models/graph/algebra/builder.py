@@ -1,4 +1,4 @@
-"""Units, made one operator after the other."""
+"""UnitBuilder, made one operator after the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TooLarge(ValueError):
     """The network has more units than are read."""
 
 
-class Units:
+class UnitBuilder:
     """What is known so far: columns, then units in order."""
 
     def __init__(self, n_columns: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from ifonly.models.graph.algebra.builder import Units
+from ifonly.models.graph.algebra.builder import UnitBuilder
 from ifonly.models.graph.algebra.forms import Forms, constant_forms
 from ifonly.models.graph.source import attributes
 
@@ -36,7 +36,7 @@ class Call:
     proto: NodeProto
     opset: int
     values: Sequence[Value | None]
-    units: Units
+    units: UnitBuilder
 
     @cached_property
     def a(self) -> dict[str, Any]:

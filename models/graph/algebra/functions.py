@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.models.graph.algebra.builder import Units
+from ifonly.models.graph.algebra.builder import UnitBuilder
 from ifonly.models.graph.algebra.forms import Forms, alike, joined
 from ifonly.models.graph.curves import Curve
 
@@ -15,11 +15,11 @@ MOST_SHARES = 64
 """Numbers over which a softmax within a graph is read; it takes their square in units."""
 
 
-def relu(units: Units, x: Forms) -> Forms:
+def relu(units: UnitBuilder, x: Forms) -> Forms:
     return units.of(Curve.RELU, x)
 
 
-def greatest(units: Units, one: Forms, other: Forms) -> Forms:
+def greatest(units: UnitBuilder, one: Forms, other: Forms) -> Forms:
     """``max(a, b) = a + relu(b - a)``."""
     one, other = alike(one, other)
     # Which of the two it is is exact, so neither the difference nor the sum rounds in the graph.
@@ -27,7 +27,7 @@ def greatest(units: Units, one: Forms, other: Forms) -> Forms:
     return Forms(found.weights, found.bias, _larger(one, other, found.n_known))
 
 
-def least(units: Units, one: Forms, other: Forms) -> Forms:
+def least(units: UnitBuilder, one: Forms, other: Forms) -> Forms:
     """``min(a, b) = a - relu(a - b)``."""
     one, other = alike(one, other)
     found = _plain_sum(one, relu(units, _plain_sum(one, other, -1.0)), -1.0)
@@ -45,7 +45,9 @@ def _larger(one: Forms, other: Forms, n_known: int) -> Floats:
     return np.maximum(first, second)
 
 
-def extreme(units: Units, x: Forms, axes: tuple[int, ...], *, keep: bool, greatest_: bool) -> Forms:
+def extreme(
+    units: UnitBuilder, x: Forms, axes: tuple[int, ...], *, keep: bool, greatest_: bool
+) -> Forms:
     """The greatest or the least over ``axes``, counted from the front, in pairs."""
     rest = [axis for axis in range(len(x.shape)) if axis not in axes]
     order = np.arange(x.size).reshape(x.shape).transpose([*rest, *axes])
@@ -73,13 +75,13 @@ def _part(x: Forms, start: int, end: int) -> Forms:
     return x.picked(places)
 
 
-def leaky(units: Units, x: Forms, slope: npt.ArrayLike) -> Forms:
+def leaky(units: UnitBuilder, x: Forms, slope: npt.ArrayLike) -> Forms:
     """``x`` above 0 and ``slope x`` below: ``slope x + (1 - slope) relu(x)``."""
     factor = np.asarray(slope, dtype=np.float64)
     return x.times(factor).plus(relu(units, x).times(1.0 - factor))
 
 
-def clip(units: Units, x: Forms, low: float | None, high: float | None) -> Forms:
+def clip(units: UnitBuilder, x: Forms, low: float | None, high: float | None) -> Forms:
     """``low + relu(x - low) - relu(x - high)``."""
     if low is not None and high is not None and low >= high:
         return x.times(0.0).shifted(high)
@@ -96,7 +98,7 @@ def _constant(x: Forms, value: float) -> Forms:
     return Forms(np.zeros_like(x.weights), np.full(x.shape, value), np.zeros_like(x.slips))
 
 
-def hard_swish(units: Units, x: Forms) -> Forms:
+def hard_swish(units: UnitBuilder, x: Forms) -> Forms:
     """``x clip(x + 3, 0, 6) / 6``: with ``c`` for what is clipped, ``(c^2 - 3 c) / 6 + relu(x -
     3)``."""
     c = clip(units, x.shifted(3.0), 0.0, 6.0)
@@ -104,27 +106,27 @@ def hard_swish(units: Units, x: Forms) -> Forms:
     return square.plus(c.times(-0.5)).plus(relu(units, x.shifted(-3.0)))
 
 
-def elu(units: Units, x: Forms, alpha: float, scale: float = 1.0) -> Forms:
+def elu(units: UnitBuilder, x: Forms, alpha: float, scale: float = 1.0) -> Forms:
     """``x`` above 0, ``alpha (exp(x / scale) - 1)`` below."""
     below = relu(units, x.times(-1.0)).times(-1.0 / scale)
     return relu(units, x).plus(units.of(Curve.EXP, below).shifted(-1.0).times(alpha))
 
 
-def softsign(units: Units, x: Forms) -> Forms:
+def softsign(units: UnitBuilder, x: Forms) -> Forms:
     """``x / (1 + |x|) = 1 / (1 + relu(-x)) - 1 / (1 + relu(x))``."""
     up = units.of(Curve.RECIPROCAL, relu(units, x).shifted(1.0))
     down = units.of(Curve.RECIPROCAL, relu(units, x.times(-1.0)).shifted(1.0))
     return down.plus(up, -1.0)
 
 
-def smooth_absolute(units: Units, x: Forms) -> Forms:
+def smooth_absolute(units: UnitBuilder, x: Forms) -> Forms:
     """``x^2 / 2`` up to 1, ``|x| - 1/2`` beyond: the Huber error."""
     square = units.of(Curve.SQUARE, clip(units, x, -1.0, 1.0)).times(0.5)
     beyond = relu(units, x.shifted(-1.0)).plus(relu(units, x.times(-1.0).shifted(-1.0)))
     return square.plus(beyond)
 
 
-def product(units: Units, one: Forms, other: Forms) -> Forms:
+def product(units: UnitBuilder, one: Forms, other: Forms) -> Forms:
     """``a b = ((a + b)^2 - (a - b)^2) / 4``, and a square where both are the same."""
     n_known, shape = units.n_known, np.broadcast_shapes(one.shape, other.shape)
     a, b = (f.widened(n_known).stretched(shape) for f in (one, other))
@@ -138,11 +140,11 @@ def product(units: Units, one: Forms, other: Forms) -> Forms:
     return up.plus(down, -1.0).times(0.25)
 
 
-def reciprocal(units: Units, x: Forms) -> Forms:
+def reciprocal(units: UnitBuilder, x: Forms) -> Forms:
     return units.of(Curve.RECIPROCAL, x)
 
 
-def shares(units: Units, x: Forms, *, logarithm: bool) -> Forms:
+def shares(units: UnitBuilder, x: Forms, *, logarithm: bool) -> Forms:
     """A softmax along the last axis: ``1 / sum_j exp(x_j - x_i)``, which divides by 1 at least.
 
     Raises

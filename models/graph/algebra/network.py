@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto
 
-from ifonly.models.graph.algebra.builder import Units
+from ifonly.models.graph.algebra.builder import UnitBuilder
 from ifonly.models.graph.algebra.call import Call, ComparedForms, Value
 from ifonly.models.graph.algebra.forms import Forms
 from ifonly.models.graph.algebra.front import Front
@@ -52,7 +52,7 @@ class Algebra:
         self._source = source
         self._dtype = dtype
         sizes = [front.cells[name].size for name in columns]
-        self._units = Units(sum(sizes))
+        self._units = UnitBuilder(sum(sizes))
         every = self._units.columns(is_cut=is_cut)
         self._values: dict[str, Value] = {}
         for name, end, size in zip(columns, np.cumsum(sizes), sizes, strict=True):

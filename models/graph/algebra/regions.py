@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from ifonly.models.graph.algebra.builder import Units
+from ifonly.models.graph.algebra.builder import UnitBuilder
 from ifonly.models.graph.algebra.forms import Forms
 from ifonly.models.graph.algebra.functions import hard_swish, smooth_absolute, softsign
 from ifonly.models.graph.curves import Curve
@@ -26,7 +26,7 @@ from ifonly.models.graph.source import GraphSource
 from ifonly.models.graph.translation import translate
 
 Floats = npt.NDArray[np.float64]
-Build = Callable[[Units, Forms], Forms]
+Build = Callable[[UnitBuilder, Forms], Forms]
 """Makes units of what a region reads."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.models.graph.algebra.builder import Units
+from ifonly.models.graph.algebra.builder import UnitBuilder
 from ifonly.models.graph.algebra.forms import Forms
 from ifonly.models.graph.algebra.functions import extreme
 
@@ -115,7 +115,7 @@ def convolved(x: Forms, kernel: Floats, bias: Floats | None, attributes: dict[st
     return found.shifted(bias.reshape(maps, *(1,) * len(windows.out)))
 
 
-def largest(units: Units, x: Forms, attributes: dict[str, Any]) -> Forms:
+def largest(units: UnitBuilder, x: Forms, attributes: dict[str, Any]) -> Forms:
     """MaxPool: padding never is the largest."""
     channels, *lengths = x.shape
     kernel = tuple(int(v) for v in attributes["kernel_shape"])

@@ -13,14 +13,16 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.milp.chain import layers_of
 from ifonly.explainers.search.milp.choices import Choices
 from ifonly.explainers.search.milp.levers import Levers, read_levers
+from ifonly.explainers.search.milp.model import LayeredModel
 from ifonly.explainers.search.milp.network import Reach, bounds
 from ifonly.explainers.search.milp.program import Program
 from ifonly.explainers.search.milp.reading import read_features
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.schema import Task
-from tests.support.deployed import deployed_layers
+from tests.support.deployed import deployed_layers, deployed_units
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
+from tests.support.onnx_units import STRAIGHT
 from tests.support.questions import question
 
 NEVER = Deadline.never()
@@ -151,6 +153,33 @@ def test_no_unit_of_a_network_leaves_its_bounds_within_the_budget(seed: int) -> 
         assert (state <= high + 1e-5).all()
         lows, highs = [*lows, low], [*highs, high]
         state = np.maximum(state, 0.0)
+
+
+@pytest.mark.parametrize("shape", [None, *STRAIGHT])
+def test_the_deployed_model_is_no_farther_off_than_a_program_is_loosened(shape: str | None) -> None:
+    tightest = np.inf
+    for seed in range(4):
+        task = Task.REGRESSION
+        found = (
+            deployed_layers(seed, task, linear=False)
+            if shape is None
+            else deployed_units(seed, task, shape)
+        )
+        problem, _, _ = question((KINDS[seed],), seed, task)
+        model = LayeredModel(found.form, SCHEMA)
+        following = model.following(problem)
+        budget = 0.3 * model.levers(following).most
+        asked_ = model.question(following, model.levers(following), budget)
+        if asked_ is None:
+            continue
+        rows = affordable_rows(problem, budget, np.random.default_rng(seed))
+        # What the graph takes for its columns is exact here, so that all of it is rounding.
+        error = np.abs(found.predictor.score(rows) - found.form.raw(rows))
+        off = asked_.laid.off
+        assert (error <= off + 1e-12).all()
+        assert (off <= asked_.raw.error).all()
+        tightest = min(tightest, float((off / np.maximum(error.max(), 1e-9)).min()))
+    assert tightest < 1e3  # or it would be no use
 
 
 def affordable_rows(problem: Problem, budget: float, draw: np.random.Generator) -> np.ndarray:

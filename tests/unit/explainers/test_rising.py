@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ifonly.explainers.search.milp.chain import Layers, layers_of
-from ifonly.explainers.search.milp.rising import growth_of
-from ifonly.models.graph.algebra.builder import Units
+from ifonly.explainers.search.milp.rising import goal_slopes
+from ifonly.models.graph.algebra.builder import UnitBuilder
 from ifonly.models.graph.algebra.forms import Forms
 from ifonly.models.graph.algebra.functions import extreme
 from ifonly.models.graph.curves import Curve
@@ -16,7 +16,7 @@ N = 13
 
 def error(draw: np.random.Generator, *, worst: bool) -> Layers:
     """The layers of the mean, or of the largest, of the absolute errors of a small autoencoder."""
-    units = Units(N)
+    units = UnitBuilder(N)
     x = units.columns()
     hidden = units.of(Curve.RELU, x.mapped(draw.normal(size=(N, 4))))
     off = x.plus(hidden.mapped(draw.normal(size=(4, N))), -1.0)
@@ -34,7 +34,7 @@ def open_everywhere(layers: Layers) -> tuple[list[np.ndarray], list[np.ndarray]]
 
 def counts(layers: Layers, goals: np.ndarray) -> list[tuple[int, int]]:
     """Of each hidden layer: units, and those that may rise."""
-    free = growth_of(layers, *open_everywhere(layers), goals).free
+    free = goal_slopes(layers, *open_everywhere(layers), goals).free
     relus = [layer.is_relu for layer in layers[:-1]]
     return [(int(r.sum()), int((f & r).sum())) for f, r in zip(free, relus, strict=True)]
 
@@ -62,7 +62,7 @@ def test_no_goal_falls_where_a_unit_that_may_rise_does() -> None:
     """Whatever the network: by trying."""
     for seed in range(30):
         draw = np.random.default_rng(seed)
-        units = Units(3)
+        units = UnitBuilder(3)
         known: Forms = units.columns()
         for _ in range(3):
             weights = draw.integers(-2, 3, size=(known.size, 3)).astype(float)
@@ -71,7 +71,7 @@ def test_no_goal_falls_where_a_unit_that_may_rise_does() -> None:
         last = known.mapped(draw.integers(-1, 3, size=(known.size, 2)).astype(float))
         layers = layers_of(units.network(last, np.dtype(np.float32)))
         goals = np.abs(draw.normal(size=(2, 1)))
-        growth = growth_of(layers, *open_everywhere(layers), goals)
+        growth = goal_slopes(layers, *open_everywhere(layers), goals)
         for k, lines in enumerate(growth.free):
             for line in np.flatnonzero(lines & layers[k].is_relu):
                 state = draw.normal(size=(200, len(lines)))
@@ -81,7 +81,7 @@ def test_no_goal_falls_where_a_unit_that_may_rise_does() -> None:
                 assert (grown @ goals >= -1e-9).all()
 
 
-def units_of(units: Units) -> Forms:
+def units_of(units: UnitBuilder) -> Forms:
     """All that is known so far."""
     n = units.n_known
     return Forms(np.eye(n), np.zeros(n), np.zeros((n + 1, n)))
