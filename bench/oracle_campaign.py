@@ -1,12 +1,13 @@
 """Ten thousand generated questions against a walk over every row.
 
-    python -m bench.oracle_campaign [--questions 10000] [--seed 0]
+    python -m bench.oracle_campaign [--questions 10000] [--seed 0] [--families NAME ...]
 
 Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
-columns), linear models and ReLU networks, exported to ONNX and loaded as any deployed model is; one
-or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
-its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
-impossible what is not. Trees are asked twice, the second time with merging from the first box.
+columns), isolation forests, linear models and ReLU networks, exported to ONNX and loaded as any
+deployed model is; one or two kinds of constraint at random; the engines that the service would
+make. A claim is wrong if its cost is not that of the cheapest row of a walk over all of them,
+written apart, or if it calls impossible what is not. Trees are asked twice, the second time with
+merging from the first box.
 
     python -m bench.oracle_campaign --fine [--questions 5000] [--seconds 5]
 
@@ -36,13 +37,19 @@ from ifonly.models.predictor import Row
 from ifonly.models.schema import Task
 from tests.support.bruteforce import cheapest
 from tests.support.checks import normal
-from tests.support.deployed import Deployed, deployed_layers, deployed_trees
+from tests.support.deployed import (
+    Deployed,
+    deployed_isolation,
+    deployed_layers,
+    deployed_trees,
+)
 from tests.support.fine import Refuter, fine_schema, thresholds_of
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.questions import price, question
 
-FAMILIES = ("trees", "trees, merging", "linear", "relu")
+FAMILIES = ("trees", "trees, merging", "isolation forests", "linear", "relu")
+ISOLATION = "isolation forests"
 FINE_FAMILIES = ("trees", "linear", "relu", "blackbox")
 TASKS = tuple(Task)
 MODELS = 60
@@ -62,6 +69,9 @@ class Tally:
 
 @cache
 def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
+    if family == ISOLATION:
+        deployed = deployed_isolation(seed)
+        return deployed, engines_for(deployed.form, SCHEMA)
     if family.startswith("trees"):
         deployed = deployed_trees(seed, task)
         engines = engines_for(deployed.form, SCHEMA)
@@ -163,17 +173,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fine", action="store_true")
     parser.add_argument("--seconds", type=float, default=5.0, help="deadline on fine grids")
+    parser.add_argument("--families", nargs="*", choices=FAMILIES, help="only these")
     options = parser.parse_args()
     console = Console(width=100)
     if options.fine:
         _print(_fine(options, console), console, "claims on grids of 10 to 10,000,000 values")
         return
     draw = np.random.default_rng(options.seed)
-    tallies = {family: Tally() for family in FAMILIES}
+    families = options.families or FAMILIES
+    tallies = {family: Tally() for family in families}
     asked: Counter[str] = Counter()
     while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:
-        family = FAMILIES[int(draw.integers(len(FAMILIES)))]
+        family = families[int(draw.integers(len(families)))]
         task = TASKS[int(draw.integers(len(TASKS)))]
+        task = Task.REGRESSION if family == ISOLATION else task
         deployed, engines = _deployed(family, task, int(draw.integers(MODELS)))
         count = int(draw.integers(0, 3))
         kinds = [KINDS[int(k)] for k in draw.choice(len(KINDS), count, replace=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from tests.integration.shop import Shop, added
 PAGES = Path(__file__).resolve().parents[2] / "docs/how-to"
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NEEDS = {
-    "scikit-learn": ["sklearn"], "xgboost": ["xgboost"], "lightgbm": ["lightgbm"],
+    "scikit-learn": ["sklearn"], "isolation-forest": ["sklearn", "skl2onnx"],
+    "xgboost": ["xgboost"], "lightgbm": ["lightgbm"],
     "catboost": ["catboost"], "pytorch": ["torch", "onnxscript"],
     "keras": ["torch", "onnxscript", "keras"],
 }  # fmt: skip
@@ -33,7 +35,10 @@ def test_a_page_runs_as_it_stands(
     for library in NEEDS[page]:
         pytest.importorskip(library, reason=f"needs {library}")
     monkeypatch.chdir(shop.path)
-    blocks = BLOCK.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
+    for data in PAGES.glob("*.csv"):
+        shutil.copy(data, shop.path)
+    text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
+    blocks = BLOCK.findall(text)
     assert {kind for kind, _ in blocks} == {"python", "sh"}
     names: dict[str, object] = {}
     for kind, block in blocks:
@@ -47,3 +52,6 @@ def test_a_page_runs_as_it_stands(
         told = added(shop.command(*arguments, "--lang", "en"))
         assert "translated whole" in told
         assert "This is proven to be the smallest such change" in " ".join(told.split())
+    # A sentence that the page quotes is the one that comes.
+    quoted = re.findall(r"^> (.*)$", text, re.MULTILINE)
+    assert quoted == [str(names["answer"])] * len(quoted)
