@@ -73,14 +73,17 @@ def _linear(data: Data) -> Any:
     return make_pipeline(StandardScaler(), last)
 
 
-def _network(data: Data) -> Any:
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def _network(first: int, second: int) -> Recipe:
+    def make(data: Data) -> Any:
+        from sklearn.neural_network import MLPClassifier, MLPRegressor
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
 
-    estimator = MLPRegressor if data.task == "regression" else MLPClassifier
-    last = estimator(hidden_layer_sizes=(16, 16), max_iter=300, random_state=0)
-    return make_pipeline(StandardScaler(), last)
+        estimator = MLPRegressor if data.task == "regression" else MLPClassifier
+        last = estimator(hidden_layer_sizes=(first, second), max_iter=300, random_state=0)
+        return make_pipeline(StandardScaler(), last)
+
+    return Recipe(f"mlp-{first}x{second}", "network", make)
 
 
 def _isolation(data: Data) -> Any:
@@ -98,7 +101,8 @@ RECIPES = {
         Recipe("forest-100x10", "forest", _forest),
         Recipe("lightgbm-200x6", "lightgbm", _lightgbm),
         Recipe("linear", "linear", _linear),
-        Recipe("mlp-16x16", "network", _network),
+        _network(16, 16),
+        _network(64, 32),
     )
 }
 

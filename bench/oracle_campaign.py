@@ -1,13 +1,13 @@
 """Ten thousand generated questions against a walk over every row.
 
-    python -m bench.oracle_campaign [--questions 10000] [--seed 0] [--families NAME ...]
+    python -m bench.oracle_campaign [--questions 10000] [--seed 0] [--families trees,units]
 
 Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
-columns), isolation forests, linear models and ReLU networks, exported to ONNX and loaded as any
-deployed model is; one or two kinds of constraint at random; the engines that the service would
-make. A claim is wrong if its cost is not that of the cheapest row of a walk over all of them,
-written apart, or if it calls impossible what is not. Trees are asked twice, the second time with
-merging from the first box.
+columns), isolation forests, linear models, ReLU networks and graphs that are read as networks of
+units (autoencoders, skips, windows, curves), exported to ONNX and loaded as any deployed model is; one
+or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
+its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
+impossible what is not. Trees are asked twice, the second time with merging from the first box.
 
     python -m bench.oracle_campaign --fine [--questions 5000] [--seconds 5]
 
@@ -42,14 +42,16 @@ from tests.support.deployed import (
     deployed_isolation,
     deployed_layers,
     deployed_trees,
+    deployed_units,
 )
 from tests.support.fine import Refuter, fine_schema, thresholds_of
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
+from tests.support.onnx_units import CURVED, STRAIGHT
 from tests.support.questions import price, question
 
-FAMILIES = ("trees", "trees, merging", "isolation forests", "linear", "relu")
 ISOLATION = "isolation forests"
+FAMILIES = ("trees", "trees, merging", ISOLATION, "linear", "relu", "units", "units, curved")
 FINE_FAMILIES = ("trees", "linear", "relu", "blackbox")
 TASKS = tuple(Task)
 MODELS = 60
@@ -78,7 +80,11 @@ def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
         if family.endswith("merging"):
             engines = Portfolio((Trees(deployed.form, SCHEMA, patience=0), *engines.engines[1:]))
         return deployed, engines
-    deployed = deployed_layers(seed, task, linear=family == "linear")
+    if family.startswith("units"):
+        shapes = CURVED if family.endswith("curved") else STRAIGHT
+        deployed = deployed_units(seed, task, shapes[seed % len(shapes)])
+    else:
+        deployed = deployed_layers(seed, task, linear=family == "linear")
     return deployed, engines_for(deployed.form, SCHEMA)
 
 
@@ -155,6 +161,12 @@ def _fine(options: argparse.Namespace, console: Console) -> dict[str, Tally]:
     return tallies
 
 
+def _listed(families: str) -> list[str]:
+    """``"trees,units"``: those, and what is asked of the same models in another way."""
+    names = [name.strip() for name in families.split(",")]
+    return [f for f in FAMILIES if f in names or f.split(",")[0] in names]
+
+
 def _print(tallies: dict[str, Tally], console: Console, title: str) -> None:
     table = Table(title=title)
     for column in ("engine", "proven optimal", "impossible", "not proven", "already", "wrong"):
@@ -172,15 +184,15 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fine", action="store_true")
+    parser.add_argument("--families", default=",".join(FAMILIES), help="some of them, by comma")
     parser.add_argument("--seconds", type=float, default=5.0, help="deadline on fine grids")
-    parser.add_argument("--families", nargs="*", choices=FAMILIES, help="only these")
     options = parser.parse_args()
     console = Console(width=100)
     if options.fine:
         _print(_fine(options, console), console, "claims on grids of 10 to 10,000,000 values")
         return
     draw = np.random.default_rng(options.seed)
-    families = options.families or FAMILIES
+    families = [f for f in FAMILIES if f in _listed(options.families)]
     tallies = {family: Tally() for family in families}
     asked: Counter[str] = Counter()
     while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:

@@ -61,7 +61,7 @@ MOST_AROUND = 64
 """Levers of whose ends the model is asked before it is said that nothing is allowed."""
 
 
-def _unheard(reason: str, /) -> None:
+def unheard(reason: str, /) -> None:
     """For whoever reads it in the answer."""
 
 
@@ -74,7 +74,7 @@ def explain(
     watch: Watch = unwatched,
     terms: Terms | None = None,
     effort: Effort = AT_HAND,
-    doubted: Callable[[str], object] = _unheard,
+    doubted: Callable[[str], object] = unheard,
 ) -> Answer:
     """The smallest allowed change that puts the prediction in the target, or why there is none.
 
@@ -144,7 +144,7 @@ def explaining(
     watch: Watch = unwatched,
     terms: Terms | None = None,
     effort: Effort = AT_HAND,
-    doubted: Callable[[str], object] = _unheard,
+    doubted: Callable[[str], object] = unheard,
 ) -> Steps[Answer]:
     """As :func:`explain`, in steps: stops where the checker needs the model's word on rows, and
     goes on once it is sent their scores."""
@@ -233,7 +233,7 @@ class Inquiry:
     watch: Watch
     rounding: Rounding = UNKNOWN
     """Rounding of the model's scores: answers that hold whatever it is are preferred."""
-    doubted: Callable[[str], object] = _unheard
+    doubted: Callable[[str], object] = unheard
     rejected: list[str] = field(default_factory=list)
     """What was proposed or claimed and did not hold, and why."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome, reaches
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork
+from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork, UnitNetwork
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
@@ -37,33 +37,35 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
     """
     engines: list[Engine] = []
     if form is not None:
-        # A graph that its engine cannot read is left to the last.
-        with suppress(NotEligible):
-            engines.append(_exact(form, schema))
+        for make in _exact(form):
+            # A graph that its engine cannot read is left to the next.
+            with suppress(NotEligible):
+                engines.append(make(form, schema))
     return Portfolio((*engines, Blackbox()))
 
 
-def _exact(form: GraphForm, schema: Schema) -> Engine:
-    """The engine for graphs of that kind.
-
-    Raises
-    ------
-    NotEligible
-        If it cannot read this one.
-    """
+def _exact(form: GraphForm) -> tuple[Callable[[GraphForm, Schema], Engine], ...]:
+    """The engines for graphs of that kind, the best first. What they make raises `NotEligible` of a
+    graph that it cannot read."""
     # Imported here: each brings its solver, and most deployments need one of them.
     match form.core:
         case Affine():
             from ifonly.explainers.search.linear import Linear
 
-            return Linear(form, schema)
-        case ReluNetwork():
+            return (Linear,)
+        case UnitNetwork() if not form.core.layers:
+            from ifonly.explainers.search.linear import Linear
+
+            return (Linear,)
+        case ReluNetwork() | UnitNetwork():
+            from ifonly.explainers.search.networks.engine import Networks
             from ifonly.explainers.search.relu import Relu
 
-            return Relu(form, schema)
+            # HiGHS takes what follows from what is set, and knows how far values may go.
+            return Networks, Relu
     from ifonly.explainers.search.trees.engine import Trees
 
-    return Trees(form, schema)
+    return (Trees,)
 
 
 def reach_of(engine: Engine, target: Target) -> TreeReach | None:

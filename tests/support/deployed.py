@@ -21,6 +21,7 @@ from ifonly.models.schema import Task
 from ifonly.models.spec import Spec, parse_spec
 from tests.support.onnx_layers import layered_model
 from tests.support.onnx_trees import spec_text, tree_model
+from tests.support.onnx_units import units_model
 
 
 @dataclass(frozen=True)
@@ -91,3 +92,9 @@ def deployed_isolation(seed: int) -> Deployed:
     graph.graph.node.append(helper.make_node("Add", ["turned", "shift"], ["odd"]))
     scores.name = "odd"
     return deployed(graph.SerializeToString(), spec_text(Task.REGRESSION))
+
+
+@cache
+def deployed_units(seed: int, task: Task, shape: str) -> Deployed:
+    """A random graph of that shape (see ``onnx_units``) as a deployed model."""
+    return deployed(units_model(seed, task, shape), spec_text(task))

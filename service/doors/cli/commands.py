@@ -47,10 +47,22 @@ class Commands(LazyGroup):
             "What the model would say of one instance once features are set; "
             "step by step with --over.",
         ),
+        "menu": LazyCommand(
+            "explain",
+            "menu",
+            "What each few levers can do alone: the cheapest change, or the proof that there is "
+            "none.",
+        ),
         "common": LazyCommand(
             "common",
             "common",
             "Which one change of a few levers would have cleared the most of these alarms?",
+        ),
+        "reasons": LazyCommand(
+            "reasons",
+            "reasons",
+            "Which readings alone force the decision, whatever the others are, and which count "
+            "most?",
         ),
         "bulk": LazyCommand(
             "bulk",
@@ -85,6 +97,17 @@ class Commands(LazyGroup):
         ),
         "alarms": LazyCommand(
             "alarms", "alarms", "List the equipment in alarm, the most urgent first."
+        ),
+        "outcomes": LazyCommand(
+            "outcomes",
+            "app",
+            "What came of advice: tell it from a file, see what became of each, count it.",
+        ),
+        "experiment": LazyCommand(
+            "experiment",
+            "app",
+            "Two ways of advising, compared on real alarms: plan, start, list, show, stop, "
+            "analyse.",
         ),
         "jobs": LazyCommand("jobs", "app", "Jobs: list, show and cancel them, read results."),
         "db": LazyCommand("store", "tables", "The store's tables."),
