@@ -4,10 +4,11 @@
 
 Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
 columns), isolation forests, linear models, ReLU networks and graphs that are read as networks of
-units (autoencoders, skips, windows, curves), exported to ONNX and loaded as any deployed model is; one
-or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
-its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
-impossible what is not. Trees are asked twice, the second time with merging from the first box.
+units (autoencoders, skips, windows, curves), exported to ONNX and loaded as any deployed model is;
+one or two kinds of constraint at random; the engines that the service would make. A claim is wrong
+if its cost is not that of the cheapest row of a walk over all of them, written apart, or if it
+calls impossible what is not. Trees are asked twice, the second time with merging from the first
+box.
 
     python -m bench.oracle_campaign --fine [--questions 5000] [--seconds 5]
 
