@@ -3,11 +3,12 @@
     python -m bench.oracle_campaign [--questions 10000] [--seed 0] [--families trees,units]
 
 Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
-columns), linear models, ReLU networks and graphs that are read as networks of units (autoencoders,
-skips, windows, curves), exported to ONNX and loaded as any deployed model is; one
-or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
-its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
-impossible what is not. Trees are asked twice, the second time with merging from the first box.
+columns), isolation forests, linear models, ReLU networks and graphs that are read as networks of
+units (autoencoders, skips, windows, curves), exported to ONNX and loaded as any deployed model is;
+one or two kinds of constraint at random; the engines that the service would make. A claim is wrong
+if its cost is not that of the cheapest row of a walk over all of them, written apart, or if it
+calls impossible what is not. Trees are asked twice, the second time with merging from the first
+box.
 
     python -m bench.oracle_campaign --fine [--questions 5000] [--seconds 5]
 
@@ -37,14 +38,21 @@ from ifonly.models.predictor import Row
 from ifonly.models.schema import Task
 from tests.support.bruteforce import cheapest
 from tests.support.checks import normal
-from tests.support.deployed import Deployed, deployed_layers, deployed_trees, deployed_units
+from tests.support.deployed import (
+    Deployed,
+    deployed_isolation,
+    deployed_layers,
+    deployed_trees,
+    deployed_units,
+)
 from tests.support.fine import Refuter, fine_schema, thresholds_of
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.onnx_units import CURVED, STRAIGHT
 from tests.support.questions import price, question
 
-FAMILIES = ("trees", "trees, merging", "linear", "relu", "units", "units, curved")
+ISOLATION = "isolation forests"
+FAMILIES = ("trees", "trees, merging", ISOLATION, "linear", "relu", "units", "units, curved")
 FINE_FAMILIES = ("trees", "linear", "relu", "blackbox")
 TASKS = tuple(Task)
 MODELS = 60
@@ -64,6 +72,9 @@ class Tally:
 
 @cache
 def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
+    if family == ISOLATION:
+        deployed = deployed_isolation(seed)
+        return deployed, engines_for(deployed.form, SCHEMA)
     if family.startswith("trees"):
         deployed = deployed_trees(seed, task)
         engines = engines_for(deployed.form, SCHEMA)
@@ -188,6 +199,7 @@ def main() -> None:
     while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:
         family = families[int(draw.integers(len(families)))]
         task = TASKS[int(draw.integers(len(TASKS)))]
+        task = Task.REGRESSION if family == ISOLATION else task
         deployed, engines = _deployed(family, task, int(draw.integers(MODELS)))
         count = int(draw.integers(0, 3))
         kinds = [KINDS[int(k)] for k in draw.choice(len(KINDS), count, replace=False)]

@@ -7,7 +7,7 @@
 namespace ifonly {
 
 // Slots of `ints` and `floats`.
-enum IntSlot : Whole { SP, NODES, REFUSED, HAS_BEST, WORDS, FRAGILE, DIRECTIONS, UNMERGED, INT_SLOTS };
+enum IntSlot : Whole { SP, NODES, REFUSED, HAS_BEST, WORDS, FRAGILE, DIRECTIONS, UNMERGED, STRUCK, INT_SLOTS };
 enum FloatSlot : Whole { BEST, FLOOR, WAITING, CORNER, GUESS, FLOAT_SLOTS };
 
 struct Arena {

@@ -496,7 +496,9 @@ Status open_boxes(
         if (best < a.floats[FLOOR]) {
             a.floats[FLOOR] = best;
             lessen_reach(a, best);
-            note_undecided(t, a);
+            // A row that is no answer may reach a leaf that was struck off: a tree with one leaf left is
+            // then not decided.
+            if (a.ints[STRUCK] == 0) note_undecided(t, a);
         }
         // Cost and rules before trees: they are cheap, and every cell that they cut saves an AND.
         const double cost = shrunk(sp, best);
@@ -545,7 +547,7 @@ inline void start(
 ) {
     a.floats[BEST] = a.floats[FLOOR] = best;
     // What is known of fragile rows holds for the question, not for one box, so it stays.
-    a.ints[SP] = a.ints[NODES] = a.ints[REFUSED] = a.ints[HAS_BEST] = 0;
+    a.ints[SP] = a.ints[NODES] = a.ints[REFUSED] = a.ints[HAS_BEST] = a.ints[STRUCK] = 0;
     a.ints[WORDS] = t.n_words();
     a.lo[0].copy(lo);
     a.hi[0].copy(hi);

@@ -226,7 +226,9 @@ DIRECTIONS: int = 6
 
 UNMERGED: int = 7
 
-INT_SLOTS: int = 8
+STRUCK: int = 8
+
+INT_SLOTS: int = 9
 
 BEST: int = 0
 

@@ -600,7 +600,7 @@ inline void strike_off(const Tables& t, const Arena& a, const PricedBox& b, doub
         a.leaf_cost[leaf] = std::max(a.leaf_cost[leaf], total);
         if (total >= enough) a.reach[leaf >> 6] ^= mark;
     }
-    note_undecided(t, a);
+    a.ints[STRUCK] = 1;
 }
 
 // Better charges and prices; the bound, rounding taken off, and below ``enough`` where to halve.

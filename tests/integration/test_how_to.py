@@ -14,14 +14,17 @@ from tests.integration.shop import Shop, added
 PAGES = Path(__file__).resolve().parents[2] / "docs/how-to"
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NEEDS = {
-    "scikit-learn": ["sklearn"], "autoencoder": ["sklearn"], "xgboost": ["xgboost"],
-    "lightgbm": ["lightgbm"],
+    "scikit-learn": ["sklearn"], "autoencoder": ["sklearn"],
+    "isolation-forest": ["sklearn", "skl2onnx"], "xgboost": ["xgboost"], "lightgbm": ["lightgbm"],
     "catboost": ["catboost"], "pytorch": ["torch", "onnxscript"],
     "keras": ["torch", "onnxscript", "keras"],
 }  # fmt: skip
-READS = {"autoencoder": "gas_turbine/gt_2015.csv"}
-"""Public data that a page has its reader fetch: some rows of them."""
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+READS = {
+    "autoencoder": FIXTURES / "gas_turbine/gt_2015.csv",
+    "isolation-forest": PAGES / "gas-turbine-2015.csv",
+}
+"""Public data that a page has its reader fetch: some rows of them."""
 
 
 def test_there_is_a_page_of_each() -> None:
@@ -39,8 +42,9 @@ def test_a_page_runs_as_it_stands(
         pytest.importorskip(library, reason=f"needs {library}")
     monkeypatch.chdir(shop.path)
     if page in READS:
-        shutil.copy(FIXTURES / READS[page], shop.path)
-    blocks = BLOCK.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
+        shutil.copy(READS[page], shop.path)
+    text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
+    blocks = BLOCK.findall(text)
     assert {kind for kind, _ in blocks} == {"python", "sh"}
     names: dict[str, object] = {}
     for kind, block in blocks:
@@ -54,3 +58,6 @@ def test_a_page_runs_as_it_stands(
         told = added(shop.command(*arguments, "--lang", "en"))
         assert "translated whole" in told
         assert "This is proven to be the smallest such change" in " ".join(told.split())
+    # A sentence that the page quotes is the one that comes.
+    quoted = re.findall(r"^> (.*)$", text, re.MULTILINE)
+    assert quoted == [str(names["answer"])] * len(quoted)

@@ -30,7 +30,13 @@ AT_LEAST = {OPTIMAL: 55, INFEASIBLE: 2, ALREADY: 35}
 
 @pytest.fixture(autouse=True)
 def boxes_are_split_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "PATIENCE_IN_BOX", 1)
+    for patience in (
+        "PATIENCE_IN_BALL",
+        "PATIENCE_IN_BOX",
+        "MOST_IN_BOX",
+        "PATIENCE_WITHOUT_ANSWER",
+    ):
+        monkeypatch.setattr(proof, patience, 1)
 
 
 def engine(seed: int, task: Task) -> Trees:

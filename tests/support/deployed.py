@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from onnx import TensorProto, helper
 
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.graph.reading import read_graph
@@ -64,6 +65,33 @@ def deployed_layers(seed: int, task: Task, *, linear: bool) -> Deployed:
     depth = 0 if linear else int(draw.integers(1, 3))
     hidden = tuple(int(draw.integers(2, 11)) for _ in range(depth))
     return deployed(layered_model(seed, task, hidden), spec_text(task))
+
+
+@cache
+def deployed_isolation(seed: int) -> Deployed:
+    """An isolation forest of 3 to 12 trees as skl2onnx exports it, half of whose readings are odd;
+    turned around, so that the odd ones have high values, as generated questions want low ones."""
+    from skl2onnx import to_onnx
+    from sklearn.ensemble import IsolationForest
+
+    draw = np.random.default_rng(seed)
+    rows = np.column_stack(
+        [draw.normal(1.0, 0.5, 80), draw.normal(55.0, 20.0, 80),
+         np.eye(3)[draw.integers(0, 3, 80)], draw.integers(0, 3, 80), draw.normal(0.0, 0.2, 80)]
+    ).astype(np.float32)  # fmt: skip
+    forest = IsolationForest(
+        n_estimators=int(draw.integers(3, 13)), max_samples=32, contamination=0.5, random_state=seed
+    ).fit(rows)
+    graph = to_onnx(forest, rows[:1], target_opset={"": 18, "ai.onnx.ml": 3})
+    del graph.graph.output[0]  # the label
+    scores = graph.graph.output[0]
+    for name, value in (("turn", -5.0), ("shift", 0.3)):
+        constant = helper.make_tensor(name, TensorProto.FLOAT, [1], [value])
+        graph.graph.initializer.append(constant)
+    graph.graph.node.append(helper.make_node("Mul", [scores.name, "turn"], ["turned"]))
+    graph.graph.node.append(helper.make_node("Add", ["turned", "shift"], ["odd"]))
+    scores.name = "odd"
+    return deployed(graph.SerializeToString(), spec_text(Task.REGRESSION))
 
 
 @cache

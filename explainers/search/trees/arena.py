@@ -83,7 +83,8 @@ class Arena:
     ints: Ints
     """Counts and flags, by the slots of :mod:`ifonly.explainers.native.kernel`: SP open boxes,
     NODES opened ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS,
-    FRAGILE and DIRECTIONS; whether the tables are UNMERGED, which alone know readings."""
+    FRAGILE and DIRECTIONS; whether the tables are UNMERGED, which alone know readings; whether
+    leaves were STRUCK off that rows reach which are no answer."""
     floats: Floats
     """Costs: of the BEST row; FLOOR, for which `reach` was last made; of the row that is WAITING
     for the deployed model's word; of the bottom box's cheapest CORNER; of the first answer, a

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ifonly.explainers.native import kernel
-from ifonly.explainers.search.trees import lagrangian
+from ifonly.explainers.search.trees import entry_points, lagrangian
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.proof import SearchInstance
 from ifonly.explainers.search.trees.tables import Tables
@@ -245,3 +245,34 @@ def test_each_goal_has_one_price(asked: SearchInstance) -> None:
     assert box.price.tolist() == [1.0] * len(asked.question.limit)
     with pytest.raises(ValueError, match="price"):
         box.price = np.zeros(len(box.price) + 1)
+
+
+def test_leaves_are_struck_off_in_their_own_box_only(asked: SearchInstance) -> None:
+    t, q, arena = begun(asked)
+    box = kernel.PricedBox(t, q, arena.native, None)
+    with pytest.raises(ValueError, match="begun"):
+        box.strike_off(t, replace(asked.question).native, arena.native, ENOUGH)
+    with pytest.raises(ValueError, match="begun"):
+        box.strike_off(t, q, Arena.of(asked.tables).native, ENOUGH)
+    column = int(np.argmax(asked.question.size))
+    inner = asked.question.most.copy()
+    inner[column] -= 1
+    entry_points.start(asked.tables, asked.question, arena, ENOUGH, asked.question.least, inner)
+    smaller = kernel.PricedBox(t, q, arena.native, None)
+    smaller.strike_off(t, q, arena.native, ENOUGH)
+    entry_points.start(
+        asked.tables, asked.question, arena, ENOUGH, asked.question.least, asked.question.most
+    )
+    with pytest.raises(ValueError, match="not inside"):
+        smaller.strike_off(t, q, arena.native, ENOUGH)
+
+
+def test_a_bound_at_hand_strikes_all_leaves_off(asked: SearchInstance) -> None:
+    t, q, arena = begun(asked)
+    box = kernel.PricedBox(t, q, arena.native, None)
+    before = arena.reach.copy()
+    box.strike_off(t, q, arena.native, ENOUGH)
+    assert not (arena.reach & ~before).any()
+    # Without charges the bound is 0, and nothing costs less than that.
+    box.strike_off(t, q, arena.native, -1.0)
+    assert not arena.reach.any()

@@ -1,0 +1,52 @@
+"""The same blocking set, whether constraints are left out one by one or several at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, liftable
+from ifonly.explainers.problem import Problem
+from ifonly.models.schema import Task
+from tests.support.kinds import KINDS
+from tests.support.questions import question
+
+STRICT = [k for k in KINDS if k.name not in ("may be filled", "against the factual")]
+
+
+def asked(seed: int) -> Problem:
+    draw = np.random.default_rng(seed)
+    kinds = [STRICT[int(k)] for k in draw.choice(len(STRICT), 6, replace=False)]
+    return question(kinds, seed, Task.REGRESSION)[0]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_set_does_not_depend_on_how_it_is_asked_for(seed: int) -> None:
+    problem, draw = asked(seed), np.random.default_rng(seed)
+    own = {id(each): k for k, each in enumerate(liftable(problem))}
+    # Any family of sets that block: whatever holds one of them blocks, too.
+    blocking = [
+        frozenset(draw.choice(len(own), int(draw.integers(1, 4)), replace=False).tolist())
+        for _ in range(int(draw.integers(1, 5)))
+    ]
+    proofs = []
+
+    def reaches(some: Problem) -> bool:
+        names = frozenset(own[id(each)] for each in liftable(some))
+        blocked = any(each <= names for each in blocking)
+        proofs.append(blocked)
+        return not blocked
+
+    one_by_one = infeasible_subsystem(problem, reaches)
+    in_turn = sum(proofs)
+    proofs.clear()
+    at_once = infeasible_subsystem(problem, reaches, is_quick=True)
+    assert [own[id(b)] for b in at_once] == [own[id(b)] for b in one_by_one]
+    assert sum(proofs) <= in_turn
+
+
+def test_what_is_not_settled_is_kept() -> None:
+    problem = asked(0)
+    for is_quick in (False, True):
+        kept = infeasible_subsystem(problem, lambda _: None, is_quick=is_quick)
+        assert kept == liftable(problem)
