@@ -153,7 +153,7 @@ def proven(model: Autoencoder, seconds: float) -> tuple[int, list[float], str]:
     for row in model.alarms:
         began = time.process_time()
         answer = explain(policy.problem(row), model.predictor, engine=engine,
-                         deadline=Deadline.after(seconds))  # fmt: skip
+                         deadline=Deadline.after(seconds, time.process_time))  # fmt: skip
         spent.append(time.process_time() - began)
         is_optimal = isinstance(answer, Recourse) and answer.counterfactuals[0].gap == 0.0
         count += is_optimal or isinstance(answer, Infeasible)
