@@ -14,7 +14,7 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
-from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome
+from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome, reaches
 from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork, UnitNetwork
 from ifonly.models.predictor import Predictor, Row, Scores
@@ -130,6 +130,19 @@ class Portfolio:
             if best.is_proven(problem) or deadline.expired():
                 break
         return best or SearchOutcome(np.empty((0, len(problem.schema))), engine=NOBODY)
+
+    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
+        """As :func:`ifonly.explainers.search.engine.reaches`, by the first engine that can tell."""
+        for rank, engine in enumerate(self.engines):
+            is_last = rank == len(self.engines) - 1
+            until = deadline if is_last else deadline.sooner(EXACT_SHARE)
+            with suppress(NotEligible):
+                found = reaches(engine, problem, meter.until(until), until)
+                if found is not None:
+                    return found
+            if deadline.expired():
+                break
+        return None
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         for engine in self.engines:
