@@ -32,7 +32,8 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 SPARED = {
     "box_provers", "box_rules", "boxes", "contradiction", "counterexample", "linear",
-    "networks.arrays", "relu", "sharing", "trees.alike", "trees.arrays", "trees.boxes", "trees.contradiction",
+    "networks.arrays", "relu", "sharing", "trees.alike", "trees.arrays", "trees.boxes",
+    "trees.contradiction",
     "trees.entry_points", "trees.reach", "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
