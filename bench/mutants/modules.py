@@ -33,6 +33,7 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
+NETWORKS = ("axes", "engine", "limits", "model", "network", "search")
 TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
          "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
@@ -43,14 +44,16 @@ FAST = (
     *(f"ifonly.explainers.causal.{name}" for name in CAUSAL),
     *(f"ifonly.explainers.search.{name}" for name in SEARCH),
     *(f"ifonly.explainers.search.milp.{name}" for name in MILP),
+    *(f"ifonly.explainers.search.networks.{name}" for name in NETWORKS),
     *(f"ifonly.explainers.search.trees.{name}" for name in TREES),
 )
 """Plain Python."""
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
-    for name in ("batches", "boxes", "causal", "cells", "effect_search", "following", "functions",
-                 "intervals", "kernel", "lagrangian", "leaves", "merging", "primal_heuristic",
-                 "rules", "survival", "surviving_incumbent", "table_building")
+    for name in ("batches", "boxes", "causal", "cells", "curves", "dual", "effect_search",
+                 "following", "functions", "intervals", "kernel", "lagrangian", "leaves", "merging",
+                 "network_search", "primal_heuristic", "rules", "separable", "survival",
+                 "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

@@ -311,8 +311,14 @@ private:
             size += std::abs(least);
         }
         if (!std::isfinite(total) || !std::isfinite(size)) {
-            is_lost = true;
-            return false;
+            // Rows of steep curves may be beyond all numbers: the cost alone is not.
+            if (rows_.empty()) {
+                is_lost = true;
+                return false;
+            }
+            rows_.clear(), parts_.clear(), fixed_.clear();
+            was_cleared_ = true;
+            return priced(node);
         }
         total_ = total;
         error_ += EPSILON * static_cast<double>(ends_.n_moving() + 4 * rows_.size() + 20) * size;
@@ -486,9 +492,11 @@ private:
                 break;
             }
             for (std::size_t k = 0; k < rows_.size(); ++k) rows_[k].price = prices[k] / scales_[k];
+            was_cleared_ = false;
             if (priced(node)) return true;
             if (is_lost) return false;
             simplex_.point(point_);
+            if (was_cleared_) break;
             const double gain = total_ - before;
             idle = step > 0 && gain < 0.01 * (best_ - total_) ? idle + 1 : 0;
             before = std::max(before, total_);
@@ -546,7 +554,9 @@ private:
             for (std::size_t k = 0; k < rows_.size(); ++k) {
                 rows_[k].price = (prices[k] + length * simplex_.ray[k]) / scales_[k];
             }
+            was_cleared_ = false;
             if (priced(node) || is_lost) return !is_lost;
+            if (was_cleared_) break;
         }
         return false;
     }
@@ -950,6 +960,7 @@ private:
     Relaxation relaxation_;
     Simplex simplex_;
     double total_ = 0.0;
+    bool was_cleared_ = false;
     std::vector<Column> spans_;
     Places found_;
     const Numbers none_;

@@ -69,7 +69,7 @@ def test_every_kind_of_answer_and_every_engine_is_among_them(first: Any) -> None
     found = Counter(reply.get("status") for reply in said)
     assert set(found) >= {"optimal", "infeasible", "feasible", "unknown"}
     engines = {reply["provenance"]["engine"] for reply in said if "counterfactuals" in reply}
-    assert engines >= {"trees", "linear", "relu", "blackbox"}
+    assert engines >= {"trees", "linear", "networks", "blackbox"}
     assert {one["status"] for one in first["answers"]} <= {200, 422}
     assert any(reply.get("relaxation") for reply in said)
 

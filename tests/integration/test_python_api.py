@@ -98,7 +98,7 @@ PROVEN: dict[str, tuple[Callable[[], Any], pd.DataFrame, str]] = {
             StandardScaler(), MLPClassifier((4,), max_iter=2000, random_state=0)
         ).fit(NUMBERS, HOT),
         NUMBERS,
-        "relu",
+        "networks",
     ),
     "gaps": (
         lambda: make_pipeline(SimpleImputer(), LogisticRegression()).fit(GAPS, HOT),

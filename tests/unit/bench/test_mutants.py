@@ -31,8 +31,9 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "box_provers", "box_rules", "boxes", "contradiction", "counterexample", "linear", "relu",
-    "sharing", "trees.alike", "trees.arrays", "trees.boxes", "trees.contradiction",
+    "box_provers", "box_rules", "boxes", "contradiction", "counterexample", "linear",
+    "networks.arrays", "relu", "sharing", "trees.alike", "trees.arrays", "trees.boxes",
+    "trees.contradiction",
     "trees.entry_points", "trees.reach", "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
@@ -48,10 +49,12 @@ def test_faults_are_planted_in_every_module_of_the_search() -> None:
     assert found - planted == SPARED
 
 
-SAFE = {"arena", "arrays", "causal_binding", "checks", "effects", "effects_binding", "entries",
+SAFE = {"arena", "arrays", "bounded_simplex", "causal_binding", "checks", "effects",
+        "effects_binding", "entries",
         "fields", "handover", "lagrangian_binding", "laws", "leaves_binding", "merging_binding",
-        "owned", "question", "sum_bounds", "tables"}  # fmt: skip
-"""Arrays, and what is handed over; malformed arrays try that. Sums over boxes: common changes'."""
+        "networks_binding", "owned", "question", "sum_bounds", "tables", "unit_arrays"}  # fmt: skip
+"""Arrays, and what is handed over; malformed arrays try that. Sums over boxes: common changes'.
+Prices by a simplex: whatever they are, what is made of them holds."""
 
 
 def test_faults_are_planted_in_every_part_of_the_compiled_search() -> None:
