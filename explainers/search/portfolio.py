@@ -16,7 +16,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork
+from ifonly.models.graph.forms import Affine, Composition, GraphForm, ReluNetwork
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
@@ -61,6 +61,10 @@ def _exact(form: GraphForm, schema: Schema) -> Engine:
             from ifonly.explainers.search.relu import Relu
 
             return Relu(form, schema)
+        case Composition():
+            from ifonly.explainers.search.boxes.engine import Boxes
+
+            return Boxes(form, schema)
     from ifonly.explainers.search.trees.engine import Trees
 
     return Trees(form, schema)

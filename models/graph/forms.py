@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.models.graph.columns import Columns
+from ifonly.models.graph.composition import Composition
 from ifonly.models.graph.ensemble import BranchMode, TreeEnsemble
 from ifonly.models.graph.finish import Finish, Link
 from ifonly.models.graph.layers import Affine, ReluNetwork
@@ -20,6 +21,7 @@ __all__ = [
     "Affine",
     "BranchMode",
     "Columns",
+    "Composition",
     "Core",
     "Finish",
     "GraphForm",
@@ -28,7 +30,7 @@ __all__ = [
     "TreeEnsemble",
 ]
 
-Core = TreeEnsemble | Affine | ReluNetwork
+Core = TreeEnsemble | Affine | ReluNetwork | Composition
 
 
 @dataclass(frozen=True, eq=False)

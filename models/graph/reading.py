@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +13,16 @@ from onnx import ModelProto
 from ifonly.models.encoding import BoundEncoding
 from ifonly.models.graph.cells import Cell, Cells, sources
 from ifonly.models.graph.columns import Columns
+from ifonly.models.graph.composition import compose, has_models
 from ifonly.models.graph.cores import Found, find_core
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand, Finish
+from ifonly.models.graph.folding import with_constants_folded
 from ifonly.models.graph.forms import Core, GraphForm
 from ifonly.models.graph.idle_casts import without_idle_casts
+from ifonly.models.graph.operators.shapes import Same
 from ifonly.models.graph.parts import Part, part
+from ifonly.models.graph.program import GraphProgram, Step
 from ifonly.models.graph.reduction import Reduced, fold, mirrored, reduce
 from ifonly.models.graph.refusal import UnreadableGraph, refuse
 from ifonly.models.graph.source import GraphSource
@@ -33,12 +38,55 @@ def read_graph(
     UnreadableGraph
         If there is no such form, or none that is known; the message names node and operator.
     """
+    source = _source(model)
     try:
-        return _read(GraphSource(without_idle_casts(model)), encoding, columns)
+        return _careful(_read, source, encoding, columns)
+    except UnreadableGraph as refusal:
+        try:
+            return _careful(_composed, source, encoding, columns)
+        # What kept it from being one model is said, unless there are models in it.
+        except UnreadableGraph as other:
+            raise (other if has_models(source) else refusal) from refusal
+
+
+def read_as_one(
+    model: ModelProto, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """As :func:`read_graph`, of a graph that is one model: trees, a linear one, or a network."""
+    return _careful(_read, _source(model), encoding, columns)
+
+
+def _source(model: ModelProto) -> GraphSource:
+    try:
+        return GraphSource(with_constants_folded(without_idle_casts(model)))
     except UnreadableGraph:
         raise
     except Exception as error:  # a node may be malformed in any way, and served all the same
         raise UnreadableGraph(f"{type(error).__name__}: {error}") from error
+
+
+def _careful(
+    read: Callable[[GraphSource, BoundEncoding, npt.NDArray[np.intp]], GraphForm],
+    source: GraphSource,
+    encoding: BoundEncoding,
+    columns: npt.NDArray[np.intp],
+) -> GraphForm:
+    try:
+        return read(source, encoding, columns)
+    except UnreadableGraph:
+        raise
+    except Exception as error:  # as above
+        raise UnreadableGraph(f"{type(error).__name__}: {error}") from error
+
+
+def _composed(
+    source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    read, core = compose(source, encoding, columns)
+    same = GraphProgram((Step(Same(), (Finish.INPUT,), "scores"),), "scores")
+    # The scores as they are: whatever link there is, is a node like any other.
+    finish = Finish(None, same, np.dtype(np.float64), np.arange(len(columns)), 1)
+    return GraphForm(read, core, finish, core)
 
 
 def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ifonly.models.graph.cells import Cell
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand
-from ifonly.models.graph.forms import Affine, Core, ReluNetwork
+from ifonly.models.graph.forms import Affine, Composition, Core, ReluNetwork
 from ifonly.models.graph.refusal import UnreadableGraph
 
 Floats = npt.NDArray[np.float64]
@@ -140,6 +140,8 @@ def _combine(core: Core, combine: Floats) -> Core:
         case ReluNetwork():
             *hidden, last = core.layers
             return ReluNetwork((*hidden, _combine_layer(last, combine)))
+        case Composition():
+            raise TypeError("its outputs are the scores, and are not combined")
 
 
 def _combine_layer(

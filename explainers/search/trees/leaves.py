@@ -100,8 +100,7 @@ def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
     largest = float(np.finfo(core.sums).max) / max(core.n_trees, 1)
     if not (np.abs(core.values) <= largest).all():  # NaN is not
         raise NotEligible("trees", "some of its leaves, or sums of them, are no finite numbers")
-    cuts = [_cuts(core, column) for column in range(core.n_columns)]
-    paths = _unfold(core, cuts)
+    cuts, paths = column_paths(core)
     cells = tuple(
         _feature_cells(form.columns, f, j, cuts, schema) for j, f in enumerate(schema.features)
     )
@@ -126,6 +125,18 @@ class Paths(NamedTuple):
     upper: Ints
     missing: Flags
     """Whether a missing value goes this way."""
+
+
+def column_paths(core: TreeEnsemble) -> tuple[list[Thresholds], Paths]:
+    """Where the tests of each column change, and every path in cells between those.
+
+    Raises
+    ------
+    NotEligible
+        If there are too many paths.
+    """
+    cuts = [_cuts(core, column) for column in range(core.n_columns)]
+    return cuts, _unfold(core, cuts)
 
 
 def _cuts(core: TreeEnsemble, column: int) -> Thresholds:

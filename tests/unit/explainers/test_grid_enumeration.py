@@ -15,7 +15,7 @@ from ifonly.explainers.search.milp.grid_enumeration import GridCell, TooMany, li
 from ifonly.explainers.search.milp.model import LayeredModel
 from ifonly.explainers.search.milp.network import Reach
 from ifonly.explainers.search.milp.program import Program
-from ifonly.models.graph.forms import Affine, TreeEnsemble
+from ifonly.models.graph.forms import Affine, ReluNetwork
 from ifonly.models.schema import Task
 from tests.support.deployed import deployed_layers
 from tests.support.fine import with_counts
@@ -29,7 +29,7 @@ def asked(seed: int, *, linear: bool, counts: int = 40) -> tuple[Problem, Layere
     deployed = deployed_layers(seed, Task.BINARY, linear=linear)
     schema = with_counts((counts,) * 3)
     core = deployed.form.core
-    assert not isinstance(core, TreeEnsemble)
+    assert isinstance(core, Affine | ReluNetwork)
     layers = [(core.weights, core.bias)] if isinstance(core, Affine) else core.layers
     model = LayeredModel(deployed.form, schema, layers)
     problem, _, _ = question((RELATED[seed % 3],), seed, Task.BINARY, schema)

@@ -1,0 +1,87 @@
+"""The exact engine for graphs of several models: votes, stacks, calibrated models, support vector
+machines, neighbours."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.boxes.enclosures import Encloser
+from ifonly.explainers.search.boxes.search import BoxSearch
+from ifonly.explainers.search.engine import (
+    Meter,
+    SearchOutcome,
+    range_by_asking,
+    refuse_consequences,
+    refuse_tolerances,
+)
+from ifonly.explainers.search.goals import LinearGoal, goals_of
+from ifonly.explainers.target import Target
+from ifonly.models.graph.forms import Composition, GraphForm
+from ifonly.models.predictor import Row, Scores
+from ifonly.models.rounding import Rounding
+from ifonly.models.schema import Schema
+
+MOST_REMEMBERED = 256
+"""Targets whose limits are remembered."""
+
+
+class Boxes:
+    """Branch and bound over boxes of one deployed graph; made once for a model, then shared.
+
+    Any constraint is kept: a box is closed by what is known of it, and rows by their definitions.
+
+    Raises
+    ------
+    NotEligible
+        If a node of the graph is known for rows alone.
+    """
+
+    name = "boxes"
+
+    def __init__(self, form: GraphForm, schema: Schema) -> None:
+        if not isinstance(form.core, Composition):
+            raise NotEligible(self.name, f"the graph is {type(form.core).__name__}")
+        self._form = form
+        self._encloser = Encloser(form.core)
+        self._known: dict[tuple[float | Rounding | None, ...], tuple[LinearGoal, ...]] = {}
+        self._lock = Lock()
+
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
+        """The optimum with its proof, or the best row and bound at the deadline.
+
+        Raises
+        ------
+        NotEligible
+            If something follows from what is set, or the answer must survive the sensors.
+        """
+        refuse_tolerances(problem, self.name)
+        refuse_consequences(problem, self.name)
+        if any(len(axis) == 0 for axis in problem.axes):
+            return SearchOutcome.none(problem)
+        goals = self._goals(problem.target)
+        search = BoxSearch(problem, self._form.columns, self._encloser, goals, meter, deadline)
+        return search.run()
+
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        return None  # it looks for rows in the target alone
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        return range_by_asking(problem, meter, row, column)
+
+    def _goals(self, target: Target) -> tuple[LinearGoal, ...]:
+        key = target.wanted, target.lower, target.upper, target.decision.threshold, target.rounding
+        with self._lock:
+            known = self._known.get(key)
+        # Outside of the lock: two threads may make the same limits.
+        if known is None:
+            known = goals_of(target, self._form, self._form.core.n_outputs)
+            with self._lock:
+                if len(self._known) >= MOST_REMEMBERED:
+                    self._known.clear()  # as many targets as a client cares to invent
+                self._known[key] = known
+        return known
