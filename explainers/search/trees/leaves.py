@@ -257,7 +257,15 @@ def _allowed(
             k = np.arange(own.count - 1)
             k = len(own.cuts) - k if own.flipped else k
             inside = (lower[:, [own.column]] <= k) & (k <= upper[:, [own.column]])
-            allowed = np.column_stack([inside, missing[:, own.column]])
+            absent = np.zeros((1, n))
+            absent[0, j] = np.nan
+            read = columns.encode(absent)[0, own.column]
+            lost = missing[:, own.column]
+            # Before an imputer a missing reading is a number like any other to the trees.
+            if not np.isnan(read):
+                at = np.searchsorted(own.cuts, read, side="right")
+                lost = (lower[:, own.column] <= at) & (at <= upper[:, own.column])
+            allowed = np.column_stack([inside, lost])
         return allowed
     # Each category is encoded and sent down the tests, whatever its columns look like.
     values = np.arange(own.count, dtype=np.float64)
