@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand, Finish
 from ifonly.models.graph.folding import with_constants_folded
 from ifonly.models.graph.forms import Core, GraphForm
+from ifonly.models.graph.idioms import in_short
 from ifonly.models.graph.idle_casts import without_idle_casts
 from ifonly.models.graph.operators.shapes import Same
 from ifonly.models.graph.parts import Part, part
@@ -26,6 +28,7 @@ from ifonly.models.graph.program import GraphProgram, Step
 from ifonly.models.graph.reduction import Reduced, fold, mirrored, reduce
 from ifonly.models.graph.refusal import UnreadableGraph, refuse
 from ifonly.models.graph.source import GraphSource
+from ifonly.models.graph.tree_terms import as_tree_sum
 
 
 def read_graph(
@@ -58,7 +61,7 @@ def read_as_one(
 
 def _source(model: ModelProto) -> GraphSource:
     try:
-        return GraphSource(with_constants_folded(without_idle_casts(model)))
+        return GraphSource(in_short(with_constants_folded(without_idle_casts(model))))
     except UnreadableGraph:
         raise
     except Exception as error:  # a node may be malformed in any way, and served all the same
@@ -79,7 +82,26 @@ def _careful(
         raise UnreadableGraph(f"{type(error).__name__}: {error}") from error
 
 
+def read_as_composition(
+    model: ModelProto, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """As :func:`read_graph`, node by node, whatever it may come to."""
+    return _careful(_node_by_node, _source(model), encoding, columns)
+
+
 def _composed(
+    source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    read, core = compose(source, encoding, columns)
+    found = as_tree_sum(read, core)
+    if found is not None:
+        # Scores that are none of its sums alone are left to what is known node by node.
+        with suppress(UnreadableGraph):
+            return _formed(found.columns, found.ensemble, _of_steps(found.behind), columns)
+    return _node_by_node(source, encoding, columns)
+
+
+def _node_by_node(
     source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
 ) -> GraphForm:
     read, core = compose(source, encoding, columns)
@@ -95,6 +117,16 @@ def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.
     features = _features(before, encoding)
     core, steps = found.read(_type_of(before, encoding, found), len(features))
     behind = part(source, source.output, start=found.output, first=steps)
+    return _formed(Columns(features, core.dtype, encoding, before.program), core, behind, columns)
+
+
+def _of_steps(program: GraphProgram) -> Part:
+    """A program whose steps are no nodes' any more."""
+    return Part(program, (None,) * len(program.steps))
+
+
+def _formed(read: Columns, core: Core, behind: Part, columns: npt.NDArray[np.intp]) -> GraphForm:
+    """Columns, a core, and what is made of its outputs."""
     reduced = _reduce(core, behind, columns)
     finish = _settled(
         Finish(
@@ -105,7 +137,6 @@ def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.
             sense=reduced.sense,
         )
     )
-    read = Columns(features, core.dtype, encoding, before.program)
     return GraphForm(read, reduced.core, finish, core)
 
 

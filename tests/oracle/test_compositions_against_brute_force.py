@@ -11,14 +11,16 @@ import pytest
 from ifonly.explainers.explain import explain
 from ifonly.explainers.search.boxes import search
 from ifonly.explainers.search.boxes.enclosures import Encloser
-from ifonly.explainers.search.boxes.engine import Boxes
-from ifonly.models.graph.forms import Composition
+from ifonly.explainers.search.portfolio import engines_for
+from ifonly.models.graph.forms import Composition, TreeEnsemble
+from ifonly.models.graph.reading import read_as_composition
 from ifonly.models.schema import Task
 from tests.support.checks import OPTIMAL, Tally, normal, optimum
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS as RULES
 from tests.support.onnx_estimators import (
     KINDS,
+    TREE_SUMS,
     deployed_estimator,
     estimator_rows,
     readings_of,
@@ -36,12 +38,14 @@ ONE_EACH = [(kind, tasks_of(kind)[k % len(tasks_of(kind))]) for k, kind in enume
 )
 def test_every_row_of_a_box_lies_between_its_bounds(kind: str, task: Task) -> None:
     deployed = deployed_estimator(kind, 0, task)
-    core = deployed.form.core
+    predictor = deployed.predictor
+    form = read_as_composition(predictor.model, predictor.encoding, predictor.columns)
+    core = form.core
     assert isinstance(core, Composition)
     draw = np.random.default_rng(1)
     rows = readings_of(estimator_rows(draw, 400))
-    columns = deployed.form.columns.encode(rows)
-    scores = deployed.predictor.score(rows)
+    columns = form.columns.encode(rows)
+    scores = predictor.score(rows)
     encloser = Encloser(core)
     picked = draw.integers(len(rows), size=(60, 4))
     # Boxes around four rows at first, then ever smaller ones around one.
@@ -78,10 +82,17 @@ def test_a_claim_is_what_walking_every_row_finds(
         problem, _, kept = question(rules, seed, task)
         if problem.survives is not None:
             continue
-        answer = explain(problem, deployed.predictor, engine=Boxes(deployed.form, SCHEMA))
+        exact, *_ = engines_for(deployed.form, SCHEMA).engines
+        answer = explain(problem, deployed.predictor, engine=exact)
         if not tally.already(answer, problem, deployed.predictor, normal(task)):
             tally.exact(answer, optimum(problem, deployed.predictor, kept, normal(task)))
             asked += 1
         if asked == 2:
             return
     assert asked
+
+
+@pytest.mark.parametrize("kind", sorted(TREE_SUMS))
+def test_models_that_come_to_one_sum_of_trees_are_read_as_one(kind: str) -> None:
+    for task in tasks_of(kind):
+        assert isinstance(deployed_estimator(kind, 0, task).form.core, TreeEnsemble)

@@ -49,6 +49,7 @@ def _pair(seed: int) -> list[tuple[str, Any]]:
 
 
 CLASSIFIERS: dict[str, Make] = {
+    "imputed forest": _forest,
     "AdaBoost": lambda s: ensemble.AdaBoostClassifier(
         tree.DecisionTreeClassifier(max_depth=2), n_estimators=5, random_state=s
     ),
@@ -86,10 +87,8 @@ CLASSIFIERS: dict[str, Make] = {
     ),
     "neighbours": lambda s: neighbors.KNeighborsClassifier(5),
 }  # fmt: skip
-TREES = {
-    "AdaBoost", "bagged trees", "stack", "soft vote", "hard vote", "stack under a forest",
-    "calibrated forest", "isotonic forest",
-}  # fmt: skip
+TREE_SUMS = {"imputed forest", "AdaBoost", "bagged trees"}
+"""Kinds that are one sum over trees."""
 _LINES = [("line", linear.Ridge()), ("forest", ensemble.RandomForestRegressor(3, max_depth=3))]
 REGRESSORS: dict[str, Make] = {
     "AdaBoost of a value": lambda s: ensemble.AdaBoostRegressor(
