@@ -98,12 +98,12 @@ class Drafting:
             **said,
         )
 
-    def review(self, of: Record, verdict: str, detail: Mapping[str, Any]) -> Facts:
+    def said_of(self, kind: RecordKind, of: Record, word: str, detail: Mapping[str, Any]) -> Facts:
         """What is said of an explanation; it names the model, so that both are found by it."""
         model, version = of.facts.model, of.facts.version
         return self.plain(
-            kind=RecordKind.REVIEW,
-            status=verdict,
+            kind=kind,
+            status=word,
             model=model,
             version=version,
             detail=detail,

@@ -29,6 +29,7 @@ from ifonly.service.doors.http import (
     alarms,
     audit,
     document,
+    follow_up,
     health,
     jobs,
     log,
@@ -235,6 +236,8 @@ def create_app(
     app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(samples.router)
+    app.include_router(follow_up.router)
+    app.include_router(follow_up.together)
     app.include_router(alarms.router)
     app.include_router(alarms.together)
     app.include_router(log.router)

@@ -39,6 +39,7 @@ class RecordKind(StrEnum):
     ALARM = "alarm"
     SAMPLE = "sample"
     BULK = "bulk"
+    OUTCOME = "outcome"
 
 
 def _each(*statuses: str) -> Mapping[str, Called]:
@@ -121,6 +122,15 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
             },
         },
         {"en": "Bulk run", "ko": "일괄 실행", "ja": "一括実行"},
+    ),
+    RecordKind.OUTCOME: KindOfRecord(
+        "what came of advice, by the plant's own word, or that such a word was taken back",
+        {
+            "success": {"en": "success", "ko": "성공", "ja": "成功"},
+            "failure": {"en": "failure", "ko": "실패", "ja": "失敗"},
+            "taken_back": {"en": "taken back", "ko": "철회됨", "ja": "取り消し"},
+        },
+        {"en": "Outcome", "ko": "결과", "ja": "結果"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

@@ -86,6 +86,11 @@ class Commands(LazyGroup):
         "alarms": LazyCommand(
             "alarms", "alarms", "List the equipment in alarm, the most urgent first."
         ),
+        "outcomes": LazyCommand(
+            "outcomes",
+            "app",
+            "What came of advice: tell it from a file, see what became of each, count it.",
+        ),
         "jobs": LazyCommand("jobs", "app", "Jobs: list, show and cancel them, read results."),
         "db": LazyCommand("store", "tables", "The store's tables."),
         "keys": LazyCommand("store", "keys", "Make, list and revoke API keys."),

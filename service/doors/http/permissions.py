@@ -11,6 +11,8 @@ from ifonly.service.access import Role
 
 _ASKS = frozenset({Role.OPERATOR, Role.PIPELINE, Role.ADMIN})
 _REVIEWS = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
+# Operators, and the plant's own system, which knows what came of it.
+_TELLS = frozenset({Role.OPERATOR, Role.PIPELINE, Role.ADMIN})
 _ACTS = frozenset({Role.OPERATOR, Role.ADMIN})
 _AUDITS = frozenset({Role.AUDITOR, Role.ADMIN})
 _KEEPS = frozenset({Role.ADMIN})
@@ -89,6 +91,9 @@ ALLOWED = {
     ("GET", "/api/v1/explanations/{id}"): _EVERYBODY,
     ("GET", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
     ("POST", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
+    ("POST", "/api/v1/explanations/{id}/outcomes"): _TELLS,
+    ("GET", "/api/v1/explanations/{id}/follow-up"): _REVIEWS,
+    ("POST", "/api/v1/outcomes"): _TELLS,
     ("GET", "/api/v1/audit/events"): _AUDITS,
     ("GET", "/api/v1/audit/events/{id}"): _AUDITS,
     ("GET", "/api/v1/audit/events/{id}/verify"): _AUDITS,
@@ -100,6 +105,7 @@ ALLOWED = {
     ("GET", "/api/v1/audit/samples/{id}"): _AUDITS,
     ("GET", "/api/v1/audit/samples/{id}/redraw"): _AUDITS,
     ("GET", "/api/v1/audit/report"): _AUDITS,
+    ("GET", "/api/v1/audit/follow-up"): _AUDITS,
     ("GET", "/api/v1/audit/verify"): _AUDITS,
     ("GET", "/api/v1/audit/export"): _AUDITS,
     ("GET", "/api/v1/audit/events/{id}/bundle"): _AUDITS,
@@ -137,6 +143,7 @@ PAGES = {
     ("POST", "/reviews/samples/{id}/redraw"): _AUDITS,
     ("GET", "/report"): _AUDITS,
     ("GET", "/report/table"): _AUDITS,
+    ("GET", "/report/follow-up"): _AUDITS,
     ("POST", "/report/common"): _AUDITS,
     ("GET", "/models"): _EVERYBODY,
     ("POST", "/models"): _KEEPS,
