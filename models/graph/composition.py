@@ -6,7 +6,7 @@ is known of such a graph is known node by node, over boxes of rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +19,8 @@ from ifonly.models.graph.columns import Columns
 from ifonly.models.graph.composition_nodes import MODELS, steps_of
 from ifonly.models.graph.operators.base import Tensor
 from ifonly.models.graph.operators.elementwise import Broadcast, Cast, Unary
-from ifonly.models.graph.operators.shapes import Concat, Constant, Reshape, Take
+from ifonly.models.graph.operators.reductions import Product
+from ifonly.models.graph.operators.shapes import Concat, Constant, Flatten, Reshape, Take
 from ifonly.models.graph.program import GraphProgram, Step
 from ifonly.models.graph.refusal import UnreadableGraph, refuse
 from ifonly.models.graph.source import GraphSource
@@ -47,6 +48,26 @@ class Composition:
     @property
     def n_outputs(self) -> int:
         return len(self.pick)
+
+    def sample(self) -> dict[str, Tensor]:
+        """Every tensor, of two rows of zeros: for its type and its shape."""
+        tensors: dict[str, Tensor] = {self.COLUMNS: np.zeros((2, self.n_columns), self.dtype)}
+        with np.errstate(all="ignore"):
+            for step in self.program.steps:
+                tensors[step.output] = step.operator.run(*(tensors[n] for n in step.inputs))
+        return tensors
+
+    def combined(self, combine: npt.NDArray[np.float64]) -> Composition:
+        """With outputs that are ``(n_outputs, k)`` combinations of its own, in float64."""
+        steps = (
+            *self.program.steps,
+            Step(Flatten(1), (self.program.output,), "outputs/flat"),
+            Step(Take(self.pick, 1), ("outputs/flat",), "outputs/picked"),
+            Step(Cast(np.dtype(np.float64)), ("outputs/picked",), "outputs/wide"),
+            Step(Product(combine, np.zeros(combine.shape[1])), ("outputs/wide",), "outputs"),
+        )
+        program = GraphProgram(steps, "outputs")
+        return replace(self, program=program, pick=np.arange(combine.shape[1]))
 
     def raw(self, matrix: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
         """``(n, n_outputs)`` for the rows of ``matrix``, ``(n, n_columns)``."""

@@ -99,7 +99,8 @@ def _model(node: NodeProto, tensors: Tensors) -> Iterator[Step]:
         yield Step(after, (f"{output}/sums",), output)
         return
     read = _MODELS[node.op_type](node, tensor.dtype, tensor.shape[1])
-    yield Step(ModelNode(read.core, read.operator), (node.input[0],), output)
+    yield Step(ModelNode(read.core), (node.input[0],), f"{output}/sums")
+    yield Step(read.operator, (f"{output}/sums",), output)
 
 
 def _one(view: NodeView, operator: Operator) -> Step:

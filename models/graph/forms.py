@@ -15,6 +15,8 @@ from ifonly.models.graph.composition import Composition
 from ifonly.models.graph.ensemble import BranchMode, TreeEnsemble
 from ifonly.models.graph.finish import Finish, Link
 from ifonly.models.graph.layers import Affine, ReluNetwork
+from ifonly.models.graph.operators.shapes import Same
+from ifonly.models.graph.program import GraphProgram, Step
 from ifonly.models.predictor import Rows, Scores
 
 __all__ = [
@@ -43,6 +45,13 @@ class GraphForm:
     whole: Core
     """The core with all outputs that the graph computes: those of :attr:`core` are choices and
     differences of them. Only its rounding is asked of it."""
+
+    @classmethod
+    def unlinked(cls, columns: Columns, core: Composition) -> GraphForm:
+        """A composition whose outputs are the scores."""
+        same = GraphProgram((Step(Same(), (Finish.INPUT,), "scores"),), "scores")
+        finish = Finish(None, same, np.dtype(np.float64), np.arange(core.n_outputs), 1)
+        return cls(columns, core, finish, core)
 
     @property
     def link(self) -> Link:

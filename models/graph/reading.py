@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from onnx import ModelProto
 from ifonly.models.encoding import BoundEncoding
 from ifonly.models.graph.cells import Cell, Cells, sources
 from ifonly.models.graph.columns import Columns
-from ifonly.models.graph.composition import compose, has_models
+from ifonly.models.graph.composition import Composition, compose, has_models
 from ifonly.models.graph.cores import Found, find_core
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand, Finish
@@ -22,7 +22,11 @@ from ifonly.models.graph.folding import with_constants_folded
 from ifonly.models.graph.forms import Core, GraphForm
 from ifonly.models.graph.idioms import in_short
 from ifonly.models.graph.idle_casts import without_idle_casts
-from ifonly.models.graph.operators.shapes import Same
+from ifonly.models.graph.operators.couplings import Softmax
+from ifonly.models.graph.operators.elementwise import Unary
+from ifonly.models.graph.operators.scorers import KernelMachine, ModelNode
+from ifonly.models.graph.operators.shapes import Constant, Same
+from ifonly.models.graph.operators.tree_scores import BinaryScores, PostTransform, Transform
 from ifonly.models.graph.parts import Part, part
 from ifonly.models.graph.program import GraphProgram, Step
 from ifonly.models.graph.reduction import Reduced, fold, mirrored, reduce
@@ -98,17 +102,58 @@ def _composed(
         # Scores that are none of its sums alone are left to what is known node by node.
         with suppress(UnreadableGraph):
             return _formed(found.columns, found.ensemble, _of_steps(found.behind), columns)
-    return _node_by_node(source, encoding, columns)
+    form = GraphForm.unlinked(read, core)
+    # As much as can be of what makes scores of its outputs is a link: far from where the decision
+    # turns scores hardly move, and their outputs do.
+    for cut in _cuts(core):
+        with suppress(UnreadableGraph):
+            return replace(_formed(read, cut[0], _of_steps(cut[1]), columns), whole=core)
+    return form
+
+
+def _cuts(core: Composition) -> Iterator[tuple[Composition, GraphProgram]]:
+    """The composition up to each tensor on which all that follows depends alone, and what follows,
+    the shortest first."""
+    steps = core.program.steps
+    by_output = {step.output: step for step in steps}
+    fixed = {step.output for step in steps if isinstance(step.operator, Constant)}
+    tensors = core.sample()
+    tensor = core.program.output
+    behind: list[Step] = []
+    while tensor in by_output:
+        step = by_output[tensor]
+        inputs = [name for name in step.inputs if name not in fixed]
+        if len(inputs) != 1 or isinstance(step.operator, ModelNode | KernelMachine):
+            return
+        behind.insert(0, step)
+        tensor = inputs[0]
+        made = tensors[tensor]
+        if made.ndim != 2 or made.dtype.kind != "f" or not any(map(_bends, behind)):
+            continue
+        before = GraphProgram(steps, tensor)
+        own = [by_output[name] for each in behind for name in each.inputs if name in fixed]
+        start = Step(Same(), (Finish.INPUT,), tensor)
+        after = GraphProgram((start, *own, *behind), core.program.output)
+        yield replace(core, program=before, pick=np.arange(made.shape[1])), after
+
+
+def _bends(step: Step) -> bool:
+    """Whether it is a function of its numbers that flattens out."""
+    match step.operator:
+        case Softmax() | PostTransform(transform=Transform.LOGISTIC | Transform.SOFTMAX):
+            return True
+        case BinaryScores(transform=Transform.LOGISTIC):
+            return True
+        case Unary(name=name):
+            return name in ("Sigmoid", "Tanh")
+    return False
 
 
 def _node_by_node(
     source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
 ) -> GraphForm:
     read, core = compose(source, encoding, columns)
-    same = GraphProgram((Step(Same(), (Finish.INPUT,), "scores"),), "scores")
-    # The scores as they are: whatever link there is, is a node like any other.
-    finish = Finish(None, same, np.dtype(np.float64), np.arange(len(columns)), 1)
-    return GraphForm(read, core, finish, core)
+    return GraphForm.unlinked(read, core)
 
 
 def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:

@@ -42,6 +42,8 @@ def mirrored(core: Core) -> bool:
             pairs = [core.weights, core.bias]
         case ReluNetwork():
             pairs = core.layers[-1]
+        case Composition():
+            return False
     # Exactly so: nearly opposite outputs would be read as something else.
     return all(np.array_equal(pair[..., 0], -pair[..., 1]) for pair in pairs)
 
@@ -141,7 +143,7 @@ def _combine(core: Core, combine: Floats) -> Core:
             *hidden, last = core.layers
             return ReluNetwork((*hidden, _combine_layer(last, combine)))
         case Composition():
-            raise TypeError("its outputs are the scores, and are not combined")
+            return core.combined(combine)
 
 
 def _combine_layer(

@@ -17,7 +17,7 @@ from ifonly.models.graph.columns import Columns
 from ifonly.models.graph.composition import Composition
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Finish
-from ifonly.models.graph.operators.base import Operator, Tensor
+from ifonly.models.graph.operators.base import Tensor
 from ifonly.models.graph.operators.elementwise import Broadcast, Cast
 from ifonly.models.graph.operators.reductions import Filled, Mean
 from ifonly.models.graph.operators.scorers import KernelMachine, ModelNode, SquaredDistances
@@ -69,7 +69,7 @@ def as_tree_sum(columns: Columns, core: Composition) -> TreeSum | None:
 class _Folding:
     def __init__(self, columns: Columns, core: Composition) -> None:
         self._columns, self._core = columns, core
-        self._tensors = self._sample()
+        self._tensors = core.sample()
         self._steps = [self._unfilled(step) for step in core.program.steps]
         self._by_output = {step.output: step for step in self._steps}
         if any(isinstance(s.operator, KernelMachine | SquaredDistances) for s in self._steps):
@@ -78,15 +78,6 @@ class _Folding:
         if len({s.inputs[0] for s in self._models}) != 1:
             raise _NoSum
         self._needs = self._dependencies()
-
-    def _sample(self) -> dict[str, Tensor]:
-        tensors: dict[str, Tensor] = {
-            Composition.COLUMNS: np.zeros((2, self._core.n_columns), dtype=self._core.dtype)
-        }
-        with np.errstate(all="ignore"):
-            for step in self._core.program.steps:
-                tensors[step.output] = step.operator.run(*(tensors[n] for n in step.inputs))
-        return tensors
 
     def _unfilled(self, step: Step) -> Step:
         """A tensor of one value as a line of it, which is stretched over rows."""
@@ -128,12 +119,12 @@ class _Folding:
     def _of_one(self, step: Step) -> TreeSum:
         """One ensemble, such as a forest whose probabilities are calibrated."""
         assert isinstance(step.operator, ModelNode)
-        core, after = step.operator.core, step.operator.after
+        core = step.operator.core
         if not isinstance(core, TreeEnsemble):
             raise _NoSum
         output = self._core.program.output
         steps = self._between(output, step.output)
-        start = Step(after, (Finish.INPUT,), step.output)
+        start = Step(Same(), (Finish.INPUT,), step.output)
         return TreeSum(self._own_columns(), core, GraphProgram((start, *steps), output))
 
     def _joint(self) -> Step:
@@ -184,7 +175,7 @@ class _Folding:
         """One model's trees with what its terms make of its leaves."""
         step = self._models[place]
         assert isinstance(step.operator, ModelNode)
-        core, after = step.operator.core, step.operator.after
+        core = step.operator.core
         if not isinstance(core, TreeEnsemble):
             raise _NoSum
         values, base = np.zeros((core.n_nodes, width)), np.zeros(width)
@@ -195,11 +186,11 @@ class _Folding:
             if core.n_trees == 1:
                 # One tree: each leaf is an output of its own, so the function is taken of it.
                 raw = (core.values + core.base).astype(core.sums)
-                made = _run(between, step.output, after.run(raw), term.tensor)
+                made = _run(between, step.output, raw, term.tensor)
                 own = np.where(core.is_leaf[:, None], _wide(made, len(raw), width), 0.0)
                 values = values + term.factor * own
                 continue
-            turn, shift = _affine(between, step.output, after, core, term.tensor, width)
+            turn, shift = _affine(between, step.output, core, term.tensor, width)
             values = values + term.factor * (core.values @ turn)
             base = base + term.factor * (core.base @ turn + shift)
         return replace(core, n_outputs=width, values=values, base=base, divisor=1.0)
@@ -244,25 +235,17 @@ def _wide(tensor: Tensor, n: int, width: int) -> npt.NDArray[np.float64]:
 def _affine(
     steps: Sequence[Step],
     start: str,
-    after: Operator,
     core: TreeEnsemble,
     output: str,
     width: int,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """What becomes of the sums of several trees: ``sums @ turn + shift``."""
-    if not _keeps_sums(after) or not all(_is_affine(step, steps) for step in steps):
+    if not all(_is_affine(step, steps) for step in steps):
         raise _NoSum
     # At 0 and at each unit: exact, for nothing is added to anything there but one constant.
     tried = np.concatenate([np.zeros((1, core.n_outputs)), np.eye(core.n_outputs)])
-    made = _wide(_run(steps, start, after.run(tried.astype(core.sums)), output), len(tried), width)
+    made = _wide(_run(steps, start, tried.astype(core.sums), output), len(tried), width)
     return made[1:] - made[0], made[0]
-
-
-def _keeps_sums(after: Operator) -> bool:
-    plain = isinstance(after, PostTransform) and after.transform is Transform.NONE
-    # Two scores of one sum are the sum and its complement.
-    paired = isinstance(after, BinaryScores) and after.transform is not Transform.LOGISTIC
-    return plain or paired
 
 
 def _is_affine(step: Step, steps: Sequence[Step]) -> bool:
@@ -271,6 +254,11 @@ def _is_affine(step: Step, steps: Sequence[Step]) -> bool:
     match operator:
         case Constant():
             return True
+        # Two scores of one sum are the sum and its complement.
+        case PostTransform(transform=Transform.NONE):
+            return True
+        case BinaryScores():
+            return operator.transform is not Transform.LOGISTIC
         case Cast():
             return bool(operator.dtype.kind == "f")
         case Broadcast(name="Mul"):

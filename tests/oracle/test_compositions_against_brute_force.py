@@ -55,11 +55,17 @@ def test_every_row_of_a_box_lies_between_its_bounds(kind: str, task: Task) -> No
     low = middle - share * (middle - some.min(axis=1))
     high = middle + share * (some.max(axis=1) - middle)
     found = encloser.bounds(low.astype(np.float64), high.astype(np.float64))
+    told, lines = encloser.lines(low.astype(np.float64), high.astype(np.float64))
+    ones = np.column_stack([np.ones(len(columns)), columns.astype(np.float64)])
     inside = (columns >= low[:, None]) & (columns <= high[:, None])
     for k, box in enumerate(inside.all(axis=2)):
         assert box.any()
         assert (scores[box] >= found.low[k]).all()
         assert (scores[box] <= found.high[k]).all()
+        assert (scores[box] >= told.low[k]).all()
+        assert (scores[box] <= told.high[k]).all()
+        assert (scores[box] >= ones[box] @ lines.low[:, k] - 1e-12).all()
+        assert (scores[box] <= ones[box] @ lines.high[:, k] + 1e-12).all()
     # And they close in on it where the box does.
     points = encloser.bounds(*(columns.astype(np.float64),) * 2)
     assert np.median(points.high - points.low) < 5e-3

@@ -10,7 +10,9 @@ import numpy as np
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.search.boxes import hulls
+from ifonly.explainers.search.boxes.drawing import Drawing
 from ifonly.explainers.search.boxes.hulls import Floats, Hull
+from ifonly.explainers.search.boxes.lines import Lines
 from ifonly.explainers.search.boxes.machines import machine_hull
 from ifonly.explainers.search.boxes.members import Members, nearest
 from ifonly.explainers.search.trees.column_boxes import ColumnBoxes
@@ -67,8 +69,6 @@ class Encloser:
     def _check(self, operator: Operator) -> None:
         if isinstance(operator, ModelNode) and isinstance(operator.core, TreeEnsemble):
             self._tables[id(operator)] = ColumnBoxes(operator.core)
-        if isinstance(operator, ModelNode):
-            self._check(operator.after)
         if isinstance(operator, PostTransform | BinaryScores):
             transform = operator.transform
             if transform in (Transform.SOFTMAX_ZERO, Transform.PROBIT):
@@ -79,19 +79,64 @@ class Encloser:
             name = getattr(operator, "name", type(operator).__name__)
             raise NotEligible("boxes", f"{name} is known for rows alone")
 
+    def cuts(self) -> list[Floats]:
+        """Where trees part each column, ascending."""
+        found: list[list[Floats]] = [[] for _ in range(self._core.n_columns)]
+        places = {
+            step.output.removesuffix("/line"): step.operator.places
+            for step in self._core.program.steps
+            if isinstance(step.operator, Take) and step.inputs == (Composition.COLUMNS,)
+        }
+        for step in self._core.program.steps:
+            tables = self._tables.get(id(step.operator))
+            own = places.get(step.inputs[0]) if step.inputs else None
+            if tables is not None and own is not None and len(own) == len(tables.cuts):
+                for column, cuts in zip(own.tolist(), tables.cuts, strict=True):
+                    found[column].append(cuts.astype(np.float64))
+        return [np.unique(np.concatenate([np.zeros(0), *each])) for each in found]
+
     def bounds(self, low: Floats, high: Floats) -> Hull:
         """Between what the outputs lie, ``(n_boxes, n_outputs)``, over boxes of columns, both
         ``(n_boxes, n_columns)``."""
         known: dict[str, Known] = {Composition.COLUMNS: Hull(low, high)}
         for step in self._core.program.steps:
             known[step.output] = self._of(step.operator, [known[name] for name in step.inputs])
-        found = known[self._core.program.output]
+        return self._picked(known[self._core.program.output])
+
+    def _picked(self, found: Known) -> Hull:
         if not isinstance(found, Hull):
             raise NotEligible("boxes", "its output is a set of neighbours")
-        lines = found.each(lambda x: x[:, None]) if found.low.ndim == 1 else found
-        picked = lines.each(lambda x: x[:, self._core.pick])
+        wide = found.each(lambda x: x[:, None]) if found.low.ndim == 1 else found
+        picked = wide.each(lambda x: x[:, self._core.pick])
         # NaN is no end: nothing is known then.
         return Hull.between(picked.low, picked.high)
+
+    def lines(self, low: Floats, high: Floats) -> tuple[Hull, Lines]:
+        """As :meth:`bounds`, and between which lines of the columns the outputs lie."""
+        n, d = low.shape
+        box = Hull(low, high)
+        known: dict[str, Known] = {Composition.COLUMNS: box}
+        straight: dict[str, Lines] = {Composition.COLUMNS: Lines.of_columns(low)}
+        drawing = Drawing(box, self._eps)
+        for step in self._core.program.steps:
+            inputs = [known[name] for name in step.inputs]
+            found = self._of(step.operator, inputs)
+            made = drawing.of(step.operator, inputs, [straight.get(name) for name in step.inputs])
+            if made is not None and made.is_finite and isinstance(found, Hull):
+                straight[step.output] = made
+                # What only moves numbers is as wide as they are.
+                if isinstance(step.operator, (*_MOVES, Cast)):
+                    known[step.output] = found
+                    continue
+                told = made.hull(low, high)
+                found = Hull(np.maximum(found.low, told.low), np.minimum(found.high, told.high))
+            known[step.output] = found
+        output = self._core.program.output
+        hull, lines = self._picked(known[output]), straight.get(output)
+        if lines is None:
+            return hull, Lines.flat(hull, n, d)
+        wide = lines.moved(lambda x: x[:, None]) if lines.low.ndim == 3 - 1 else lines
+        return hull, wide.moved(lambda x: x[:, self._core.pick])
 
     def _of(self, operator: Operator, known: list[Known]) -> Known:
         if any(isinstance(one, Members) for one in known):
@@ -344,9 +389,7 @@ class Encloser:
             sums = hulls.line_sum(
                 plain, core.weights.astype(np.float64), core.bias.astype(np.float64), self._eps
             )
-        found = self._of(operator.after, [sums])
-        assert isinstance(found, Hull)
-        return found
+        return sums
 
     def _distances(self, operator: SquaredDistances, inputs: list[Hull]) -> Hull:
         (hull,) = inputs

@@ -24,6 +24,8 @@ from ifonly.models.predictor import Row, Scores
 from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
 
+Asked = tuple[tuple[LinearGoal, ...], Encloser]
+"""Limits, and what bounds the outputs that they are about."""
 MOST_REMEMBERED = 256
 """Targets whose limits are remembered."""
 
@@ -45,8 +47,12 @@ class Boxes:
         if not isinstance(form.core, Composition):
             raise NotEligible(self.name, f"the graph is {type(form.core).__name__}")
         self._form = form
-        self._encloser = Encloser(form.core)
-        self._known: dict[tuple[float | Rounding | None, ...], tuple[LinearGoal, ...]] = {}
+        self._ways = [(form, Encloser(form.core))]
+        # With its link a goal is looked for where scores still move; without, any can be said.
+        if isinstance(form.whole, Composition) and form.whole is not form.core:
+            plain = GraphForm.unlinked(form.columns, form.whole)
+            self._ways.append((plain, Encloser(form.whole)))
+        self._known: dict[tuple[float | Rounding | None, ...], Asked] = {}
         self._lock = Lock()
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
@@ -61,8 +67,8 @@ class Boxes:
         refuse_consequences(problem, self.name)
         if any(len(axis) == 0 for axis in problem.axes):
             return SearchOutcome.none(problem)
-        goals = self._goals(problem.target)
-        search = BoxSearch(problem, self._form.columns, self._encloser, goals, meter, deadline)
+        goals, encloser = self._asked(problem.target)
+        search = BoxSearch(problem, self._form.columns, encloser, goals, meter, deadline)
         return search.run()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
@@ -73,15 +79,25 @@ class Boxes:
     ) -> tuple[float, float]:
         return range_by_asking(problem, meter, row, column)
 
-    def _goals(self, target: Target) -> tuple[LinearGoal, ...]:
+    def _asked(self, target: Target) -> Asked:
         key = target.wanted, target.lower, target.upper, target.decision.threshold, target.rounding
         with self._lock:
             known = self._known.get(key)
         # Outside of the lock: two threads may make the same limits.
         if known is None:
-            known = goals_of(target, self._form, self._form.core.n_outputs)
+            known = self._limits(target)
             with self._lock:
                 if len(self._known) >= MOST_REMEMBERED:
                     self._known.clear()  # as many targets as a client cares to invent
                 self._known[key] = known
         return known
+
+    def _limits(self, target: Target) -> Asked:
+        refused: NotEligible | None = None
+        for form, encloser in self._ways:
+            try:
+                return goals_of(target, form, form.core.n_outputs), encloser
+            except NotEligible as refusal:
+                refused = refused or refusal
+        assert refused is not None
+        raise refused

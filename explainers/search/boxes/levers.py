@@ -4,6 +4,7 @@ and between what their columns lie."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,8 +21,12 @@ from ifonly.models.predictor import Rows
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
 
+LONGEST = 1 << 16
+"""Values of an axis that are all laid out; of a longer one they are made where they are needed."""
 LOOKED_AT = 2_049
 """Values of a longer axis at which it is looked whether columns rise or fall all along it."""
+FEW = 64
+"""Values of a lever that are all looked at for what is best at a price."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +53,7 @@ class Lever:
     @cached_property
     def listed(self) -> Floats | None:
         """All values, of an axis that is not too long."""
-        return self.axis.values() if self.size <= LONGEST_LISTED else None
+        return self.axis.values() if self.size <= LONGEST else None
 
     def values(self, at: Positions) -> Floats:
         return self.axis.values(at) if self.listed is None else self.listed[at]
@@ -90,18 +95,48 @@ class Lever:
         NotEligible
             If a value is read as no number, or a long axis not in order.
         """
-        if self.listed is not None:
-            if not np.isfinite(self._table).all():
-                raise NotEligible("boxes", f"feature {self.feature} is read as no number")
+        if not np.isfinite(self._seen).all():
+            raise NotEligible("boxes", f"feature {self.feature} is read as no number")
+        if self.size <= LONGEST_LISTED:
             return
         feature = self.problem.cost.features[self.feature]
-        if self.axis.has_missing or not feature.rises:
-            raise NotEligible("boxes", f"feature {self.feature} has too many values")
-        read = self._encoded(self.values(spread(0, self.size - 1, LOOKED_AT)))
-        steps = np.diff(read, axis=0)
-        ordered = (steps >= 0.0).all(axis=0) | (steps <= 0.0).all(axis=0)
-        if not ordered.all() or not np.isfinite(read).all():
+        if self.axis.has_missing or not feature.rises or not self.is_ordered:
             raise NotEligible("boxes", f"feature {self.feature} is not read in order")
+
+    @cached_property
+    def _seen(self) -> Floats:
+        """Columns at all values, or at some that are spread over a long axis."""
+        if self.size <= LONGEST_LISTED:
+            assert self.listed is not None
+            return self._encoded(self.listed)
+        return self._encoded(self.values(spread(0, self.size - 1, LOOKED_AT)))
+
+    @cached_property
+    def is_ordered(self) -> bool:
+        """Whether each column rises or falls all along the axis."""
+        steps = np.diff(self._seen, axis=0)
+        return bool(((steps >= 0.0).all(axis=0) | (steps <= 0.0).all(axis=0)).all())
+
+    @cached_property
+    def bent(self) -> Floats | None:
+        """How far each column is from a straight line of the values, ``(n_own,)``; None where that
+        says nothing: a value is missing, or costs are no straight lines on either side."""
+        feature = self.problem.cost.features[self.feature]
+        before = float(self.problem.factual[self.feature])
+        plain = not (feature.nominal or feature.matrix is not None or math.isnan(before))
+        if not plain or self.axis.has_missing or not self.is_valley:
+            return None
+        at = np.arange(self.size) if self.size <= LONGEST_LISTED else spread(
+            0, self.size - 1, LOOKED_AT
+        )  # fmt: skip
+        values, read = self.values(at), self._seen
+        span = values[-1] - values[0]
+        if span <= 0.0:
+            return np.zeros(len(self.own))
+        slope = (read[-1] - read[0]) / span
+        off = np.abs(read - (read[0] + np.outer(values - values[0], slope))).max(axis=0)
+        # Of a long axis some are seen: what float32 can take between them is added.
+        return np.asarray(off + 2.0**-22 * np.abs(read).max(axis=0))
 
     def _encoded(self, values: Floats) -> Floats:
         rows: Rows = np.repeat(self.problem.factual[None, :], len(values), axis=0)
@@ -109,14 +144,9 @@ class Lever:
         return self.columns.encode(rows)[:, self.own].astype(np.float64)
 
     @cached_property
-    def _table(self) -> Floats:
-        assert self.listed is not None
-        return self._encoded(self.listed)
-
-    @cached_property
     def _ranges(self) -> tuple[list[Floats], list[Floats]]:
         """Least and greatest of each column over runs of 1, 2, 4, ... values."""
-        least, most = [self._table], [self._table]
+        least, most = [self._seen], [self._seen]
         while (width := 1 << (len(least) - 1)) * 2 <= self.size:
             least.append(np.minimum(least[-1][:-width], least[-1][width:]))
             most.append(np.maximum(most[-1][:-width], most[-1][width:]))
@@ -124,8 +154,8 @@ class Lever:
 
     def between(self, low: Positions, high: Positions) -> tuple[Floats, Floats]:
         """Between what its columns lie from ``low`` to ``high``, both ``(n_boxes, n_own)``."""
-        if self.listed is None:
-            ends = self._encoded(self.values(np.concatenate([low, high])))
+        if self.is_ordered:
+            ends = self.read(np.concatenate([low, high]))
             one, other = ends[: len(low)], ends[len(low) :]
             return np.minimum(one, other), np.maximum(one, other)
         least, most = self._ranges
@@ -137,6 +167,40 @@ class Lever:
             found[0][here] = np.minimum(least[k][first], least[k][last])
             found[1][here] = np.maximum(most[k][first], most[k][last])
         return found[0], found[1]
+
+    def read(self, at: Positions) -> Floats:
+        """Its columns at positions, ``(n, n_own)``."""
+        return self._seen[at] if self.size <= LONGEST_LISTED else self._encoded(self.values(at))
+
+    def jumps(self, cuts: Sequence[Floats]) -> Positions:
+        """Positions at which one of its columns passes one of its ``cuts``, ascending."""
+        if not self.is_ordered or self.size <= FEW:
+            return np.zeros(0, dtype=np.int64)
+        at = np.arange(self.size)
+        if self.size > LONGEST_LISTED:
+            at = spread(0, self.size - 1, LOOKED_AT)
+        found = []
+        for k, own in enumerate(cuts):
+            column = self._seen[:, k]
+            rises = column[-1] >= column[0]
+            line = column if rises else column[::-1]
+            place = line.searchsorted(own, side="left")
+            place = place if rises else len(line) - place
+            found.append(at[place[(place > 0) & (place < len(line))]])
+        return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+    def telling(self, low: Positions, high: Positions) -> Positions | None:
+        """Positions from ``low`` to ``high``, ``(n_boxes, n)``, with the best of them at any price
+        for columns and costs; None where that is not known."""
+        if self.size <= FEW:
+            inside = np.arange(self.size)
+            return np.clip(inside[None, :], low[:, None], high[:, None])
+        if self.bent is None:
+            return None
+        # Between them costs and columns are straight.
+        turns = [self.home - 1, self.home, self.home + 1] if self.home >= 0 else []
+        at = [low, high, *(np.clip(t, low, high) for t in (*turns, self.turn - 1, self.turn))]
+        return np.stack(at, axis=1)
 
     def cheapest(self, low: Positions, high: Positions) -> tuple[Positions, Floats]:
         """The cheapest position from ``low`` to ``high``, and its cost."""
@@ -154,11 +218,26 @@ class Lever:
         at = masked.argmin(axis=1)
         return at, self._costs[at]
 
+    @cached_property
+    def _below(self) -> Floats:
+        """Costs of the positions below the factual value, the nearest first."""
+        assert self._costs is not None
+        return self._costs[: self.turn][::-1]
+
+    @cached_property
+    def _above(self) -> Floats:
+        assert self._costs is not None
+        return self._costs[self.turn :]
+
     def within(
         self, low: Positions, high: Positions, budget: Floats
     ) -> tuple[Positions, Positions]:
         """The part from ``low`` to ``high`` that costs less than ``budget`` each: its ends. The
         cheapest is within it."""
+        if self.is_valley and self._costs is not None:
+            start = self.turn - np.searchsorted(self._below, budget, side="left")
+            end = self.turn + np.searchsorted(self._above, budget, side="left") - 1
+            return np.clip(start, low, high), np.clip(end, low, high)
         if self.is_valley:
             start = _first(lambda p: self.costs(p) < budget, low, np.clip(self.turn - 1, low, high))
             end = _last(lambda p: self.costs(p) < budget, np.clip(self.turn, low, high), high)

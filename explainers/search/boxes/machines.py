@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from ifonly.explainers.search.boxes.hulls import Floats, Hull, line_sum
+from ifonly.explainers.search.boxes.lines import Lines
 from ifonly.models.graph.operators.scorers import Kernel, KernelMachine
 
 
@@ -43,6 +44,71 @@ def machine_hull(machine: KernelMachine, hull: Hull, eps: float) -> Hull:
     lower = np.maximum(*lows) + machine.bias - off
     upper = np.minimum(*highs) + machine.bias + off
     return Hull.between(lower, upper)
+
+
+def machine_lines(machine: KernelMachine, hull: Hull, lines: Lines, eps: float) -> Lines:
+    """Between which lines of the columns it lies: kernels are lines of their arguments, and squares
+    are lines of what is squared."""
+    vectors = machine.vectors.astype(np.float64)
+    if machine.kernel is Kernel.LINEAR:
+        weights = vectors.T @ machine.weights
+        size = (hull.size @ np.abs(vectors).T) @ np.abs(machine.weights) + np.abs(machine.bias)
+        off = 2.0 * eps * (vectors.shape[1] + 4) * size
+        return lines.product(weights).shifted(machine.bias).widened(off)
+    argument = _argument(machine, hull, vectors, eps)
+    slope, rest_low, rest_high = _line(machine, argument)
+    up, down = np.maximum(machine.weights, 0.0), np.minimum(machine.weights, 0.0)
+    size = np.maximum(np.abs(machine.curve(argument.low)), np.abs(machine.curve(argument.high)))
+    off = 32.0 * eps * size @ np.abs(machine.weights) + 4.0 * eps * np.abs(machine.bias)
+    off = off + 1e-12 * (np.abs(rest_low) + np.abs(rest_high)) @ np.abs(machine.weights)
+    below = rest_low @ up + rest_high @ down + machine.bias - off
+    above = rest_high @ up + rest_low @ down + machine.bias + off
+    lows, highs = [], []
+    for k, weights in enumerate(machine.weights.T):
+        slopes = slope * weights
+        # What rounding an argument may add is in the rests, which were taken over all of it.
+        low, high = _line_of_sums(machine, hull, lines, vectors, slopes)
+        stray = (np.abs(slopes) * _stray(argument, eps, vectors)).sum(axis=1)
+        low[0] += below[:, k] - stray
+        high[0] += above[:, k] + stray
+        lows.append(low)
+        highs.append(high)
+    return Lines(np.stack(lows, axis=-1), np.stack(highs, axis=-1))
+
+
+def _stray(argument: Hull, eps: float, vectors: Floats) -> Floats:
+    """How far the graph's own argument may be from the exact one."""
+    return np.asarray(8.0 * eps * (vectors.shape[1] + 4) * argument.size)
+
+
+def _line_of_sums(
+    machine: KernelMachine, hull: Hull, lines: Lines, vectors: Floats, slopes: Floats
+) -> tuple[Floats, Floats]:
+    """Lines below and above ``sum_i slopes_i s_i(x)``, ``(1 + n_columns, n_boxes)``."""
+    if machine.kernel is not Kernel.RBF:
+        weights = slopes @ vectors
+        return _weighted(lines, weights)
+    bend = slopes.sum(axis=1)[:, None]
+    pull = slopes @ vectors
+    fixed = (slopes @ (vectors * vectors)).sum(axis=1)
+    middle = 0.5 * (hull.low + hull.high)
+    # x^2 is within (l + u) x of its chord -l u and of the tangent below it, ((l + u) / 2)^2.
+    chord, tangent = -hull.low * hull.high, -middle * middle
+    low, high = _weighted(lines, bend * 2.0 * middle - 2.0 * pull)
+    ends = bend * chord, bend * tangent
+    far = np.maximum(hull.size.max(axis=0), np.abs(vectors).max(axis=0))
+    off = 1e-12 * np.abs(slopes).sum(axis=1) * float((far * far).sum())
+    low[0] += np.minimum(*ends).sum(axis=1) + fixed - off
+    high[0] += np.maximum(*ends).sum(axis=1) + fixed + off
+    return low, high
+
+
+def _weighted(lines: Lines, weights: Floats) -> tuple[Floats, Floats]:
+    """Lines times weights of each box, ``(n_boxes, n_columns)``, added up."""
+    up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    low = (lines.low * up + lines.high * down).sum(axis=-1)
+    high = (lines.high * up + lines.low * down).sum(axis=-1)
+    return low, high
 
 
 def _argument(machine: KernelMachine, hull: Hull, vectors: Floats, eps: float) -> Hull:

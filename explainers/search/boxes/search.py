@@ -14,7 +14,9 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.boxes.enclosures import Encloser
+from ifonly.explainers.search.boxes.hulls import Hull
 from ifonly.explainers.search.boxes.levers import Lever, Positions
+from ifonly.explainers.search.boxes.pricing import least_costs
 from ifonly.explainers.search.boxes.rules import ValueBoxes, refuted
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.goals import LinearGoal
@@ -58,6 +60,8 @@ class BoxSearch:
         for lever in self._levers:
             lever.check()
         self._start = problem.start
+        cuts = encloser.cuts()
+        self._jumps = [lever.jumps([cuts[k] for k in lever.own]) for lever in self._levers]
         self._fixed = columns.encode(self._start[None, :])[0].astype(np.float64)
         m = len(self._levers)
         self._low = np.zeros((1, m), dtype=np.int64)
@@ -136,15 +140,15 @@ class BoxSearch:
         self._incumbents.opened(len(chosen))
         low, high, corner, costs = self._shrunk(low, high)
         open_ = ~refuted(self._problem.constraints, self._as_values(low, high))
-        open_ &= self._may(low, high)
+        told = np.maximum(self._told(low, high), costs.sum(axis=1))
+        open_ &= told < self._incumbents.cost
         low, high, corner = low[open_], high[open_], corner[open_]
-        costs, seen = costs[open_], seen[open_]
+        floor, seen = told[open_], seen[open_]
         # The cheapest row of each; and one in the middle, which may be the first that is found.
         middle = (low + high) >> 1
         self._incumbents.consider(self._rows(corner[~seen]))
         if math.isinf(self._incumbents.cost):
             self._incumbents.consider(self._rows(middle))
-        floor = costs.sum(axis=1)
         volume = (high - low + 1).astype(np.float64).prod(axis=1)
         small = volume <= FEW
         if small.any():
@@ -153,7 +157,7 @@ class BoxSearch:
         low, high, corner = low[open_], high[open_], corner[open_]
         if not len(low):
             return low, high, floor[open_], seen[open_]
-        return self._split(low, high, corner)
+        return self._split(low, high, corner, floor[open_])
 
     def _shrunk(
         self, low: Positions, high: Positions
@@ -186,8 +190,10 @@ class BoxSearch:
     def _excess(self, least: Floats, most: Floats) -> Floats:
         """By how much the goal that is missed most is missed at least, ``(n_boxes,)``; below 0:
         all may be reached."""
-        hull = self._encloser.bounds(least, most)
-        found = np.full(len(least), -np.inf)
+        return self._missed(self._encloser.bounds(least, most))
+
+    def _missed(self, hull: Hull) -> Floats:
+        found = np.full(len(hull.low), -np.inf)
         for goal in self._goals:
             up, down = np.maximum(goal.weights, 0.0), np.minimum(goal.weights, 0.0)
             with np.errstate(invalid="ignore"):
@@ -196,17 +202,22 @@ class BoxSearch:
             found = np.maximum(found, np.nan_to_num(value, nan=-np.inf) - goal.limit - goal.band)
         return found
 
-    def _may(self, low: Positions, high: Positions) -> Masks:
-        return self._excess(*self._columns(low, high)) <= 0.0 if len(low) else np.ones(0, np.bool_)
+    def _told(self, low: Positions, high: Positions) -> Floats:
+        """What rows in the target cost at least, of each box; infinity where there are none."""
+        if not len(low):
+            return np.zeros(0)
+        hull, lines = self._encloser.lines(*self._columns(low, high))
+        found = least_costs(self._levers, self._fixed, low, high, lines, self._goals)
+        return np.where(self._missed(hull) > 0.0, np.inf, found)
 
     def _split(
-        self, low: Positions, high: Positions, corner: Positions
+        self, low: Positions, high: Positions, corner: Positions, told: Floats
     ) -> tuple[Positions, Positions, Floats, Masks]:
         lever = self._most_telling(low, high)
         rows = np.arange(len(low))
         first, last, at = low[rows, lever], high[rows, lever], corner[rows, lever]
         homes = np.array([one.home for one in self._levers])[lever]
-        middle = (first + last) >> 1
+        middle = self._middles(lever, first, last)
         parts = []
         # Where the factual value is inside, it becomes a part of its own: a lever less.
         inside = (homes >= first) & (homes <= last)
@@ -221,10 +232,24 @@ class BoxSearch:
             part_low[np.arange(some.sum()), lever[some]] = start[some]
             part_high[np.arange(some.sum()), lever[some]] = end[some]
             # The corner of the whole is that of the part that it is in.
-            parts.append((part_low, part_high, ((at >= start) & (at <= end))[some]))
-        lows, highs, seens = (np.concatenate(one) for one in zip(*parts, strict=True))
-        floor = self._corner_costs(lows, highs)[1].sum(axis=1)
+            parts.append((part_low, part_high, told[some], ((at >= start) & (at <= end))[some]))
+        lows, highs, tolds, seens = (np.concatenate(one) for one in zip(*parts, strict=True))
+        floor = np.maximum(self._corner_costs(lows, highs)[1].sum(axis=1), tolds)
         return lows, highs, floor, seens
+
+    def _middles(self, lever: Positions, first: Positions, last: Positions) -> Positions:
+        """The last position of the lower half of each interval: of the places where trees part it
+        the one in the middle, or else its own."""
+        found = (first + last) >> 1
+        for k, jumps in enumerate(self._jumps):
+            here = np.flatnonzero(lever == k)
+            if len(jumps) and len(here):
+                start = jumps.searchsorted(first[here], side="right")
+                end = jumps.searchsorted(last[here], side="right")
+                some = end > start
+                chosen = jumps[np.minimum((start + end) >> 1, len(jumps) - 1)] - 1
+                found[here] = np.where(some, chosen, found[here])
+        return found
 
     def _most_telling(self, low: Positions, high: Positions) -> Positions:
         """The lever of each box that adds most to what its bound does not tell."""

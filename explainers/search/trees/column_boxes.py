@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.native import kernel
-from ifonly.explainers.search.trees.leaves import column_paths
+from ifonly.explainers.search.trees.leaves import Thresholds, column_paths
 from ifonly.explainers.search.trees.table_building import build_tables, table_bytes
 from ifonly.models.graph.forms import TreeEnsemble
 
@@ -56,6 +56,11 @@ class ColumnBoxes:
         eps = float(np.finfo(ensemble.sums).eps)
         # In whatever order trees are added, each addition errs by half a unit of the sum so far.
         self._off = (ensemble.n_trees + 2) * eps * (sizes + np.abs(ensemble.base))
+
+    @property
+    def cuts(self) -> list[Thresholds]:
+        """Where tests of each column change, ascending."""
+        return self._cuts
 
     def bounds(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
         """Least and greatest sums, both ``(n_boxes, n_outputs)``, over boxes of columns,

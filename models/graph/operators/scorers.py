@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ifonly.models.graph.cells import Cells
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.layers import Affine
-from ifonly.models.graph.operators.base import Operator, Tensor
+from ifonly.models.graph.operators.base import Tensor
 from ifonly.models.graph.operators.reductions import mixtures
 
 Single = npt.NDArray[np.float32]
@@ -21,17 +21,12 @@ Single = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class ModelNode:
-    """Trees or a linear model, and what its node makes of their sums."""
+    """What trees or a linear model add up, ``(n, n_outputs)``, in the type in which they do."""
 
     core: TreeEnsemble | Affine
-    after: Operator
 
     def run(self, *tensors: Tensor) -> Tensor:
         (tensor,) = tensors
-        return self.after.run(self.sums(tensor))
-
-    def sums(self, tensor: Tensor) -> Tensor:
-        """What the model adds up, ``(n, n_outputs)``, in the type in which its node does."""
         return self.core.raw(tensor).astype(self.sum_type)
 
     @property
@@ -42,7 +37,7 @@ class ModelNode:
     def trace(self, *cells: Cells) -> Cells:
         (tensor,) = cells
         _check_matrix(tensor, self.core.n_columns)
-        return self.after.trace(mixtures(tensor, (1, self.core.n_outputs)))
+        return mixtures(tensor, (1, self.core.n_outputs))
 
 
 class Kernel(StrEnum):
