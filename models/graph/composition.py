@@ -19,7 +19,7 @@ from ifonly.models.graph.columns import Columns
 from ifonly.models.graph.composition_nodes import MODELS, steps_of
 from ifonly.models.graph.operators.base import Tensor
 from ifonly.models.graph.operators.elementwise import Broadcast, Cast, Unary
-from ifonly.models.graph.operators.reductions import Product
+from ifonly.models.graph.operators.reductions import Product, Reduce
 from ifonly.models.graph.operators.shapes import Concat, Constant, Flatten, Reshape, Take
 from ifonly.models.graph.program import GraphProgram, Step
 from ifonly.models.graph.refusal import UnreadableGraph, refuse
@@ -154,7 +154,7 @@ class _Walk:
         is_single = all(name in self._single for name in varying) and node.op_type not in MODELS
         # A column's values over an interval are between those at its ends, or are listed: what
         # bends is left to the core, where it is known how.
-        bends = isinstance(step.operator, Unary | Broadcast) and not all(
+        bends = isinstance(step.operator, Unary | Broadcast | Reduce) and not all(
             cell.is_constant or cell.sense for cell in cells.flat
         )
         if is_single and not bends and all(len(cell.sources) <= 1 for cell in cells.flat):

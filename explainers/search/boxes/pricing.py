@@ -28,8 +28,10 @@ def least_costs(
     high: Positions,
     lines: Lines,
     goals: Sequence[LinearGoal],
-) -> Floats:
-    """Lower bounds on the cost of rows in the target, ``(n_boxes,)``; infinity where there is none.
+) -> tuple[Floats, Positions]:
+    """Lower bounds on the cost of rows in the target, ``(n_boxes,)``, infinity where there is none;
+    and rows that are best at the prices at which the bounds are highest and by a little more,
+    ``(2 n_boxes, n_levers)``.
 
     Parameters
     ----------
@@ -43,6 +45,7 @@ def least_costs(
     """
     told = [_told(lever, low[:, k], high[:, k]) for k, lever in enumerate(levers)]
     found = np.full(len(low), -np.inf)
+    hints = np.concatenate([low, low])
     for goal in goals:
         up, down = np.maximum(goal.weights, 0.0), np.minimum(goal.weights, 0.0)
         used = goal.weights != 0.0
@@ -52,9 +55,13 @@ def least_costs(
         lost = ~np.isfinite(line).all(axis=0)
         line[:, lost], line[0, lost] = 0.0, -NOTHING
         if goal.limit == -np.inf:
-            return np.full(len(low), np.inf)
-        found = np.maximum(found, _of_goal(levers, fixed, told, line, goal.limit + goal.band))
-    return found
+            return np.full(len(low), np.inf), hints
+        floor, rows = _of_goal(levers, fixed, told, line, goal.limit + goal.band)
+        # Of several goals the one that is the dearest to reach says where to look.
+        dearest = np.tile(floor > found, 2)
+        hints[dearest] = rows[dearest]
+        found = np.maximum(found, floor)
+    return found, hints
 
 
 class _Told:
@@ -66,7 +73,10 @@ class _Told:
         if at is None:
             self.columns = None
             self.ends = lever.between(low, high)
+            self.at, _ = lever.cheapest(low, high)
+            self.at = self.at[:, None]
             return
+        self.at = at
         shape = at.shape
         self.costs = lever.costs(at.reshape(-1)).reshape(shape)
         self.columns = lever.read(at.reshape(-1)).reshape(*shape, -1)
@@ -80,7 +90,7 @@ def _told(lever: Lever, low: Positions, high: Positions) -> _Told:
 
 def _of_goal(
     levers: Sequence[Lever], fixed: Floats, told: Sequence[_Told], line: Floats, limit: float
-) -> Floats:
+) -> tuple[Floats, Positions]:
     moved = np.zeros(len(fixed), dtype=np.bool_)
     for lever in levers:
         moved[lever.own] = True
@@ -111,10 +121,26 @@ def _of_goal(
     start = start - 1e-13 * size
     free = start + sum(value.min(axis=1) for value, _ in values)
     best = np.where(free > 0.0, np.inf, -np.inf)
+    chosen = np.zeros((2, line.shape[1], len(levers)), dtype=np.int64)
+    before = chosen[0]
     for share in SHARES:
         price = share * steepest
         total = start + sum((value + price[:, None] * cost).min(axis=1) for value, cost in values)
         with np.errstate(all="ignore"):
             floor = np.where(price > 0.0, total / price, -np.inf)
+        places = [(value + price[:, None] * cost).argmin(axis=1) for value, cost in values]
+        rows = np.stack(
+            [
+                np.take_along_axis(one.at, place[:, None], axis=1)[:, 0]
+                for one, place in zip(told, places, strict=True)
+            ],
+            axis=1,
+        )
+        better = floor > best
+        chosen[0][better], chosen[1][better] = rows[better], before[better]
+        # A step cheaper for the goal: levers move farther.
+        late = ~better & (chosen[1] == chosen[0]).all(axis=1)
+        chosen[1][late] = rows[late]
+        before = rows
         best = np.maximum(best, floor - HAIR * np.abs(floor))
-    return best
+    return best, chosen.reshape(-1, len(levers))

@@ -140,10 +140,12 @@ class BoxSearch:
         self._incumbents.opened(len(chosen))
         low, high, corner, costs = self._shrunk(low, high)
         open_ = ~refuted(self._problem.constraints, self._as_values(low, high))
-        told = np.maximum(self._told(low, high), costs.sum(axis=1))
+        floors, hints = self._told(low, high)
+        told = np.maximum(floors, costs.sum(axis=1))
         open_ &= told < self._incumbents.cost
         low, high, corner = low[open_], high[open_], corner[open_]
         floor, seen = told[open_], seen[open_]
+        self._incumbents.consider(self._rows(hints[np.tile(open_, 2)]))
         # The cheapest row of each; and one in the middle, which may be the first that is found.
         middle = (low + high) >> 1
         self._incumbents.consider(self._rows(corner[~seen]))
@@ -202,13 +204,12 @@ class BoxSearch:
             found = np.maximum(found, np.nan_to_num(value, nan=-np.inf) - goal.limit - goal.band)
         return found
 
-    def _told(self, low: Positions, high: Positions) -> Floats:
-        """What rows in the target cost at least, of each box; infinity where there are none."""
-        if not len(low):
-            return np.zeros(0)
+    def _told(self, low: Positions, high: Positions) -> tuple[Floats, Positions]:
+        """What rows in the target cost at least, of each box, infinity where there are none; and
+        where to look for some."""
         hull, lines = self._encloser.lines(*self._columns(low, high))
-        found = least_costs(self._levers, self._fixed, low, high, lines, self._goals)
-        return np.where(self._missed(hull) > 0.0, np.inf, found)
+        found, hints = least_costs(self._levers, self._fixed, low, high, lines, self._goals)
+        return np.where(self._missed(hull) > 0.0, np.inf, found), hints
 
     def _split(
         self, low: Positions, high: Positions, corner: Positions, told: Floats
