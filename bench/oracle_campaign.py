@@ -3,7 +3,7 @@
     python -m bench.oracle_campaign [--questions 10000] [--seed 0]
 
 Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
-columns), linear models and ReLU networks, exported to ONNX and loaded as any deployed model is; one
+columns), linear models, ReLU networks and estimators of many kinds, exported to ONNX and loaded as any deployed model is; one
 or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
 its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
 impossible what is not. Trees are asked twice, the second time with merging from the first box.
@@ -40,9 +40,13 @@ from tests.support.deployed import Deployed, deployed_layers, deployed_trees
 from tests.support.fine import Refuter, fine_schema, thresholds_of
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
+from tests.support.onnx_estimators import KINDS as ESTIMATORS
+from tests.support.onnx_estimators import deployed_estimator, tasks_of
 from tests.support.questions import price, question
 
-FAMILIES = ("trees", "trees, merging", "linear", "relu")
+COMPOSITIONS = "compositions"
+FAMILIES = ("trees", "trees, merging", "linear", "relu", COMPOSITIONS)
+"""The last: estimators of scikit-learn of many kinds, read node by node."""
 FINE_FAMILIES = ("trees", "linear", "relu", "blackbox")
 TASKS = tuple(Task)
 MODELS = 60
@@ -60,6 +64,11 @@ class Tally:
     wrong: int = 0
 
 
+def _composition(task: Task, seed: int) -> Deployed:
+    kinds = [kind for kind in ESTIMATORS if task in tasks_of(kind)]
+    return deployed_estimator(kinds[seed % len(kinds)], seed // len(kinds), task)
+
+
 @cache
 def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
     if family.startswith("trees"):
@@ -68,6 +77,9 @@ def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
         if family.endswith("merging"):
             engines = Portfolio((Trees(deployed.form, SCHEMA, patience=0), *engines.engines[1:]))
         return deployed, engines
+    if family == COMPOSITIONS:
+        deployed = _composition(task, seed)
+        return deployed, engines_for(deployed.form, SCHEMA)
     deployed = deployed_layers(seed, task, linear=family == "linear")
     return deployed, engines_for(deployed.form, SCHEMA)
 
@@ -161,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--family", choices=FAMILIES, help="this one alone")
     parser.add_argument("--fine", action="store_true")
     parser.add_argument("--seconds", type=float, default=5.0, help="deadline on fine grids")
     options = parser.parse_args()
@@ -169,10 +182,11 @@ def main() -> None:
         _print(_fine(options, console), console, "claims on grids of 10 to 10,000,000 values")
         return
     draw = np.random.default_rng(options.seed)
-    tallies = {family: Tally() for family in FAMILIES}
+    families = [options.family] if options.family else list(FAMILIES)
+    tallies = {family: Tally() for family in families}
     asked: Counter[str] = Counter()
     while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:
-        family = FAMILIES[int(draw.integers(len(FAMILIES)))]
+        family = families[int(draw.integers(len(families)))]
         task = TASKS[int(draw.integers(len(TASKS)))]
         deployed, engines = _deployed(family, task, int(draw.integers(MODELS)))
         count = int(draw.integers(0, 3))

@@ -79,6 +79,17 @@ class Encloser:
             name = getattr(operator, "name", type(operator).__name__)
             raise NotEligible("boxes", f"{name} is known for rows alone")
 
+    @cached_property
+    def width(self) -> int:
+        """Most numbers that a node looks at for one row."""
+        widest = [self._core.n_columns]
+        for step in self._core.program.steps:
+            if isinstance(step.operator, KernelMachine):
+                widest.append(step.operator.vectors.size)
+            if isinstance(step.operator, SquaredDistances):
+                widest.append(step.operator.points.size)
+        return max(widest)
+
     def cuts(self) -> list[Floats]:
         """Where trees part each column, ascending."""
         found: list[list[Floats]] = [[] for _ in range(self._core.n_columns)]

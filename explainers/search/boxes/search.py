@@ -27,8 +27,9 @@ from ifonly.models.predictor import Rows
 Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.bool_]
 
-BATCH = 128
-"""Boxes that are bounded at once."""
+BATCH, NUMBERS = 128, 300_000
+"""Boxes that are bounded at once, at most, and numbers of a node for all of them: between two
+batches the deadline is looked at."""
 FEW = 48
 """Rows of a box that are all put to the model instead of being cut further."""
 MOST_OPEN = 2_000_000
@@ -59,6 +60,7 @@ class BoxSearch:
         self._levers = [Lever(problem, columns, int(j)) for j in problem.movable]
         for lever in self._levers:
             lever.check()
+        self._batch = int(np.clip(NUMBERS // encloser.width, 4, BATCH))
         self._start = problem.start
         cuts = encloser.cuts()
         self._jumps = [lever.jumps([cuts[k] for k in lever.own]) for lever in self._levers]
@@ -118,7 +120,7 @@ class BoxSearch:
                 return True
             if len(self._floor) > MOST_OPEN:
                 return False
-            n = min(BATCH, len(self._floor))
+            n = min(self._batch, len(self._floor))
             chosen = np.argpartition(self._floor, n - 1)[:n]
             parts = self._opened(chosen)
             # Only now, so that what is open is never forgotten when the time is up.
