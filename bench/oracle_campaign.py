@@ -1,9 +1,11 @@
 """Ten thousand generated questions against a walk over every row.
 
-    python -m bench.oracle_campaign [--questions 10000] [--seed 0]
+    python -m bench.oracle_campaign [--questions 10000] [--seed 0] [--families trees,units]
 
 Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
-columns), linear models, ReLU networks and estimators of many kinds, exported to ONNX and loaded as any deployed model is; one
+columns), linear models, ReLU networks, graphs that are read as networks of units (autoencoders,
+skips, windows, curves) and estimators of scikit-learn of many kinds that are read node by node,
+exported to ONNX and loaded as any deployed model is; one
 or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
 its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
 impossible what is not. Trees are asked twice, the second time with merging from the first box.
@@ -36,17 +38,17 @@ from ifonly.models.predictor import Row
 from ifonly.models.schema import Task
 from tests.support.bruteforce import cheapest
 from tests.support.checks import normal
-from tests.support.deployed import Deployed, deployed_layers, deployed_trees
+from tests.support.deployed import Deployed, deployed_layers, deployed_trees, deployed_units
 from tests.support.fine import Refuter, fine_schema, thresholds_of
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.onnx_estimators import KINDS as ESTIMATORS
 from tests.support.onnx_estimators import deployed_estimator, tasks_of
+from tests.support.onnx_units import CURVED, STRAIGHT
 from tests.support.questions import price, question
 
 COMPOSITIONS = "compositions"
-FAMILIES = ("trees", "trees, merging", "linear", "relu", COMPOSITIONS)
-"""The last: estimators of scikit-learn of many kinds, read node by node."""
+FAMILIES = ("trees", "trees, merging", "linear", "relu", "units", "units, curved", COMPOSITIONS)
 FINE_FAMILIES = ("trees", "linear", "relu", "blackbox")
 TASKS = tuple(Task)
 MODELS = 60
@@ -79,8 +81,11 @@ def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
         return deployed, engines
     if family == COMPOSITIONS:
         deployed = _composition(task, seed)
-        return deployed, engines_for(deployed.form, SCHEMA)
-    deployed = deployed_layers(seed, task, linear=family == "linear")
+    elif family.startswith("units"):
+        shapes = CURVED if family.endswith("curved") else STRAIGHT
+        deployed = deployed_units(seed, task, shapes[seed % len(shapes)])
+    else:
+        deployed = deployed_layers(seed, task, linear=family == "linear")
     return deployed, engines_for(deployed.form, SCHEMA)
 
 
@@ -157,6 +162,12 @@ def _fine(options: argparse.Namespace, console: Console) -> dict[str, Tally]:
     return tallies
 
 
+def _listed(families: str) -> list[str]:
+    """``"trees,units"``: those, and what is asked of the same models in another way."""
+    names = [name.strip() for name in families.split(",")]
+    return [f for f in FAMILIES if f in names or f.split(",")[0] in names]
+
+
 def _print(tallies: dict[str, Tally], console: Console, title: str) -> None:
     table = Table(title=title)
     for column in ("engine", "proven optimal", "impossible", "not proven", "already", "wrong"):
@@ -173,8 +184,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--family", choices=FAMILIES, help="this one alone")
     parser.add_argument("--fine", action="store_true")
+    parser.add_argument("--families", default=",".join(FAMILIES), help="some of them, by comma")
     parser.add_argument("--seconds", type=float, default=5.0, help="deadline on fine grids")
     options = parser.parse_args()
     console = Console(width=100)
@@ -182,7 +193,7 @@ def main() -> None:
         _print(_fine(options, console), console, "claims on grids of 10 to 10,000,000 values")
         return
     draw = np.random.default_rng(options.seed)
-    families = [options.family] if options.family else list(FAMILIES)
+    families = [f for f in FAMILIES if f in _listed(options.families)]
     tallies = {family: Tally() for family in families}
     asked: Counter[str] = Counter()
     while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:

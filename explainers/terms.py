@@ -23,6 +23,19 @@ class Status(StrEnum):
     """Something allowed flips by what is believed of the causes; nothing does so surely enough."""
 
 
+class ReasonStatus(StrEnum):
+    """What is claimed of the readings that alone force a decision."""
+
+    SMALLEST = "smallest"
+    """They force it, and no fewer readings do: proven on the declared readings."""
+    MINIMAL = "minimal"
+    """They force it, and none of them can be left out: proven. Fewer others may do."""
+    SUFFICIENT = "sufficient"
+    """They force it: proven. Some of them may not be needed."""
+    UNKNOWN = "unknown"
+    """It could not be told in time which of the readings are not needed."""
+
+
 class WayName(StrEnum):
     """What one of several ways out is the best of."""
 

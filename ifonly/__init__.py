@@ -13,6 +13,7 @@ from importlib import import_module
 _PLACES = {
     "explain": "asking",
     **dict.fromkeys(("common", "CommonChange", "CommonChanges"), "many"),
+    **dict.fromkeys(("reasons", "DecisionReasons", "ForcingReadings", "MainReading"), "why"),
     "Change": "change",
     **dict.fromkeys(("Explanation", "Explanations", "Outcome"), "explanation"),
     "NotAModel": "scoring",

@@ -5,6 +5,7 @@ from ifonly.explanation import Explanation, Explanations, Outcome
 from ifonly.many import CommonChange, CommonChanges, common
 from ifonly.scoring import NotAModel
 from ifonly.service.bulk import BulkExplainer, BulkOptions
+from ifonly.why import DecisionReasons, ForcingReadings, MainReading, reasons
 
 __all__ = [
     "AsyncClient",
@@ -14,10 +15,14 @@ __all__ = [
     "Client",
     "CommonChange",
     "CommonChanges",
+    "DecisionReasons",
     "Explanation",
     "Explanations",
+    "ForcingReadings",
+    "MainReading",
     "NotAModel",
     "Outcome",
     "common",
     "explain",
+    "reasons",
 ]

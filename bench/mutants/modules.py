@@ -27,7 +27,7 @@ SEARCH = (
     "elites",
     "goals",
 )
-MILP = ("arithmetic", "choices", "confidence_cuts", "engine", "following",
+MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "following",
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
@@ -48,7 +48,7 @@ KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
     for name in ("batches", "boxes", "causal", "cells", "effect_search", "following", "functions",
                  "intervals", "kernel", "lagrangian", "leaves", "merging", "primal_heuristic",
-                 "rules", "survival", "table_building")
+                 "rules", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

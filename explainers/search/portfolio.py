@@ -16,7 +16,13 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import Affine, Composition, GraphForm, ReluNetwork
+from ifonly.models.graph.forms import (
+    Affine,
+    Composition,
+    GraphForm,
+    ReluNetwork,
+    UnitNetwork,
+)
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
@@ -57,14 +63,18 @@ def _exact(form: GraphForm, schema: Schema) -> Engine:
             from ifonly.explainers.search.linear import Linear
 
             return Linear(form, schema)
-        case ReluNetwork():
+        case UnitNetwork() if not form.core.layers:
+            from ifonly.explainers.search.linear import Linear
+
+            return Linear(form, schema)
+        case ReluNetwork() | UnitNetwork():
             from ifonly.explainers.search.relu import Relu
 
             return Relu(form, schema)
         case Composition():
-            from ifonly.explainers.search.boxes.engine import Boxes
+            from ifonly.explainers.search.boxes.engine import BoxEngine
 
-            return Boxes(form, schema)
+            return BoxEngine(form, schema)
     from ifonly.explainers.search.trees.engine import Trees
 
     return Trees(form, schema)

@@ -16,7 +16,7 @@ from ifonly.client import calls, tables
 from ifonly.client import rows as given
 from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches_async, failed
-from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question
+from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question, ReasonsQuestion
 from ifonly.client.connection import Connection, Key
 from ifonly.client.errors import ClientError, NotFound, Unreachable
 from ifonly.client.handles import (
@@ -38,6 +38,7 @@ from ifonly.service.wire import inspection, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.common_replies import CommonReply
 from ifonly.service.wire.models import ModelReply, ModelSummary
+from ifonly.service.wire.reasons_replies import ReasonsReply
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,6 +128,17 @@ class AsyncClient:
     ) -> CommonReply:
         instances = None if rows is None else given.each(rows)
         return await self._send(calls.common_remedies(model, instances, version, proof, question))
+
+    async def reasons(
+        self,
+        model: str,
+        instance: Any = None,
+        *,
+        version: str | None = None,
+        proof: bool = False,
+        **question: Unpack[ReasonsQuestion],
+    ) -> ReasonsReply:
+        return await self._send(calls.reasons(model, instance, version, proof, question))
 
     async def explain(
         self,

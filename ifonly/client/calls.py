@@ -21,6 +21,7 @@ from ifonly.client.rows import Instance, encoded, instance_of
 from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
 from ifonly.service.wire import alarms, common_replies, inspection, jobs, models, replies, trail
+from ifonly.service.wire import reasons_replies as reason_replies
 from ifonly.service.wire.base import Wire
 from ifonly.service.wire.problem import ProblemDetails
 from ifonly.wanted import Wanted, target_of
@@ -190,6 +191,31 @@ def common_remedies(
         asked["target"] = target_of(target)
     path = _model(model, "/common-remedies")
     return _posted(path, asked, _query(version, proof), _read(common_replies.CommonReply))
+
+
+class ReasonsQuestion(TypedDict, total=False):
+    """What a question about reasons says besides the model and the row; see ``docs/api.md``,
+    *Reasons*."""
+
+    explanation: str
+    sets: int
+    principal: int
+    deadline_ms: int
+    seed: int
+    attributes: Mapping[str, str]
+    language: Language
+
+
+def reasons(
+    model: str, row: Any, version: str | None, proof: bool, question: ReasonsQuestion
+) -> Call[reason_replies.ReasonsReply]:
+    told: dict[str, Any] = {**question}
+    asked = {name: value for name, value in told.items() if name != "language"}
+    asked["languages"] = [told.get("language", LANGUAGE)]
+    if row is not None:
+        asked["instance"] = instance_of(row)
+    path = _model(model, "/reasons")
+    return _posted(path, asked, _query(version, proof), _read(reason_replies.ReasonsReply))
 
 
 def asked_of(row: Any, question: Question, number: int = 0) -> Instance:

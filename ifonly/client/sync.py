@@ -17,7 +17,7 @@ from ifonly.client import calls, tables
 from ifonly.client import rows as given
 from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches, failed
-from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question
+from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question, ReasonsQuestion
 from ifonly.client.connection import Connection, Key
 from ifonly.client.errors import ClientError, NotFound, Unreachable
 from ifonly.client.handles import (
@@ -39,6 +39,7 @@ from ifonly.service.wire import inspection, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.common_replies import CommonReply
 from ifonly.service.wire.models import ModelReply, ModelSummary
+from ifonly.service.wire.reasons_replies import ReasonsReply
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -158,6 +159,27 @@ class Client:
         """
         instances = None if rows is None else given.each(rows)
         return self._send(calls.common_remedies(model, instances, version, proof, question))
+
+    def reasons(
+        self,
+        model: str,
+        instance: Any = None,
+        *,
+        version: str | None = None,
+        proof: bool = False,
+        **question: Unpack[ReasonsQuestion],
+    ) -> ReasonsReply:
+        """Which readings alone force the decision of a row, and which count most; of a recorded
+        ``explanation``, where none is given.
+
+        Raises
+        ------
+        Problem
+            If the service refuses.
+        Unreachable, NotAnAnswer, NotSent
+            If there is no reply, it is none, or the row has no names.
+        """
+        return self._send(calls.reasons(model, instance, version, proof, question))
 
     def explain(
         self,

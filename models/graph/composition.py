@@ -90,7 +90,7 @@ def compose(
     return _Walk(source, encoding).composed(pick)
 
 
-def has_models(source: GraphSource) -> bool:
+def holds_models(source: GraphSource) -> bool:
     """Whether one of its nodes is a model of ai.onnx.ml."""
     return any(node.op_type in MODELS for node in source.before([source.output]))
 

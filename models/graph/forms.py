@@ -17,6 +17,7 @@ from ifonly.models.graph.finish import Finish, Link
 from ifonly.models.graph.layers import Affine, ReluNetwork
 from ifonly.models.graph.operators.shapes import Same
 from ifonly.models.graph.program import GraphProgram, Step
+from ifonly.models.graph.units import UnitNetwork
 from ifonly.models.predictor import Rows, Scores
 
 __all__ = [
@@ -30,9 +31,10 @@ __all__ = [
     "Link",
     "ReluNetwork",
     "TreeEnsemble",
+    "UnitNetwork",
 ]
 
-Core = TreeEnsemble | Affine | ReluNetwork | Composition
+Core = TreeEnsemble | Affine | ReluNetwork | UnitNetwork | Composition
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Category, Feature, Labels
+from ifonly.models.spec.card import ModelCard
 from ifonly.service.ask import write_causal
 from ifonly.service.ask.write_reply import ReplyWriter, number
 from ifonly.service.served.registry import Registry, ServedModel
@@ -65,6 +66,11 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
             for e in model.deployed.examples
         ],
         alarm=dict(spec.alarm),
+        card=_card(spec.card),
+        reason_codes={
+            name: {"code": each.code, "text": _labels(each.text)}
+            for name, each in spec.reason_codes.items()
+        },
         attributes=[
             wire.Attribute(
                 name=each.name,
@@ -80,6 +86,14 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
         else write_causal.summary(model.graph, used=model.causal is not None),
         provenance=speaker.reference(),
     )
+
+
+def _card(card: ModelCard) -> dict[str, Any]:
+    """What is declared of it, as the spec writes it."""
+    found: dict[str, Any] = {key: _labels(said) for key, said in card.texts.items()}
+    if card.validated is not None:
+        found["validated"] = card.validated.isoformat()
+    return found if card.role is None else {**found, "role": card.role.value}
 
 
 def _feature(feature: Feature) -> wire.Feature:

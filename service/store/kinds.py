@@ -40,6 +40,8 @@ class RecordKind(StrEnum):
     SAMPLE = "sample"
     BULK = "bulk"
     OUTCOME = "outcome"
+    EXPERIMENT = "experiment"
+    REASONS = "reasons"
 
 
 def _each(*statuses: str) -> Mapping[str, Called]:
@@ -131,6 +133,37 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
             "taken_back": {"en": "taken back", "ko": "철회됨", "ja": "取り消し"},
         },
         {"en": "Outcome", "ko": "결과", "ja": "結果"},
+    ),
+    RecordKind.EXPERIMENT: KindOfRecord(
+        "an experiment on advice: its design, before anybody is assigned, or its end",
+        {
+            "started": {"en": "started", "ko": "시작됨", "ja": "開始"},
+            "stopped": {"en": "stopped", "ko": "중지됨", "ja": "停止"},
+            "stopped_by_guard": {
+                "en": "stopped by a guard",
+                "ko": "보호 지표로 중지됨",
+                "ja": "ガード指標により停止",
+            },
+        },
+        {"en": "Experiment", "ko": "실험", "ja": "実験"},
+    ),
+    RecordKind.REASONS: KindOfRecord(
+        "readings that alone force a decision; its status is the claim",
+        {
+            "smallest": {"en": "fewest, proven", "ko": "최소 개수, 증명됨", "ja": "最少、証明済み"},
+            "minimal": {
+                "en": "none can be left out",
+                "ko": "하나도 뺄 수 없음",
+                "ja": "一つも欠かせない",
+            },
+            "sufficient": {
+                "en": "sufficient, proven",
+                "ko": "충분함, 증명됨",
+                "ja": "十分、証明済み",
+            },
+            **_each("unknown"),
+        },
+        {"en": "Reasons", "ko": "판정 이유", "ja": "判定理由"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

@@ -9,7 +9,7 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.boxes.enclosures import Encloser
-from ifonly.explainers.search.boxes.search import BoxSearch
+from ifonly.explainers.search.boxes.search import CompositionSearch
 from ifonly.explainers.search.engine import (
     Meter,
     SearchOutcome,
@@ -30,7 +30,7 @@ MOST_REMEMBERED = 256
 """Targets whose limits are remembered."""
 
 
-class Boxes:
+class BoxEngine:
     """Branch and bound over boxes of one deployed graph; made once for a model, then shared.
 
     Any constraint is kept: a box is closed by what is known of it, and rows by their definitions.
@@ -68,7 +68,7 @@ class Boxes:
         if any(len(axis) == 0 for axis in problem.axes):
             return SearchOutcome.none(problem)
         goals, encloser = self._asked(problem.target)
-        search = BoxSearch(problem, self._form.columns, encloser, goals, meter, deadline)
+        search = CompositionSearch(problem, self._form.columns, encloser, goals, meter, deadline)
         return search.run()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:

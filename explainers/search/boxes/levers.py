@@ -30,7 +30,7 @@ FEW = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Lever:
+class GridLever:
     """One feature of one question."""
 
     problem: Problem

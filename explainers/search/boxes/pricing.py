@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ifonly.explainers.search.boxes.hulls import Floats
-from ifonly.explainers.search.boxes.levers import FEW, Lever, Positions
-from ifonly.explainers.search.boxes.lines import Lines
+from ifonly.explainers.search.boxes.levers import FEW, GridLever, Positions
+from ifonly.explainers.search.boxes.lines import LinePair
 from ifonly.explainers.search.goals import LinearGoal
 
 SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.08, 0.03)
@@ -22,11 +22,11 @@ NOTHING = 1e200
 
 
 def least_costs(
-    levers: Sequence[Lever],
+    levers: Sequence[GridLever],
     fixed: Floats,
     low: Positions,
     high: Positions,
-    lines: Lines,
+    lines: LinePair,
     goals: Sequence[LinearGoal],
 ) -> tuple[Floats, Positions]:
     """Lower bounds on the cost of rows in the target, ``(n_boxes,)``, infinity where there is none;
@@ -35,11 +35,11 @@ def least_costs(
 
     Parameters
     ----------
-    levers : sequence of Lever
+    levers : sequence of GridLever
     fixed : ndarray, shape (n_columns,)
         Columns of what is not moved.
     low, high : ndarray, shape (n_boxes, n_levers)
-    lines : Lines
+    lines : LinePair
         Of the outputs, over these boxes.
     goals : sequence of LinearGoal
     """
@@ -67,7 +67,7 @@ def least_costs(
 class _Told:
     """Positions of one lever that are looked at, in each box."""
 
-    def __init__(self, lever: Lever, low: Positions, high: Positions) -> None:
+    def __init__(self, lever: GridLever, low: Positions, high: Positions) -> None:
         at = lever.telling(low, high)
         _, self.cheapest = lever.cheapest(low, high)
         if at is None:
@@ -84,12 +84,12 @@ class _Told:
         self.bent = np.zeros(len(lever.own)) if all_seen else lever.bent
 
 
-def _told(lever: Lever, low: Positions, high: Positions) -> _Told:
+def _told(lever: GridLever, low: Positions, high: Positions) -> _Told:
     return _Told(lever, low, high)
 
 
 def _of_goal(
-    levers: Sequence[Lever], fixed: Floats, told: Sequence[_Told], line: Floats, limit: float
+    levers: Sequence[GridLever], fixed: Floats, told: Sequence[_Told], line: Floats, limit: float
 ) -> tuple[Floats, Positions]:
     moved = np.zeros(len(fixed), dtype=np.bool_)
     for lever in levers:

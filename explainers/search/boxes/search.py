@@ -15,7 +15,7 @@ from ifonly.explainers.errors import DeadlineReached
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.boxes.enclosures import Encloser
 from ifonly.explainers.search.boxes.hulls import Hull
-from ifonly.explainers.search.boxes.levers import Lever, Positions
+from ifonly.explainers.search.boxes.levers import GridLever, Positions
 from ifonly.explainers.search.boxes.pricing import least_costs
 from ifonly.explainers.search.boxes.rules import ValueBoxes, refuted
 from ifonly.explainers.search.engine import Meter, SearchOutcome
@@ -28,19 +28,19 @@ Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.bool_]
 
 BATCH, NUMBERS = 128, 300_000
-"""Boxes that are bounded at once, at most, and numbers of a node for all of them: between two
+"""BoxEngine that are bounded at once, at most, and numbers of a node for all of them: between two
 batches the deadline is looked at."""
 FEW = 48
 """Rows of a box that are all put to the model instead of being cut further."""
 MOST_OPEN = 2_000_000
-"""Boxes that may be open: beyond it the search ends with its bound."""
+"""BoxEngine that may be open: beyond it the search ends with its bound."""
 IN_PAIRS = 16
 """Values of each of two levers that are tried together, at first."""
 LOOKED_INTO = 8
 """Levers of a box of which it is seen what each adds to its bound."""
 
 
-class BoxSearch:
+class CompositionSearch:
     """Branch and bound for one question."""
 
     def __init__(
@@ -57,7 +57,7 @@ class BoxSearch:
         self._goals = goals
         self._deadline = deadline
         self._incumbents = Incumbents(problem, meter)
-        self._levers = [Lever(problem, columns, int(j)) for j in problem.movable]
+        self._levers = [GridLever(problem, columns, int(j)) for j in problem.movable]
         for lever in self._levers:
             lever.check()
         self._batch = int(np.clip(NUMBERS // encloser.width, 4, BATCH))
@@ -184,7 +184,7 @@ class BoxSearch:
         return corner, costs
 
     def _columns(self, low: Positions, high: Positions) -> tuple[Floats, Floats]:
-        """Boxes of columns."""
+        """BoxEngine of columns."""
         least = np.repeat(self._fixed[None, :], len(low), axis=0)
         most = least.copy()
         for k, lever in enumerate(self._levers):

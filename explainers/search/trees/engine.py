@@ -40,6 +40,7 @@ from ifonly.explainers.search.incumbents import Incumbents
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.alike import Likeness, Likenesses
 from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.contradiction import TreeContradictions
 from ifonly.explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
 from ifonly.explainers.search.trees.effects import margin_of
 from ifonly.explainers.search.trees.ensemble_targets import EnsembleTarget, EnsembleTargets
@@ -343,6 +344,18 @@ class Trees:
             If the target is none that sums over trees can be held against.
         """
         return TreeReach(self._layout, self._targets.of(target), self._surviving)
+
+    def contradictions(
+        self, problem: Problem, meter: Meter, deadline: Deadline
+    ) -> TreeContradictions:
+        """Rows in the target of ``problem``, in which nothing follows, with readings held.
+
+        Raises
+        ------
+        NotEligible
+            If a constraint or the target cannot be kept inside the proof.
+        """
+        return TreeContradictions(problem, meter, deadline, self._in_arrays(problem))
 
     def _surviving(self, problem: Problem, rows: Rows) -> Mask:
         survival = self._survival(problem)

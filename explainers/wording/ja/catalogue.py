@@ -6,6 +6,7 @@ from ifonly.explainers.wording.catalogue import Catalogue
 from ifonly.explainers.wording.ja.limits import JapaneseLimits
 from ifonly.explainers.wording.ja.many import JapaneseMany
 from ifonly.explainers.wording.ja.own_words import JapaneseClause
+from ifonly.explainers.wording.ja.reasons import JapaneseReasons
 from ifonly.explainers.wording.ja.sentences import Japanese
 
-CATALOGUE = Catalogue(Japanese, JapaneseLimits, JapaneseMany, JapaneseClause.read)
+CATALOGUE = Catalogue(Japanese, JapaneseLimits, JapaneseMany, JapaneseReasons, JapaneseClause.read)

@@ -42,6 +42,15 @@ class AdvisedLever:
         return off < abs(reading - self.before)
 
 
+@dataclass(frozen=True, slots=True)
+class ShownArm:
+    """How an explanation was shown in an experiment."""
+
+    arm: str
+    unit: str
+    """What was assigned: a piece of equipment, an episode."""
+
+
 @dataclass(frozen=True)
 class Advice:
     """What was suggested about one reading of one piece of equipment."""
@@ -52,17 +61,22 @@ class Advice:
     model: str
     version: str
     ways: Mapping[str, Sequence[AdvisedLever]]
-    """By name of the way; the one that is shown first is the first."""
+    """By name of the way; the one that is shown first is the first. None: it advises nothing, and
+    is kept for the experiment that it is of."""
     condition: str | None = None
     """Which equipment, as alarms know it; None: nobody said."""
     reading: str | None = None
     """Digest of the reading that it is about: asked twice, it is one advice."""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    score: float | None = None
+    """The model's, of the reading."""
+    arms: Mapping[str, ShownArm] = field(default_factory=dict)
+    """By id of the experiment."""
 
     @property
     def first(self) -> str:
-        """The way that is shown first."""
-        return next(iter(self.ways))
+        """The way that is shown first; empty: there is none."""
+        return next(iter(self.ways), "")
 
 
 class Deed(StrEnum):

@@ -22,6 +22,7 @@ from ifonly.service.audit.follow_up.advice import (
     DeedSaid,
     FollowUp,
     Result,
+    ShownArm,
     ToldOutcome,
 )
 from ifonly.service.audit.follow_up.tracking import FollowUps
@@ -59,10 +60,16 @@ class Followed:
     """What became of a period's advice."""
 
     each: list[FollowUp]
+    """Also of explanations that advise nothing, if they are of an experiment."""
     is_cut: bool
     """There were more readings than are looked at."""
     told: Mapping[str, Entry] = field(default_factory=dict)
     """Records of outcomes, by id."""
+
+    @property
+    def advised(self) -> list[FollowUp]:
+        """Those that advise something."""
+        return [each for each in self.each if each.advice.ways]
 
 
 def followed(
@@ -114,7 +121,8 @@ class _Reader:
         streams = [self._stream(kind) for kind in handlers]
         for record, payload in merge(*streams, key=lambda entry: entry[0].facts.time_us):
             handlers[record.facts.kind](record, payload)
-        return Followed(self._follow_ups.found(), self._count >= MOST_READINGS, self._told)
+        found = self._follow_ups.found()
+        return Followed(found, self._count >= MOST_READINGS, self._told)
 
     def _stream(self, kind: RecordKind) -> Iterator[Entry]:
         # What is said and told counts whenever it was; readings within the window alone.
@@ -138,8 +146,8 @@ class _Reader:
             # Asked outright it is a reading, too, of all that was advised before; asked again
             # about a reading it shows nothing that came after it.
             self._reading(record, condition, instance, answer["prediction"])
-        ways = _ways(answer, self._model)
-        if not ways or not self._since_us <= facts.time_us < self._until_us:
+        ways, arms = _ways(answer, self._model), _arms(facts.detail)
+        if not (ways or arms) or not self._since_us <= facts.time_us < self._until_us:
             return
         self._follow_ups.advise(
             Advice(
@@ -151,6 +159,8 @@ class _Reader:
                 condition,
                 reading,
                 said,
+                answer["prediction"].get("probability"),
+                arms,
             )
         )
 
@@ -228,7 +238,14 @@ class _Reader:
         self._told[facts.id] = (record, payload)
         happened = detail.get("happened")
         time_us = facts.time_us if happened is None else microseconds(str(happened))
-        said = ToldOutcome(facts.id, time_us, Result(facts.status))
+        number = detail.get("number")
+        said = ToldOutcome(
+            facts.id,
+            time_us,
+            Result(facts.status),
+            None if number is None else float(number),
+            str(detail.get("unit", "")),
+        )
         self._follow_ups.tell(about, said)
 
 
@@ -253,6 +270,14 @@ def _ways(
         one = way.get("counterfactual") or answer["counterfactuals"][0]
         found[name] = tuple(_lever(action, model) for action in one["actions"])
     return {name: levers for name, levers in found.items() if levers}
+
+
+def _arms(detail: Mapping[str, Any] | None) -> dict[str, ShownArm]:
+    """How an explanation was shown in an experiment, by its id."""
+    said = (detail or {}).get("experiment")
+    if not isinstance(said, dict):
+        return {}
+    return {str(said["id"]): ShownArm(str(said["arm"]), str(said["unit"]))}
 
 
 def _lever(action: Mapping[str, Any], model: ServedModel | None) -> AdvisedLever:

@@ -50,7 +50,7 @@ def one(
     # What was explained before about the same reading is the same advice.
     since = facts.time_us - window
     found = followed(database, registry, facts.model or "", since, facts.time_us + 1, window)
-    mine = next((f for f in reversed(found.each) if identity in f.ids), None)
+    mine = next((f for f in reversed(found.advised) if identity in f.ids), None)
     if mine is None:
         raise UnknownRecord(identity, "advice of the explanation")
     return wire.FollowUpReply(
@@ -71,8 +71,8 @@ def report(database: Database, registry: Registry, query: wire.FollowUpQuery) ->
     since, until = oversight.period_of(query.since, query.until)
     window = query.window_minutes * MINUTE_US
     found = followed(database, registry, query.model, since, until, window)
-    total = counted("", found.each)
-    groups = () if query.by is None else by_group(found.each, _groups(query.by))
+    total = counted("", found.advised)
+    groups = () if query.by is None else by_group(found.advised, _groups(query.by))
     reply = wire.FollowUpReport(
         model=query.model,
         since=timestamp(since),

@@ -52,6 +52,12 @@ class Commands(LazyGroup):
             "common",
             "Which one change of a few levers would have cleared the most of these alarms?",
         ),
+        "reasons": LazyCommand(
+            "reasons",
+            "reasons",
+            "Which readings alone force the decision, whatever the others are, and which count "
+            "most?",
+        ),
         "bulk": LazyCommand(
             "bulk",
             "app",
@@ -90,6 +96,12 @@ class Commands(LazyGroup):
             "outcomes",
             "app",
             "What came of advice: tell it from a file, see what became of each, count it.",
+        ),
+        "experiment": LazyCommand(
+            "experiment",
+            "app",
+            "Two ways of advising, compared on real alarms: plan, start, list, show, stop, "
+            "analyse.",
         ),
         "jobs": LazyCommand("jobs", "app", "Jobs: list, show and cancel them, read results."),
         "db": LazyCommand("store", "tables", "The store's tables."),

@@ -24,6 +24,8 @@ LOOKS = {
     ("GET", "/api/v1/explanations/{id}/reviews"): READ,
     ("GET", "/api/v1/explanations/{id}/follow-up"): READ,
     ("GET", "/api/v1/audit/follow-up"): LISTED,
+    ("GET", "/api/v1/experiments"): LISTED,
+    ("GET", "/api/v1/experiments/{id}"): LISTED,
     ("GET", "/api/v1/alarms"): LISTED,
     ("GET", "/api/v1/alarms/{id}"): READ,
     ("GET", "/api/v1/jobs/{id}/result"): EXPORTED,
@@ -57,6 +59,8 @@ LOOKS = {
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,
     ("GET", "/alarms/{id}/readings"): READ,
+    ("GET", "/sheets/{id}"): READ,
+    ("GET", "/sheets/{id}/file"): EXPORTED,
     ("GET", "/remedies"): LISTED,
     ("POST", "/remedies"): LISTED,
 }

@@ -41,6 +41,7 @@ REPLAYS = (
     RecordKind.EXPLANATION,
     RecordKind.COMMON,
     RecordKind.ROWS,
+    RecordKind.REASONS,
 )
 MOST_SAID = 12
 """Values of one attribute that are shown."""
