@@ -46,6 +46,9 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
         # A graph that its engine cannot read is left to the last.
         with suppress(NotEligible):
             engines.append(_exact(form, schema))
+        if form.nodes is not None:
+            with suppress(NotEligible):
+                engines.append(_exact(form.nodes, schema))
     return Portfolio((*engines, Blackbox()))
 
 

@@ -37,6 +37,8 @@ def check_reading(form: GraphForm, predictor: Predictor, rows: Rows) -> None:
     UnreadableGraph
         If they differ by more than rounding explains; the message holds the worst row.
     """
+    if form.nodes is not None:
+        check_reading(form.nodes, predictor, rows)
     # Spread over all rows: the first ones may be alike.
     some = rows[:: max(len(rows) // _MOST, 1)][:_MOST]
     for tried in (some, _near_splits(form, some)):

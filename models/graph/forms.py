@@ -47,6 +47,9 @@ class GraphForm:
     whole: Core
     """The core with all outputs that the graph computes: those of :attr:`core` are choices and
     differences of them. Only its rounding is asked of it."""
+    nodes: GraphForm | None = None
+    """The same graph node by node, where it is a network of units with curves: one engine may prove
+    what the other does not."""
 
     @classmethod
     def unlinked(cls, columns: Columns, core: Composition) -> GraphForm:

@@ -48,7 +48,11 @@ def read_graph(
     """
     source = _source(model)
     try:
-        return _careful(_read, source, encoding, columns)
+        form = _careful(_read, source, encoding, columns)
+        if isinstance(form.core, UnitNetwork) and not form.core.is_piecewise_linear:
+            with suppress(UnreadableGraph):
+                return replace(form, nodes=_careful(_composed, source, encoding, columns))
+        return form
     except UnreadableGraph as refusal:
         try:
             return _careful(_composed, source, encoding, columns)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ifonly.explainers.search.boxes.hulls import Floats, Hull
-from ifonly.explainers.search.boxes.lines import Bend, LinePair, bent
+from ifonly.explainers.search.boxes.lines import Bend, LineBounds, bent
 from ifonly.explainers.search.boxes.machines import machine_lines
 from ifonly.explainers.search.boxes.members import Members
 from ifonly.models.graph.forms import Affine
@@ -57,9 +57,9 @@ class LineDrawing:
         self,
         operator: Operator,
         known: Sequence[Hull | Members],
-        lines: Sequence[LinePair | None],
-    ) -> LinePair | None:
-        """LinePair of what an operator makes of ``known``; None: by intervals alone."""
+        lines: Sequence[LineBounds | None],
+    ) -> LineBounds | None:
+        """LineBounds of what an operator makes of ``known``; None: by intervals alone."""
         hulls = [one for one in known if isinstance(one, Hull)]
         if len(hulls) < len(known) or all(one is None for one in lines):
             return None
@@ -69,7 +69,7 @@ class LineDrawing:
         if isinstance(operator, Concat):
             both = [self._given(hull, line) for hull, line in zip(hulls, lines, strict=True)]
             axis = operator.axis % hulls[0].low.ndim + 1
-            return LinePair(
+            return LineBounds(
                 np.concatenate([one.low for one in both], axis=axis),
                 np.concatenate([one.high for one in both], axis=axis),
             )
@@ -77,11 +77,11 @@ class LineDrawing:
             return self._sum(hulls, lines).times(np.asarray(1.0 / len(hulls)))
         return self._of_two(operator, hulls, lines) if isinstance(operator, Broadcast) else None
 
-    def _given(self, hull: Hull, lines: LinePair | None) -> LinePair:
+    def _given(self, hull: Hull, lines: LineBounds | None) -> LineBounds:
         n, d = self.box.shape
-        return LinePair.flat(hull, n, d) if lines is None else lines
+        return LineBounds.flat(hull, n, d) if lines is None else lines
 
-    def _of_one(self, operator: Operator, hull: Hull, lines: LinePair) -> LinePair | None:
+    def _of_one(self, operator: Operator, hull: Hull, lines: LineBounds) -> LineBounds | None:
         eps = self.eps
         match operator:
             case Reduce(name="ReduceSum" | "ReduceMean"):
@@ -121,11 +121,11 @@ class LineDrawing:
                 return self._after(operator, hull, lines)
         return lines.moved(operator.run) if isinstance(operator, _MOVES) else None
 
-    def _product(self, hull: Hull, lines: LinePair, weights: Floats, bias: Floats) -> LinePair:
+    def _product(self, hull: Hull, lines: LineBounds, weights: Floats, bias: Floats) -> LineBounds:
         off = (len(weights) + 2) * self.eps * (hull.size @ np.abs(weights) + np.abs(bias))
         return lines.product(weights).shifted(bias).widened(off)
 
-    def _model(self, operator: ModelNode, hull: Hull, lines: LinePair) -> LinePair | None:
+    def _model(self, operator: ModelNode, hull: Hull, lines: LineBounds) -> LineBounds | None:
         core = operator.core
         if not isinstance(core, Affine):
             return None
@@ -133,7 +133,7 @@ class LineDrawing:
         single = lines.widened(2.0**-23 * hull.size)
         return self._product(hull, single, weights, bias)
 
-    def _after(self, operator: Operator, hull: Hull, lines: LinePair) -> LinePair | None:
+    def _after(self, operator: Operator, hull: Hull, lines: LineBounds) -> LineBounds | None:
         """Of the sums of a linear model."""
         eps = self.eps
         match operator:
@@ -145,7 +145,7 @@ class LineDrawing:
                 return self._shares_of_two(lines, hull)
             case BinaryScores():
                 minus = lines.times(np.asarray(-1.0))
-                both = LinePair(
+                both = LineBounds(
                     np.concatenate([minus.low, lines.low], axis=-1),
                     np.concatenate([minus.high, lines.high], axis=-1),
                 )
@@ -160,21 +160,21 @@ class LineDrawing:
                 return both.widened(2.0 * eps * (1.0 + ends.size))
         return None
 
-    def _shares_of_two(self, lines: LinePair, hull: Hull) -> LinePair | None:
+    def _shares_of_two(self, lines: LineBounds, hull: Hull) -> LineBounds | None:
         """A softmax of two is the logistic function of their difference."""
-        turned = LinePair(lines.high[..., ::-1], lines.low[..., ::-1])
-        apart = LinePair(lines.low - turned.low, lines.high - turned.high)
+        turned = LineBounds(lines.high[..., ::-1], lines.low[..., ::-1])
+        apart = LineBounds(lines.low - turned.low, lines.high - turned.high)
         between = apart.hull(self.box.low, self.box.high)
         off = 2.0 * self.eps * (2.0 + hull.size.max(axis=-1, keepdims=True))
         return bent(Bend.SIGMOID, apart.widened(off), between.widened(off), _LOOSE * self.eps)
 
-    def _sum(self, hulls: Sequence[Hull], lines: Sequence[LinePair | None]) -> LinePair:
+    def _sum(self, hulls: Sequence[Hull], lines: Sequence[LineBounds | None]) -> LineBounds:
         total = self._given(hulls[0], lines[0])
         size = hulls[0].size
         for hull, line in zip(hulls[1:], lines[1:], strict=True):
             # A constant may have fewer axes than what it is added to.
             total = (
-                LinePair(total.low, total.high).shifted(hull.low)
+                LineBounds(total.low, total.high).shifted(hull.low)
                 if line is None and _is_fixed(hull)
                 else total.plus(self._given(hull, line))
             )
@@ -182,8 +182,8 @@ class LineDrawing:
         return total.widened(len(hulls) * self.eps * size)
 
     def _of_two(
-        self, operator: Broadcast, hulls: Sequence[Hull], lines: Sequence[LinePair | None]
-    ) -> LinePair | None:
+        self, operator: Broadcast, hulls: Sequence[Hull], lines: Sequence[LineBounds | None]
+    ) -> LineBounds | None:
         one, other = hulls[0], hulls[-1]
         match operator.name:
             case "Add" | "Sum":

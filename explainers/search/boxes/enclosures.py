@@ -12,7 +12,7 @@ from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.search.boxes import hulls
 from ifonly.explainers.search.boxes.drawing import LineDrawing
 from ifonly.explainers.search.boxes.hulls import Floats, Hull
-from ifonly.explainers.search.boxes.lines import LinePair
+from ifonly.explainers.search.boxes.lines import LineBounds
 from ifonly.explainers.search.boxes.machines import machine_hull
 from ifonly.explainers.search.boxes.members import Members, nearest
 from ifonly.explainers.search.trees.column_boxes import ColumnBoxes
@@ -122,12 +122,12 @@ class Encloser:
         # NaN is no end: nothing is known then.
         return Hull.between(picked.low, picked.high)
 
-    def lines(self, low: Floats, high: Floats) -> tuple[Hull, LinePair]:
+    def lines(self, low: Floats, high: Floats) -> tuple[Hull, LineBounds]:
         """As :meth:`bounds`, and between which lines of the columns the outputs lie."""
         n, d = low.shape
         box = Hull(low, high)
         known: dict[str, Known] = {Composition.COLUMNS: box}
-        straight: dict[str, LinePair] = {Composition.COLUMNS: LinePair.of_columns(low)}
+        straight: dict[str, LineBounds] = {Composition.COLUMNS: LineBounds.of_columns(low)}
         drawing = LineDrawing(box, self._eps)
         for step in self._core.program.steps:
             inputs = [known[name] for name in step.inputs]
@@ -145,7 +145,7 @@ class Encloser:
         output = self._core.program.output
         hull, lines = self._picked(known[output]), straight.get(output)
         if lines is None:
-            return hull, LinePair.flat(hull, n, d)
+            return hull, LineBounds.flat(hull, n, d)
         wide = lines.moved(lambda x: x[:, None]) if lines.low.ndim == 3 - 1 else lines
         return hull, wide.moved(lambda x: x[:, self._core.pick])
 

@@ -16,14 +16,14 @@ from ifonly.explainers.search.boxes.hulls import Floats, Hull
 
 
 @dataclass(frozen=True, eq=False)
-class LinePair:
+class LineBounds:
     """One below and one above each number."""
 
     low: Floats
     high: Floats
 
     @classmethod
-    def of_columns(cls, low: Floats) -> LinePair:
+    def of_columns(cls, low: Floats) -> LineBounds:
         """The columns themselves, of boxes ``(n_boxes, n_columns)``."""
         n, d = low.shape
         lines = np.zeros((1 + d, n, d))
@@ -31,7 +31,7 @@ class LinePair:
         return cls(lines, lines)
 
     @classmethod
-    def flat(cls, hull: Hull, n: int, d: int) -> LinePair:
+    def flat(cls, hull: Hull, n: int, d: int) -> LineBounds:
         """Of what is known by intervals alone."""
         shape = (n, *hull.shape[1:])
         made = [np.zeros((1 + d, *shape)) for _ in range(2)]
@@ -43,28 +43,28 @@ class LinePair:
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.low[0]).all() and np.isfinite(self.high[0]).all())
 
-    def moved(self, move: Callable[[Floats], Floats]) -> LinePair:
+    def moved(self, move: Callable[[Floats], Floats]) -> LineBounds:
         """Through what moves numbers about, or adds them up: row by row."""
-        return LinePair(_rowwise(self.low, move), _rowwise(self.high, move))
+        return LineBounds(_rowwise(self.low, move), _rowwise(self.high, move))
 
-    def times(self, factor: Floats) -> LinePair:
+    def times(self, factor: Floats) -> LineBounds:
         """Times constants, which turn lines over where they are negative."""
         up, down = np.maximum(factor, 0.0), np.minimum(factor, 0.0)
-        return LinePair(self.low * up + self.high * down, self.high * up + self.low * down)
+        return LineBounds(self.low * up + self.high * down, self.high * up + self.low * down)
 
-    def plus(self, other: LinePair) -> LinePair:
-        return LinePair(self.low + other.low, self.high + other.high)
+    def plus(self, other: LineBounds) -> LineBounds:
+        return LineBounds(self.low + other.low, self.high + other.high)
 
-    def shifted(self, by: Floats) -> LinePair:
-        return LinePair(_raised(self.low, by), _raised(self.high, by))
+    def shifted(self, by: Floats) -> LineBounds:
+        return LineBounds(_raised(self.low, by), _raised(self.high, by))
 
-    def widened(self, by: Floats) -> LinePair:
-        return LinePair(_raised(self.low, -by), _raised(self.high, by))
+    def widened(self, by: Floats) -> LineBounds:
+        return LineBounds(_raised(self.low, -by), _raised(self.high, by))
 
-    def product(self, weights: Floats) -> LinePair:
+    def product(self, weights: Floats) -> LineBounds:
         """``x @ weights``"""
         up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
-        return LinePair(self.low @ up + self.high @ down, self.high @ up + self.low @ down)
+        return LineBounds(self.low @ up + self.high @ down, self.high @ up + self.low @ down)
 
     def hull(self, low: Floats, high: Floats) -> Hull:
         """Between what they lie over boxes of columns, both ``(n_boxes, n_columns)``."""
@@ -153,7 +153,7 @@ class Bend(StrEnum):
                 return [np.zeros_like(slope)]
 
 
-def bent(bend: Bend, lines: LinePair, hull: Hull, eps: float) -> LinePair | None:
+def bent(bend: Bend, lines: LineBounds, hull: Hull, eps: float) -> LineBounds | None:
     """A function of each number: its chord over the interval, and what is left of it on either
     side. None where the interval is not one of numbers."""
     low, high = hull.low, hull.high
@@ -181,4 +181,4 @@ def bent(bend: Bend, lines: LinePair, hull: Hull, eps: float) -> LinePair | None
     below, above = made.low.copy(), made.high.copy()
     below[0] += least - off
     above[0] += most + off
-    return LinePair(below, above)
+    return LineBounds(below, above)

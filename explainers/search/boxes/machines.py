@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from ifonly.explainers.search.boxes.hulls import Floats, Hull, line_sum
-from ifonly.explainers.search.boxes.lines import LinePair
+from ifonly.explainers.search.boxes.lines import LineBounds
 from ifonly.models.graph.operators.scorers import Kernel, KernelMachine
 
 
@@ -37,7 +37,7 @@ def machine_hull(machine: KernelMachine, hull: Hull, eps: float) -> Hull:
     low = np.stack([line[0] for line in lines], axis=1) + rest_low @ up + rest_high @ down
     high = np.stack([line[1] for line in lines], axis=1) + rest_high @ up + rest_low @ down
     off = kernel_off @ np.abs(machine.weights) + 4.0 * eps * np.abs(machine.bias)
-    # LinePair and rests are large where they cancel: float64 takes care of that.
+    # LineBounds and rests are large where they cancel: float64 takes care of that.
     off = off + 1e-12 * (np.abs(rest_low) + np.abs(rest_high)) @ np.abs(machine.weights)
     lows.append(low)
     highs.append(high)
@@ -46,7 +46,7 @@ def machine_hull(machine: KernelMachine, hull: Hull, eps: float) -> Hull:
     return Hull.between(lower, upper)
 
 
-def machine_lines(machine: KernelMachine, hull: Hull, lines: LinePair, eps: float) -> LinePair:
+def machine_lines(machine: KernelMachine, hull: Hull, lines: LineBounds, eps: float) -> LineBounds:
     """Between which lines of the columns it lies: kernels are lines of their arguments, and squares
     are lines of what is squared."""
     vectors = machine.vectors.astype(np.float64)
@@ -73,7 +73,7 @@ def machine_lines(machine: KernelMachine, hull: Hull, lines: LinePair, eps: floa
         high[0] += above[:, k] + stray
         lows.append(low)
         highs.append(high)
-    return LinePair(np.stack(lows, axis=-1), np.stack(highs, axis=-1))
+    return LineBounds(np.stack(lows, axis=-1), np.stack(highs, axis=-1))
 
 
 def _stray(argument: Hull, eps: float, vectors: Floats) -> Floats:
@@ -82,9 +82,9 @@ def _stray(argument: Hull, eps: float, vectors: Floats) -> Floats:
 
 
 def _line_of_sums(
-    machine: KernelMachine, hull: Hull, lines: LinePair, vectors: Floats, slopes: Floats
+    machine: KernelMachine, hull: Hull, lines: LineBounds, vectors: Floats, slopes: Floats
 ) -> tuple[Floats, Floats]:
-    """LinePair below and above ``sum_i slopes_i s_i(x)``, ``(1 + n_columns, n_boxes)``."""
+    """LineBounds below and above ``sum_i slopes_i s_i(x)``, ``(1 + n_columns, n_boxes)``."""
     if machine.kernel is not Kernel.RBF:
         weights = slopes @ vectors
         return _weighted(lines, weights)
@@ -103,8 +103,8 @@ def _line_of_sums(
     return low, high
 
 
-def _weighted(lines: LinePair, weights: Floats) -> tuple[Floats, Floats]:
-    """LinePair times weights of each box, ``(n_boxes, n_columns)``, added up."""
+def _weighted(lines: LineBounds, weights: Floats) -> tuple[Floats, Floats]:
+    """LineBounds times weights of each box, ``(n_boxes, n_columns)``, added up."""
     up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
     low = (lines.low * up + lines.high * down).sum(axis=-1)
     high = (lines.high * up + lines.low * down).sum(axis=-1)

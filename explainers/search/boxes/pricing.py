@@ -12,7 +12,7 @@ import numpy as np
 
 from ifonly.explainers.search.boxes.hulls import Floats
 from ifonly.explainers.search.boxes.levers import FEW, GridLever, Positions
-from ifonly.explainers.search.boxes.lines import LinePair
+from ifonly.explainers.search.boxes.lines import LineBounds
 from ifonly.explainers.search.goals import LinearGoal
 
 SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.08, 0.03)
@@ -26,7 +26,7 @@ def least_costs(
     fixed: Floats,
     low: Positions,
     high: Positions,
-    lines: LinePair,
+    lines: LineBounds,
     goals: Sequence[LinearGoal],
 ) -> tuple[Floats, Positions]:
     """Lower bounds on the cost of rows in the target, ``(n_boxes,)``, infinity where there is none;
@@ -39,7 +39,7 @@ def least_costs(
     fixed : ndarray, shape (n_columns,)
         Columns of what is not moved.
     low, high : ndarray, shape (n_boxes, n_levers)
-    lines : LinePair
+    lines : LineBounds
         Of the outputs, over these boxes.
     goals : sequence of LinearGoal
     """

@@ -1,4 +1,4 @@
-"""BoxEngine in which no row keeps a constraint. What is not known here is decided row by row."""
+"""Boxes in which no row keeps a constraint. What is not known here is decided row by row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Masks = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class ValueBoxes:
-    """BoxEngine as values."""
+    """Boxes as values."""
 
     factual: Row
     low: Floats

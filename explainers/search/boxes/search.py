@@ -28,12 +28,12 @@ Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.bool_]
 
 BATCH, NUMBERS = 128, 300_000
-"""BoxEngine that are bounded at once, at most, and numbers of a node for all of them: between two
+"""Boxes that are bounded at once, at most, and numbers of a node for all of them: between two
 batches the deadline is looked at."""
 FEW = 48
 """Rows of a box that are all put to the model instead of being cut further."""
 MOST_OPEN = 2_000_000
-"""BoxEngine that may be open: beyond it the search ends with its bound."""
+"""Boxes that may be open: beyond it the search ends with its bound."""
 IN_PAIRS = 16
 """Values of each of two levers that are tried together, at first."""
 LOOKED_INTO = 8
@@ -184,7 +184,7 @@ class CompositionSearch:
         return corner, costs
 
     def _columns(self, low: Positions, high: Positions) -> tuple[Floats, Floats]:
-        """BoxEngine of columns."""
+        """Boxes of columns."""
         least = np.repeat(self._fixed[None, :], len(low), axis=0)
         most = least.copy()
         for k, lever in enumerate(self._levers):

@@ -31,11 +31,15 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "contradiction", "linear", "relu", "sharing", "trees.alike", "trees.arrays",
-    "trees.contradiction", "trees.entry_points", "trees.reach", "trees.reference", "trees.tables",
+    "boxes.drawing", "boxes.enclosures", "boxes.engine", "boxes.hulls", "boxes.levers",
+    "boxes.lines", "boxes.machines", "boxes.members", "boxes.pricing", "boxes.rules",
+    "boxes.search", "contradiction", "linear", "relu", "sharing", "trees.alike", "trees.arrays",
+    "trees.column_boxes", "trees.contradiction", "trees.entry_points", "trees.reach",
+    "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
-common changes and reasons ask, and what rows share: faults of their own, beside their oracles."""
+common changes and reasons ask, and what rows share: faults of their own, beside their oracles. Of
+`boxes` every interval and every line is held against the rows in it."""
 
 
 def test_faults_are_planted_in_every_module_of_the_search() -> None:
