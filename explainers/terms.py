@@ -96,6 +96,34 @@ DEARER = 2.0
 """The most robust way costs at most so many times as much as the smallest."""
 
 
+MENU_KEY = "menu"
+"""Key of what a set of levers leaves alone."""
+MOST_LEVERS = 3
+"""Levers of a set of a menu."""
+MOST_SETS = 500
+"""Sets of one menu."""
+
+
+class FaceEnd(StrEnum):
+    """Why a face of a joint box ends where it does."""
+
+    EDGE = "edge"
+    """Nothing beyond may be set."""
+    TIGHT = "tight"
+    """With the next value, some choice of the others is no answer: shown."""
+    CUT = "cut"
+    """It could not be proven any further, in time or by what is known of the model."""
+
+
+class BoxProof(StrEnum):
+    """How it is known that every setting of a joint box is an answer."""
+
+    PROVEN = "proven"
+    """By the model's mathematics, over all of the box."""
+    ASKED = "asked"
+    """Every setting of it was put to the model."""
+
+
 class Estimand(StrEnum):
     ATE = "ate"
     """Of all rows."""

@@ -13,6 +13,7 @@
 #include "lagrangian_binding.hpp"
 #include "leaves_binding.hpp"
 #include "merging_binding.hpp"
+#include "networks_binding.hpp"
 #include "surviving_incumbent.hpp"
 #include "sum_bounds.hpp"
 #include "survival.hpp"
@@ -225,10 +226,12 @@ NB_MODULE(kernel, m) {
     bind_lagrangian(m);
     causal::bind_causal(m);
     bind_effects(m);
+    networks::bind_networks(m);
 
     m.attr("SOURCES") = IFONLY_SOURCES;
     m.attr("TOLERANCE") = TOLERANCE;
-    m.def("structs", &all_structs<Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects>);
+    m.def("structs", &all_structs<Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects, networks::Units,
+                                   networks::Pieces, networks::Limits>);
     for (const auto& [name, value] : constants) m.attr(name) = value;
 }
 

@@ -118,6 +118,9 @@ class SetSearch:
 
     def _by_size(self, most: int) -> None:
         """All minimal sets in the order of their size, until there are so many."""
+        # By what deletion has seen already: a bound that stays if the time ends in between.
+        least = smallest(sorted(self.contrasts), [], self.movable, check=self.deadline.check)
+        self.at_least = 0 if least is None else least.bit_count()
         for contrast in list(self.contrasts):
             self._reduced(contrast)
         first, self.found[:] = list(self.found), []

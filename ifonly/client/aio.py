@@ -34,7 +34,7 @@ from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
 from ifonly.progress import bar
 from ifonly.service.wire import alarms as wire_alarms
-from ifonly.service.wire import inspection, replies, trail
+from ifonly.service.wire import inspection, outcomes, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.common_replies import CommonReply
 from ifonly.service.wire.models import ModelReply, ModelSummary
@@ -265,6 +265,28 @@ class AsyncClient:
 
     async def record(self, id: str, *, proof: bool = False) -> trail.ExplanationRecord:
         return await self._send(calls.read_explanation(id, proof))
+
+    async def tell_outcome(
+        self,
+        id: str,
+        result: outcomes.Result | None = None,
+        *,
+        happened: str | None = None,
+        number: float | None = None,
+        unit: str | None = None,
+        comment: str | None = None,
+        takes_back: str | None = None,
+    ) -> outcomes.Outcome:
+        told = {"happened": happened, "number": number, "unit": unit, "comment": comment}
+        return await self._send(calls.tell_outcome(id, result, takes_back, **told))
+
+    async def tell_outcomes(self, told: Iterable[Mapping[str, Any]]) -> outcomes.OutcomesReply:
+        return await self._send(calls.tell_outcomes(told))
+
+    async def follow_up(
+        self, id: str, *, window_minutes: int = outcomes.WINDOW_MINUTES
+    ) -> outcomes.FollowUpReply:
+        return await self._send(calls.follow_up(id, window_minutes))
 
     async def review(
         self,

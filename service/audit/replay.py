@@ -32,6 +32,7 @@ OWN = {
     ("id",), ("audit",), ("deadline_hit",), ("work", "times"), ("confirmation",),
     ("counterfactuals", "confirmation"), ("relaxation", "counterfactual", "confirmation"),
     ("ways", "counterfactual", "confirmation"),
+    ("menu", "sets", "counterfactual", "confirmation"),
 }  # fmt: skip
 """Members that are this answer's and no other's."""
 SAME_DIGITS = 1e-12
@@ -153,7 +154,7 @@ def is_own(path: Path) -> bool:
     """Whether a member, or what it is a part of, is this answer's and no other's."""
     # Who confirmed a counterfactual stands in each: a replay asks our copy alone, and what the
     # predictor said then is checked with the recorded answer.
-    parts = tuple(part for part in path[:4] if not isinstance(part, int))
+    parts = tuple(part for part in path[:5] if not isinstance(part, int))
     return any(parts[: len(own)] == own for own in OWN)
 
 

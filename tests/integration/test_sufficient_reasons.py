@@ -91,6 +91,7 @@ def test_it_is_recorded_checked_and_asked_again(
     assert replayed["answer"]["holds"], replayed["answer"]
     page = client.get(f"/records/{identity}", headers={"Accept-Language": "en"})
     assert page.status_code == 200
+    assert f'href="/sheets/{identity}"' in page.text
     assert answer["text"]["en"].split(",")[0] in page.text
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ifonly.explainers.explain import explain
-from ifonly.explainers.search.boxes import search
-from ifonly.explainers.search.boxes.enclosures import Encloser
+from ifonly.explainers.search.composed import search
+from ifonly.explainers.search.composed.enclosures import Encloser
 from ifonly.explainers.search.portfolio import engines_for
 from ifonly.models.graph.forms import Composition, TreeEnsemble
 from ifonly.models.graph.reading import read_as_composition

@@ -28,7 +28,7 @@ class ColumnBoxes:
 
     def __init__(self, ensemble: TreeEnsemble) -> None:
         if not np.isfinite(ensemble.values).all():
-            raise NotEligible("boxes", "some leaves are no finite numbers")
+            raise NotEligible("composed", "some leaves are no finite numbers")
         self._dtype = ensemble.dtype
         self._base = ensemble.base
         self._cuts, paths = column_paths(ensemble)
@@ -40,7 +40,7 @@ class ColumnBoxes:
         counts = np.array([len(cuts) + 1 for cuts in self._cuts], dtype=np.int64)
         size = table_bytes(int(counts.sum()), n * k, ensemble.n_trees * k)
         if size > MOST_BYTES:
-            raise NotEligible("boxes", f"its tables would take {size >> 20} MiB")
+            raise NotEligible("composed", f"its tables would take {size >> 20} MiB")
         values = ensemble.values[node]
         starts = np.searchsorted(tree, np.arange(ensemble.n_trees + 1))
         lengths = np.tile(np.diff(starts), k)

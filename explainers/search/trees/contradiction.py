@@ -19,8 +19,9 @@ from ifonly.models.predictor import Row
 
 FIRST_BOXES = 8
 """Boxes opened before the search is looked at: where there is a row, it is mostly found by then."""
-PATIENCE = 60_000
-"""Boxes opened for one question; what is harder is for a search that merges trees."""
+PATIENCE = 6_000
+"""Boxes opened for one question: some ten milliseconds. What is harder is guessed at, then left to
+a search that moves greedily and merges trees."""
 
 
 class TreeContradictions:

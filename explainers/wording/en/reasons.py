@@ -56,12 +56,14 @@ class EnglishReasons:
         return f"It could not be told{when} which readings alone force the decision."
 
     def principal(self, reading: HeldReading, within: int, of: int, *, alone: bool) -> str:
-        every = "the" if of == 1 else f"all {counted(of)}" if of > 2 else "both"
-        part = f"{every} sufficient reason{'s' if of > 1 else ''}"
+        sets = "the set of readings found that forces"
         if within < of:
-            part = f"{counted(within)} of the {counted(of)} sufficient reasons"
+            sets = f"{counted(within)} of the {counted(of)} sets of readings found that force"
+        elif of > 1:
+            every = "both" if of == 2 else f"all {counted(of)}"
+            sets = f"{every} sets of readings found that force"
         turns = "; with it alone changed, the decision could turn" if alone else ""
-        return f"{_capital(_named(reading))}: part of {part} found{turns}."
+        return f"{_capital(_named(reading))}: in {sets} the decision{turns}."
 
 
 def _named(reading: HeldReading) -> str:

@@ -59,7 +59,7 @@ class JapaneseReasons:
         if of == 1:
             part = "1件"
         turns = "この値だけが変わっても判定が変わることがあります。" if alone else ""
-        return f"{_named(reading)}：見つかった十分な理由{part}に含まれます。{turns}"
+        return f"{_named(reading)}：判定を決める値の組{part}に含まれます。{turns}"
 
 
 def _named(reading: HeldReading) -> str:

@@ -59,7 +59,7 @@ class KoreanReasons:
         if of == 1:
             part = "1개"
         turns = " 이 값만 바뀌어도 판정이 달라질 수 있습니다." if alone else ""
-        return f"{_named(reading)}: 찾은 충분 이유 {part}에 들어 있습니다.{turns}"
+        return f"{_named(reading)}: 판정을 정하는 값 묶음 {part}에 들어 있습니다.{turns}"
 
 
 def _named(reading: HeldReading) -> str:

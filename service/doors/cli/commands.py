@@ -47,6 +47,12 @@ class Commands(LazyGroup):
             "What the model would say of one instance once features are set; "
             "step by step with --over.",
         ),
+        "menu": LazyCommand(
+            "explain",
+            "menu",
+            "What each few levers can do alone: the cheapest change, or the proof that there is "
+            "none.",
+        ),
         "common": LazyCommand(
             "common",
             "common",

@@ -31,15 +31,16 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "boxes.drawing", "boxes.enclosures", "boxes.engine", "boxes.hulls", "boxes.levers",
-    "boxes.lines", "boxes.machines", "boxes.members", "boxes.pricing", "boxes.rules",
-    "boxes.search", "contradiction", "linear", "relu", "sharing", "trees.alike", "trees.arrays",
+    "box_provers", "box_rules", "boxes", "composed.drawing", "composed.enclosures",
+    "composed.engine", "composed.hulls", "composed.levers", "composed.lines", "composed.machines",
+    "composed.members", "composed.pricing", "composed.rules", "composed.search", "contradiction",
+    "counterexample", "linear", "relu", "sharing", "trees.alike", "trees.arrays", "trees.boxes",
     "trees.column_boxes", "trees.contradiction", "trees.entry_points", "trees.reach",
     "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
-common changes and reasons ask, and what rows share: faults of their own, beside their oracles. Of
-`boxes` every interval and every line is held against the rows in it."""
+common changes and reasons ask, what rows share, and joint boxes: faults of their own, beside their
+oracles. Of `composed` every interval and every line is held against the rows in it."""
 
 
 def test_faults_are_planted_in_every_module_of_the_search() -> None:

@@ -15,6 +15,7 @@ from ifonly.explainers.policy import Policy
 from ifonly.explainers.reason import ReasonStatus
 from ifonly.explainers.reasons.ask import ReasonQuestion, reasons
 from ifonly.explainers.reasons.readable import readable_schema
+from ifonly.explainers.search import contradiction
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
@@ -119,11 +120,19 @@ def signal_named(name: str) -> Feature:
     return Feature(name, Kind.CONTINUOUS, "V", -1.0, 1.0, Decimal("0.0001"))
 
 
-def test_an_engine_that_errs_is_contradicted_by_rows() -> None:
-    """It says of every set that it is sufficient; the checker's rows say otherwise."""
+@pytest.mark.parametrize("guesses", [0, contradiction.GUESSES])
+def test_an_engine_that_errs_is_contradicted_by_rows(
+    monkeypatch: pytest.MonkeyPatch, guesses: int
+) -> None:
+    """It says of every set that it is sufficient; the checker's rows say otherwise. Where rows are
+    guessed at first, it is hardly asked."""
+    monkeypatch.setattr(contradiction, "GUESSES", guesses)
     a = Feature("a", Kind.CONTINUOUS, "V", 0.0, 1.0, Decimal("0.25"))
     asked = question(a, Feature("b", Kind.INTEGER, "", 0, 1, Decimal(1)), row=[1.0, 1.0])
     found = reasons(asked, Sum(), engine=Claiming(bound=np.inf))
+    if guesses:
+        assert [r.columns for r in found.reasons] == [(0, 1)]
+        return
     assert found.reasons == ()
     assert (found.at_least, found.is_complete) == (0, False)
     assert "the model decides" in found.work.rejected[0]

@@ -187,9 +187,8 @@ async def explain(
     case = await _found(request, state, id, row)
     model, _ = served(case)
     # In every language: whoever reads the record later may read another one.
-    ways = case.request.semantics != "backtracking"
     question = case.request.model_copy(
-        update={"alternatives": 1, "ways": ways, "languages": list(LANGUAGES)}
+        update={"alternatives": 1, "languages": list(LANGUAGES), **case.beside}
     )
     _, question, arm = await assigned_in(recording, model, question)
     turn = state.turns.search(recording.principal.actor)

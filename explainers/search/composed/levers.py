@@ -96,12 +96,12 @@ class GridLever:
             If a value is read as no number, or a long axis not in order.
         """
         if not np.isfinite(self._seen).all():
-            raise NotEligible("boxes", f"feature {self.feature} is read as no number")
+            raise NotEligible("composed", f"feature {self.feature} is read as no number")
         if self.size <= LONGEST_LISTED:
             return
         feature = self.problem.cost.features[self.feature]
         if self.axis.has_missing or not feature.rises or not self.is_ordered:
-            raise NotEligible("boxes", f"feature {self.feature} is not read in order")
+            raise NotEligible("composed", f"feature {self.feature} is not read in order")
 
     @cached_property
     def _seen(self) -> Floats:

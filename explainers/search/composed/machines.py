@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ifonly.explainers.search.boxes.hulls import Floats, Hull, line_sum
-from ifonly.explainers.search.boxes.lines import LineBounds
+from ifonly.explainers.search.composed.hulls import Floats, Hull, line_sum
+from ifonly.explainers.search.composed.lines import LineBounds
 from ifonly.models.graph.operators.scorers import Kernel, KernelMachine
 
 

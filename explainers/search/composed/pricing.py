@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ifonly.explainers.search.boxes.hulls import Floats
-from ifonly.explainers.search.boxes.levers import FEW, GridLever, Positions
-from ifonly.explainers.search.boxes.lines import LineBounds
+from ifonly.explainers.search.composed.hulls import Floats
+from ifonly.explainers.search.composed.levers import FEW, GridLever, Positions
+from ifonly.explainers.search.composed.lines import LineBounds
 from ifonly.explainers.search.goals import LinearGoal
 
 SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.08, 0.03)

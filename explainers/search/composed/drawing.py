@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ifonly.explainers.search.boxes.hulls import Floats, Hull
-from ifonly.explainers.search.boxes.lines import Bend, LineBounds, bent
-from ifonly.explainers.search.boxes.machines import machine_lines
-from ifonly.explainers.search.boxes.members import Members
+from ifonly.explainers.search.composed.hulls import Floats, Hull
+from ifonly.explainers.search.composed.lines import Bend, LineBounds, bent
+from ifonly.explainers.search.composed.machines import machine_lines
+from ifonly.explainers.search.composed.members import Members
 from ifonly.models.graph.forms import Affine
 from ifonly.models.graph.operators.base import Operator
 from ifonly.models.graph.operators.couplings import Softmax

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ifonly.explainers.errors import NotEligible
-from ifonly.explainers.search.boxes import hulls
-from ifonly.explainers.search.boxes.drawing import LineDrawing
-from ifonly.explainers.search.boxes.hulls import Floats, Hull
-from ifonly.explainers.search.boxes.lines import LineBounds
-from ifonly.explainers.search.boxes.machines import machine_hull
-from ifonly.explainers.search.boxes.members import Members, nearest
+from ifonly.explainers.search.composed import hulls
+from ifonly.explainers.search.composed.drawing import LineDrawing
+from ifonly.explainers.search.composed.hulls import Floats, Hull
+from ifonly.explainers.search.composed.lines import LineBounds
+from ifonly.explainers.search.composed.machines import machine_hull
+from ifonly.explainers.search.composed.members import Members, nearest
 from ifonly.explainers.search.trees.column_boxes import ColumnBoxes
 from ifonly.models.graph.forms import Composition, TreeEnsemble
 from ifonly.models.graph.operators.base import Operator
@@ -72,12 +72,12 @@ class Encloser:
         if isinstance(operator, PostTransform | BinaryScores):
             transform = operator.transform
             if transform in (Transform.SOFTMAX_ZERO, Transform.PROBIT):
-                raise NotEligible("boxes", f"{transform} is known for rows alone")
+                raise NotEligible("composed", f"{transform} is known for rows alone")
         if isinstance(operator, Normalizer) and operator.norm != "L1":
-            raise NotEligible("boxes", f"a norm {operator.norm} is known for rows alone")
+            raise NotEligible("composed", f"a norm {operator.norm} is known for rows alone")
         if not isinstance(operator, (*_MOVES, *self._known)):
             name = getattr(operator, "name", type(operator).__name__)
-            raise NotEligible("boxes", f"{name} is known for rows alone")
+            raise NotEligible("composed", f"{name} is known for rows alone")
 
     @cached_property
     def width(self) -> int:
@@ -116,7 +116,7 @@ class Encloser:
 
     def _picked(self, found: Known) -> Hull:
         if not isinstance(found, Hull):
-            raise NotEligible("boxes", "its output is a set of neighbours")
+            raise NotEligible("composed", "its output is a set of neighbours")
         wide = found.each(lambda x: x[:, None]) if found.low.ndim == 1 else found
         picked = wide.each(lambda x: x[:, self._core.pick])
         # NaN is no end: nothing is known then.
@@ -181,7 +181,7 @@ class Encloser:
                 if operator.name == "ReduceMean":
                     found = Hull(found.low / members.k, found.high / members.k).relaxed(self._eps)
                 return found.each(lambda x: x[:, None]) if operator.keep else found
-        raise NotEligible("boxes", "neighbours are used in a way that is known for rows alone")
+        raise NotEligible("composed", "neighbours are used in a way that is known for rows alone")
 
     @cached_property
     def _known(self) -> Mapping[type, Callable[[Any, list[Hull]], Known]]:
@@ -289,7 +289,7 @@ class Encloser:
                     return Hull(np.maximum(one.low, other.low), np.maximum(one.high, other.high))
                 case "Where":
                     return _chosen(*inputs)
-        raise NotEligible("boxes", f"{operator.name} is known for rows alone")
+        raise NotEligible("composed", f"{operator.name} is known for rows alone")
 
     def _power(self, base: Hull, exponent: Hull) -> Hull:
         if exponent.low.size == 1 and float(exponent.low.reshape(-1)[0]) == 2.0:
@@ -297,7 +297,7 @@ class Encloser:
         fixed = exponent.low.size == 1 and np.array_equal(exponent.low, exponent.high)
         whole = float(exponent.low.reshape(-1)[0]) if fixed else np.nan
         if not fixed or not (whole == 0.5 or (whole > 0 and whole == int(whole))):
-            raise NotEligible("boxes", "a power is known for rows alone")
+            raise NotEligible("composed", "a power is known for rows alone")
         if whole % 2 == 0:
             size = hulls.magnitude(base)
             return Hull(size.low**whole, size.high**whole).relaxed(_LOOSE * self._eps)
@@ -344,7 +344,7 @@ class Encloser:
                 return hulls.log_sum_exp(hull, axes, keep, eps)
             case "ReduceProd":
                 return self._product_of(hull, axes, keep)
-        raise NotEligible("boxes", f"{operator.name} is known for rows alone")
+        raise NotEligible("composed", f"{operator.name} is known for rows alone")
 
     def _product_of(self, hull: Hull, axes: tuple[int, ...], keep: bool) -> Hull:
         rest = [axis for axis in range(hull.low.ndim) if axis not in axes]

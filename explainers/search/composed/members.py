@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.search.boxes.hulls import Floats, Hull
+from ifonly.explainers.search.composed.hulls import Floats, Hull
 
 Masks = npt.NDArray[np.bool_]
 

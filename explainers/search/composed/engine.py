@@ -8,8 +8,8 @@ from threading import Lock
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.boxes.enclosures import Encloser
-from ifonly.explainers.search.boxes.search import CompositionSearch
+from ifonly.explainers.search.composed.enclosures import Encloser
+from ifonly.explainers.search.composed.search import CompositionSearch
 from ifonly.explainers.search.engine import (
     Meter,
     SearchOutcome,
@@ -41,7 +41,7 @@ class BoxEngine:
         If a node of the graph is known for rows alone.
     """
 
-    name = "boxes"
+    name = "composed"
 
     def __init__(self, form: GraphForm, schema: Schema) -> None:
         if not isinstance(form.core, Composition):

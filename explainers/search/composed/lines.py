@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from ifonly.explainers.search.boxes.hulls import Floats, Hull
+from ifonly.explainers.search.composed.hulls import Floats, Hull
 
 
 @dataclass(frozen=True, eq=False)

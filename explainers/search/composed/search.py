@@ -13,11 +13,11 @@ import numpy.typing as npt
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.boxes.enclosures import Encloser
-from ifonly.explainers.search.boxes.hulls import Hull
-from ifonly.explainers.search.boxes.levers import GridLever, Positions
-from ifonly.explainers.search.boxes.pricing import least_costs
-from ifonly.explainers.search.boxes.rules import ValueBoxes, refuted
+from ifonly.explainers.search.composed.enclosures import Encloser
+from ifonly.explainers.search.composed.hulls import Hull
+from ifonly.explainers.search.composed.levers import GridLever, Positions
+from ifonly.explainers.search.composed.pricing import least_costs
+from ifonly.explainers.search.composed.rules import ValueBoxes, refuted
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.incumbents import BudgetSpent, Incumbents
