@@ -3,12 +3,12 @@
     python -m bench.oracle_campaign [--questions 10000] [--seed 0] [--families trees,units]
 
 Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
-columns), isolation forests, linear models, ReLU networks and graphs that are read as networks of
-units (autoencoders, skips, windows, curves), exported to ONNX and loaded as any deployed model is;
-one or two kinds of constraint at random; the engines that the service would make. A claim is wrong
-if its cost is not that of the cheapest row of a walk over all of them, written apart, or if it
-calls impossible what is not. Trees are asked twice, the second time with merging from the first
-box.
+columns), isolation forests, linear models, ReLU networks, graphs that are read as networks of units
+(autoencoders, skips, windows, curves) and estimators of scikit-learn of many kinds that are read
+node by node, exported to ONNX and loaded as any deployed model is; one or two kinds of constraint
+at random; the engines that the service would make. A claim is wrong if its cost is not that of the
+cheapest row of a walk over all of them, written apart, or if it calls impossible what is not. Trees
+are asked twice, the second time with merging from the first box.
 
     python -m bench.oracle_campaign --fine [--questions 5000] [--seconds 5]
 
@@ -48,12 +48,16 @@ from tests.support.deployed import (
 from tests.support.fine import Refuter, fine_schema, thresholds_of
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
+from tests.support.onnx_estimators import KINDS as ESTIMATORS
+from tests.support.onnx_estimators import deployed_estimator, tasks_of
 from tests.support.onnx_units import CURVED, STRAIGHT
 from tests.support.questions import price, question
 
+COMPOSITIONS = "compositions"
 ISOLATION = "isolation forests"
 FAMILIES = (
     "trees", "trees, merging", ISOLATION, "linear", "relu", "networks", "units", "units, curved",
+    COMPOSITIONS,
 )  # fmt: skip
 FINE_FAMILIES = ("trees", "linear", "relu", "blackbox")
 TASKS = tuple(Task)
@@ -72,6 +76,11 @@ class Tally:
     wrong: int = 0
 
 
+def _composition(task: Task, seed: int) -> Deployed:
+    kinds = [kind for kind in ESTIMATORS if task in tasks_of(kind)]
+    return deployed_estimator(kinds[seed % len(kinds)], seed // len(kinds), task)
+
+
 @cache
 def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
     if family == ISOLATION:
@@ -83,7 +92,9 @@ def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
         if family.endswith("merging"):
             engines = Portfolio((Trees(deployed.form, SCHEMA, patience=0), *engines.engines[1:]))
         return deployed, engines
-    if family.startswith("units"):
+    if family == COMPOSITIONS:
+        deployed = _composition(task, seed)
+    elif family.startswith("units"):
         shapes = CURVED if family.endswith("curved") else STRAIGHT
         deployed = deployed_units(seed, task, shapes[seed % len(shapes)])
     else:

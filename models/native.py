@@ -93,11 +93,17 @@ def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Na
     classes = [name_of(each) for each in getattr(estimator, "classes_", ())]
     if classes and callable(getattr(estimator, "predict_proba", None)):
         return _of_probabilities(estimator.predict_proba, sample, classes, threshold)
+    if getattr(estimator, "voting", "") == "hard":
+        return _of_probabilities(_votes_of(estimator), sample, classes, threshold)
     if classes:
         return _of_margins(estimator, sample, classes, threshold)
     if getattr(estimator, "_estimator_type", "") == "outlier_detector" or hasattr(
         estimator, "score_samples"
     ):
+        if not callable(getattr(estimator, "decision_function", None)):
+            return Native(
+                estimator.score_samples, sample, value(threshold)
+            )  # a mixture has no limit
         limited = Decision(Task.REGRESSION, _categories(OUTLIER), 1, threshold or 0.0)
         return Native(estimator.decision_function, sample, limited)
     return Native(estimator.predict, sample, value(threshold))
@@ -130,6 +136,19 @@ def _of_probabilities(
 ) -> Native:
     decision = probabilities(classes, threshold)
     return Native(ask, sample, decision, (1,) if len(classes) == 2 else None)
+
+
+def _votes_of(estimator: Any) -> Callable[[Any], Any]:
+    """Share of the votes of each class."""
+    n = len(estimator.classes_)
+    weights = estimator.weights
+    each = np.ones(len(estimator.estimators_)) if weights is None else np.asarray(weights, float)
+
+    def ask(table: Any) -> Any:
+        labels = np.asarray(estimator.transform(table))
+        return np.stack([(labels == k) @ each for k in range(n)], axis=1) / each.sum()
+
+    return ask
 
 
 def _of_margins(

@@ -16,7 +16,13 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome, reaches
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork, UnitNetwork
+from ifonly.models.graph.forms import (
+    Affine,
+    Composition,
+    GraphForm,
+    ReluNetwork,
+    UnitNetwork,
+)
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
@@ -37,10 +43,12 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
     """
     engines: list[Engine] = []
     if form is not None:
-        for make in _exact(form):
-            # A graph that its engine cannot read is left to the next.
-            with suppress(NotEligible):
-                engines.append(make(form, schema))
+        ways = [form] if form.nodes is None else [form, form.nodes]
+        for each in ways:
+            for make in _exact(each):
+                # A graph that its engine cannot read is left to the next.
+                with suppress(NotEligible):
+                    engines.append(make(each, schema))
     return Portfolio((*engines, Blackbox()))
 
 
@@ -63,6 +71,10 @@ def _exact(form: GraphForm) -> tuple[Callable[[GraphForm, Schema], Engine], ...]
 
             # HiGHS takes what follows from what is set, and knows how far values may go.
             return Networks, Relu
+        case Composition():
+            from ifonly.explainers.search.composed.engine import BoxEngine
+
+            return (BoxEngine,)
     from ifonly.explainers.search.trees.engine import Trees
 
     return (Trees,)

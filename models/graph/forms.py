@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.models.graph.columns import Columns
+from ifonly.models.graph.composition import Composition
 from ifonly.models.graph.ensemble import BranchMode, TreeEnsemble
 from ifonly.models.graph.finish import Finish, Link
 from ifonly.models.graph.layers import Affine, ReluNetwork
+from ifonly.models.graph.operators.shapes import Same
+from ifonly.models.graph.program import GraphProgram, Step
 from ifonly.models.graph.units import UnitNetwork
 from ifonly.models.predictor import Rows, Scores
 
@@ -21,6 +24,7 @@ __all__ = [
     "Affine",
     "BranchMode",
     "Columns",
+    "Composition",
     "Core",
     "Finish",
     "GraphForm",
@@ -30,7 +34,7 @@ __all__ = [
     "UnitNetwork",
 ]
 
-Core = TreeEnsemble | Affine | ReluNetwork | UnitNetwork
+Core = TreeEnsemble | Affine | ReluNetwork | UnitNetwork | Composition
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,16 @@ class GraphForm:
     whole: Core
     """The core with all outputs that the graph computes: those of :attr:`core` are choices and
     differences of them. Only its rounding is asked of it."""
+    nodes: GraphForm | None = None
+    """The same graph node by node, where it is a network of units with curves: one engine may prove
+    what the other does not."""
+
+    @classmethod
+    def unlinked(cls, columns: Columns, core: Composition) -> GraphForm:
+        """A composition whose outputs are the scores."""
+        same = GraphProgram((Step(Same(), (Finish.INPUT,), "scores"),), "scores")
+        finish = Finish(None, same, np.dtype(np.float64), np.arange(core.n_outputs), 1)
+        return cls(columns, core, finish, core)
 
     @property
     def link(self) -> Link:

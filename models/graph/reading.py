@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -14,15 +15,25 @@ from ifonly.models.encoding import BoundEncoding
 from ifonly.models.graph.algebra.reading import read_algebra
 from ifonly.models.graph.cells import Cell, Cells, sources
 from ifonly.models.graph.columns import Columns
+from ifonly.models.graph.composition import Composition, compose, holds_models
 from ifonly.models.graph.cores import Found, find_core, has_models
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand, Finish
+from ifonly.models.graph.folding import with_constants_folded
 from ifonly.models.graph.forms import Core, GraphForm, UnitNetwork
+from ifonly.models.graph.idioms import in_short
 from ifonly.models.graph.idle_casts import without_idle_casts
+from ifonly.models.graph.operators.couplings import Softmax
+from ifonly.models.graph.operators.elementwise import Unary
+from ifonly.models.graph.operators.scorers import KernelMachine, ModelNode
+from ifonly.models.graph.operators.shapes import Constant, Same
+from ifonly.models.graph.operators.tree_scores import BinaryScores, PostTransform, Transform
 from ifonly.models.graph.parts import Part, part
+from ifonly.models.graph.program import GraphProgram, Step
 from ifonly.models.graph.reduction import Reduced, fold, mirrored, reduce
 from ifonly.models.graph.refusal import UnreadableGraph, refuse
 from ifonly.models.graph.source import GraphSource
+from ifonly.models.graph.tree_terms import as_tree_sum
 
 
 def read_graph(
@@ -35,14 +46,121 @@ def read_graph(
     UnreadableGraph
         If there is no such form, or none that is known; the message names node and operator.
     """
+    source = _source(model)
     try:
-        # Constants may overflow as they are folded, which whoever proves something will see.
-        with np.errstate(all="ignore"):
-            return _read(GraphSource(without_idle_casts(model)), encoding, columns)
+        form = _careful(_read, source, encoding, columns)
+        if isinstance(form.core, UnitNetwork) and not form.core.is_piecewise_linear:
+            with suppress(UnreadableGraph):
+                return replace(form, nodes=_careful(_composed, source, encoding, columns))
+        return form
+    except UnreadableGraph as refusal:
+        try:
+            return _careful(_composed, source, encoding, columns)
+        # What kept it from being one model is said, unless there are models in it.
+        except UnreadableGraph as other:
+            raise (other if holds_models(source) else refusal) from refusal
+
+
+def read_as_one(
+    model: ModelProto, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """As :func:`read_graph`, of a graph that is one model: trees, a linear one, or a network."""
+    return _careful(_read, _source(model), encoding, columns)
+
+
+def _source(model: ModelProto) -> GraphSource:
+    try:
+        return GraphSource(in_short(with_constants_folded(without_idle_casts(model))))
     except UnreadableGraph:
         raise
     except Exception as error:  # a node may be malformed in any way, and served all the same
         raise UnreadableGraph(f"{type(error).__name__}: {error}") from error
+
+
+def _careful(
+    read: Callable[[GraphSource, BoundEncoding, npt.NDArray[np.intp]], GraphForm],
+    source: GraphSource,
+    encoding: BoundEncoding,
+    columns: npt.NDArray[np.intp],
+) -> GraphForm:
+    try:
+        # Constants may overflow as they are folded, which whoever proves something will see.
+        with np.errstate(all="ignore"):
+            return read(source, encoding, columns)
+    except UnreadableGraph:
+        raise
+    except Exception as error:  # as above
+        raise UnreadableGraph(f"{type(error).__name__}: {error}") from error
+
+
+def read_as_composition(
+    model: ModelProto, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """As :func:`read_graph`, node by node, whatever it may come to."""
+    return _careful(_node_by_node, _source(model), encoding, columns)
+
+
+def _composed(
+    source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    read, core = compose(source, encoding, columns)
+    found = as_tree_sum(read, core)
+    if found is not None:
+        # Scores that are none of its sums alone are left to what is known node by node.
+        with suppress(UnreadableGraph):
+            return _formed(found.columns, found.ensemble, _of_steps(found.behind), columns)
+    form = GraphForm.unlinked(read, core)
+    # As much as can be of what makes scores of its outputs is a link: far from where the decision
+    # turns scores hardly move, and their outputs do.
+    for cut in _cuts(core):
+        with suppress(UnreadableGraph):
+            return replace(_formed(read, cut[0], _of_steps(cut[1]), columns), whole=core)
+    return form
+
+
+def _cuts(core: Composition) -> Iterator[tuple[Composition, GraphProgram]]:
+    """The composition up to each tensor on which all that follows depends alone, and what follows,
+    the shortest first."""
+    steps = core.program.steps
+    by_output = {step.output: step for step in steps}
+    fixed = {step.output for step in steps if isinstance(step.operator, Constant)}
+    tensors = core.sample()
+    tensor = core.program.output
+    behind: list[Step] = []
+    while tensor in by_output:
+        step = by_output[tensor]
+        inputs = [name for name in step.inputs if name not in fixed]
+        if len(inputs) != 1 or isinstance(step.operator, ModelNode | KernelMachine):
+            return
+        behind.insert(0, step)
+        tensor = inputs[0]
+        made = tensors[tensor]
+        if made.ndim != 2 or made.dtype.kind != "f" or not any(map(_bends, behind)):
+            continue
+        before = GraphProgram(steps, tensor)
+        own = [by_output[name] for each in behind for name in each.inputs if name in fixed]
+        start = Step(Same(), (Finish.INPUT,), tensor)
+        after = GraphProgram((start, *own, *behind), core.program.output)
+        yield replace(core, program=before, pick=np.arange(made.shape[1])), after
+
+
+def _bends(step: Step) -> bool:
+    """Whether it is a function of its numbers that flattens out."""
+    match step.operator:
+        case Softmax() | PostTransform(transform=Transform.LOGISTIC | Transform.SOFTMAX):
+            return True
+        case BinaryScores(transform=Transform.LOGISTIC):
+            return True
+        case Unary(name=name):
+            return name in ("Sigmoid", "Tanh")
+    return False
+
+
+def _node_by_node(
+    source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    read, core = compose(source, encoding, columns)
+    return GraphForm.unlinked(read, core)
 
 
 def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:
@@ -99,8 +217,18 @@ def _form(
     behind: Part,
 ) -> GraphForm:
     features = _features(before, encoding)
-    reduced, finish = _finish(core, behind, columns)
     read = Columns(features, core.dtype, encoding, before.program)
+    return _formed(read, core, behind, columns)
+
+
+def _of_steps(program: GraphProgram) -> Part:
+    """A program whose steps are no nodes' any more."""
+    return Part(program, (None,) * len(program.steps))
+
+
+def _formed(read: Columns, core: Core, behind: Part, columns: npt.NDArray[np.intp]) -> GraphForm:
+    """Columns, a core, and what is made of its outputs."""
+    reduced, finish = _finish(core, behind, columns)
     return GraphForm(read, reduced.core, finish, core)
 
 

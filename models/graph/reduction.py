@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ifonly.models.graph.cells import Cell
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand
-from ifonly.models.graph.forms import Affine, Core, ReluNetwork, UnitNetwork
+from ifonly.models.graph.forms import Affine, Composition, Core, ReluNetwork, UnitNetwork
 from ifonly.models.graph.refusal import UnreadableGraph
 
 Floats = npt.NDArray[np.float64]
@@ -44,6 +44,8 @@ def mirrored(core: Core) -> bool:
             pairs = [core.weights, core.bias]
         case ReluNetwork():
             pairs = core.layers[-1]
+        case Composition():
+            return False
     # Exactly so: nearly opposite outputs would be read as something else.
     return all(np.array_equal(pair[..., 0], -pair[..., 1]) for pair in pairs)
 
@@ -149,6 +151,8 @@ def _combine(core: Core, combine: Floats) -> Core:
         case ReluNetwork():
             *hidden, last = core.layers
             return ReluNetwork((*hidden, _combine_layer(last, combine)))
+        case Composition():
+            return core.combined(combine)
 
 
 def _combine_layer(

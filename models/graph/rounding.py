@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Finish
-from ifonly.models.graph.forms import Affine, Core, GraphForm, Link, ReluNetwork, UnitNetwork
+from ifonly.models.graph.forms import (
+    Affine,
+    Composition,
+    Core,
+    GraphForm,
+    Link,
+    ReluNetwork,
+    UnitNetwork,
+)
 from ifonly.models.graph.intervals import ULPS, bounds_of
 from ifonly.models.graph.layers import Matrix
 from ifonly.models.predictor import Rows
@@ -47,6 +55,8 @@ def bound_rounding(form: GraphForm, rows: Rows, *, bounded: bool) -> Rounding | 
     Rounding or None
         None where the link says too little.
     """
+    if isinstance(form.whole, Composition):
+        return None  # votes and steps jump: their rounding is measured
     # Of the whole core: outputs that we read as differences are rounded one by one.
     off, size = sums_off(form.whole, _sizes(form, rows, 1.0 if bounded else STRETCH))
     # Twice: two sessions may err to opposite sides of the exact sum.
@@ -77,6 +87,8 @@ def sums_off(core: Core, sizes: Floats) -> tuple[Floats, Floats]:
             return _layers_off([(core.weights, core.bias)], core.dtype, sizes)
         case ReluNetwork():
             return _layers_off(core.layers, core.dtype, sizes)
+        case Composition():
+            raise TypeError("of such a core no bound is known")
         case UnitNetwork():
             found = bounds_of(core, -sizes, sizes, np.zeros(len(sizes))).outputs
             return found.off, np.maximum(np.abs(found.low), np.abs(found.high))

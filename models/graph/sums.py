@@ -70,8 +70,8 @@ class Sum:
         parts = [self._tree(k, dtype, n_columns) for k in range(len(self.nodes))]
         constants = [self.source.constant(t.tensor) for t in self.terms if t.tree is None]
         total = sum((float(np.asarray(c).item()) for c in constants), 0.0)
-        merged = _merge(parts)
-        ensemble = replace(merged, base=merged.base + total)
+        whole = merged(parts)
+        ensemble = replace(whole, base=whole.base + total)
         return ensemble, [Step(Same(), (Finish.INPUT,), self.output)]
 
     def _tree(self, place: int, dtype: np.dtype[Any], n_columns: int) -> TreeEnsemble:
@@ -188,7 +188,7 @@ def _through(read: TreeNode, between: Part, node: NodeProto) -> TreeEnsemble:
     return replace(read.core, values=values, base=np.zeros(1), sums=made.dtype, divisor=1.0)
 
 
-def _merge(parts: Sequence[TreeEnsemble]) -> TreeEnsemble:
+def merged(parts: Sequence[TreeEnsemble]) -> TreeEnsemble:
     """One ensemble of the trees of all."""
     # Children are positions, so they move by the number of nodes before.
     starts = np.cumsum([0, *(p.n_nodes for p in parts)])

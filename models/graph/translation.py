@@ -52,6 +52,8 @@ def translate(proto: NodeProto, source: GraphSource) -> Translated:
     # Before plain arithmetic: by its pattern more is known of it.
     if operator == "Div" and _is_share(proto, source):
         return Translated(Share(), 1)
+    if operator == "Sum" and len(proto.input) == 1:
+        return Translated(Same())
     if operator in FUNCTIONS:
         return Translated(Unary(operator))
     if operator in OPERATIONS:

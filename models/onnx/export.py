@@ -32,9 +32,15 @@ IR_VERSION = 8
 
 _LONGEST_REASON = 300
 _CAST = "ifonly_cast"
-_SINGLE = ("SimpleImputer",)
-"""Steps whose operator ONNX Runtime has in float32 alone."""
+_SINGLE = ("SimpleImputer", "SVR", "NuSVR", "OneClassSVM", "PolynomialFeatures")
+"""What ONNX Runtime has, or the converter writes, in float32 alone."""
+_WITHIN = ("estimator", "estimator_", "final_estimator_", "best_estimator_")
+_LISTED = ("estimators_", "calibrated_classifiers_")
+"""Attributes in which fitted models hold others."""
 _HISTOGRAM = "HistGradientBoosting"
+_ENVELOPE = "EllipticEnvelope"
+_MIXTURES = ("GaussianMixture", "BayesianGaussianMixture")
+_DISCRIMINANT = "LinearDiscriminantAnalysis"
 _TREE_MODULES = ("sklearn.tree", "sklearn.ensemble", "xgboost", "lightgbm")
 
 Columns = int | Mapping[str, bool]
@@ -204,10 +210,13 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
     from sklearn.base import is_classifier
 
-    estimator = _rounded_down(estimator)
+    estimator = _as_regression(_unflattened(_rounded_down(estimator)))
     _teach(estimator)
     trees, several = _has_trees(estimator), not isinstance(columns, int)
-    only_single = any(type(step).__name__ in _SINGLE for step in _steps(estimator))
+    inside = [*_held_by(estimator)]
+    only_single = any(type(step).__name__ in _SINGLE for step in inside)
+    # A pipeline rounds before its trees; models that hold trees read what trees read.
+    only_single |= not trees and any(_is_of_trees(each) for each in inside)
     if trees and not only_single and len(list(_steps(estimator))) > 1:
         estimator, trees = _casting(estimator), False
     # Behind inputs of several types, the converters of linear models know no float64.
@@ -216,9 +225,14 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     options: dict[Any, Any] | None = None
     if is_classifier(estimator):
         # A ZipMap yields dictionaries in place of one matrix.
-        has_shares = hasattr(estimator, "predict_proba")
+        has_shares = hasattr(estimator, "predict_proba") or _counts_votes(estimator)
         last = [estimator, *_steps(estimator)][-1]
-        options = {"zipmap": False} if has_shares else {id(last): {"raw_scores": True}}
+        options = (
+            {id(estimator): {"zipmap": False}} if has_shares else {id(last): {"raw_scores": True}}
+        )
+    is_mixture = type([estimator, *_steps(estimator)][-1]).__name__ in _MIXTURES
+    if is_mixture:
+        options = {id([estimator, *_steps(estimator)][-1]): {"score_samples": True}}
     if isinstance(columns, int):
         inputs = [(INPUT, tensor([None, columns]))]
     else:
@@ -230,7 +244,8 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
         estimator,
         name="model",
         initial_types=inputs,
-        target_opset=TARGET_OPSET,
+        # Its converter compares the version with a number.
+        target_opset=TARGET_OPSET[""] if is_mixture else TARGET_OPSET,
         options=options,
     )
     for step in _steps(estimator):
@@ -290,6 +305,99 @@ def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
     convert(scope, operator, _Plain(container), op_version=3)
 
 
+def _held_by(estimator: Any) -> Iterator[Any]:
+    """It, and all fitted models and steps that are in it, however deep."""
+    yield estimator
+    held = [step for _, step in getattr(estimator, "steps", None) or ()]
+    held += [part[1] for part in _parts(estimator, "transformers_")]
+    held += [getattr(estimator, name, None) for name in _WITHIN]
+    for name in _LISTED:
+        found = getattr(estimator, name, None)
+        held += [] if found is None else list(np.ravel(np.array(found, dtype=object)))
+    for each in held:
+        if hasattr(each, "get_params") or hasattr(each, "calibrators"):
+            yield from _held_by(each)
+
+
+def _is_of_trees(estimator: Any) -> bool:
+    return type(estimator).__module__.startswith(_TREE_MODULES)
+
+
+def _counts_votes(estimator: Any) -> bool:
+    last = [estimator, *_steps(estimator)][-1]
+    return type(last).__name__ == "VotingClassifier" and last.voting == "hard"
+
+
+def _unflattened(estimator: Any) -> Any:
+    """A copy whose votes do not flatten what they transform, which nothing that scores reads, and
+    whose weights are an array: the converter knows no others."""
+    if not any(hasattr(each, "flatten_transform") for each in _held_by(estimator)):
+        return estimator
+    copied = copy.deepcopy(estimator)
+    for each in _held_by(copied):
+        if hasattr(each, "flatten_transform"):
+            each.flatten_transform = False
+            each.weights = None if each.weights is None else np.asarray(each.weights)
+    return copied
+
+
+def _as_regression(estimator: Any) -> Any:
+    """A linear discriminant analysis of two classes as the logistic regression that it is: its own
+    converter takes the softmax of both scores, which is the logistic of twice the one."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+
+    if isinstance(estimator, Pipeline):
+        *before, (name, last) = estimator.steps
+        other = _as_regression(last)
+        return estimator if other is last else Pipeline([*before, (name, other)])
+    if type(estimator).__name__ != _DISCRIMINANT or len(estimator.classes_) != 2:
+        return estimator
+    made = LogisticRegression()
+    made.coef_, made.intercept_ = estimator.coef_, estimator.intercept_
+    made.classes_, made.n_features_in_ = estimator.classes_, estimator.n_features_in_
+    return made
+
+
+def _shape_envelope(operator: Any) -> None:
+    from skl2onnx.common.data_types import Int64TensorType
+
+    given = operator.inputs[0].type
+    operator.outputs[0].type = Int64TensorType([None, 1])
+    operator.outputs[1].type = type(given)([None, 1])
+
+
+def _convert_envelope(scope: Any, operator: Any, container: Any) -> None:
+    """How far a row is from the middle, ``|(x - middle) L|^2`` with ``L L' = precision``, and
+    from the limit: the decision function, and the label that goes with it."""
+    from skl2onnx.algebra.onnx_ops import (
+        OnnxAdd,
+        OnnxCast,
+        OnnxMatMul,
+        OnnxReduceSumSquare,
+        OnnxSign,
+        OnnxSub,
+    )
+    from skl2onnx.common.data_types import FloatTensorType
+
+    fitted, opset = operator.raw_operator, container.target_opset
+    is_single = isinstance(operator.inputs[0].type, FloatTensorType)
+    kind = np.float32 if is_single else np.float64
+    root = np.linalg.cholesky(fitted.precision_).astype(kind)
+    apart = OnnxSub(operator.inputs[0], fitted.location_.astype(kind)[None], op_version=opset)
+    turned = OnnxMatMul(apart, root, op_version=opset)
+    far = OnnxReduceSumSquare(turned, axes=[1], keepdims=1, op_version=min(opset, 13))
+    limit = np.array([-fitted.offset_], dtype=kind)
+    scores = OnnxSub(limit, far, op_version=opset, output_names=operator.outputs[1:2])
+    side = OnnxSign(
+        OnnxAdd(OnnxSign(scores, op_version=opset), np.array([0.5], dtype=kind), op_version=opset),
+        op_version=opset,
+    )
+    label = OnnxCast(side, to=7, op_version=opset, output_names=operator.outputs[:1])
+    scores.add_to(scope, container)
+    label.add_to(scope, container)
+
+
 def _casting(pipeline: Any) -> Any:
     """The same pipeline, in which what its trees read is computed in float64 and then rounded, as
     trees themselves round what they are given."""
@@ -316,6 +424,9 @@ def _teach(estimator: Any) -> None:
         library, kind = type(step).__module__.partition(".")[0], type(step)
         if kind.__name__.startswith(_HISTOGRAM):
             convert = _convert_histogram
+        elif kind.__name__ == _ENVELOPE:
+            update_registered_converter(kind, _ENVELOPE, _shape_envelope, _convert_envelope)
+            continue
         elif library == "xgboost":
             from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
 
@@ -367,11 +478,17 @@ def _has_trees(estimator: Any) -> bool:
 def _keep_scores_only(model: ModelProto) -> None:
     """Drop the label output of a classifier, if there is one."""
     outputs = model.graph.output
-    if len(outputs) == 2 and {SCORES} < {o.name for o in outputs}:
-        kept = [o for o in outputs if o.name == SCORES]
-        del outputs[:]
-        outputs.extend(kept)
-        _drop_dead_nodes(model)
+    if "score_samples" in {o.name for o in outputs}:
+        _keep(model, "score_samples")
+    elif len(outputs) == 2 and {SCORES} < {o.name for o in outputs}:
+        _keep(model, SCORES)
+
+
+def _keep(model: ModelProto, name: str) -> None:
+    kept = [o for o in model.graph.output if o.name == name]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    _drop_dead_nodes(model)
 
 
 def _drop_dead_nodes(model: ModelProto) -> None:

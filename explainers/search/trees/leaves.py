@@ -100,8 +100,7 @@ def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
     largest = float(np.finfo(core.sums).max) / max(core.n_trees, 1)
     if not (np.abs(core.values) <= largest).all():  # NaN is not
         raise NotEligible("trees", "some of its leaves, or sums of them, are no finite numbers")
-    cuts = [_cuts(core, column) for column in range(core.n_columns)]
-    paths = _unfold(core, cuts)
+    cuts, paths = column_paths(core)
     cells = tuple(
         _feature_cells(form.columns, f, j, cuts, schema) for j, f in enumerate(schema.features)
     )
@@ -126,6 +125,18 @@ class Paths(NamedTuple):
     upper: Ints
     missing: Flags
     """Whether a missing value goes this way."""
+
+
+def column_paths(core: TreeEnsemble) -> tuple[list[Thresholds], Paths]:
+    """Where the tests of each column change, and every path in cells between those.
+
+    Raises
+    ------
+    NotEligible
+        If there are too many paths.
+    """
+    cuts = [_cuts(core, column) for column in range(core.n_columns)]
+    return cuts, _unfold(core, cuts)
 
 
 def _cuts(core: TreeEnsemble, column: int) -> Thresholds:
@@ -246,7 +257,15 @@ def _allowed(
             k = np.arange(own.count - 1)
             k = len(own.cuts) - k if own.flipped else k
             inside = (lower[:, [own.column]] <= k) & (k <= upper[:, [own.column]])
-            allowed = np.column_stack([inside, missing[:, own.column]])
+            absent = np.zeros((1, n))
+            absent[0, j] = np.nan
+            read = columns.encode(absent)[0, own.column]
+            lost = missing[:, own.column]
+            # Before an imputer a missing reading is a number like any other to the trees.
+            if not np.isnan(read):
+                at = np.searchsorted(own.cuts, read, side="right")
+                lost = (lower[:, own.column] <= at) & (at <= upper[:, own.column])
+            allowed = np.column_stack([inside, lost])
         return allowed
     # Each category is encoded and sent down the tests, whatever its columns look like.
     values = np.arange(own.count, dtype=np.float64)

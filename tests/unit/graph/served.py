@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from ifonly.models.encoding import Encoding, FeatureEncoding, Form
 from ifonly.models.graph.forms import GraphForm, TreeEnsemble
-from ifonly.models.graph.reading import read_graph
+from ifonly.models.graph.reading import read_as_one
 from ifonly.models.onnx import OnnxPredictor, load_predictor
 from ifonly.models.onnx.reading import tensor_inputs
 from ifonly.models.predictor import Rows, Scores
@@ -94,7 +94,7 @@ def serve(
         sha256="",
     )
     predictor = load_predictor(model.SerializeToString(), spec)
-    graph_form = read_graph(predictor.model, predictor.encoding, predictor.columns)
+    graph_form = read_as_one(predictor.model, predictor.encoding, predictor.columns)
     return Served(predictor, graph_form, schema, decision)
 
 
@@ -107,7 +107,7 @@ def read(
     """``model`` as it is read, whether it can be served or not."""
     encoding = Encoding(tuple(encoding_of(f, form) for f in features))
     bound = encoding.bind(tensor_inputs(model))
-    return read_graph(model, bound, np.array(columns, dtype=np.intp))
+    return read_as_one(model, bound, np.array(columns, dtype=np.intp))
 
 
 def run(model: ModelProto, feeds: dict[str, Any], output: str) -> Any:

@@ -16,6 +16,7 @@ from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.numerals import count, exact_percentage, exactly, percentage
 from ifonly.models.encoding import Form
 from ifonly.models.errors import UnknownModel
+from ifonly.models.graph.composition import Composition
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.forms import Affine, UnitNetwork
 from ifonly.models.schema import Feature, Labels, Task
@@ -300,6 +301,8 @@ def _reading(model: ServedModel, tag: Language) -> str:
             return say("form.trees", tag, count=count(len(trees.roots)))
         case Affine():
             return say("form.linear", tag)
+        case Composition() as graph:
+            return say("form.composition", tag, nodes=count(len(graph.program.steps)))
         case UnitNetwork() as network:
             return say("form.units", tag, count=count(network.n_units))
         case network:
