@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from ifonly.models.encoding import BoundEncoding
+from ifonly.models.encoding import BoundEncoding, BoundInput
 from ifonly.models.graph.cells import Cell, Cells, sources
 from ifonly.models.graph.columns import Columns
 from ifonly.models.graph.cores import Found, find_core
@@ -103,7 +103,7 @@ def _scores(behind: Part, raw: Cells, columns: npt.NDArray[np.intp]) -> list[Cel
 def _features(before: Part, encoding: BoundEncoding) -> npt.NDArray[np.int32]:
     """The feature behind each column that the core reads."""
     inputs = {
-        bound.tensor.name: _shaped([c.feature for c in bound.columns], len(bound.tensor.shape))
+        bound.tensor.name: _shaped([c.feature for c in bound.columns], bound)
         for bound in encoding.inputs
     }
     cells = before.trace(inputs, single=True)
@@ -113,9 +113,11 @@ def _features(before: Part, encoding: BoundEncoding) -> npt.NDArray[np.int32]:
     return np.array([min(cell.sources, default=0) for cell in cells[0]], dtype=np.int32)
 
 
-def _shaped(features: list[int], rank: int) -> Cells:
+def _shaped(features: list[int], bound: BoundInput) -> Cells:
     cells = sources(features)
-    return cells[:, 0] if rank == 1 else cells
+    if bound.window:
+        return cells.reshape(len(cells), *bound.window)
+    return cells[:, 0] if len(bound.tensor.shape) == 1 else cells
 
 
 def _type_of(before: Part, encoding: BoundEncoding, found: Found) -> np.dtype[Any]:
