@@ -292,7 +292,21 @@ class Schema:
             raise InvalidInstance(problems)
         return row
 
-    def write(self, row: Row) -> dict[str, float | int | str | None]:
+    def by_column(self, instance: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A wire instance with a value for each column, by the column's name."""
+        return instance
+
+    def restored(self, instance: Mapping[str, Any], was: Mapping[str, Any]) -> Row:
+        """The row of an instance of which some columns read otherwise, as ``was`` has them.
+
+        Raises
+        ------
+        InvalidInstance
+            As :meth:`read`.
+        """
+        return self.read({**instance, **was})
+
+    def write(self, row: Row) -> dict[str, Any]:
         """A row as a wire instance; the inverse of :meth:`read`."""
         return {f.name: f.write(float(v)) for f, v in zip(self.features, row, strict=True)}
 

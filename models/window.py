@@ -9,7 +9,7 @@ A window is *unrolled*: a row has a column for each channel and step (``coolant@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -196,6 +196,46 @@ class Window:
         ago = self.steps - 1 - step
         return self.period.times(ago) if ago else None
 
+    def read_series(self, channel_at: int, values: Any) -> list[float]:
+        """The readings of one channel, oldest first, as requests write them.
+
+        Raises
+        ------
+        InvalidInstance
+            With one problem for each reading that is none, by its place.
+        """
+        window, channel = self, self.channels[channel_at]
+        if not is_series(values):
+            told = f"{channel.name} is {_short(values)}, not a list of {window.steps} readings"
+            raise InvalidInstance(
+                [FieldProblem(channel.name, told, _short(values), channel.unit, window.steps)]
+            )
+        values = list(values)
+        if len(values) != window.steps:
+            told = f"{channel.name} has {len(values)} readings; a window has {window.steps}, "
+            told += f"oldest first, one each {window.period}"
+            raise InvalidInstance(
+                [FieldProblem(channel.name, told, len(values), channel.unit, window.steps)]
+            )
+        found, problems = list[float](), list[FieldProblem]()
+        for t, value in enumerate(values):
+            # numpy's numbers, for whoever asks from a notebook.
+            plain = value.item() if isinstance(value, np.generic) else value
+            missing = channel.may_be_missing and isinstance(plain, float) and plain != plain
+            try:
+                found.append(channel.read(None if missing else plain))
+            except InvalidInstance as error:
+                problems.extend(self._at(channel, t, p) for p in error.problems)
+        if problems:
+            raise InvalidInstance(problems)
+        return found
+
+    def _at(self, channel: Feature, step: int, problem: FieldProblem) -> FieldProblem:
+        place, age = f"{channel.name}[{step}]", self.age(step)
+        when = "the last" if age is None else f"{age} before the last"
+        told = problem.problem.removeprefix(channel.name)
+        return replace(problem, field=place, problem=f"{place}{told} ({when})")
+
 
 @dataclass(frozen=True)
 class WindowSchema(Schema):
@@ -299,7 +339,7 @@ class WindowSchema(Schema):
                 problems.append(FieldProblem(channel.name, problem, unit=channel.unit))
                 continue
             try:
-                row[window.columns(c)] = self._series(channel, instance[channel.name])
+                row[window.columns(c)] = window.read_series(c, instance[channel.name])
             except InvalidInstance as error:
                 problems.extend(error.problems)
         # All of them at once: whoever sends a window mends it once.
@@ -307,38 +347,20 @@ class WindowSchema(Schema):
             raise InvalidInstance(problems)
         return row
 
-    def _series(self, channel: Feature, values: Any) -> list[float]:
-        window = self.window
-        if not is_series(values):
-            told = f"{channel.name} is {_short(values)}, not a list of {window.steps} readings"
-            raise InvalidInstance(
-                [FieldProblem(channel.name, told, _short(values), channel.unit, window.steps)]
-            )
-        values = list(values)
-        if len(values) != window.steps:
-            told = f"{channel.name} has {len(values)} readings; a window has {window.steps}, "
-            told += f"oldest first, one each {window.period}"
-            raise InvalidInstance(
-                [FieldProblem(channel.name, told, len(values), channel.unit, window.steps)]
-            )
-        found, problems = list[float](), list[FieldProblem]()
-        for t, value in enumerate(values):
-            # numpy's numbers, for whoever asks from a notebook.
-            plain = value.item() if isinstance(value, np.generic) else value
-            missing = channel.may_be_missing and isinstance(plain, float) and plain != plain
-            try:
-                found.append(channel.read(None if missing else plain))
-            except InvalidInstance as error:
-                problems.extend(self._at(channel, t, p) for p in error.problems)
-        if problems:
-            raise InvalidInstance(problems)
+    def by_column(self, instance: Mapping[str, Any]) -> dict[str, Any]:
+        window, found = self.window, dict.fromkeys(self.names[self.window.n_readings :], 0)
+        for c, name in enumerate(window.names):
+            for t, value in enumerate(instance[name]):
+                found[window.reading_name(c, t)] = value
         return found
 
-    def _at(self, channel: Feature, step: int, problem: FieldProblem) -> FieldProblem:
-        place, age = f"{channel.name}[{step}]", self.window.age(step)
-        when = "the last" if age is None else f"{age} before the last"
-        told = problem.problem.removeprefix(channel.name)
-        return replace(problem, field=place, problem=f"{place}{told} ({when})")
+    def restored(self, instance: Mapping[str, Any], was: Mapping[str, Any]) -> Row:
+        window, values = self.window, {**self.by_column(instance), **was}
+        series = {
+            name: [values[window.reading_name(c, t)] for t in range(window.steps)]
+            for c, name in enumerate(window.names)
+        }
+        return self.read(series)
 
     def write(self, row: Row) -> dict[str, Any]:
         """A row as a wire instance, each channel a list; amounts of profiles are no part of it."""
@@ -385,6 +407,48 @@ def _short(value: Any) -> Any:
         return value[:40]
     is_plain = value is None or isinstance(value, bool | int | float)
     return value if is_plain else type(value).__name__
+
+
+# --- what a request says -------------------------------------------------------------------------
+
+
+def unrolled_constraints(asked: Mapping[str, Any], schema: Schema) -> Mapping[str, Any]:
+    """A request's ``constraints`` of columns, where they speak of channels of a window; what names
+    no channel stays as it is, to be refused by whoever reads it."""
+    window = window_of(schema)
+    if window is None or not asked:
+        return asked
+    found = dict(asked)
+    # To leave a channel alone, to move it one way or not far is said of its profiles.
+    if asked.get("freeze"):
+        found["freeze"] = [name for each in asked["freeze"] for name in _levers(each, window)]
+    for key in ("directions", "max_change"):
+        if asked.get(key):
+            found[key] = _by_column(asked[key], window, _levers)
+    # Where it must end, of its readings.
+    if asked.get("ranges"):
+        found["ranges"] = _by_column(asked["ranges"], window, _readings)
+    return found
+
+
+def _by_column(
+    table: Mapping[str, Any], window: Window, columns: Callable[[str, Window], Sequence[str]]
+) -> dict[str, Any]:
+    return {column: value for name, value in table.items() for column in columns(name, window)}
+
+
+def _levers(name: str, window: Window) -> Sequence[str]:
+    if name not in window.names:
+        return [name]
+    c = window.names.index(name)
+    return [window.profile_name(p) for p in window.profiles if p.channel == c]
+
+
+def _readings(name: str, window: Window) -> Sequence[str]:
+    if name not in window.names:
+        return [name]
+    c = window.names.index(name)
+    return [window.reading_name(c, t) for t in range(window.steps)]
 
 
 def parts_of(name: str) -> tuple[str, str]:

@@ -31,7 +31,6 @@ from ifonly.explainers.causal.spec import (
     MechanismSpec,
     NodeKind,
     NodeRole,
-    ProvenanceCheck,
 )
 from ifonly.explainers.causal.timing import Delay, Duration
 from ifonly.models.errors import SpecError
@@ -109,6 +108,8 @@ class _Unrolling:
             raise self._wrong("confounders", "are given; of a window hidden causes are not held")
         if spec.effects:
             raise self._wrong("effects", "are given; of a window no effect has been measured")
+        if spec.doubts:
+            raise self._wrong("doubts", "are given; of a window what rests on them is not told")
         for name, node in spec.nodes.items():
             if node.kind is NodeKind.LAGGED and name in names:
                 told = f"is an earlier reading of {node.of}: a window has those already"
@@ -230,7 +231,6 @@ class _Unrolling:
             if channel.name in given.mechanisms
             for t in range(window.steps)
         }
-        doubts = None if given.doubts is None else tuple(map(self._doubt, given.doubts))
         return replace(
             given,
             schema=schema,
@@ -238,7 +238,6 @@ class _Unrolling:
             edges=flat,
             confounders=(),
             mechanisms=mechanisms,
-            doubts=doubts,
             # Unrolled already: everything arrives at its step.
             step=None,
         )
@@ -260,20 +259,6 @@ class _Unrolling:
         ends = [window.channels[window.channel_at(k)].name for k in (i, j)]
         own = next(e for e in given.edges if [e.cause, e.effect] == ends)
         return replace(own, cause=cause, effect=effect, takes=None)
-
-    def _doubt(self, check: ProvenanceCheck) -> ProvenanceCheck:
-        """Of the last readings: they move whenever anything of their channel does."""
-        window = self._window
-
-        def last(name: str) -> str:
-            return window.reading_name(window.names.index(name), window.steps - 1)
-
-        node = last(check.node) if check.node in window.names else check.node
-        between = check.between
-        if between is not None:
-            a, b = between
-            between = (last(a), last(b))
-        return replace(check, node=node, between=between)
 
 
 def _function(given: MechanismSpec, causes: Sequence[_Cause]) -> Function:

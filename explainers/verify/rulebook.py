@@ -22,6 +22,7 @@ from ifonly.explainers.verify.price import Price, read_price
 from ifonly.explainers.verify.window import WindowMoves
 from ifonly.models.predictor import Predictor, Rows
 from ifonly.models.schema import Decision, Schema
+from ifonly.models.window import unrolled_constraints
 
 Table = Mapping[str, Any]
 
@@ -167,7 +168,8 @@ class Rulebook:
         InvalidRule, KeyError, ValueError
             If the request does not fit the model.
         """
-        limits = (*self.limits, *request_limits(asked.constraints, self.schema))
+        said = unrolled_constraints(asked.constraints, self.schema)
+        limits = (*self.limits, *request_limits(said, self.schema))
         is_history = asked.semantics == BACKTRACKING
         goal = read_goal(asked.target, self.decision, self.policy)
         # The causal file's roles are about acting, so only interventions keep them.

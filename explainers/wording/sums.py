@@ -21,6 +21,10 @@ _MIRRORED = {
 }
 
 
+MOST_CONDITIONS = MOST_TERMS = 8
+"""Of a rule that is said in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """A multiple of one feature."""
@@ -49,8 +53,14 @@ class Inequality:
 
 def can_be_said(rule: Rule) -> bool:
     """Whether all conditions of ``rule`` are of kinds that have words; its own text has to do
-    where one is not."""
-    return all(isinstance(c, Changes | IsIn | Comparison) for c in (*rule.when, *rule.then))
+    where one is not, or where the rule stands for more than anybody reads."""
+    each = (*rule.when, *rule.then)
+    terms = (len(c.now) + len(c.before) for c in each if isinstance(c, Comparison))
+    return (
+        all(isinstance(c, Changes | IsIn | Comparison) for c in each)
+        and len(each) <= MOST_CONDITIONS
+        and max(terms, default=0) <= MOST_TERMS
+    )
 
 
 def inequality(comparison: Comparison, gauges: Sequence[Gauge]) -> Inequality:

@@ -7,7 +7,7 @@ the checker, reads the unrolled one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +55,8 @@ def window_contradictions(document: Document) -> Iterator[SpecProblem]:
         for key, problem in _channel(feature):
             yield SpecProblem(f"features[{i}]{key}", f"{feature['name']} {problem}")
     yield from _rows(document)
+    if "predictor" in document:
+        yield SpecProblem("predictor", "is given; a window is scored by a graph in the folder")
     for name, entry in entries.items():
         for key in _SENSELESS:
             if key in entry:
@@ -276,40 +278,3 @@ def exclusions(window: Window) -> Iterator[str]:
                     text = ""
                 text = f"{text} and {said}" if text else f"if {name} changes then {said}"
             yield text
-
-
-# --- what a request says ---------------------------------------------------------------------------
-
-_BY_LEVER = ("directions", "max_change")
-
-
-def unrolled_constraints(asked: Mapping[str, Any], window: Window) -> dict[str, Any]:
-    """A request's ``constraints``, of columns where they speak of channels; what names no channel
-    stays as it is, to be refused by whoever reads it."""
-    found = dict(asked)
-    if asked.get("freeze"):
-        found["freeze"] = [name for each in asked["freeze"] for name in _levers(each, window)]
-    for key in _BY_LEVER:
-        if asked.get(key):
-            found[key] = _each(asked[key], lambda name: _levers(name, window))
-    if asked.get("ranges"):
-        found["ranges"] = _each(asked["ranges"], lambda name: _readings(name, window))
-    return found
-
-
-def _each(table: Mapping[str, Any], columns: Callable[[str], Sequence[str]]) -> dict[str, Any]:
-    return {column: value for name, value in table.items() for column in columns(name)}
-
-
-def _levers(name: str, window: Window) -> Sequence[str]:
-    if name not in window.names:
-        return [name]
-    c = window.names.index(name)
-    return [window.profile_name(p) for p in window.profiles if p.channel == c]
-
-
-def _readings(name: str, window: Window) -> Sequence[str]:
-    if name not in window.names:
-        return [name]
-    c = window.names.index(name)
-    return [window.reading_name(c, t) for t in range(window.steps)]

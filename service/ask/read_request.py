@@ -14,9 +14,10 @@ from ifonly.explainers.constraints import Constraint
 from ifonly.explainers.errors import InvalidPolicy, InvalidTarget
 from ifonly.explainers.policy import read_constraints
 from ifonly.explainers.target import Target
-from ifonly.models.errors import InvalidInstance
+from ifonly.models.errors import FieldProblem, InvalidInstance
 from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Task
+from ifonly.models.window import Window, is_series, unrolled_constraints, window_of
 from ifonly.service.ask.question import Question, Rung
 from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
 from ifonly.service.served.causal_model import Semantics
@@ -101,12 +102,20 @@ def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
     """
     read: dict[int, float] = {}
     faults: list[Fault] = []
+    window, names = window_of(model.schema), _settable_names(model)
     for name, value in values.items():
-        if name not in model.schema:
+        if window is not None and name in window.names:
+            # A whole channel, reading by reading.
+            try:
+                read |= _series(window, name, value)
+            except InvalidInstance as error:
+                faults += _field_faults(error, ("set",), values)
+            continue
+        if name not in names:
             # Names are listed: most unknown ones are misspelt.
-            known = ", ".join(model.schema.names)
+            known = ", ".join(names)
             problem = f"{name} is not a feature of this model ({known})"
-            faults.append(Fault(("set", name), problem, value, limit=model.schema.names))
+            faults.append(Fault(("set", name), problem, value, limit=names))
             continue
         try:
             read[model.schema.index(name)] = model.schema[name].read(value)
@@ -115,6 +124,31 @@ def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
     if faults:
         raise InvalidRequest(RequestPart.INSTANCE, faults)
     return read
+
+
+def _settable_names(model: ServedModel) -> tuple[str, ...]:
+    """What a what-if may name: features; of a window its channels and their profiles."""
+    window = window_of(model.schema)
+    if window is None:
+        return model.schema.names
+    return (*window.names, *model.schema.names[window.n_readings :])
+
+
+def _series(window: Window, name: str, values: Any) -> dict[int, float]:
+    """Raises
+    ------
+    InvalidInstance
+        Of each reading that is none.
+    """
+    c = window.names.index(name)
+    if not is_series(values):
+        first = next((p for p in window.profiles if p.channel == c), None)
+        problem = f"{name} is a channel of a window: a list of {window.steps} readings sets it"
+        if first is not None:
+            problem += f", or a profile such as {window.profile_name(first)} moves it"
+        raise InvalidInstance([FieldProblem(name, problem, None, window.channels[c].unit)])
+    series = window.read_series(c, values)
+    return {window.column(c, t): value for t, value in enumerate(series)}
 
 
 def question(request: wire.ExplanationRequest, model: ServedModel) -> Question:
@@ -296,7 +330,8 @@ def constraints(asked: Constraints, model: ServedModel) -> tuple[Constraint, ...
         Naming the constraint, its value and the limit.
     """
     try:
-        return read_constraints(_given(asked), model.schema, model.policy.tolerances)
+        said = unrolled_constraints(_given(asked), model.schema)
+        return read_constraints(said, model.schema, model.policy.tolerances)
     except InvalidPolicy as error:
         problem = error.problem if error.is_sentence else f"{called(error.path)} {error.problem}"
         fault = Fault(error.path, problem, error.value, error.unit, error.limit)

@@ -8,6 +8,7 @@ from ifonly.explainers.wording.ko.many import KoreanMany
 from ifonly.explainers.wording.ko.own_words import KoreanClause
 from ifonly.explainers.wording.ko.sentences import Korean
 from ifonly.explainers.wording.ko.spoken_units import spoken
+from ifonly.explainers.wording.ko.windows import when
 from ifonly.explainers.wording.units import Unit
 
 
@@ -15,4 +16,4 @@ def _learn(unit: Unit) -> None:
     spoken(unit.symbol)
 
 
-CATALOGUE = Catalogue(Korean, KoreanLimits, KoreanMany, KoreanClause.read, _learn)
+CATALOGUE = Catalogue(Korean, KoreanLimits, KoreanMany, KoreanClause.read, when, _learn)
