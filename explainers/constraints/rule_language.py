@@ -238,9 +238,7 @@ class _RuleReader(Transformer[Token, Any]):
         function, name, prime = parts
         c, window = self._channel(name), self._window
         if window is None:
-            raise self._invalid(
-                f"{function}() is of a channel, and this model has no window"
-            )
+            raise self._invalid(f"{function}() is of a channel, and this model has no window")
         if c is None:
             raise self._invalid(self._unknown(name))
         is_factual = self._primed and prime is None
