@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -21,6 +22,8 @@ _MIRRORED = {
 }
 
 
+_OF_SERIES = re.compile(r"\b(mean|highest|lowest|greatest_change)\s*\(")
+"""What a rule says of a whole channel of a window: shorter than what it stands for."""
 MOST_CONDITIONS = MOST_TERMS = 8
 """Of a rule that is said in words."""
 
@@ -57,7 +60,8 @@ def can_be_said(rule: Rule) -> bool:
     each = (*rule.when, *rule.then)
     terms = (len(c.now) + len(c.before) for c in each if isinstance(c, Comparison))
     return (
-        all(isinstance(c, Changes | IsIn | Comparison) for c in each)
+        not _OF_SERIES.search(rule.text)
+        and all(isinstance(c, Changes | IsIn | Comparison) for c in each)
         and len(each) <= MOST_CONDITIONS
         and max(terms, default=0) <= MOST_TERMS
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -384,10 +385,21 @@ def _given(part: Wire | None) -> dict[str, Any]:
     return {} if part is None else part.model_dump(by_alias=True, exclude_unset=True)
 
 
+_READING = re.compile(r"(.+)\[(\d+)\]")
+
+
+def _place(field: str, values: Mapping[str, Any]) -> Path:
+    """A field, and which of its readings."""
+    found = _READING.fullmatch(field)
+    if found is None or field in values or found[1] not in values:
+        return (field,)
+    return found[1], int(found[2])
+
+
 def _field_faults(error: InvalidInstance, path: Path, values: Mapping[str, Any]) -> list[Fault]:
     return [
         Fault(
-            (*path, p.field),
+            (*path, *_place(p.field, values)),
             p.problem,
             values.get(p.field) if p.value is None else p.value,
             p.unit,
