@@ -11,8 +11,11 @@ from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.explainers.wording.numerals import exactly, figure
+from ifonly.models.window import window_of
 from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
+from ifonly.service.doors.pages.operator import series
 from ifonly.service.doors.pages.operator.levers import levers_of
+from ifonly.service.doors.pages.operator.series import SeriesDrawing
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from ifonly.service.doors.pages.operator.ways import MatrixReader, WaysMatrix, fragile
 from ifonly.service.served.registry import ServedModel
@@ -68,6 +71,8 @@ class CounterfactualView:
     settings: Mapping[str, str]
     """What is set, as a form sends it."""
     graph: Drawing | None
+    series: tuple[SeriesDrawing, ...] = ()
+    """Of a window: each channel that would have been otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +212,7 @@ class _View:
 
     def way(self, found: Mapping[str, Any]) -> CounterfactualView:
         actions = tuple(self._step(part, computed=False) for part in found["actions"])
-        effects = tuple(self._step(part, computed=True) for part in found["effects"])
+        effects = tuple(self._step(part, computed=True) for part in self._followed(found))
         return CounterfactualView(
             found["rank"],
             self.said(found["text"]),
@@ -224,7 +229,20 @@ class _View:
             self._differs,
             {part["feature"]: str(part["to"]) for part in found["actions"]},
             self._graph(actions, effects),
+            self._series(found),
         )
+
+    def _followed(self, found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """What is told in a line of its own; readings of a window are drawn instead."""
+        of_window = self._model is not None and window_of(self._model.schema) is not None
+        effects: Sequence[Mapping[str, Any]] = found["effects"]
+        return () if of_window else effects
+
+    def _series(self, found: Mapping[str, Any]) -> tuple[SeriesDrawing, ...]:
+        if self._model is None or window_of(self._model.schema) is None:
+            return ()
+        factual = series.before(self._model, found["instance"], found["effects"])
+        return series.moved(self._model, factual, found["instance"], self._tag)
 
     def _step(self, part: Mapping[str, Any], *, computed: bool) -> AnswerStep:
         return AnswerStep(
