@@ -198,7 +198,23 @@ class _View:
             lambda prediction: verdict_of(prediction, False, self._model, self._tag),
             self._off,
         )
-        return reader.matrix(answer)
+        return reader.matrix(self._without_readings(answer))
+
+    def _without_readings(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer, less what follows in a window: that is drawn."""
+        if self._model is None or window_of(self._model.schema) is None:
+            return answer
+
+        def told(found: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+            return None if found is None else {**found, "effects": []}
+
+        ways = answer.get("ways")
+        return {
+            **answer,
+            "counterfactuals": [told(found) for found in answer["counterfactuals"]],
+            "ways": ways
+            and [{**way, "counterfactual": told(way.get("counterfactual"))} for way in ways],
+        }
 
     def _off(self, name: str, times: float) -> str:
         """``±0.6 K``: so many times the tolerance of a feature."""

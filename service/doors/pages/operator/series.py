@@ -16,7 +16,7 @@ from ifonly.models.window import Window, window_of
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
 
-LEFT, TOP, ACROSS, DOWN = 70, 10, 320, 110
+LEFT, TOP, ACROSS, DOWN = 112, 10, 320, 110
 MARGIN_RIGHT, MARGIN_BELOW = 16, 26
 
 
