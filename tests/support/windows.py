@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import numpy.typing as npt
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.search.portfolio import Portfolio
+from ifonly.explainers.search.profiles import Profiles
 from ifonly.models.predictor import Row
 from ifonly.models.repository import load_folder
 from ifonly.models.window import window_of
@@ -21,7 +23,7 @@ from ifonly.service.ask.question import Question
 from ifonly.service.served.registry import ServedModel, prepare
 from ifonly.service.wire import requests, validation
 
-KINDS = ("linear", "gemm", "conv", "trees")
+KINDS = ("linear", "gemm", "conv", "lstm", "trees")
 STEPS, NAMES = 4, ("coolant", "flow", "load")
 LOW, HIGH, SCALE = 0.0, 10.0, {"coolant": 2.0, "flow": 1.0}
 Windows = npt.NDArray[np.float64]
@@ -117,9 +119,9 @@ def network(seed: int, kind: str, layout: str, steps: int = STEPS, hidden: int =
     shape = (steps, channels) if layout == "steps-channels" else (channels, steps)
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, *shape])
     y = helper.make_tensor_value_info("p", TensorProto.FLOAT, [None, 1])
-    nodes, constants, at = list[NodeProto](), dict[str, npt.NDArray[np.float32]](), "x"
+    nodes, constants, at = list[NodeProto](), dict[str, npt.NDArray[Any]](), "x"
 
-    def then(operator: str, *parts: npt.NDArray[np.float32], **attributes: Any) -> None:
+    def then(operator: str, *parts: npt.NDArray[Any], **attributes: Any) -> None:
         nonlocal at
         names = [f"c{len(constants) + k}" for k in range(len(parts))]
         constants.update(zip(names, parts, strict=True))
@@ -140,6 +142,18 @@ def network(seed: int, kind: str, layout: str, steps: int = STEPS, hidden: int =
         then("Relu")
         then("Flatten", axis=1)
         dense(hidden * (steps - 1), 1, 0.0)
+    elif kind == "lstm":
+        then("Add", tensor(np.full((1, 1, 1), -5.0)))
+        then("Transpose", perm=[1, 0, 2] if layout == "steps-channels" else [2, 0, 1])
+        own = tensor(draw.normal(size=(1, 4 * hidden, channels)) / 3)
+        past = tensor(draw.normal(size=(1, 4 * hidden, hidden)) / 2)
+        then("LSTM", own, past, hidden_size=hidden)
+        # Of all hidden states the last one.
+        nodes[-1].output[:] = ["", at]
+        then("Reshape", np.array([-1, hidden], dtype=np.int64))
+        dense(hidden, 1, 0.0)
+        # Its states are small: so that decisions turn.
+        then("Mul", tensor([8.0]))
     else:
         then("Flatten", axis=1)
         if kind == "gemm":
@@ -268,6 +282,13 @@ def folder(
 
 def served(root: Path, seed: int, kind: str, limits: Limits, layout: str) -> ServedModel:
     return prepare(load_folder(folder(root, seed, kind, limits, layout)))
+
+
+def by_exact_engine(model: ServedModel) -> ServedModel:
+    """The same, answered by the engine that its graph asks for alone: most questions about so
+    small windows are settled by scoring everything, before it is asked."""
+    kept = [e for e in model.engine.engines if not isinstance(e, Profiles)]
+    return replace(model, own_engine=Portfolio(kept)) if len(kept) > 1 else model
 
 
 def instance(draw: np.random.Generator) -> dict[str, list[float]]:

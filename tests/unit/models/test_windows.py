@@ -155,10 +155,10 @@ def test_categories_are_no_channels() -> None:
 
 
 def test_shares_end_with_the_whole_amount() -> None:
-    assert Profile(0, Shape.CONSTANT, 4).shares(4) == (1, 1, 1, 1)
-    assert Profile(0, Shape.STEP, 2).shares(4) == (0, 0, 1, 1)
+    assert list(Profile(0, Shape.CONSTANT, 4).shares(4)) == [1, 1, 1, 1]
+    assert list(Profile(0, Shape.STEP, 2).shares(4)) == [0, 0, 1, 1]
     third = Fraction(1, 3)
-    assert Profile(0, Shape.RAMP, 3).shares(4) == (0, third, 2 * third, 1)
+    assert list(Profile(0, Shape.RAMP, 3).shares(4)) == [0, third, 2 * third, 1]
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0.5 s", 0.5), ("10 min", 600), ("1 d", 86_400)])
