@@ -72,6 +72,15 @@ class Period:
     def seconds(self) -> Fraction:
         return Fraction(self.amount) * SECONDS[self.unit]
 
+    @property
+    def simplest(self) -> Period:
+        """The same in the largest unit of which it is a whole number: 3 min for 180 s."""
+        found = self
+        for smaller, larger, factor in (("ms", "s", 1000), ("s", "min", 60), ("min", "h", 60)):
+            if found.unit == smaller and found.amount % factor == 0:
+                found = Period(found.amount / factor, larger)
+        return found
+
     def times(self, count: int) -> Period:
         return Period(self.amount * count, self.unit)
 
@@ -374,6 +383,13 @@ class WindowSchema(Schema):
 def window_of(schema: Schema) -> Window | None:
     """The window that the columns are of; None: they are plain features."""
     return schema.window if isinstance(schema, WindowSchema) else None
+
+
+def padded(schema: Schema, rows: Rows) -> Rows:
+    """Rows of what is read, ``(n, n_readings)``, with the columns that nothing reads, 0."""
+    wide = np.zeros((len(rows), len(schema)))
+    wide[:, : rows.shape[1]] = rows
+    return wide
 
 
 def document_schema(schema: Schema) -> Schema:

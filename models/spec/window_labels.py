@@ -50,12 +50,13 @@ _LANGUAGES: dict[str, _Says] = {"en": _English(), "ko": _Korean(), "ja": _Japane
 
 
 def reading_labels(channel: Feature, window: Window, step: int) -> Labels:
-    age = window.age(step)
+    ago = window.age(step)
+    age = None if ago is None else ago.simplest
     return {tag: says.reading(channel.label(tag), age) for tag, says in _LANGUAGES.items()}
 
 
 def profile_labels(channel: Feature, window: Window, profile: Profile) -> Labels:
-    back, shape = window.back(profile.steps), profile.shape
+    back, shape = window.back(profile.steps).simplest, profile.shape
     return {tag: says.profile(channel.label(tag), shape, back) for tag, says in _LANGUAGES.items()}
 
 

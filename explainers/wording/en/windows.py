@@ -13,7 +13,7 @@ def when(moved: When) -> str:
     """``from 10 minutes before on``, ``at the last reading``, ``5 minutes before``."""
     if moved.back is None:
         return "at the last reading"
-    back = _length(moved.back)
+    back = _length(moved.back.simplest)
     if moved.shape is None:
         return f"{back} before"
     if moved.shape is Shape.RAMP:

@@ -13,7 +13,8 @@ def when(moved: When) -> str:
     """``10分前から``, ``最後に``, ``5分前に``."""
     if moved.back is None:
         return "最後に"
-    back = f"{write(moved.back.amount.normalize())}{_UNITS[moved.back.unit]}前"
+    period = moved.back.simplest
+    back = f"{write(period.amount.normalize())}{_UNITS[period.unit]}前"
     if moved.shape is None:
         return f"{back}に"
     if moved.shape is Shape.RAMP:

@@ -13,7 +13,8 @@ def when(moved: When) -> str:
     """``10분 전부터``, ``마지막에``, ``5분 전에``."""
     if moved.back is None:
         return "마지막에"
-    back = f"{write(moved.back.amount.normalize())}{_UNITS[moved.back.unit]} 전"
+    period = moved.back.simplest
+    back = f"{write(period.amount.normalize())}{_UNITS[period.unit]} 전"
     if moved.shape is None:
         return f"{back}에"
     if moved.shape is Shape.RAMP:

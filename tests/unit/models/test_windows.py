@@ -167,6 +167,11 @@ def test_periods_are_exact(text: str, seconds: float) -> None:
     assert str(Period.read(text)) == text
 
 
+def test_lengths_of_time_are_said_in_the_largest_unit_that_is_whole() -> None:
+    said = {"180 s": "3 min", "90 s": "90 s", "2000 ms": "2 s", "120 min": "2 h", "24 h": "24 h"}
+    assert {text: str(Period.read(text).simplest) for text in said} == said
+
+
 def test_a_request_speaks_of_channels() -> None:
     asked = {
         "freeze": ["coolant", "nothing"],
