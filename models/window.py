@@ -89,14 +89,14 @@ class Period:
         return f"{amount:f} {self.unit}"
 
 
-class Layout(StrEnum):
+class WindowLayout(StrEnum):
     """Which dimension of the graph's input is which, behind that of rows."""
 
     STEPS_CHANNELS = "steps-channels"
     CHANNELS_STEPS = "channels-steps"
 
 
-class Shape(StrEnum):
+class ProfileShape(StrEnum):
     """How a profile moves a channel."""
 
     CONSTANT = "constant"
@@ -108,11 +108,11 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True)
-class Profile:
+class ChannelProfile:
     """One way to move one channel: the share of the amount at each step."""
 
     channel: int
-    shape: Shape
+    shape: ProfileShape
     steps: int
     """How many of the last steps it moves."""
 
@@ -120,7 +120,7 @@ class Profile:
         """Of a window of so many steps, oldest first; the last is 1."""
         # The move begins with the first reading that differs: there is none with a share of 0.
         before = steps - self.steps
-        ramp = self.shape is Shape.RAMP
+        ramp = self.shape is ProfileShape.RAMP
         return tuple(
             Fraction(0)
             if t < before
@@ -130,7 +130,7 @@ class Profile:
 
     @property
     def suffix(self) -> str:
-        if self.shape is Shape.CONSTANT:
+        if self.shape is ProfileShape.CONSTANT:
             return f"{AT}{self.shape}"
         return f"{AT}{self.shape}-{self.steps}"
 
@@ -143,8 +143,8 @@ class Window:
     """Bounds are those of a reading, resolution that of what can be set."""
     steps: int
     period: Period
-    layout: Layout = Layout.STEPS_CHANNELS
-    profiles: tuple[Profile, ...] = ()
+    layout: WindowLayout = WindowLayout.STEPS_CHANNELS
+    profiles: tuple[ChannelProfile, ...] = ()
 
     @property
     def n_readings(self) -> int:
@@ -154,7 +154,7 @@ class Window:
     def shape(self) -> tuple[int, int]:
         """Of one window as the graph takes it."""
         own = (self.steps, len(self.channels))
-        return own if self.layout is Layout.STEPS_CHANNELS else (own[1], own[0])
+        return own if self.layout is WindowLayout.STEPS_CHANNELS else (own[1], own[0])
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -171,17 +171,17 @@ class Window:
 
     def place(self, channel: int, step: int) -> int:
         """Of a reading in the graph's window, flattened."""
-        if self.layout is Layout.STEPS_CHANNELS:
+        if self.layout is WindowLayout.STEPS_CHANNELS:
             return step * len(self.channels) + channel
         return channel * self.steps + step
 
     def reading_name(self, channel: int, step: int) -> str:
         return f"{self.channels[channel].name}{AT}{step - self.steps + 1}"
 
-    def profile_name(self, profile: Profile) -> str:
+    def profile_name(self, profile: ChannelProfile) -> str:
         return f"{self.channels[profile.channel].name}{profile.suffix}"
 
-    def profile_at(self, column: int) -> Profile | None:
+    def profile_at(self, column: int) -> ChannelProfile | None:
         """Whose amount a column is; None: it is a reading."""
         at = column - self.n_readings
         return self.profiles[at] if at >= 0 else None
@@ -296,7 +296,7 @@ class WindowSchema(Schema):
         if windows.shape[1:] != window.shape:
             told = f"has shape {windows.shape[1:]}, a window {window.shape} ({window.layout})"
             raise InvalidInstance([FieldProblem("", told, limit=list(window.shape))])
-        if window.layout is Layout.STEPS_CHANNELS:
+        if window.layout is WindowLayout.STEPS_CHANNELS:
             windows = windows.transpose(0, 2, 1)
         rows = np.zeros((len(windows), len(self)))
         rows[:, : window.n_readings] = windows.reshape(len(windows), -1)
@@ -306,7 +306,7 @@ class WindowSchema(Schema):
         """Rows as the graph takes them: ``(n, steps, channels)`` or ``(n, channels, steps)``."""
         window = self.window
         found = rows[:, : window.n_readings].reshape(len(rows), len(window.channels), window.steps)
-        return found.transpose(0, 2, 1) if window.layout is Layout.STEPS_CHANNELS else found
+        return found.transpose(0, 2, 1) if window.layout is WindowLayout.STEPS_CHANNELS else found
 
     @cached_property
     def _limits(self) -> tuple[Row, Row, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

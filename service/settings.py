@@ -181,6 +181,8 @@ class Settings(BaseSettings):
     predictor_compare_seconds: float = Field(300.0, ge=0.0)
     """How often predictors are asked about reference rows, to be compared with the copies here; ten
     times as often while one differs or is away. 0: never."""
+    experiment_guard_seconds: float = Field(600.0, ge=0.0)
+    """How often guards of running experiments are looked at. 0: never by itself."""
     predictor_timeout_ms: int = Field(10_000, ge=1, le=MAX_DEADLINE_MS)
     """How long a call of it may take."""
     # One setting for both: a folder may come from anybody, and must not say where readings and

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.explainers.verify.laws import MAIN, Laws, PossibleWorld
-from ifonly.models.window import Shape, Window
+from ifonly.models.window import ProfileShape, Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class WindowMoves:
         into = step - (self.window.steps - profile.steps) + 1  # 1: the first that it moves
         if into < 1:
             return Fraction(0)
-        return Fraction(into, profile.steps) if profile.shape is Shape.RAMP else Fraction(1)
+        return Fraction(into, profile.steps) if profile.shape is ProfileShape.RAMP else Fraction(1)
 
     def _sources(self, columns: Iterable[int]) -> dict[int, tuple[int, ...]]:
         """By reading: which of ``columns`` it moves with."""

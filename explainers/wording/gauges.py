@@ -23,7 +23,7 @@ from ifonly.explainers.wording.phrases import NOTHING, Clauses
 from ifonly.explainers.wording.text import label_of
 from ifonly.explainers.wording.units import Unit
 from ifonly.models.schema import Feature, Kind, Schema
-from ifonly.models.window import Period, Shape, window_of
+from ifonly.models.window import Period, ProfileShape, window_of
 
 NO_UNIT = Unit("")
 
@@ -32,7 +32,7 @@ NO_UNIT = Unit("")
 class When:
     """Of a window: when a channel moves, or which of its readings is meant."""
 
-    shape: Shape | None
+    shape: ProfileShape | None
     """Of a profile; None: one reading."""
     back: Period | None
     """From how long before the end on, or how long before; None: the last reading."""

@@ -14,7 +14,7 @@ from ifonly.models.encoding import Encoding, FeatureEncoding, Place, TensorInput
 from ifonly.models.errors import DataError, GraphError
 from ifonly.models.sample import Sample
 from ifonly.models.schema import Feature
-from ifonly.models.window import AT, Layout, Period, Window, WindowSchema
+from ifonly.models.window import AT, Period, Window, WindowLayout, WindowSchema
 
 RANK = 3
 MOST_WINDOWS = 20_000
@@ -95,14 +95,16 @@ def sampled(tensor: TensorInput, sample: Sample, ask: Asker) -> SampledWindows:
     return SampledWindows(window, unrolled, Encoding(tuple(encodings), window.shape), last)
 
 
-def _laid_out(tensor: TensorInput, channels: Sequence[Feature], ask: Asker) -> tuple[Layout, int]:
+def _laid_out(
+    tensor: TensorInput, channels: Sequence[Feature], ask: Asker
+) -> tuple[WindowLayout, int]:
     """Which dimension has the channels, and how many steps the other has."""
     n, (_, first, second) = len(channels), tensor.shape
     ways = {
         layout: steps
         for layout, steps, width in (
-            (Layout.STEPS_CHANNELS, first, second),
-            (Layout.CHANNELS_STEPS, second, first),
+            (WindowLayout.STEPS_CHANNELS, first, second),
+            (WindowLayout.CHANNELS_STEPS, second, first),
         )
         if width is None or width == n
     }
@@ -116,7 +118,7 @@ def _laid_out(tensor: TensorInput, channels: Sequence[Feature], ask: Asker) -> t
     if len(ways) > 1:
         known = tuple(each.value for each in ways)
         text = f"which dimensions of {tensor} are steps and channels?"
-        layout = Layout(ask(Question("layout", text, layout.value, known)))
+        layout = WindowLayout(ask(Question("layout", text, layout.value, known)))
     steps = ways[layout]
     return layout, _steps(ask) if steps is None else steps
 

@@ -7,6 +7,7 @@ convolutions over a window are all such networks: ``max(a, b) = a + relu(b - a)`
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -14,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erf, expit
 
 from ifonly.models.graph.layers import Matrix
 
@@ -56,9 +56,11 @@ class Curve(StrEnum):
             case Curve.TANH:
                 return np.tanh(sums)
             case Curve.SIGMOID:
-                return np.asarray(expit(sums))
+                # Of the smaller exponential: neither end overflows.
+                small = np.exp(-np.abs(sums))
+                return np.asarray(np.where(sums >= 0, 1, small) / (1 + small), dtype=sums.dtype)
             case Curve.ERF:
-                return np.asarray(erf(sums))
+                return np.asarray(_erf(sums), dtype=sums.dtype)
             case Curve.EXP:
                 return np.exp(sums)
             case Curve.SOFTPLUS:
@@ -69,6 +71,10 @@ class Curve(StrEnum):
                 return np.sqrt(sums)
             case Curve.RECIPROCAL:
                 return 1 / sums
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+"""numpy has none."""
 
 
 @dataclass(frozen=True, eq=False)

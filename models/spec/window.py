@@ -16,7 +16,15 @@ from ifonly.models.encoding import Encoding, FeatureEncoding, Form, Place
 from ifonly.models.errors import SpecProblem
 from ifonly.models.schema import Feature
 from ifonly.models.spec.window_labels import profile_labels, reading_labels
-from ifonly.models.window import AT, Layout, Period, Profile, Shape, Window, WindowSchema
+from ifonly.models.window import (
+    AT,
+    ChannelProfile,
+    Period,
+    ProfileShape,
+    Window,
+    WindowLayout,
+    WindowSchema,
+)
 
 MOST_READINGS = 4_096
 MOST_PROFILES = 24
@@ -93,14 +101,14 @@ def _profiles(entry: Document, period: Period, steps: int) -> Iterator[_Problem]
         yield "", "is given, but nothing can be set: actionable = false"
     found: list[tuple[str, int]] = []
     for i, table in enumerate(tables):
-        is_constant = table["shape"] == Shape.CONSTANT
+        is_constant = table["shape"] == ProfileShape.CONSTANT
         if is_constant and "from" in table:
             yield f"[{i}].from", "has no meaning: a constant moves the whole window"
         elif not is_constant and "from" not in table:
             yield f"[{i}].from", f"is missing: a {table['shape']} begins some time before"
         if is_constant:
             # The same as a step from the beginning of the window.
-            yield from _once(f"[{i}]", "a constant", (Shape.STEP, steps), found)
+            yield from _once(f"[{i}]", "a constant", (ProfileShape.STEP, steps), found)
         for k, text in enumerate(table.get("from", ())):
             try:
                 back = steps_back(text, period, steps)
@@ -149,23 +157,23 @@ def read_window(document: Document, channels: Sequence[Feature]) -> Window | Non
         for c, channel in enumerate(channels)
         for profile in _profiles_of(c, channel, entries.get(channel.name, {}), period, table)
     ]
-    layout = Layout(table.get("layout", Layout.STEPS_CHANNELS))
+    layout = WindowLayout(table.get("layout", WindowLayout.STEPS_CHANNELS))
     return Window(tuple(channels), table["steps"], period, layout, tuple(profiles))
 
 
 def _profiles_of(
     c: int, channel: Feature, entry: Document, period: Period, table: Document
-) -> Iterator[Profile]:
+) -> Iterator[ChannelProfile]:
     if channel.resolution is None or entry.get("actionable") is False:
         return
     steps = table["steps"]
     # One that may be set, and of which no profile is declared, is moved as a whole.
-    for each in entry.get("profiles", [{"shape": Shape.CONSTANT}]):
-        shape = Shape(each["shape"])
-        if shape is Shape.CONSTANT:
-            yield Profile(c, shape, steps)
+    for each in entry.get("profiles", [{"shape": ProfileShape.CONSTANT}]):
+        shape = ProfileShape(each["shape"])
+        if shape is ProfileShape.CONSTANT:
+            yield ChannelProfile(c, shape, steps)
         for text in each.get("from", ()):
-            yield Profile(c, shape, steps_back(text, period, steps))
+            yield ChannelProfile(c, shape, steps_back(text, period, steps))
 
 
 def window_schema(window: Window, document: Document) -> WindowSchema:
@@ -204,7 +212,7 @@ def _reading(window: Window, c: int, t: int, entry: Document) -> Feature:
     )
 
 
-def _lever(window: Window, profile: Profile, entry: Document) -> Feature:
+def _lever(window: Window, profile: ChannelProfile, entry: Document) -> Feature:
     channel = window.channels[profile.channel]
     low, high = _settable(channel, entry)
     # From one end of what is read to the other of what may be set.

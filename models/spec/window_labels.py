@@ -6,20 +6,20 @@ from decimal import Decimal
 from typing import Protocol
 
 from ifonly.models.schema import Feature, Labels
-from ifonly.models.window import Period, Profile, Shape, Window
+from ifonly.models.window import ChannelProfile, Period, ProfileShape, Window
 
 
 class _Says(Protocol):
     def reading(self, label: str, age: Period | None) -> str: ...
-    def profile(self, label: str, shape: Shape, back: Period) -> str: ...
+    def profile(self, label: str, shape: ProfileShape, back: Period) -> str: ...
 
 
 class _English:
     def reading(self, label: str, age: Period | None) -> str:
         return f"{label}, last" if age is None else f"{label}, {age} before"
 
-    def profile(self, label: str, shape: Shape, back: Period) -> str:
-        if shape is Shape.RAMP:
+    def profile(self, label: str, shape: ProfileShape, back: Period) -> str:
+        if shape is ProfileShape.RAMP:
             return f"{label}, evenly from {back} before on"
         return f"{label}, from {back} before on"
 
@@ -32,18 +32,18 @@ class _Korean:
     def reading(self, label: str, age: Period | None) -> str:
         return f"{label}(마지막)" if age is None else f"{label}({_number(age)}{_KO[age.unit]} 전)"
 
-    def profile(self, label: str, shape: Shape, back: Period) -> str:
+    def profile(self, label: str, shape: ProfileShape, back: Period) -> str:
         when = f"{_number(back)}{_KO[back.unit]} 전부터"
-        return f"{label}({when} 서서히)" if shape is Shape.RAMP else f"{label}({when})"
+        return f"{label}({when} 서서히)" if shape is ProfileShape.RAMP else f"{label}({when})"
 
 
 class _Japanese:
     def reading(self, label: str, age: Period | None) -> str:
         return f"{label}（最後）" if age is None else f"{label}（{_number(age)}{_JA[age.unit]}前）"
 
-    def profile(self, label: str, shape: Shape, back: Period) -> str:
+    def profile(self, label: str, shape: ProfileShape, back: Period) -> str:
         when = f"{_number(back)}{_JA[back.unit]}前から"
-        return f"{label}（{when}徐々に）" if shape is Shape.RAMP else f"{label}（{when}）"
+        return f"{label}（{when}徐々に）" if shape is ProfileShape.RAMP else f"{label}（{when}）"
 
 
 _LANGUAGES: dict[str, _Says] = {"en": _English(), "ko": _Korean(), "ja": _Japanese()}
@@ -55,7 +55,7 @@ def reading_labels(channel: Feature, window: Window, step: int) -> Labels:
     return {tag: says.reading(channel.label(tag), age) for tag, says in _LANGUAGES.items()}
 
 
-def profile_labels(channel: Feature, window: Window, profile: Profile) -> Labels:
+def profile_labels(channel: Feature, window: Window, profile: ChannelProfile) -> Labels:
     back, shape = window.back(profile.steps).simplest, profile.shape
     return {tag: says.profile(channel.label(tag), shape, back) for tag, says in _LANGUAGES.items()}
 

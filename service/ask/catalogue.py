@@ -87,12 +87,12 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
     )
 
 
-def _window(model: ServedModel) -> wire.Window | None:
+def _window(model: ServedModel) -> wire.ModelWindow | None:
     window, schema = window_of(model.schema), model.schema
     if window is None:
         return None
     profiles = [
-        wire.WindowProfile(
+        wire.ModelProfile(
             **profile_of(window, profile).model_dump(),
             name=feature.name,
             label=_labels(feature.labels),
@@ -104,7 +104,7 @@ def _window(model: ServedModel) -> wire.Window | None:
             window.profiles, schema.features[window.n_readings :], strict=True
         )
     ]
-    return wire.Window(
+    return wire.ModelWindow(
         steps=window.steps,
         period=str(window.period),
         layout=window.layout.value,

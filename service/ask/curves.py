@@ -15,7 +15,7 @@ from ifonly.service.served.registry import ServedModel
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class LeverCurve:
     """What the model says along one lever."""
 
     lever: int
@@ -32,7 +32,7 @@ def curves_of(
     settings: Mapping[int, float],
     levers: Sequence[int],
     most: int,
-) -> list[Curve]:
+) -> list[LeverCurve]:
     """The model's word on ``most`` values at most of each of ``levers``, the others set as
     ``settings`` say or not set; what follows moves. All curves are asked in one call.
 
@@ -53,6 +53,6 @@ def curves_of(
         return []
     said = tried(model, question, problem, asked)
     return [
-        Curve(lever, settings.values[:, 0], each)
+        LeverCurve(lever, settings.values[:, 0], each)
         for lever, settings, each in zip(levers, asked, said, strict=True)
     ]

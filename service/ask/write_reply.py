@@ -36,7 +36,7 @@ from ifonly.explainers.terms import DEARER, WayName
 from ifonly.explainers.wording import DEFAULT_LANGUAGES, Wording
 from ifonly.explainers.wording.conventions import conventions
 from ifonly.models.schema import Feature, Kind, Labels, Task
-from ifonly.models.window import Profile, Window, channels_in, parts_of, window_of
+from ifonly.models.window import ChannelProfile, Window, channels_in, parts_of, window_of
 from ifonly.service.ask import write_causal as causal_parts
 from ifonly.service.ask.explain import Explanation
 from ifonly.service.ask.over_time import OverTime
@@ -588,8 +588,8 @@ def _once(known: Sequence[Known]) -> list[Evidence]:
     return found
 
 
-def profile_of(window: Window, profile: Profile) -> wire.Profile:
-    return wire.Profile(
+def profile_of(window: Window, profile: ChannelProfile) -> wire.ActionProfile:
+    return wire.ActionProfile(
         channel=window.channels[profile.channel].name,
         shape=profile.shape.value,
         from_=str(window.back(profile.steps)),

@@ -43,6 +43,8 @@ class Drafting:
     """Id of the record that it is asked about; of the job's, for one of its rows."""
     about_us: int | None = None
     """When that record was made, if it tells of a reading."""
+    marks: Mapping[str, Any] | None = None
+    """What its record's detail has beside what the reply says: of an experiment, the arm."""
 
     def answered(
         self, kind: RecordKind, model: ServedModel, request: Wire, reply: Wire
@@ -56,7 +58,7 @@ class Drafting:
             "languages": ",".join(getattr(request, "languages", [])) or None,
             "engine": getattr(provenance, "engine", None),
             "seed": getattr(provenance, "seed", None),
-            "detail": _detail(reply) or None,
+            "detail": {**_detail(reply), **(self.marks or {})} or None,
         }
         if hasattr(reply, "id"):
             said["id"] = reply.id
@@ -98,12 +100,12 @@ class Drafting:
             **said,
         )
 
-    def review(self, of: Record, verdict: str, detail: Mapping[str, Any]) -> Facts:
+    def said_of(self, kind: RecordKind, of: Record, word: str, detail: Mapping[str, Any]) -> Facts:
         """What is said of an explanation; it names the model, so that both are found by it."""
         model, version = of.facts.model, of.facts.version
         return self.plain(
-            kind=RecordKind.REVIEW,
-            status=verdict,
+            kind=kind,
+            status=word,
             model=model,
             version=version,
             detail=detail,

@@ -128,10 +128,15 @@ def period(query: wire.ReportQuery) -> tuple[int, int]:
     InvalidRequest
         If a time is none.
     """
-    until = records.time_of("until", query.until)
+    return period_of(query.since, query.until)
+
+
+def period_of(since_said: str | None, until_said: str | None) -> tuple[int, int]:
+    """As :func:`period`."""
+    until = records.time_of("until", until_said)
     # The end is excluded: one more includes what was recorded just now.
     until = now_us() + 1 if until is None else until
-    since = records.time_of("since", query.since)
+    since = records.time_of("since", since_said)
     return max(until - PERIOD_US, EARLIEST_US) if since is None else since, until
 
 

@@ -58,7 +58,7 @@ def explanation(database: Database, identity: str) -> bytes:
     UnknownRecord, ErasedRecord
         If there is none, or none any more.
     """
-    record, payload = _explanation(database, identity)
+    record, payload = check_explanation(database, identity)
     if payload is None:
         raise ErasedRecord(identity)
     kept = json.loads(payload.content)
@@ -72,7 +72,12 @@ def explanation(database: Database, identity: str) -> bytes:
     return json.dumps(told, ensure_ascii=False).encode()
 
 
-def _explanation(database: Database, identity: str) -> tuple[Record, Payload | None]:
+def check_explanation(database: Database, identity: str) -> tuple[Record, Payload | None]:
+    """Raises
+    ------
+    UnknownRecord
+        If there is no such explanation.
+    """
     record, payload = archive.get(database, identity)
     if record.facts.kind != RecordKind.EXPLANATION:
         raise UnknownRecord(identity, "explanation")
@@ -87,7 +92,7 @@ def reviews(database: Database, identity: str) -> wire.ReviewsReply:
     UnknownRecord
         If there is no such explanation.
     """
-    _explanation(database, identity)
+    check_explanation(database, identity)
     return wire.ReviewsReply(reviews=said_of(archive.about(database, identity, RecordKind.REVIEW)))
 
 
@@ -154,7 +159,7 @@ def reviewed(
         If it has no counterfactual of that rank, or tells of no such way; or if what is to be taken
         back is no review of it, was taken back already, or is somebody else's.
     """
-    record, payload = _explanation(database, identity)
+    record, payload = check_explanation(database, identity)
     if request.withdraws is not None:
         _check_own(database, identity, request.withdraws, actor)
     # An erased explanation does not tell any more how many answers it had.

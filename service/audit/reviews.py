@@ -7,6 +7,7 @@ from functools import partial
 from ifonly.service.audit import records
 from ifonly.service.audit.recorder import Recorder
 from ifonly.service.store.journal import Draft
+from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import trail as wire
 
 
@@ -24,7 +25,7 @@ async def given(identity: str, request: wire.ReviewRequest, recorder: Recorder) 
         records.reviewed, runtime.store.database, identity, request, recorder.principal.actor
     )
     record, detail = await runtime.readers.run(find)
-    facts = recorder.drafting.review(record, request.verdict, detail)
+    facts = recorder.drafting.said_of(RecordKind.REVIEW, record, request.verdict, detail)
     content = b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()
     audit = await recorder.record(Draft(facts, content))
     return records.said(facts, audit, request.comment)

@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 
 from ifonly.explainers.watch import Watch
 from ifonly.service.access import Scope
+from ifonly.service.audit.registered_experiments import RunningExperiments
 from ifonly.service.metrics import Metrics
 from ifonly.service.scheduling.search_quota import Shares
 from ifonly.service.scheduling.time_slices import Turns
@@ -48,6 +49,8 @@ class Runtime:
     """Whose hard search runs."""
     shares: Shares
     """How much may be searched for whom."""
+    experiments: RunningExperiments
+    """Of which questions may be."""
     wake: Callable[[], None]
     """Tells those who answer rows of jobs that there are some."""
     sequencer: Sequencer | None = None

@@ -19,7 +19,9 @@ from fastapi import FastAPI
 from ifonly.models.onnx.watchdog import watchdog
 from ifonly.service import logs
 from ifonly.service.ask.warming import warm
+from ifonly.service.audit.experiments.started import stop_by_guards
 from ifonly.service.audit.recent_accesses import RecentAccesses
+from ifonly.service.audit.registered_experiments import RunningExperiments
 from ifonly.service.audit.trust_root import sequencing, witness_of
 from ifonly.service.doors import kserve, mlflow
 from ifonly.service.doors.demonstration import Demonstration
@@ -29,6 +31,8 @@ from ifonly.service.doors.http import (
     alarms,
     audit,
     document,
+    experiments,
+    follow_up,
     health,
     jobs,
     log,
@@ -166,6 +170,7 @@ def create_app(
                 admission=AdmissionQueue(presence),
                 turns=turns,
                 shares=shares,
+                experiments=RunningExperiments(store.database),
                 wake=job_workers.wake,
                 accesses=RecentAccesses(),
                 streams=OpenStreams(settings.max_streams),
@@ -188,8 +193,9 @@ def create_app(
             refreshing = _refreshing(models, settings.refresh_seconds)
             sorter = Sorter(app.state.ifonly) if settings.job_threads else None
             sender = sender_of(settings, store, metrics)
+            guarding = _beside(_guard(app.state.ifonly, settings.experiment_guard_seconds))
             comparing = _beside(_compare(models, metrics, settings.predictor_compare_seconds))
-            async with refreshing, clean, ending, comparing, remote(app, settings):
+            async with refreshing, clean, ending, guarding, comparing, remote(app, settings):
                 job_workers.start()
                 if sorter is not None:  # else another process does the work
                     sorter.start()
@@ -235,6 +241,9 @@ def create_app(
     app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(samples.router)
+    app.include_router(follow_up.router)
+    app.include_router(follow_up.together)
+    app.include_router(experiments.router)
     app.include_router(alarms.router)
     app.include_router(alarms.together)
     app.include_router(log.router)
@@ -459,6 +468,19 @@ async def _forget(store: Store, kept: Kept, root: Path) -> None:
         except Exception as error:  # whatever it was, the next hour may go well
             logs.logger.warning("what is too old could not be removed: %s", logs.where(error))
         await asyncio.sleep(FORGET_SECONDS)
+
+
+async def _guard(state: AppState, seconds: float) -> None:
+    """Every ``seconds``, end experiments of which a guard has become worse; 0: never."""
+    look = partial(stop_by_guards, state.store.database, state.registry, state.store.journal)
+    while seconds:
+        await anyio.sleep(seconds)
+        try:
+            for ended in await anyio.to_thread.run_sync(look):
+                state.experiments.forget()
+                logs.logger.warning("the experiment %s was stopped by a guard", ended)
+        except Exception as error:  # whatever it was, the next look may go well
+            logs.logger.warning("experiments could not be looked at: %s", logs.where(error))
 
 
 async def _compare(registry: Registry, metrics: Metrics, seconds: float) -> None:

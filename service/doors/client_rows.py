@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import Request
 
 from ifonly.models.errors import NotFinite
-from ifonly.models.window import Layout, Window, document_schema, window_of
+from ifonly.models.window import Window, WindowLayout, document_schema, window_of
 from ifonly.service.ask import answering, read_request
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.problem_types import FORBIDDEN, KEY_REUSED
@@ -105,7 +105,7 @@ def _named_window(row: list[Any], key: str, place: int, window: Window) -> Insta
         problem = f"{key}[{place}] is no window of [{lines}, {width}] ({window.layout})"
         fault = Fault((key, place), problem, len(row), limit=[lines, width])
         raise InvalidRequest(RequestPart.INSTANCE, [fault])
-    if window.layout is Layout.STEPS_CHANNELS:
+    if window.layout is WindowLayout.STEPS_CHANNELS:
         row = [list(series) for series in zip(*row, strict=True)]
     return dict(zip(window.names, row, strict=True))
 

@@ -39,6 +39,8 @@ class RecordKind(StrEnum):
     ALARM = "alarm"
     SAMPLE = "sample"
     BULK = "bulk"
+    OUTCOME = "outcome"
+    EXPERIMENT = "experiment"
 
 
 def _each(*statuses: str) -> Mapping[str, Called]:
@@ -121,6 +123,28 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
             },
         },
         {"en": "Bulk run", "ko": "일괄 실행", "ja": "一括実行"},
+    ),
+    RecordKind.OUTCOME: KindOfRecord(
+        "what came of advice, by the plant's own word, or that such a word was taken back",
+        {
+            "success": {"en": "success", "ko": "성공", "ja": "成功"},
+            "failure": {"en": "failure", "ko": "실패", "ja": "失敗"},
+            "taken_back": {"en": "taken back", "ko": "철회됨", "ja": "取り消し"},
+        },
+        {"en": "Outcome", "ko": "결과", "ja": "結果"},
+    ),
+    RecordKind.EXPERIMENT: KindOfRecord(
+        "an experiment on advice: its design, before anybody is assigned, or its end",
+        {
+            "started": {"en": "started", "ko": "시작됨", "ja": "開始"},
+            "stopped": {"en": "stopped", "ko": "중지됨", "ja": "停止"},
+            "stopped_by_guard": {
+                "en": "stopped by a guard",
+                "ko": "보호 지표로 중지됨",
+                "ja": "ガード指標により停止",
+            },
+        },
+        {"en": "Experiment", "ko": "실험", "ja": "実験"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

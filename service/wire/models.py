@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ifonly.service.wire.base import Interval, Read, Text, Wire, is_empty, is_none
 from ifonly.service.wire.causal import CausalSummary
-from ifonly.service.wire.replies import Audit, Constraint, ModelReference, Profile
+from ifonly.service.wire.replies import ActionProfile, Audit, Constraint, ModelReference
 
 
 class ModelSummary(Wire):
@@ -85,7 +85,7 @@ class Decision(Wire):
     unit: str
 
 
-class WindowProfile(Profile):
+class ModelProfile(ActionProfile):
     """One way in which the policy lets a channel be moved."""
 
     name: str = Field(description="As a what-if sets it and as actions call it.")
@@ -95,13 +95,13 @@ class WindowProfile(Profile):
     resolution: float | int = Field(description="Step between amounts that can be set.")
 
 
-class Window(Wire):
+class ModelWindow(Wire):
     """The model reads the last readings of each feature; an instance gives a list of each."""
 
     steps: int = Field(description="Readings of each channel.")
     period: str = Field(description="Between two of them, e.g. `1 min`.")
     layout: Literal["steps-channels", "channels-steps"]
-    profiles: list[WindowProfile]
+    profiles: list[ModelProfile]
 
 
 class ModelReply(Wire):
@@ -114,7 +114,7 @@ class ModelReply(Wire):
     description: Text
     decision: Decision
     features: list[Feature] = Field(description="Of a window its channels.")
-    window: Window | None = Field(
+    window: ModelWindow | None = Field(
         None, exclude_if=is_none, description="Where the model reads a window."
     )
     constraints: list[Constraint] = Field(description="The plant's policy, in words.")

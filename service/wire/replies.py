@@ -226,7 +226,7 @@ class WhatIfReply(Wire):
     proof: Proven = None
 
 
-class Profile(Wire):
+class ActionProfile(Wire):
     """One way to move a channel of a window."""
 
     channel: str
@@ -244,7 +244,7 @@ class Action(Wire):
     feature: str = Field(
         description="Of a window the name of a profile, whose amount is set: 0 before."
     )
-    profile: Profile | None = Field(None, exclude_if=is_none, description="Of a window only.")
+    profile: ActionProfile | None = Field(None, exclude_if=is_none, description="Of a window only.")
     label: Text
     from_: Written = Field(alias="from")
     to: Written

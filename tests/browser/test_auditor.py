@@ -254,6 +254,7 @@ def test_axe_finds_nothing_on_auditors_and_stewards_pages(
         "/reviews/samples?size=2",
         sample,
         f"/report?model={MODEL}&by=feature:torque",
+        f"/report/follow-up?model={MODEL}&by=lever",
         "/models",
         f"/models/{MODEL}",
     ):

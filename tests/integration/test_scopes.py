@@ -102,6 +102,14 @@ ROUTES = {
     ("GET", "/api/v1/explanations/{id}"): RECORD,
     ("GET", "/api/v1/explanations/{id}/reviews"): RECORD,
     ("POST", "/api/v1/explanations/{id}/reviews"): RECORD,
+    ("POST", "/api/v1/explanations/{id}/outcomes"): RECORD,
+    ("GET", "/api/v1/explanations/{id}/follow-up"): RECORD,
+    ("POST", "/api/v1/outcomes"): SEND,  # of several: each is looked up in the scope
+    ("GET", "/api/v1/audit/follow-up"): LIST,
+    ("GET", "/api/v1/experiments"): ALL,  # of all equipment that is assigned
+    ("POST", "/api/v1/experiments"): ALL,
+    ("GET", "/api/v1/experiments/{id}"): ALL,
+    ("POST", "/api/v1/experiments/{id}/stop"): ALL,
     ("GET", "/api/v1/audit/events"): LIST,
     ("GET", "/api/v1/audit/events/{id}"): RECORD,
     ("GET", "/api/v1/audit/events/{id}/verify"): RECORD,
@@ -135,6 +143,7 @@ ROUTES = {
     ("POST", "/reviews/samples/{id}/redraw"): ALL,
     ("GET", "/report"): LIST,
     ("GET", "/report/table"): LIST,
+    ("GET", "/report/follow-up"): LIST,
     ("POST", "/report/common"): SEND,  # of many alarms: see below
     ("GET", "/models"): LIST,
     ("POST", "/models"): SEND,
@@ -308,7 +317,7 @@ class Asker:
             asked = {"params": {"x": "size", "y": "size"}}
         if path == "/alarms/{id}/reviews":
             asked["params"] = {"of": identity}
-        if path in ("/api/v1/audit/report", "/report", "/report/table"):
+        if path.endswith(("/report", "/report/table", "/follow-up")) and "{id}" not in path:
             asked = {"params": {"model": model}}
         return client.request(method, filled, headers=headers | asked.pop("headers", {}), **asked)
 
@@ -336,6 +345,9 @@ def _body(path: str, line: str, role: Role, *, is_page: bool) -> dict[str, Any]:
         verdict = "not_acted" if path.startswith("/alarms") else "comment"
         said = {"verdict": verdict, "comment": "seen"}
         return {"data": said} if is_page else {"json": said}
+    if last == "outcomes":
+        told = {"result": "success"}
+        return {"json": told if "{id}" in path else {"outcomes": [told | {"explanation": "none"}]}}
     if path.startswith("/alarms") and ("what-if" in path or last == "curves"):
         return {"json": {"set": {"size": 1.0}}}
     return {}

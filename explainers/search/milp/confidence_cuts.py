@@ -24,7 +24,7 @@ from ifonly.explainers.search.milp.program import Program
 from ifonly.explainers.search.milp.structural_equations import LinearForm, add, total
 
 Floats = npt.NDArray[np.float64]
-Curve = Callable[[Floats], Floats]
+MarginCurve = Callable[[Floats], Floats]
 """Raw outputs, signed so that the target is below its limit, to margins, both ``(n,)``."""
 
 POINTS = 257
@@ -55,7 +55,7 @@ class ConfidenceCuts:
     """Cuts within one program."""
 
     plausible: PlausibleMechanisms
-    curve: Curve
+    curve: MarginCurve
     _known: dict[frozenset[int], Sums | None] = field(default_factory=dict)
     """Sums that were made, by the movers that are set."""
     _shared: set[frozenset[int]] = field(default_factory=set)

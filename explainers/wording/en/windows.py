@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ifonly.explainers.wording.gauges import When
 from ifonly.explainers.wording.numerals import write
-from ifonly.models.window import Period, Shape
+from ifonly.models.window import Period, ProfileShape
 
 _UNITS = {"ms": "millisecond", "s": "second", "min": "minute", "h": "hour", "d": "day"}
 
@@ -16,7 +16,7 @@ def when(moved: When) -> str:
     back = _length(moved.back.simplest)
     if moved.shape is None:
         return f"{back} before"
-    if moved.shape is Shape.RAMP:
+    if moved.shape is ProfileShape.RAMP:
         return f"at the end of an even change from {back} before on"
     return f"from {back} before on"
 

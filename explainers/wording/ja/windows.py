@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ifonly.explainers.wording.gauges import When
 from ifonly.explainers.wording.numerals import write
-from ifonly.models.window import Shape
+from ifonly.models.window import ProfileShape
 
 _UNITS = {"ms": "ミリ秒", "s": "秒", "min": "分", "h": "時間", "d": "日"}
 
@@ -17,6 +17,6 @@ def when(moved: When) -> str:
     back = f"{write(period.amount.normalize())}{_UNITS[period.unit]}前"
     if moved.shape is None:
         return f"{back}に"
-    if moved.shape is Shape.RAMP:
+    if moved.shape is ProfileShape.RAMP:
         return f"{back}から一定の割合で変わって最後に"
     return f"{back}から"

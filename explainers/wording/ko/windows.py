@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ifonly.explainers.wording.gauges import When
 from ifonly.explainers.wording.numerals import write
-from ifonly.models.window import Shape
+from ifonly.models.window import ProfileShape
 
 _UNITS = {"ms": "밀리초", "s": "초", "min": "분", "h": "시간", "d": "일"}
 
@@ -17,6 +17,6 @@ def when(moved: When) -> str:
     back = f"{write(period.amount.normalize())}{_UNITS[period.unit]} 전"
     if moved.shape is None:
         return f"{back}에"
-    if moved.shape is Shape.RAMP:
+    if moved.shape is ProfileShape.RAMP:
         return f"{back}부터 일정하게 변해 마지막에"
     return f"{back}부터"

@@ -86,6 +86,17 @@ class Commands(LazyGroup):
         "alarms": LazyCommand(
             "alarms", "alarms", "List the equipment in alarm, the most urgent first."
         ),
+        "outcomes": LazyCommand(
+            "outcomes",
+            "app",
+            "What came of advice: tell it from a file, see what became of each, count it.",
+        ),
+        "experiment": LazyCommand(
+            "experiment",
+            "app",
+            "Two ways of advising, compared on real alarms: plan, start, list, show, stop, "
+            "analyse.",
+        ),
         "jobs": LazyCommand("jobs", "app", "Jobs: list, show and cancel them, read results."),
         "db": LazyCommand("store", "tables", "The store's tables."),
         "keys": LazyCommand("store", "keys", "Make, list and revoke API keys."),

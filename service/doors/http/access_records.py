@@ -22,6 +22,10 @@ from ifonly.service.store.kinds import RecordKind
 LOOKS = {
     ("GET", "/api/v1/explanations/{id}"): READ,
     ("GET", "/api/v1/explanations/{id}/reviews"): READ,
+    ("GET", "/api/v1/explanations/{id}/follow-up"): READ,
+    ("GET", "/api/v1/audit/follow-up"): LISTED,
+    ("GET", "/api/v1/experiments"): LISTED,
+    ("GET", "/api/v1/experiments/{id}"): LISTED,
     ("GET", "/api/v1/alarms"): LISTED,
     ("GET", "/api/v1/alarms/{id}"): READ,
     ("GET", "/api/v1/jobs/{id}/result"): EXPORTED,
@@ -50,6 +54,7 @@ LOOKS = {
     ("POST", "/reviews/samples/{id}/redraw"): LISTED,
     ("GET", "/report"): LISTED,
     ("GET", "/report/table"): EXPORTED,
+    ("GET", "/report/follow-up"): LISTED,
     ("GET", "/models/{model}/comparison"): LISTED,
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 
 from ifonly.service.audit import alarms, records
+from ifonly.service.audit.follow_up import outcomes
 from ifonly.service.audit.sampling import samples
 from ifonly.service.doors.http.context import AppState, Context
 from ifonly.service.doors.http.written import JSON, prefers_async, written
@@ -129,6 +130,8 @@ def _replay(state: AppState, named: Named, identity: str) -> Response:
         return written(told, 202, {"Location": told.links.self_, **REPLAYED})
     if record.facts.kind is RecordKind.REVIEW:
         return written(records.review(record, payload), 201, REPLAYED)
+    if record.facts.kind is RecordKind.OUTCOME:
+        return written(outcomes.outcome(record, payload), 201, REPLAYED)
     if record.facts.kind is RecordKind.SAMPLE:
         return written(samples.read(state.store.database, identity), 201, REPLAYED)
     if record.facts.kind is RecordKind.ALARM:

@@ -37,6 +37,7 @@ TAGS = [
     {"name": "events", "description": "What deployed models were asked and said (CloudEvents)."},
     {"name": "jobs", "description": "Many questions at once, answered after the reply."},
     {"name": "reviews", "description": "What people say of an explanation."},
+    {"name": "experiments", "description": "Two ways of advising, compared on real alarms."},
     {"name": "audit", "description": "Who asked what, what was answered, and that it still holds."},
     {"name": "health", "description": "For whoever runs the service."},
 ]

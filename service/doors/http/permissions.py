@@ -11,6 +11,8 @@ from ifonly.service.access import Role
 
 _ASKS = frozenset({Role.OPERATOR, Role.PIPELINE, Role.ADMIN})
 _REVIEWS = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
+# Operators, and the plant's own system, which knows what came of it.
+_TELLS = frozenset({Role.OPERATOR, Role.PIPELINE, Role.ADMIN})
 _ACTS = frozenset({Role.OPERATOR, Role.ADMIN})
 _AUDITS = frozenset({Role.AUDITOR, Role.ADMIN})
 _KEEPS = frozenset({Role.ADMIN})
@@ -89,6 +91,13 @@ ALLOWED = {
     ("GET", "/api/v1/explanations/{id}"): _EVERYBODY,
     ("GET", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
     ("POST", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
+    ("POST", "/api/v1/explanations/{id}/outcomes"): _TELLS,
+    ("GET", "/api/v1/explanations/{id}/follow-up"): _REVIEWS,
+    ("POST", "/api/v1/outcomes"): _TELLS,
+    ("GET", "/api/v1/experiments"): _REVIEWS,
+    ("POST", "/api/v1/experiments"): _KEEPS,
+    ("GET", "/api/v1/experiments/{id}"): _AUDITS,
+    ("POST", "/api/v1/experiments/{id}/stop"): _KEEPS,
     ("GET", "/api/v1/audit/events"): _AUDITS,
     ("GET", "/api/v1/audit/events/{id}"): _AUDITS,
     ("GET", "/api/v1/audit/events/{id}/verify"): _AUDITS,
@@ -100,6 +109,7 @@ ALLOWED = {
     ("GET", "/api/v1/audit/samples/{id}"): _AUDITS,
     ("GET", "/api/v1/audit/samples/{id}/redraw"): _AUDITS,
     ("GET", "/api/v1/audit/report"): _AUDITS,
+    ("GET", "/api/v1/audit/follow-up"): _AUDITS,
     ("GET", "/api/v1/audit/verify"): _AUDITS,
     ("GET", "/api/v1/audit/export"): _AUDITS,
     ("GET", "/api/v1/audit/events/{id}/bundle"): _AUDITS,
@@ -137,6 +147,7 @@ PAGES = {
     ("POST", "/reviews/samples/{id}/redraw"): _AUDITS,
     ("GET", "/report"): _AUDITS,
     ("GET", "/report/table"): _AUDITS,
+    ("GET", "/report/follow-up"): _AUDITS,
     ("POST", "/report/common"): _AUDITS,
     ("GET", "/models"): _EVERYBODY,
     ("POST", "/models"): _KEEPS,
@@ -182,6 +193,10 @@ WHOLE = frozenset(
         ("POST", "/api/v1/audit/samples"),
         ("GET", "/api/v1/audit/samples/{id}"),
         ("GET", "/api/v1/audit/samples/{id}/redraw"),
+        ("GET", "/api/v1/experiments"),
+        ("POST", "/api/v1/experiments"),
+        ("GET", "/api/v1/experiments/{id}"),
+        ("POST", "/api/v1/experiments/{id}/stop"),
         ("GET", "/reviews/samples"),
         ("POST", "/reviews/samples"),
         ("GET", "/reviews/samples/{id}"),

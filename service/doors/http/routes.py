@@ -12,6 +12,7 @@ from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.common import common_remedies
 from ifonly.service.audit import alarm_rows
 from ifonly.service.audit.drafts import asked_by
+from ifonly.service.audit.experiments.assigning import assigned_in
 from ifonly.service.doors.http.arguments import (
     LONGEST_NAME,
     ExplanationSelection,
@@ -51,6 +52,9 @@ Preferences = Annotated[
     str | None,
     Header(description="`respond-async`: answer in a job (RFC 7240).", max_length=256),
 ]
+
+EXPERIMENT = "Ifonly-Experiment"
+"""Header of a reply that was given in an experiment."""
 
 _NO_JOB = Fault(
     ("webhook",),
@@ -167,6 +171,7 @@ async def explain(
         return accepted(await submit(alone, served, recording, webhook))
     if selected.webhook is not None:
         raise InvalidRequest(RequestPart.REQUEST, [_NO_JOB])
+    recording, request, arm = await assigned_in(recording, served, request)
     # By actor: who asks much waits for their own searches, not others for them (decision 0084).
     turn = recording.runtime.turns.search(recording.principal.actor)
     budget = Budget.of(request.deadline_ms, recording.runtime.settings, turn)
@@ -175,7 +180,10 @@ async def explain(
     answer = await recording.answer(
         RecordKind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
     )
-    return recorded(answer)
+    reply = recorded(answer)
+    if arm is not None:
+        reply.headers[EXPERIMENT] = arm.header
+    return reply
 
 
 @asking.post(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.models.schema import Decision, Feature, Schema, Task
-from ifonly.models.window import Layout, Window, window_of
+from ifonly.models.window import Window, WindowLayout, window_of
 from ifonly.service.ask.cells import of_number, of_text
 from ifonly.service.doors.http.problems import TooManyRows
 from ifonly.service.doors.open_inference.tensors import Output, Tensor, invalid
@@ -113,7 +113,7 @@ def _of_windows(tensors: Sequence[Tensor], window: Window) -> list[dict[str, Any
     cells, (lines, width) = iter(first.values), window.shape
     rows = [[[_number(next(cells), 0) for _ in range(width)] for _ in range(lines)]
             for _ in range(n)]  # fmt: skip
-    if window.layout is Layout.STEPS_CHANNELS:
+    if window.layout is WindowLayout.STEPS_CHANNELS:
         rows = [[list(series) for series in zip(*row, strict=True)] for row in rows]
     return [dict(zip(window.names, row, strict=True)) for row in rows]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from fastapi import Request
 
@@ -28,9 +29,10 @@ async def ask(
     work: Callable[[], R],
     about: Record | None,
     patience: float = math.inf,
+    marks: Mapping[str, Any] | None = None,
 ) -> Recorded[R]:
-    """The reply, and a record of it about ``about`` (None: a reading that is new); of what failed
-    there is one too.
+    """The reply, and a record of it about ``about`` (None: a reading that is new), with ``marks``
+    in its detail; of what failed there is one too.
 
     Raises
     ------
@@ -39,6 +41,7 @@ async def ask(
     """
     of = () if about is None else (about.facts.id, about.facts.time_us)
     recorder = context_of(request).recorder(*of)
+    recorder = replace(recorder, drafting=replace(recorder.drafting, marks=marks))
     try:
         return await recorder.answer(kind, model, question, work, patience)
     # A page's question that fails leaves a record too, as the API's does.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ifonly.service.doors.pages import entrance, static_files
-from ifonly.service.doors.pages.auditor import review_routes
+from ifonly.service.doors.pages.auditor import follow_up, review_routes
 from ifonly.service.doors.pages.auditor import routes as auditor
 from ifonly.service.doors.pages.operator import alarm, alarms, demonstration, readings, remedies
 from ifonly.service.doors.pages.steward import differences, staged
@@ -19,6 +19,7 @@ ROUTERS = (
     remedies.router,
     auditor.router,
     review_routes.router,
+    follow_up.router,
     steward.router,
     staged.router,
     differences.router,

@@ -14,10 +14,10 @@ from ifonly.models.encoding import TensorInput
 from ifonly.models.errors import GraphError, InvalidInstance, SpecError
 from ifonly.models.spec import parse_spec
 from ifonly.models.window import (
-    Layout,
+    ChannelProfile,
     Period,
-    Profile,
-    Shape,
+    ProfileShape,
+    WindowLayout,
     WindowSchema,
     unrolled_constraints,
     window_of,
@@ -97,10 +97,10 @@ def test_arrays_are_windows_as_the_graph_takes_them() -> None:
         schema().row(window.T)
 
 
-@pytest.mark.parametrize("layout", Layout)
-def test_a_graph_is_fed_the_window_in_its_layout(layout: Layout) -> None:
+@pytest.mark.parametrize("layout", WindowLayout)
+def test_a_graph_is_fed_the_window_in_its_layout(layout: WindowLayout) -> None:
     spec = parse_spec(WINDOW.replace("channels-steps", layout).encode(), "spec.toml")
-    shape = (5, 3) if layout is Layout.STEPS_CHANNELS else (3, 5)
+    shape = (5, 3) if layout is WindowLayout.STEPS_CHANNELS else (3, 5)
     row = spec.schema.read({**INSTANCE, "load": [1, 2, 3, 4, 5]})
     for rank_3, tensor in (
         (True, TensorInput("x", np.dtype(np.float32), (None, *shape))),
@@ -108,7 +108,7 @@ def test_a_graph_is_fed_the_window_in_its_layout(layout: Layout) -> None:
     ):
         fed = spec.encoding.bind([tensor]).feeds(row[None])["x"]
         by_channel = fed.reshape(1, *shape)[0]
-        by_channel = by_channel.T if layout is Layout.STEPS_CHANNELS else by_channel
+        by_channel = by_channel.T if layout is WindowLayout.STEPS_CHANNELS else by_channel
         assert fed.shape == ((1, *shape) if rank_3 else (1, 15))
         assert by_channel[1].tolist() == INSTANCE["flow"]
 
@@ -155,10 +155,10 @@ def test_categories_are_no_channels() -> None:
 
 
 def test_shares_end_with_the_whole_amount() -> None:
-    assert list(Profile(0, Shape.CONSTANT, 4).shares(4)) == [1, 1, 1, 1]
-    assert list(Profile(0, Shape.STEP, 2).shares(4)) == [0, 0, 1, 1]
+    assert list(ChannelProfile(0, ProfileShape.CONSTANT, 4).shares(4)) == [1, 1, 1, 1]
+    assert list(ChannelProfile(0, ProfileShape.STEP, 2).shares(4)) == [0, 0, 1, 1]
     third = Fraction(1, 3)
-    assert list(Profile(0, Shape.RAMP, 3).shares(4)) == [0, third, 2 * third, 1]
+    assert list(ChannelProfile(0, ProfileShape.RAMP, 3).shares(4)) == [0, third, 2 * third, 1]
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0.5 s", 0.5), ("10 min", 600), ("1 d", 86_400)])

@@ -14,7 +14,7 @@ from ifonly.explainers.target import Target
 from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.models.predictor import Predictor, Row, Rows, Scores
 from ifonly.models.schema import Task
-from ifonly.service.ask.curves import Curve, curves_of
+from ifonly.service.ask.curves import LeverCurve, curves_of
 from ifonly.service.ask.plane import plane_of
 from ifonly.service.ask.question import Question, Rung, problem_of
 from ifonly.service.ask.trials import stretches
@@ -65,14 +65,14 @@ def question_of(model: ServedModel) -> Question:
 
 def along(
     model: ServedModel, question: Question, settings: Mapping[int, float], most: int = 25
-) -> tuple[list[LeverControl], list[Curve]]:
+) -> tuple[list[LeverControl], list[LeverCurve]]:
     problem = problem_of(model, question)
     levers = [each for each in levers_of(model, problem, "en") if each.kind == "slider"]
     columns = [lever.column for lever in levers]
     return levers, curves_of(model, question, problem, settings, columns, most)
 
 
-def slider(curve: Curve) -> LeverControl:
+def slider(curve: LeverCurve) -> LeverControl:
     ends = (str(curve.values[0]), str(curve.values[-1]))
     return LeverControl(
         curve.lever, "x", "x", "", "slider", "", "", lowest=ends[0], highest=ends[1]

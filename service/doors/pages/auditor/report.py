@@ -143,9 +143,11 @@ class ReportPage:
     """Whether what it tells of can be looked up where it is read."""
 
 
-def given(query: Mapping[str, str], registry: Registry) -> dict[str, str]:
+def given(
+    query: Mapping[str, str], registry: Registry, fields: tuple[str, ...] = FIELDS
+) -> dict[str, str]:
     """What was asked for; of the only model, if there is one only."""
-    said = filled(query, FIELDS)
+    said = filled(query, fields)
     for name in ("since", "until"):  # dates; midnight, UTC
         if name in said and "T" not in said[name]:
             said[name] += "T00:00:00Z"
@@ -192,8 +194,8 @@ def shown(
         count(made.comparison.tests),
         tuple(_difference(pair, lines) for pair in told.comparison.pairs),
         tuple(_lever(use, tag) for use in told.levers),
-        tuple(Ranked(count(each.levers), _share(each.answers)) for each in told.sparsity),
-        tuple(Ranked(said_in(b.text, tag)[0], _share(b.blocks)) for b in told.blockers),
+        tuple(Ranked(count(each.levers), interval_of(each.answers)) for each in told.sparsity),
+        tuple(Ranked(said_in(b.text, tag)[0], interval_of(b.blocks)) for b in told.blockers),
         tuple(_common(each, tag, zone) for each in told.common),
         tuple(
             (named("verdicts.", name, tag), count)
@@ -201,7 +203,7 @@ def shown(
             # Of ways only those that somebody has named.
             if count or not name.startswith("acted_")
         ),
-        None if not judged else _share(proportion(share(verdicts.approved, judged))),
+        None if not judged else interval_of(proportion(share(verdicts.approved, judged))),
         tuple(told.attributes),
         tuple(note[tag] for note in told.notes),
         told.erased,
@@ -212,9 +214,9 @@ def _line(group: wire.Outcomes, axis: float, tag: Language) -> GroupLine:
     return GroupLine(
         said_in(group.label, tag)[0],
         count(group.asked),
-        _share(group.success),
-        _share(group.infeasible),
-        _share(group.proven),
+        interval_of(group.success),
+        interval_of(group.infeasible),
+        interval_of(group.proven),
         _cost(group.cost, axis),
         group.undecided,
         group.already,
@@ -232,7 +234,8 @@ def _difference(pair: wire.SuccessDifference, lines: Mapping[str, GroupLine]) ->
     )
 
 
-def _share(found: wire.Proportion) -> ShownInterval:
+def interval_of(found: wire.Proportion) -> ShownInterval:
+    """A share as it is shown."""
     if found.share is None or found.low is None or found.high is None:
         return ShownInterval("–", "", "0 / 0")
     return ShownInterval(
@@ -294,4 +297,4 @@ def _lever(use: wire.LeverUse, tag: Language) -> Ranked:
     change = ""
     if use.median_change is not None:
         change = f"{figure(use.median_change, signed=True)} {use.unit}".rstrip()
-    return Ranked(said_in(use.label, tag)[0], _share(use.use), use.up, use.down, change)
+    return Ranked(said_in(use.label, tag)[0], interval_of(use.use), use.up, use.down, change)

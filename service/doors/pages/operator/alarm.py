@@ -18,6 +18,7 @@ from ifonly.service.ask.plane import plane_of
 from ifonly.service.audit import records as api_trail
 from ifonly.service.audit import reviews, ways_told
 from ifonly.service.audit.alarms import of_equipment
+from ifonly.service.audit.experiments.assigning import assigned_in
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
 from ifonly.service.doors.pages.asking import ask
@@ -187,19 +188,21 @@ async def explain(
     question = case.request.model_copy(
         update={"alternatives": 1, "ways": ways, "languages": list(LANGUAGES)}
     )
+    _, question, arm = await assigned_in(recording, model, question)
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)
     work = partial(answering.explanation, model, question, budget, state.watch)
     about = case.subject.record
+    marks = None if arm is None else arm.detail
     answer = await ask(
-        request, RecordKind.EXPLANATION, model, question, work, about, budget.patience
+        request, RecordKind.EXPLANATION, model, question, work, about, budget.patience, marks
     )
     return page(
         request,
         "operator/answer.html",
         headers={"HX-Trigger": "explained"},
         case=case,
-        shown=_shown(case, answer.reply.as_mapping(), visit.language),
+        shown=_shown(case, {**answer.reply.as_mapping(), **(marks or {})}, visit.language),
         reviews=[],
         may_act=_may_act(visit),
         can_ask_more=False,

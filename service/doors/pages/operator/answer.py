@@ -12,6 +12,7 @@ from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.explainers.wording.numerals import exactly, figure
 from ifonly.models.window import window_of
+from ifonly.service.audit.experiments.assigning import MEMBER
 from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
 from ifonly.service.doors.pages.operator import series
 from ifonly.service.doors.pages.operator.levers import levers_of
@@ -101,12 +102,14 @@ class AnswerView:
     """Whether a predictor that is named did not."""
     is_past: bool
     """Whether it tells of another past: nothing in it is advice."""
+    is_withheld: bool
+    """Whether an experiment shows none of it."""
     raw: Mapping[str, Any]
 
     @property
     def can_be_done(self) -> bool:
         """Whether there is anything in it that somebody could do."""
-        return bool(self.ways) and not self.is_past
+        return bool(self.ways) and not self.is_past and not self.is_withheld
 
 
 def shown(
@@ -139,6 +142,7 @@ def shown(
         view.said(confirmed_in_words(answer) or {}),
         bool((answer.get("confirmation") or {}).get("why")),
         is_past(answer),
+        (answer.get(MEMBER) or {}).get("advice") == "withheld",
         answer,
     )
 

@@ -14,7 +14,7 @@ from ifonly.explainers.wording.gauges import Gauge
 from ifonly.explainers.wording.numerals import figure, percentage
 from ifonly.models.predictor import Scores
 from ifonly.models.schema import Task
-from ifonly.service.ask.curves import Curve
+from ifonly.service.ask.curves import LeverCurve
 from ifonly.service.ask.trials import Bools, Floats, stretches
 from ifonly.service.doors.pages.operator.levers import LeverControl
 from ifonly.service.served.registry import ServedModel
@@ -64,7 +64,7 @@ class CurvesDrawing:
 
 
 def drawn(
-    curves: Sequence[Curve],
+    curves: Sequence[LeverCurve],
     levers: Sequence[LeverControl],
     model: ServedModel,
     target: Target,

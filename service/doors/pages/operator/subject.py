@@ -9,6 +9,7 @@ from typing import Any
 
 from ifonly.service.audit import recheck, records
 from ifonly.service.audit.drafts import ALARM
+from ifonly.service.audit.experiments.assigning import MEMBER
 from ifonly.service.errors import CannotReplay, ErasedRecord, UnknownRecord
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store import archive
@@ -53,6 +54,7 @@ def subjects(record: Record, payload: Payload) -> tuple[Subject, ...]:
     asked, answer = kept["request"], kept["answer"]
     if record.facts.kind is RecordKind.EXPLANATION:
         row, said = asked["instance"], answer["prediction"]
+        answer |= _shown_in(record)
         return (Subject(record, 0, row, said, answer, asked, asked.get("attributes", {})),)
     rows = asked.get("instances") or [asked["instance"]]
     whose = of_rows(asked.get("attributes", {}), len(rows))
@@ -113,8 +115,14 @@ def explanation_of(database: Database, subject: Subject) -> Mapping[str, Any] | 
         # One record may have many rows, each with explanations of its own.
         if kept["request"]["instance"] == subject.instance:
             where = records.audit(record).model_dump()
-            return {**kept["answer"], "audit": where}
+            return {**kept["answer"], **_shown_in(record), "audit": where}
     return None
+
+
+def _shown_in(record: Record) -> dict[str, Any]:
+    """In which arm of an experiment it was shown, if it was."""
+    said = (record.facts.detail or {}).get(MEMBER)
+    return {} if said is None else {MEMBER: said}
 
 
 def model_of(record: Record, registry: Registry) -> ServedModel | None:

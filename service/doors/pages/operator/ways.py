@@ -9,6 +9,7 @@ from typing import Any
 from ifonly.explainers.terms import WayName
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import figure, percentage
+from ifonly.service.audit.experiments.assigning import MEMBER
 from ifonly.service.audit.suggestions import survives
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict
 from ifonly.service.words.catalogue import say
@@ -90,6 +91,9 @@ class MatrixReader:
         """None where the answer tells no ways."""
         ways = resolved(answer)
         shown = [(way, found) for way, found in ways if found is not None]
+        # In an experiment an arm may show another way first.
+        first_way = (answer.get(MEMBER) or {}).get("way")
+        shown.sort(key=lambda each: each[0]["name"] != first_way)
         if not shown:
             return None
         columns = tuple(self._column(way, found, ways) for way, found in shown)

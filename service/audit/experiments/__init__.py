@@ -1,0 +1,1 @@
+"""Experiments on advice: sealed, assigned, followed up, stopped; all of it records."""

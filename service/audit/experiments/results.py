@@ -1,0 +1,129 @@
+"""What an experiment has found, from records. Runs in threads that read the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ifonly.service.audit.follow_up.advice import FollowUp, ReadBack, Result
+from ifonly.service.audit.follow_up.reading import followed
+from ifonly.service.audit.records import audit
+from ifonly.service.audit.registered_experiments import RegisteredExperiment
+from ifonly.service.experiments.analysis import ExperimentResult, MetricResult, analyse
+from ifonly.service.experiments.design import ArmObservation
+from ifonly.service.experiments.estimates import EffectEstimate
+from ifonly.service.experiments.experiment import ToldMetric
+from ifonly.service.lifecycle import MINUTE_US
+from ifonly.service.served.registry import Registry
+from ifonly.service.store.chain import now_us, timestamp
+from ifonly.service.store.database import Database
+from ifonly.service.wire import experiments as wire
+
+_READ = (ReadBack.FULLY, ReadBack.PARTLY, ReadBack.NOT_SEEN)
+
+
+@dataclass(frozen=True)
+class ExperimentFound:
+    """The result so far."""
+
+    result: ExperimentResult
+    is_cut: bool
+
+    def told(self) -> wire.ExperimentResult:
+        """As replies tell it."""
+        found = self.result
+        return wire.ExperimentResult(
+            verdict=found.verdict.value,
+            units=list(found.units),
+            crossed=found.crossed,
+            mismatch_p=found.mismatch_p,
+            metric=_metric(found.metric),
+            guards=[_metric(guard) for guard in found.guards],
+            readings_cut=self.is_cut,
+        )
+
+
+def state_of(known: RegisteredExperiment) -> wire.ExperimentState:
+    """A design and whether it runs, as replies tell it."""
+    stopped = known.stopped
+    state: Any = "running" if stopped is None else stopped.facts.status
+    return wire.ExperimentState(
+        id=known.id,
+        design=known.asked,
+        state=state,
+        started=timestamp(known.started_us),
+        stopped=None if stopped is None else timestamp(stopped.facts.time_us),
+        by=known.record.facts.actor,
+        audit=audit(known.record),
+    )
+
+
+def found(database: Database, registry: Registry, known: RegisteredExperiment) -> ExperimentFound:
+    """Of alarms whose window is over: a course that is not, is no outcome yet.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    experiment, now = known.experiment, now_us()
+    window = experiment.within_minutes * MINUTE_US
+    until = now + 1 if known.stopped_us is None else known.stopped_us
+    came = followed(database, registry, experiment.model, known.started_us, until, window)
+    mature = [each for each in came.each if each.advice.time_us + window <= now]
+    return ExperimentFound(analyse(experiment.design, observations(known, mature)), came.is_cut)
+
+
+def observations(known: RegisteredExperiment, each: list[FollowUp]) -> Iterator[ArmObservation]:
+    """One of each alarm that was explained in an arm, in the order of time."""
+    for one in each:
+        shown = one.advice.arms.get(known.id)
+        if shown is not None:
+            yield ArmObservation(
+                shown.unit,
+                shown.arm,
+                dict(_values(one, known.experiment.within_minutes)),
+                one.is_followed,
+                one.advice.score,
+            )
+
+
+def _values(one: FollowUp, window: int) -> Iterator[tuple[str, float]]:
+    told = one.outcome
+    if told is not None:
+        yield ToldMetric.SUCCESS, float(told.result is Result.SUCCESS)
+        if told.number is not None:
+            yield ToldMetric.NUMBER, told.number
+    if one.seen in _READ:
+        cleared = one.cleared_us is not None
+        yield ToldMetric.CLEARED, float(cleared and not one.returned)
+        yield ToldMetric.RETURNED, float(one.returned)
+        took_us = 0 if one.cleared_us is None else one.cleared_us - one.advice.time_us
+        yield ToldMetric.MINUTES, took_us / MINUTE_US if cleared else float(window)
+
+
+def _metric(found: MetricResult) -> wire.MetricFound:
+    name: Any = found.metric.name  # one that its request may have
+    return wire.MetricFound(
+        metric=name,
+        better=found.metric.better.value,
+        units=list(found.units),
+        means=[_number(mean) for mean in found.means],
+        difference=_interval(found.difference),
+        compliers=None if found.compliers is None else _interval(found.compliers),
+    )
+
+
+def _interval(found: EffectEstimate) -> wire.Interval:
+    return wire.Interval(
+        value=_number(found.value),
+        low=_number(found.lower),
+        high=_number(found.upper),
+        p_value=found.p_value,
+    )
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""What became of advice: shown, decided, carried out, and with which outcome."""

@@ -1,0 +1,1 @@
+"""Experiments on advice: two ways of answering, assigned at random, compared at any time."""
