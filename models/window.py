@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.models.errors import FieldProblem, InvalidInstance
-from ifonly.models.naming import are_named, columns_of, has_names, named, numbers
+from ifonly.models.naming import are_named, columns_of, has_names, is_table, named, numbers
 from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Feature, Kind, Schema
 
@@ -291,6 +291,24 @@ class WindowSchema(Schema):
         given = numbers(table)
         return super().rows(self._unrolled(given) if given.ndim == 3 else given)
 
+    def one_or_many(self, given: Any) -> Rows:
+        """Rows of one window or of many, ``(n, n_features)``: a mapping or Series of lists, an
+        array of two dimensions; a list of these, a table whose cells are lists, an array of three.
+
+        Raises
+        ------
+        InvalidInstance
+            Of the first that is none.
+        """
+        if are_named(given):
+            return self.rows(given)
+        if has_names(given):
+            # Of a table a column is a list of lists.
+            is_one = not is_table(given) and not any(map(_is_nested, named(given).values()))
+            return self.row(given)[None] if is_one else self.rows(given)
+        numbers_ = numbers(given)
+        return self.row(numbers_)[None] if numbers_.ndim == 2 else self.rows(numbers_)
+
     def _unrolled(self, windows: npt.NDArray[np.float64]) -> Rows:
         window = self.window
         if windows.shape[1:] != window.shape:
@@ -378,6 +396,10 @@ class WindowSchema(Schema):
             channel.name: [channel.write(float(v)) for v in row[window.columns(c)]]
             for c, channel in enumerate(window.channels)
         }
+
+
+def _is_nested(values: Any) -> bool:
+    return is_series(values) and any(map(is_series, list(values)[:1]))
 
 
 def window_of(schema: Schema) -> Window | None:

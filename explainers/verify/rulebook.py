@@ -152,6 +152,11 @@ class Rulebook:
             tuple(limit for limit in nodes if limit.columns not in frozen),
         )  # fmt: skip
 
+    @property
+    def has_causes(self) -> bool:
+        """Whether a causal file that somebody has accepted says what follows."""
+        return self.laws is not None or self.follows is not None
+
     def of_window(self, alone: WindowMoves, causal: WindowMoves | None) -> Rulebook:
         """The rulebook of a window: ``alone`` its profiles, ``causal`` what follows besides."""
         never = () if causal is None else causal.never_set
