@@ -31,11 +31,12 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "linear", "relu", "sharing", "trees.alike", "trees.arrays", "trees.entry_points",
+    "linear", "profiles", "relu", "sharing", "trees.alike", "trees.arrays", "trees.entry_points",
     "trees.reach", "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
-common changes ask and what rows share have faults of their own, beside their oracles."""
+common changes ask, what rows share and windows by profiles have faults of their own, beside their
+oracles."""
 
 
 def test_faults_are_planted_in_every_module_of_the_search() -> None:
