@@ -47,7 +47,7 @@ HELPED, ALONE = 0.8, 0.4
 """Success of who follows advice, and of who does not."""
 
 
-class Clock(datetime):
+class MovedClock(datetime):
     """The time that records get: the real one, moved."""
 
     moved = timedelta()
@@ -89,10 +89,10 @@ class Plant:
         days += [(self.generator.integers(DAYS), m) for m in range(self.machines // 3)]
         today = 0
         for day, machine in sorted(days):
-            Clock.moved += timedelta(days=int(day) - today)
+            MovedClock.moved += timedelta(days=int(day) - today)
             today = int(day)
             self._alarm(int(machine), has_effect=has_effect)
-        Clock.moved += timedelta(days=1)  # the last windows end
+        MovedClock.moved += timedelta(days=1)  # the last windows end
 
     def _alarm(self, machine: int, *, has_effect: bool) -> None:
         row = ALARM | {"torque": float(self.generator.integers(600, 680)) / 10}
@@ -171,8 +171,8 @@ def main() -> None:
     parser.add_argument("--machines", type=int, default=600)
     parser.add_argument("--draws", type=int, default=400)
     options = parser.parse_args()
-    vars(chain)["datetime"] = Clock
-    Clock.moved = -timedelta(days=40)
+    vars(chain)["datetime"] = MovedClock
+    MovedClock.moved = -timedelta(days=40)
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as api:
         plant = Plant(api, options.machines, np.random.default_rng(1))
         effect = (HELPED - ALONE) * FOLLOWS

@@ -1,9 +1,10 @@
 """Ten thousand generated questions against a walk over every row.
 
-    python -m bench.oracle_campaign [--questions 10000] [--seed 0]
+    python -m bench.oracle_campaign [--questions 10000] [--seed 0] [--families trees,units]
 
 Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
-columns), linear models and ReLU networks, exported to ONNX and loaded as any deployed model is; one
+columns), linear models, ReLU networks and graphs that are read as networks of units (autoencoders,
+skips, windows, curves), exported to ONNX and loaded as any deployed model is; one
 or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
 its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
 impossible what is not. Trees are asked twice, the second time with merging from the first box.
@@ -45,13 +46,14 @@ from ifonly.service.ask.explain import explain as explain_window
 from tests.support import windows
 from tests.support.bruteforce import cheapest
 from tests.support.checks import normal
-from tests.support.deployed import Deployed, deployed_layers, deployed_trees
+from tests.support.deployed import Deployed, deployed_layers, deployed_trees, deployed_units
 from tests.support.fine import Refuter, fine_schema, thresholds_of
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
+from tests.support.onnx_units import CURVED, STRAIGHT
 from tests.support.questions import price, question
 
-FAMILIES = ("trees", "trees, merging", "linear", "relu")
+FAMILIES = ("trees", "trees, merging", "linear", "relu", "units", "units, curved")
 FINE_FAMILIES = ("trees", "linear", "relu", "blackbox")
 TASKS = tuple(Task)
 MODELS = 60
@@ -77,7 +79,11 @@ def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
         if family.endswith("merging"):
             engines = Portfolio((Trees(deployed.form, SCHEMA, patience=0), *engines.engines[1:]))
         return deployed, engines
-    deployed = deployed_layers(seed, task, linear=family == "linear")
+    if family.startswith("units"):
+        shapes = CURVED if family.endswith("curved") else STRAIGHT
+        deployed = deployed_units(seed, task, shapes[seed % len(shapes)])
+    else:
+        deployed = deployed_layers(seed, task, linear=family == "linear")
     return deployed, engines_for(deployed.form, SCHEMA)
 
 
@@ -179,6 +185,12 @@ def _windows(options: argparse.Namespace, console: Console) -> dict[str, Tally]:
     return tallies
 
 
+def _listed(families: str) -> list[str]:
+    """``"trees,units"``: those, and what is asked of the same models in another way."""
+    names = [name.strip() for name in families.split(",")]
+    return [f for f in FAMILIES if f in names or f.split(",")[0] in names]
+
+
 def _print(tallies: dict[str, Tally], console: Console, title: str) -> None:
     table = Table(title=title)
     for column in ("engine", "proven optimal", "impossible", "not proven", "already", "wrong"):
@@ -197,6 +209,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fine", action="store_true")
     parser.add_argument("--windows", action="store_true")
+    parser.add_argument("--families", default=",".join(FAMILIES), help="some of them, by comma")
     parser.add_argument("--seconds", type=float, default=5.0, help="deadline on fine grids")
     options = parser.parse_args()
     console = Console(width=100)
@@ -207,10 +220,11 @@ def main() -> None:
         _print(_fine(options, console), console, "claims on grids of 10 to 10,000,000 values")
         return
     draw = np.random.default_rng(options.seed)
-    tallies = {family: Tally() for family in FAMILIES}
+    families = [f for f in FAMILIES if f in _listed(options.families)]
+    tallies = {family: Tally() for family in families}
     asked: Counter[str] = Counter()
     while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:
-        family = FAMILIES[int(draw.integers(len(FAMILIES)))]
+        family = families[int(draw.integers(len(families)))]
         task = TASKS[int(draw.integers(len(TASKS)))]
         deployed, engines = _deployed(family, task, int(draw.integers(MODELS)))
         count = int(draw.integers(0, 3))

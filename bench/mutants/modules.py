@@ -27,7 +27,7 @@ SEARCH = (
     "elites",
     "goals",
 )
-MILP = ("arithmetic", "choices", "confidence_cuts", "engine", "following",
+MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "following",
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.search.milp.engine import Milp
 from ifonly.explainers.search.milp.search import BudgetSchedule
-from ifonly.models.graph.forms import Affine, GraphForm
+from ifonly.models.graph.forms import Affine, GraphForm, UnitNetwork
 from ifonly.models.schema import Schema
 
 
@@ -19,7 +19,9 @@ class Linear(Milp):
     """
 
     def __init__(self, form: GraphForm, schema: Schema) -> None:
-        if not isinstance(form.core, Affine):
+        core = form.core
+        # Graphs of several steps may come to a sum of their columns as well.
+        is_sum = isinstance(core, UnitNetwork) and not core.layers
+        if not is_sum and not isinstance(core, Affine):
             raise NotEligible("linear", "the graph is no linear model")
-        layers = [(form.core.weights, form.core.bias)]
-        super().__init__("linear", form, schema, layers, BudgetSchedule(shares=(1.0,), guesses=()))
+        super().__init__("linear", form, schema, BudgetSchedule(shares=(1.0,), guesses=()))

@@ -17,7 +17,7 @@ from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome
 from ifonly.explainers.search.profiles import Profiles
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork, TreeEnsemble
+from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork, TreeEnsemble, UnitNetwork
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
@@ -66,7 +66,11 @@ def _exact(form: GraphForm, schema: Schema) -> Engine:
             from ifonly.explainers.search.linear import Linear
 
             return Linear(form, schema)
-        case ReluNetwork():
+        case UnitNetwork() if not form.core.layers:
+            from ifonly.explainers.search.linear import Linear
+
+            return Linear(form, schema)
+        case ReluNetwork() | UnitNetwork():
             from ifonly.explainers.search.relu import Relu
 
             return Relu(form, schema)

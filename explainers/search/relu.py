@@ -1,11 +1,11 @@
-"""The exact engine for networks of affine layers and ReLU."""
+"""The exact engine for networks of affine layers, ReLU and absolute values."""
 
 from __future__ import annotations
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.search.milp.engine import Milp
 from ifonly.explainers.search.milp.search import BudgetSchedule
-from ifonly.models.graph.forms import GraphForm, ReluNetwork
+from ifonly.models.graph.forms import GraphForm, ReluNetwork, UnitNetwork
 from ifonly.models.schema import Schema
 
 SHARES = (0.5, 0.75, 1.0)
@@ -23,6 +23,6 @@ class Relu(Milp):
     """
 
     def __init__(self, form: GraphForm, schema: Schema) -> None:
-        if not isinstance(form.core, ReluNetwork):
+        if not isinstance(form.core, ReluNetwork | UnitNetwork):
             raise NotEligible("relu", "the graph is no network of ReLU layers")
-        super().__init__("relu", form, schema, form.core.layers, BudgetSchedule(SHARES, GUESSES))
+        super().__init__("relu", form, schema, BudgetSchedule(SHARES, GUESSES))

@@ -112,6 +112,11 @@ class Layers:
         return self.network.core(n_columns), [Step(shape, (Finish.INPUT,), self.output)]
 
 
+def has_models(source: GraphSource) -> bool:
+    """Whether a node of the graph is a model of its own, as trees are."""
+    return any(node.op_type in _READERS for node in source.before([source.output]))
+
+
 def find_core(source: GraphSource) -> Found:
     """The one core of the graph.
 

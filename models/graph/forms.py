@@ -14,6 +14,7 @@ from ifonly.models.graph.columns import Columns
 from ifonly.models.graph.ensemble import BranchMode, TreeEnsemble
 from ifonly.models.graph.finish import Finish, Link
 from ifonly.models.graph.layers import Affine, ReluNetwork
+from ifonly.models.graph.units import UnitNetwork
 from ifonly.models.predictor import Rows, Scores
 
 __all__ = [
@@ -26,9 +27,10 @@ __all__ = [
     "Link",
     "ReluNetwork",
     "TreeEnsemble",
+    "UnitNetwork",
 ]
 
-Core = TreeEnsemble | Affine | ReluNetwork
+Core = TreeEnsemble | Affine | ReluNetwork | UnitNetwork
 
 
 @dataclass(frozen=True, eq=False)

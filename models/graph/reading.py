@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy.typing as npt
 from onnx import ModelProto
 
 from ifonly.models.encoding import BoundEncoding, BoundInput
+from ifonly.models.graph.algebra.reading import read_algebra
 from ifonly.models.graph.cells import Cell, Cells, sources
 from ifonly.models.graph.columns import Columns
-from ifonly.models.graph.cores import Found, find_core
+from ifonly.models.graph.cores import Found, find_core, has_models
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand, Finish
-from ifonly.models.graph.forms import Core, GraphForm
+from ifonly.models.graph.forms import Core, GraphForm, UnitNetwork
 from ifonly.models.graph.idle_casts import without_idle_casts
 from ifonly.models.graph.parts import Part, part
 from ifonly.models.graph.reduction import Reduced, fold, mirrored, reduce
@@ -34,7 +36,9 @@ def read_graph(
         If there is no such form, or none that is known; the message names node and operator.
     """
     try:
-        return _read(GraphSource(without_idle_casts(model)), encoding, columns)
+        # Constants may overflow as they are folded, which whoever proves something will see.
+        with np.errstate(all="ignore"):
+            return _read(GraphSource(without_idle_casts(model)), encoding, columns)
     except UnreadableGraph:
         raise
     except Exception as error:  # a node may be malformed in any way, and served all the same
@@ -42,13 +46,67 @@ def read_graph(
 
 
 def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:
+    # Only what is written in plain ONNX may be read in another way.
+    if has_models(source):
+        return _of_core(source, encoding, columns)
+    chain: GraphForm | None = None
+    with suppress(UnreadableGraph):
+        chain = _of_core(source, encoding, columns)
+    if chain is not None and (len(columns) == 1 or chain.keeps_order):
+        return chain
+    try:
+        return _of_units(source, encoding, columns)
+    except UnreadableGraph:
+        # Scores that have not the order of a chain's outputs have it of nothing else either.
+        if chain is not None:
+            return chain
+        raise
+
+
+def _of_core(
+    source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """As a model of its own, or a chain of layers."""
     found = find_core(source)
     before = part(source, found.input)
     features = _features(before, encoding)
     core, steps = found.read(_type_of(before, encoding, found), len(features))
     behind = part(source, source.output, start=found.output, first=steps)
+    return _form(encoding, columns, before, core, behind)
+
+
+def _of_units(
+    source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """As a network of units."""
+
+    def follows(core: UnitNetwork, behind: Part) -> None:
+        if len(columns) > 1 and not _finish(core, behind, columns)[1].sense:
+            raise UnreadableGraph("the scores of the classes have not the order of their sums")
+        _reduce(core, behind, columns)
+
+    whole = read_algebra(
+        source, _cells(encoding), lambda prefix: _run(prefix, encoding).dtype, follows
+    )
+    return _form(encoding, columns, whole.before, whole.core, whole.behind)
+
+
+def _form(
+    encoding: BoundEncoding,
+    columns: npt.NDArray[np.intp],
+    before: Part,
+    core: Core,
+    behind: Part,
+) -> GraphForm:
+    features = _features(before, encoding)
+    reduced, finish = _finish(core, behind, columns)
+    read = Columns(features, core.dtype, encoding, before.program)
+    return GraphForm(read, reduced.core, finish, core)
+
+
+def _finish(core: Core, behind: Part, columns: npt.NDArray[np.intp]) -> tuple[Reduced, Finish]:
     reduced = _reduce(core, behind, columns)
-    finish = _settled(
+    return reduced, _settled(
         Finish(
             expand=reduced.expand,
             program=behind.program,
@@ -57,8 +115,6 @@ def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.
             sense=reduced.sense,
         )
     )
-    read = Columns(features, core.dtype, encoding, before.program)
-    return GraphForm(read, reduced.core, finish, core)
 
 
 def _settled(finish: Finish) -> Finish:
@@ -102,15 +158,19 @@ def _scores(behind: Part, raw: Cells, columns: npt.NDArray[np.intp]) -> list[Cel
 
 def _features(before: Part, encoding: BoundEncoding) -> npt.NDArray[np.int32]:
     """The feature behind each column that the core reads."""
-    inputs = {
-        bound.tensor.name: _shaped([c.feature for c in bound.columns], bound)
-        for bound in encoding.inputs
-    }
-    cells = before.trace(inputs, single=True)
+    cells = before.trace(_cells(encoding), single=True)
     if cells.ndim != 2:
         raise UnreadableGraph(f"{before.output!r}, which the model reads, has rank {cells.ndim}")
     # A column of no source is constant; it is given feature 0, which it never moves with.
     return np.array([min(cell.sources, default=0) for cell in cells[0]], dtype=np.int32)
+
+
+def _cells(encoding: BoundEncoding) -> dict[str, Cells]:
+    """The features behind each number of the graph's inputs."""
+    return {
+        bound.tensor.name: _shaped([c.feature for c in bound.columns], bound)
+        for bound in encoding.inputs
+    }
 
 
 def _shaped(features: list[int], bound: BoundInput) -> Cells:
@@ -122,8 +182,13 @@ def _shaped(features: list[int], bound: BoundInput) -> Cells:
 
 def _type_of(before: Part, encoding: BoundEncoding, found: Found) -> np.dtype[Any]:
     """Type of the tensor that the core reads."""
-    with np.errstate(all="ignore"):
-        tensor = before.program.run(encoding.feeds(np.zeros((2, encoding.n_features))))
+    tensor = _run(before, encoding)
     if tensor.dtype.kind not in "fiu":
         raise refuse(found.node, f"reads {tensor.dtype.name}, not numbers")
     return tensor.dtype
+
+
+def _run(before: Part, encoding: BoundEncoding) -> npt.NDArray[Any]:
+    """What a program makes of two rows of zeros."""
+    with np.errstate(all="ignore"):
+        return before.program.run(encoding.feeds(np.zeros((2, encoding.n_features))))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ifonly.models.graph.cells import Cell
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Expand
-from ifonly.models.graph.forms import Affine, Core, ReluNetwork
+from ifonly.models.graph.forms import Affine, Core, ReluNetwork, UnitNetwork
 from ifonly.models.graph.refusal import UnreadableGraph
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +39,8 @@ def mirrored(core: Core) -> bool:
         case TreeEnsemble():
             pairs = [core.values, core.base]
         case Affine():
+            pairs = [core.weights, core.bias]
+        case UnitNetwork():
             pairs = [core.weights, core.bias]
         case ReluNetwork():
             pairs = core.layers[-1]
@@ -137,6 +139,13 @@ def _combine(core: Core, combine: Floats) -> Core:
             return Affine(*_combine_layer((core.weights, core.bias), combine))
         case Affine():
             return Affine(core.weights @ combine, core.bias @ combine)
+        case UnitNetwork():
+            return replace(
+                core,
+                weights=core.weights @ combine,
+                bias=core.bias @ combine,
+                slips=core.slips @ np.abs(combine),
+            )
         case ReluNetwork():
             *hidden, last = core.layers
             return ReluNetwork((*hidden, _combine_layer(last, combine)))

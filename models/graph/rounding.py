@@ -14,16 +14,14 @@ import numpy.typing as npt
 
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.finish import Finish
-from ifonly.models.graph.forms import Affine, Core, GraphForm, Link, ReluNetwork
+from ifonly.models.graph.forms import Affine, Core, GraphForm, Link, ReluNetwork, UnitNetwork
+from ifonly.models.graph.intervals import ULPS, bounds_of
 from ifonly.models.graph.layers import Matrix
 from ifonly.models.predictor import Rows
 from ifonly.models.rounding import Known, Rounding
 
 Floats = npt.NDArray[np.float64]
 
-ULPS = 16.0
-"""Units in the last place by which a function of one number, such as ``exp``, may differ between
-the code for a lone number and the code for many."""
 TALLEST = 0.25
 """Largest ``steep`` that is believed: beyond it a score is nothing but rounding."""
 PROBES = 4_097
@@ -64,7 +62,7 @@ def sums_off(core: Core, sizes: Floats) -> tuple[Floats, Floats]:
 
     Parameters
     ----------
-    core : TreeEnsemble, Affine or ReluNetwork
+    core : TreeEnsemble, Affine, ReluNetwork or UnitNetwork
     sizes : ndarray, shape (n_columns,)
         No column is larger in magnitude.
 
@@ -79,6 +77,9 @@ def sums_off(core: Core, sizes: Floats) -> tuple[Floats, Floats]:
             return _layers_off([(core.weights, core.bias)], core.dtype, sizes)
         case ReluNetwork():
             return _layers_off(core.layers, core.dtype, sizes)
+        case UnitNetwork():
+            found = bounds_of(core, -sizes, sizes, np.zeros(len(sizes))).outputs
+            return found.off, np.maximum(np.abs(found.low), np.abs(found.high))
 
 
 def _sizes(form: GraphForm, rows: Rows, stretch: float) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -20,11 +21,18 @@ class GraphSource:
         if len(model.graph.output) != 1:
             raise UnreadableGraph(f"the graph has {len(model.graph.output)} outputs, not one")
         self._graph = model.graph
+        self._known: Mapping[str, npt.NDArray[Any]] = {}
         self.output: str = model.graph.output[0].name
         # Both names mean the same domain, and a file may list either.
         self.opset = max(
             (o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1
         )
+
+    def knowing(self, constants: Mapping[str, npt.NDArray[Any]]) -> GraphSource:
+        """The same where more tensors are known to be constant."""
+        found = copy(self)
+        found._known = constants
+        return found
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
@@ -41,8 +49,14 @@ class GraphSource:
         place = self._places.get(tensor)
         return None if place is None else self._graph.node[place]
 
+    def place(self, tensor: str) -> int:
+        """Place in the file of the node that makes ``tensor``."""
+        return self._places[tensor]
+
     def constant(self, tensor: str) -> npt.NDArray[Any] | None:
         """The value of a tensor that is the same for every row; None of any other."""
+        if tensor in self._known:
+            return self._known[tensor]
         if tensor in self._initializers:
             array = numpy_helper.to_array(self._initializers[tensor])
             return _text(array)

@@ -96,7 +96,8 @@ def _concat(node: NodeView) -> Translated:
 
 def _reshape(node: NodeView) -> Translated:
     shape = node.either("shape", 1)
-    if shape is None or node.a.get("allowzero", 0):
+    # With `allowzero` a 0 is none, and not "as it was".
+    if shape is None or (node.a.get("allowzero", 0) and not shape.all()):
         raise refuse(node.proto, "has no shape that is read")
     return Translated(Reshape(ints(shape)), 1)
 

@@ -7,100 +7,80 @@ convolutions over a window are all such networks: ``max(a, b) = a + relu(b - a)`
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.models.graph.layers import Matrix
+from ifonly.models.graph.curves import Curve
+
+__all__ = ["Curve", "UnitLayer", "UnitNetwork", "slips_of_sums"]
 
 Floats = npt.NDArray[np.float64]
 
 
-class Curve(StrEnum):
-    """A function of one number."""
-
-    RELU = "relu"
-    ABS = "abs"
-    STEP = "step"
-    """1 above 0, else 0."""
-    SQUARE = "square"
-    TANH = "tanh"
-    SIGMOID = "sigmoid"
-    ERF = "erf"
-    EXP = "exp"
-    SOFTPLUS = "softplus"
-    LOG = "log"
-    SQRT = "sqrt"
-    RECIPROCAL = "reciprocal"
-
-    @property
-    def is_piecewise_linear(self) -> bool:
-        return self in (Curve.RELU, Curve.ABS, Curve.STEP)
-
-    def __call__(self, sums: Matrix) -> Matrix:
-        """Of each of ``sums``, in their own type, same shape."""
-        match self:
-            case Curve.RELU:
-                return np.maximum(sums, 0)
-            case Curve.ABS:
-                return np.abs(sums)
-            case Curve.STEP:
-                return (sums > 0).astype(sums.dtype)
-            case Curve.SQUARE:
-                return sums * sums
-            case Curve.TANH:
-                return np.tanh(sums)
-            case Curve.SIGMOID:
-                # Of the smaller exponential: neither end overflows.
-                small = np.exp(-np.abs(sums))
-                return np.asarray(np.where(sums >= 0, 1, small) / (1 + small), dtype=sums.dtype)
-            case Curve.ERF:
-                return np.asarray(_erf(sums), dtype=sums.dtype)
-            case Curve.EXP:
-                return np.exp(sums)
-            case Curve.SOFTPLUS:
-                return np.logaddexp(sums, np.zeros_like(sums))
-            case Curve.LOG:
-                return np.log(sums)
-            case Curve.SQRT:
-                return np.sqrt(sums)
-            case Curve.RECIPROCAL:
-                return 1 / sums
-
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-"""numpy has none."""
+def slips_of_sums(weights: Floats, bias: Floats) -> Floats:
+    """The slips of products with ``weights``, ``(n_known, n)``, and a bias, ``(n,)``, added up in
+    any order (Higham 2002, 4.2)."""
+    # A product with 0 is exact, and so is adding it; each other takes part in as many roundings as
+    # there are numbers, the bias one of them.
+    steps = np.count_nonzero(weights, axis=0) + 1
+    return np.asarray(np.concatenate([np.abs(weights), np.abs(bias)[None]]) * steps)
 
 
 @dataclass(frozen=True, eq=False)
 class UnitLayer:
     """Units that do not read each other, all of one curve."""
 
-    weights: Matrix
+    weights: Floats
     """``(n_known, n_units)``: of the columns, then of the units of every layer before, in order."""
-    bias: Matrix
+    bias: Floats
     """``(n_units,)``."""
     curve: Curve
+    slips: Floats
+    """``(n_known + 1, n_units)``: the graph's sums are off from these by no more than ``(|known|,
+    1) @ slips`` units of its rounding, for it may take them in more steps than one."""
+
+    @classmethod
+    def plain(cls, weights: Floats, bias: Floats, curve: Curve) -> UnitLayer:
+        """A layer whose sums the graph takes in one step."""
+        return cls(weights, bias, curve, slips_of_sums(weights, bias))
 
 
 @dataclass(frozen=True, eq=False)
 class UnitNetwork:
-    """Outputs are sums of columns and units."""
+    """Outputs are sums of columns and units.
+
+    In float64: layers that follow one another without a curve, and what stands between them, are
+    multiplied out, and what the graph makes of that in its own type is in the slips.
+    """
 
     layers: tuple[UnitLayer, ...]
-    weights: Matrix
+    weights: Floats
     """``(n_columns + n_units of all layers, n_outputs)``."""
-    bias: Matrix
-    """``(n_outputs,)``; all arrays of one type, in which the graph computes."""
+    bias: Floats
+    """``(n_outputs,)``."""
+    slips: Floats
+    """``(n_known + 1, n_outputs)``: as :attr:`UnitLayer.slips`."""
+    peak: Floats
+    """``(n_known + 1,)``: no number that the graph makes on its way is larger than ``(|known|, 1) @
+    peak``."""
+    dtype: np.dtype[Any]
+    """The coarsest type in which the graph computes: float32 or float64."""
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.weights.dtype
+    @classmethod
+    def plain(
+        cls, layers: tuple[UnitLayer, ...], weights: Floats, bias: Floats, dtype: np.dtype[Any]
+    ) -> UnitNetwork:
+        """A network whose sums the graph takes in one step each."""
+        slips = slips_of_sums(weights, bias)
+        peak = np.concatenate([np.ones(len(weights)), [0.0]])
+        for w, b in (*((layer.weights, layer.bias) for layer in layers), (weights, bias)):
+            peak[: len(w)] = np.maximum(peak[: len(w)], np.abs(w).max(axis=1, initial=0.0))
+            peak[-1] = max(peak[-1], float(np.abs(b).max(initial=0.0)))
+        return cls(layers, weights, bias, slips, peak, dtype)
 
     @cached_property
     def n_columns(self) -> int:
@@ -111,17 +91,20 @@ class UnitNetwork:
         return len(self.bias)
 
     @property
+    def n_units(self) -> int:
+        return len(self.weights) - self.n_columns
+
+    @property
     def is_piecewise_linear(self) -> bool:
         return all(layer.curve.is_piecewise_linear for layer in self.layers)
 
-    def raw(self, matrix: Matrix) -> Floats:
+    def raw(self, matrix: npt.NDArray[np.floating[Any]]) -> Floats:
         """``(n, n_outputs)`` for the rows of ``matrix``, ``(n, n_columns)``."""
-        # In the graph's own type, so that it rounds as the graph does but for the order of sums.
-        known = np.empty((len(matrix), len(self.weights)), dtype=self.dtype)
+        known = np.empty((len(matrix), len(self.weights)))
         known[:, : self.n_columns] = matrix
         at = self.n_columns
         for layer in self.layers:
             till = at + len(layer.bias)
             known[:, at:till] = layer.curve(known[:, :at] @ layer.weights + layer.bias)
             at = till
-        return np.asarray(known @ self.weights + self.bias, dtype=np.float64)
+        return np.asarray(known @ self.weights + self.bias)

@@ -20,6 +20,7 @@ from ifonly.models.schema import Task
 from ifonly.models.spec import Spec, parse_spec
 from tests.support.onnx_layers import layered_model
 from tests.support.onnx_trees import spec_text, tree_model
+from tests.support.onnx_units import units_model
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,9 @@ def deployed_layers(seed: int, task: Task, *, linear: bool) -> Deployed:
     depth = 0 if linear else int(draw.integers(1, 3))
     hidden = tuple(int(draw.integers(2, 11)) for _ in range(depth))
     return deployed(layered_model(seed, task, hidden), spec_text(task))
+
+
+@cache
+def deployed_units(seed: int, task: Task, shape: str) -> Deployed:
+    """A random graph of that shape (see ``onnx_units``) as a deployed model."""
+    return deployed(units_model(seed, task, shape), spec_text(task))

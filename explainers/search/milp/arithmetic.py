@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.search.milp.network import MARGIN, Layers, behind, intervals
+from ifonly.explainers.search.milp.chain import Layer, Layers
+from ifonly.explainers.search.milp.network import MARGIN, SECOND, behind, combined, intervals
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,27 +26,29 @@ def believed(
     a graph may be that rounds by ``unit``: both ``(n, n_outputs)``."""
     state = columns.astype(np.float64)
     off = np.zeros_like(state)
-    for k, (weights, bias) in enumerate(layers):
+    for k, layer in enumerate(layers):
         if k:
             # Where ours is below 0, the graph's unit lets through no more than it may be above 0.
-            off = np.maximum(np.minimum(off, state + off), 0.0)
-            state = np.maximum(state, 0.0)
-        total = state @ weights + bias
-        off = _off(np.abs(state), off, np.abs(total), weights, bias, unit)
+            cut = np.maximum(np.minimum(off, state + off), 0.0)
+            off = np.where(layers[k - 1].is_relu, cut, off)
+            state = np.maximum(state, layers[k - 1].floor)
+        total = state @ layer.weights + layer.bias
+        off = _off(np.abs(state), off, np.abs(total), layer, unit)
         state = total
     return state, off
 
 
-def _off(
-    most: Floats, off: Floats, total: Floats, weights: Floats, bias: Floats, unit: float
-) -> Floats:
+def _off(most: Floats, off: Floats, total: Floats, layer: Layer, unit: float) -> Floats:
     """The error of sums that come to ``total``, of numbers no larger than ``most`` that are off by
     ``off``."""
-    magnitude = np.abs(weights)
+    magnitude = np.abs(layer.weights)
+    if layer.slips is not None:
+        rounded = (most + off) @ layer.slips[:-1] + layer.slips[-1]
+        return np.asarray(off @ magnitude + SECOND * unit * rounded)
     # Products with 0 are exact and add nothing; two more for the product itself and the bias.
     n = np.count_nonzero(most + off, axis=-1, keepdims=True) + 2
     handed_on = off @ magnitude
-    size = most @ magnitude + np.abs(bias) + handed_on
+    size = most @ magnitude + np.abs(layer.bias) + handed_on
     # All that is positive, or all that is negative, whichever is more: sizes plus total, halved.
     largest = 0.5 * (size + total) + handed_on
     # The denominator covers what roundings make of one another (Higham's gamma).
@@ -68,16 +71,18 @@ class ColumnBox:
         """Columns from ``low`` to ``high`` that are themselves off by ``off``, ``(n_columns,)``."""
         lows: list[Floats] = []
         highs: list[Floats] = []
-        for k, (weights, bias) in enumerate(layers):
+        for k, layer in enumerate(layers):
             if k:
+                before = layers[k - 1]
                 # As in `believed`, for the greatest value that the line may have.
-                off = np.maximum(np.minimum(off, high + off), 0.0)
+                cut = np.maximum(np.minimum(off, high + off), 0.0)
+                off = np.where(before.is_relu, cut, off)
                 lows, highs = [*lows, low], [*highs, high]
-                low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
+                low, high = np.maximum(low, before.floor), np.maximum(high, before.floor)
             most = np.maximum(np.abs(low), np.abs(high))
-            low, high = intervals(low, high, weights, bias)
+            low, high = intervals(low, high, layer.weights, layer.bias)
             total = np.maximum(np.abs(low), np.abs(high))
-            off = _off(most, off, total, weights, bias, unit)
+            off = _off(most, off, total, layer, unit)
             # Outward, for the rounding of these bounds themselves.
             slack = MARGIN * np.maximum(1.0, total)
             low, high = low - slack, high + slack
@@ -86,7 +91,6 @@ class ColumnBox:
     def below(self, weights: Floats) -> tuple[Floats, float]:
         """Weights of the columns, ``(n_columns,)``, and a constant, whose sum is nowhere more than
         the outputs weighted by ``weights``, ``(n_outputs,)``."""
-        last, bias = self.layers[-1]
-        start = (last @ weights)[:, None], np.array([bias @ weights])
-        both, shift = behind(self.layers[:-1], self.lows, self.highs, *start)
+        start = combined(self.layers[-1], weights)
+        both, shift = behind(self.layers[:-1], self.lows, self.highs, start.weights, start.bias)
         return both[:, 0], float(shift[0])

@@ -23,7 +23,6 @@ from ifonly.explainers.search.milp.model import LayeredModel
 from ifonly.explainers.search.milp.search import BudgetSchedule, Search
 from ifonly.explainers.space import Axis, Positions
 from ifonly.models.graph.forms import GraphForm
-from ifonly.models.graph.layers import Matrix
 from ifonly.models.predictor import Row, Scores
 from ifonly.models.schema import Schema
 
@@ -31,16 +30,9 @@ from ifonly.models.schema import Schema
 class Milp:
     """Questions about one deployed model, proven by mixed-integer programs."""
 
-    def __init__(
-        self,
-        name: str,
-        form: GraphForm,
-        schema: Schema,
-        layers: Sequence[tuple[Matrix, Matrix]],
-        ladder: BudgetSchedule,
-    ) -> None:
+    def __init__(self, name: str, form: GraphForm, schema: Schema, ladder: BudgetSchedule) -> None:
         self.name = name
-        self._model = LayeredModel(form, schema, layers)
+        self._model = LayeredModel(form, schema)
         self._ladder = ladder
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.search.goals import LinearGoal
-from ifonly.explainers.search.milp.network import Layers
+from ifonly.explainers.search.milp.chain import Layers
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,19 +18,18 @@ def kinks(layers: Layers, first: Floats, last: Floats) -> tuple[Floats, Floats]:
     which the raw outputs are straight lines, ``(k,)``; and those outputs, ``(k, n_outputs)``."""
     shares = np.array([0.0, 1.0])
     state = np.stack([first, last])
-    for weights, bias in layers[:-1]:
-        state = state @ weights + bias
+    for layer in layers[:-1]:
+        state = state @ layer.weights + layer.bias
         # Between two shares all units so far are straight, so each passes 0 at most once.
-        shares, state = _cut(shares, state)
-        state = np.maximum(state, 0.0)
-    weights, bias = layers[-1]
-    return shares, state @ weights + bias
+        shares, state = _cut(shares, state, layer.is_relu)
+        state = np.maximum(state, layer.floor)
+    return shares, state @ layers[-1].weights + layers[-1].bias
 
 
-def _cut(shares: Floats, state: Floats) -> tuple[Floats, Floats]:
-    """More shares: where a unit, straight between two of them, is 0."""
+def _cut(shares: Floats, state: Floats, is_relu: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """More shares: where a unit that ``is_relu``, straight between two of them, is 0."""
     low, high = state[:-1], state[1:]
-    part, unit = np.nonzero((low < 0.0) != (high < 0.0))
+    part, unit = np.nonzero(((low < 0.0) != (high < 0.0)) & is_relu)
     if not len(part):
         return shares, state
     within = low[part, unit] / (low[part, unit] - high[part, unit])

@@ -12,19 +12,21 @@ from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal, goals_of
 from ifonly.explainers.search.milp.arithmetic import ColumnBox
+from ifonly.explainers.search.milp.chain import layers_of
 from ifonly.explainers.search.milp.choices import Block, Choices
 from ifonly.explainers.search.milp.confidence_cuts import ConfidenceCuts
 from ifonly.explainers.search.milp.following import Following
 from ifonly.explainers.search.milp.grid_enumeration import Below
 from ifonly.explainers.search.milp.levers import Levers, read_levers
+from ifonly.explainers.search.milp.network import Reach
 from ifonly.explainers.search.milp.plausible import PlausibleMechanisms
 from ifonly.explainers.search.milp.question import MilpQuestion
 from ifonly.explainers.search.milp.reading import read_features
 from ifonly.explainers.search.milp.reals import RealReading, read_reals
 from ifonly.explainers.search.milp.sweep import Sweep, TargetLimits
 from ifonly.explainers.target import Target
-from ifonly.models.graph.forms import GraphForm
-from ifonly.models.graph.layers import Matrix
+from ifonly.models.graph.forms import Core, GraphForm, UnitNetwork
+from ifonly.models.graph.intervals import bounds_of
 from ifonly.models.predictor import Row
 from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
@@ -38,12 +40,9 @@ MOST_TARGETS = 256
 class LayeredModel:
     """Affine layers with ReLU between them; made once for a model, then shared."""
 
-    def __init__(
-        self, form: GraphForm, schema: Schema, layers: Sequence[tuple[Matrix, Matrix]]
-    ) -> None:
+    def __init__(self, form: GraphForm, schema: Schema) -> None:
         self.form = form
-        # float64, so that our own error is far below that of a float32 graph.
-        self._layers = [(w.astype(np.float64), b.astype(np.float64)) for w, b in layers]
+        self._layers = layers_of(form.core)
         # Half of eps: one operation, rounded to nearest.
         self._unit = float(np.finfo(form.core.dtype).eps) / 2.0
         # Of the graph's arithmetic and of ours, which is in float64.
@@ -75,6 +74,8 @@ class LayeredModel:
             # NaN is no smaller.
             if not laid.largest <= float(np.finfo(self.form.core.dtype).max):
                 raise NotEligible("milp", "sums of the graph may be no finite numbers")
+            if not _is_number(self.form.core, laid.reach):
+                raise NotEligible("milp", "numbers within the graph may be no finite ones")
             if not self.form.finish.is_finite(*laid.ends):
                 raise NotEligible("milp", "scores of some sums may be no finite numbers")
         return question
@@ -171,3 +172,13 @@ class LayeredModel:
         if reading.deviation is not None:
             off[reading.own] = reading.deviation
         return Sweep.of(self.limits(problem), row, reading.own, spans, off)
+
+
+def _is_number(core: Core, reach: Reach) -> bool:
+    """Whether all that the graph makes on its way to its sums is finite within ``reach``."""
+    if not isinstance(core, UnitNetwork):
+        return True
+    # A feature's ends hold 0 in the columns of others, which can do no harm to a bound.
+    low = np.minimum(reach.constant, reach.ends.min(axis=0, initial=0.0))
+    high = np.maximum(reach.constant, reach.ends.max(axis=0, initial=0.0))
+    return bounds_of(core, low, high, np.zeros(len(low))).is_number

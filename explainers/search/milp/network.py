@@ -14,16 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ifonly.explainers.search.milp.chain import Layer, Layers
 from ifonly.explainers.search.milp.choices import Choices
 from ifonly.explainers.search.milp.program import Program
 
 Floats = npt.NDArray[np.float64]
-Layers = Sequence[tuple[Floats, Floats]]
-"""Weights ``(n_in, n_out)`` and bias ``(n_out,)`` of each layer, in float64."""
-
 MARGIN = 1e-9
 """Part of their size by which bounds are widened, for the rounding of their arithmetic."""
 MOST_PRICES = 8
+SECOND = 1.01
+"""What roundings of roundings add to the sum of the first ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,13 +140,13 @@ class Laid:
     @property
     def ends(self) -> tuple[Floats, Floats]:
         """Between which every raw output lies, both ``(n_outputs,)``."""
-        return bounds(self.reach, self.layers, self.lows, self.highs)
+        low, high = bounds(self.reach, self.layers, self.lows, self.highs)
+        return np.maximum(low, self.layers[-1].floor), high
 
     def least(self, weights: Floats, reach: Reach) -> float:
         """The raw outputs weighted by ``weights``, ``(n_outputs,)``, are nowhere less within
         ``reach``, which is that of the program or less."""
-        last, bias = self.layers[-1]
-        layer = (last @ weights)[:, None], np.array([bias @ weights])
+        layer = combined(self.layers[-1], weights)
         low, _ = bounds(reach, [*self.layers[:-1], layer], self.lows, self.highs)
         return float(low[0])
 
@@ -164,32 +164,47 @@ def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit:
     for k in range(len(layers) - 1):
         # Bounds first: a unit that they settle takes no binary.
         low, high = bounds(reach, layers[: k + 1], lows, highs)
-        state = _through(state, *layers[k], unit)
+        state = _through(state, layers[k], unit)
         largest = max(largest, float(state.size.max(initial=0.0)))
-        state = _rectified(program, state, low, high)
+        state = _rectified(program, state, low, high, layers[k].is_relu)
         lows, highs = [*lows, low], [*highs, high]
-    raw = _through(state, *layers[-1], unit)
+    raw = _through(state, layers[-1], unit)
     return Laid(layers, reach, lows, highs, raw, max(largest, float(raw.size.max(initial=0.0))))
 
 
-def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
+def combined(layer: Layer, weights: Floats) -> Layer:
+    """One line of all of ``layer``'s, weighted by ``weights``, ``(n_out,)``."""
+    line = (layer.weights @ weights)[:, None]
+    return Layer(line, np.array([layer.bias @ weights]), np.array([-np.inf]))
+
+
+def _through(state: Lines, layer: Layer, unit: float) -> Lines:
     """One layer; sums of ``n`` products in any order (Higham 2002, 3.1)."""
+    weights, bias = layer.weights, layer.bias
     magnitude = np.abs(weights)
     n = len(weights) + 2
     # The bound of Higham for any order of summation: the runtime's order is not known.
     gamma = n * unit / (1.0 - n * unit)
     sizes = (state.size + state.error) @ magnitude + np.abs(bias)
-    error = state.error @ magnitude + gamma * sizes
+    error = state.error @ magnitude
+    if layer.slips is None:
+        error = error + gamma * sizes
+    else:
+        error = error + SECOND * unit * ((state.size + state.error) @ layer.slips[:-1])
+        error = error + SECOND * unit * layer.slips[-1]
     return Lines(state.weights @ weights, state.constant @ weights + bias, sizes, error)
 
 
-def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lines:
-    """``max(0, ·)`` of each line, which lies between ``low`` and ``high``."""
+def _rectified(
+    program: Program, state: Lines, low: Floats, high: Floats, is_relu: npt.NDArray[np.bool_]
+) -> Lines:
+    """``max(0, ·)`` of each line that ``is_relu``; each lies between ``low`` and ``high``."""
     weights, constant = state.weights.copy(), state.constant.copy()
     # Off everywhere: what leaves it is 0. A unit that is on everywhere stays the line it was.
-    weights[:, high <= 0.0] = 0.0
-    constant[high <= 0.0] = 0.0
-    open_units = np.flatnonzero((low < 0.0) & (high > 0.0))
+    off = is_relu & (high <= 0.0)
+    weights[:, off] = 0.0
+    constant[off] = 0.0
+    open_units = np.flatnonzero(is_relu & (low < 0.0) & (high > 0.0))
     new = []
     for i in open_units:
         own, shift = weights[:, i].copy(), constant[i]
@@ -204,7 +219,8 @@ def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lin
         new.append(value)
     weights = np.pad(weights, ((0, program.n_variables - len(weights)), (0, 0)))
     weights[new, open_units] = 1.0
-    return Lines(weights, constant, np.maximum(high, 0.0), state.error)
+    sizes = np.where(is_relu, np.maximum(high, 0.0), state.size)
+    return Lines(weights, constant, sizes, state.error)
 
 
 def bounds(
@@ -216,24 +232,27 @@ def bounds(
     ----------
     reach : Reach
         Where the columns may go.
-    layers : sequence of (weights, bias)
+    layers : sequence of Layer
         Up to those lines.
     lows, highs : sequence of ndarray
-        Bounds of the lines before each ReLU, one array for each layer but the last.
+        Bounds of the lines before each is cut, one array for each layer but the last.
 
     Returns
     -------
     tuple of two ndarray, each shape (n_out,)
         Widened by :data:`MARGIN`.
     """
-    weights, bias = layers[-1]
+    weights, bias = layers[-1].weights, layers[-1].bias
     n = weights.shape[1]
     # The greatest value is the negative of the least of the negated line: one pass for both.
     both = np.concatenate([weights, -weights], axis=1)
     both, shift = behind(layers[:-1], lows, highs, both, np.concatenate([bias, -bias]))
     least = reach.least(both) + shift
     if lows:  # neither bound is always the better one
-        low, high = intervals(np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0), weights, bias)
+        floor = layers[-2].floor
+        low, high = intervals(
+            np.maximum(lows[-1], floor), np.maximum(highs[-1], floor), weights, bias
+        )
         least = np.maximum(least, np.concatenate([low, -high]))
     # Outward, for the rounding of the bounds' own arithmetic.
     least -= MARGIN * np.maximum(1.0, np.abs(least))
@@ -247,7 +266,7 @@ def behind(
 
     Parameters
     ----------
-    layers : sequence of (weights, bias)
+    layers : sequence of Layer
         That the units stand behind.
     lows, highs : sequence of ndarray
         Between which the lines of each of them lie before they are rectified.
@@ -259,10 +278,10 @@ def behind(
     tuple of ndarray, shapes (n_columns, k) and (k,)
         Weights and a constant whose sums are nowhere more than those of the units.
     """
-    for (inner, bias), low, high in zip(layers[::-1], lows[::-1], highs[::-1], strict=True):
-        weights, extra = _relaxed(weights, low, high)
-        shift = shift + extra + bias @ weights
-        weights = inner @ weights
+    for layer, low, high in zip(layers[::-1], lows[::-1], highs[::-1], strict=True):
+        weights, extra = _relaxed(weights, low, high, layer.is_relu)
+        shift = shift + extra + layer.bias @ weights
+        weights = layer.weights @ weights
     return weights, shift
 
 
@@ -272,9 +291,12 @@ def intervals(low: Floats, high: Floats, weights: Floats, bias: Floats) -> tuple
     return low @ up + high @ down + bias, high @ up + low @ down + bias
 
 
-def _relaxed(weights: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Lower bounds of ``max(0, lines) @ weights``, as weights of the lines and a constant."""
-    on, off = low >= 0.0, high <= 0.0
+def _relaxed(
+    weights: Floats, low: Floats, high: Floats, is_relu: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Lower bounds of ``lines @ weights``, those that ``is_relu`` cut at 0, as weights of the lines
+    and a constant."""
+    on, off = ~is_relu | (low >= 0.0), is_relu & (high <= 0.0)
     span = np.maximum(high - low, 1e-300)
     # Above a ReLU lies its chord; below it, the one of 0 and the line that leaves less area.
     chord = np.where(on, 1.0, np.where(off, 0.0, high / span))

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.milp.chain import Layers
 from ifonly.explainers.search.milp.following import Following
 from ifonly.explainers.search.milp.levers import Lever
-from ifonly.explainers.search.milp.network import Layers
 from ifonly.explainers.search.milp.question import MilpQuestion, doubt_of
 from ifonly.explainers.search.milp.reals import AffinePiece
 from ifonly.explainers.search.milp.structural_equations import (
@@ -121,7 +121,9 @@ class PlausibleMechanisms:
         lines = {j: reading.line for j, reading in readings if reading.line is not None}
         if not lines or len(lines) < len(readings):
             return None
-        return cls(question, following, goals[0], lines, layers[0][0] @ goals[0].weights, budget)
+        return cls(
+            question, following, goals[0], lines, layers[0].weights @ goals[0].weights, budget
+        )
 
     def movers(self, solution: Floats) -> frozenset[int]:
         """What follows from other features, and is set."""

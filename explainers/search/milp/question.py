@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.milp.chain import Layers
 from ifonly.explainers.search.milp.choices import Block, Choices
 from ifonly.explainers.search.milp.following import Following
 from ifonly.explainers.search.milp.levers import Levers
-from ifonly.explainers.search.milp.network import Laid, Layers, Lines, lay
+from ifonly.explainers.search.milp.network import Laid, Lines, lay
 from ifonly.explainers.search.milp.program import Program, Solved
 from ifonly.explainers.search.milp.rules import add_constraints
 from ifonly.explainers.search.milp.structural_equations import tie

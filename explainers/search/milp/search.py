@@ -348,7 +348,10 @@ class Search:
             stop = min(stop, start + ROWS_PER_RUN)
             met = self._problem.target.met(self._meter.score(rows[start:stop]))
             for i in start + np.flatnonzero(met):
-                if self._is_sure(actions[i]):
+                # Alone as well, as whoever confirms it asks: at the very edge of the target a row
+                # among others may be scored a unit in the last place apart.
+                alone = self._problem.target.met(self._meter.score(rows[[i]]))[0]
+                if alone and self._is_sure(actions[i]):
                     self._action, self._is_hope = actions[i], False
                     self._best = float(self._problem.cost_of(actions[[i]])[0])
                     return

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from ifonly.explainers.search.breakpoints import ASK, NO, SAFE, SURE, Verdicts
 from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.milp.arithmetic import ColumnBox, believed
+from ifonly.explainers.search.milp.chain import Layers
 from ifonly.explainers.search.milp.kinks import crossings
-from ifonly.explainers.search.milp.network import Layers
 from ifonly.explainers.search.milp.reading import Span
 from ifonly.models.graph.forms import Columns
 from ifonly.models.predictor import Row, Rows

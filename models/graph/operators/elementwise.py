@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from ifonly.models.graph.cells import Cell, Cells, each, mixed
+from ifonly.models.graph.curves import erf
 from ifonly.models.graph.operators.base import Tensor
 
 
@@ -166,6 +168,9 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Any], int, bool]] = {
     "Relu": (lambda x: np.maximum(x, x.dtype.type(0)), 1, False),
     "Sigmoid": (_sigmoid, 1, True),
     "Tanh": (np.tanh, 1, False),
+    "Erf": (erf, 1, False),
+    "Softplus": (lambda x: np.logaddexp(x, x.dtype.type(0)), 1, False),
+    "Softsign": (lambda x: x / (x.dtype.type(1) + np.abs(x)), 1, False),
     "Floor": (np.floor, 1, False),
     "Ceil": (np.ceil, 1, False),
     "Round": (np.rint, 1, False),
@@ -182,8 +187,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Mul": np.multiply,
     "Div": np.divide,
     "Pow": np.power,
-    "Min": np.minimum,
-    "Max": np.maximum,
+    "Min": lambda *tensors: reduce(np.minimum, tensors),
+    "Max": lambda *tensors: reduce(np.maximum, tensors),
     "Sum": _sum,
     "Less": np.less,
     "LessOrEqual": np.less_equal,

@@ -8,20 +8,22 @@ import numpy as np
 import pytest
 
 from ifonly.explainers.search.milp.arithmetic import ColumnBox, believed
-from ifonly.explainers.search.milp.network import Layers
+from ifonly.explainers.search.milp.chain import Layers, relu_layers
 
 UNIT = 2.0**-24 + 2.0**-53
 
 
 def layers(draw: np.random.Generator, *widths: int) -> Layers:
     """As a graph has them: float32 numbers."""
-    return [
-        (
-            draw.normal(size=(a, b)).astype(np.float32).astype(np.float64),
-            draw.normal(size=b).astype(np.float32).astype(np.float64),
-        )
-        for a, b in itertools.pairwise(widths)
-    ]
+    return relu_layers(
+        [
+            (
+                draw.normal(size=(a, b)).astype(np.float32),
+                draw.normal(size=b).astype(np.float32),
+            )
+            for a, b in itertools.pairwise(widths)
+        ]
+    )
 
 
 def columns(draw: np.random.Generator, n: int, width: int) -> np.ndarray:
@@ -54,9 +56,10 @@ def test_no_order_of_float32_sums_is_farther_off_than_is_said(widths: tuple[int,
         box = ColumnBox.of(own, UNIT, low, high, np.zeros(widths[0]))
         for _ in range(20):
             state = rows
-            for k, (weights, bias) in enumerate(own):
+            for k, layer in enumerate(own):
                 state = np.maximum(state, 0.0) if k else state
-                state = summed(state, weights, bias, draw.permutation(len(weights) + 1))
+                order = draw.permutation(len(layer.weights) + 1)
+                state = summed(state, layer.weights, layer.bias, order)
             error = np.abs(state - told)
             assert (error <= off).all()
             assert (off <= box.error * (1.0 + 1e-9)).all()

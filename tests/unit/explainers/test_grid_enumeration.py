@@ -15,7 +15,6 @@ from ifonly.explainers.search.milp.grid_enumeration import GridCell, TooMany, li
 from ifonly.explainers.search.milp.model import LayeredModel
 from ifonly.explainers.search.milp.network import Reach
 from ifonly.explainers.search.milp.program import Program
-from ifonly.models.graph.forms import Affine, TreeEnsemble
 from ifonly.models.schema import Task
 from tests.support.deployed import deployed_layers
 from tests.support.fine import with_counts
@@ -28,10 +27,7 @@ RELATED = [k for k in KINDS if k.name in ("linear of two", "cyclic", "if a categ
 def asked(seed: int, *, linear: bool, counts: int = 40) -> tuple[Problem, LayeredModel, Choices]:
     deployed = deployed_layers(seed, Task.BINARY, linear=linear)
     schema = with_counts((counts,) * 3)
-    core = deployed.form.core
-    assert not isinstance(core, TreeEnsemble)
-    layers = [(core.weights, core.bias)] if isinstance(core, Affine) else core.layers
-    model = LayeredModel(deployed.form, schema, layers)
+    model = LayeredModel(deployed.form, schema)
     problem, _, _ = question((RELATED[seed % 3],), seed, Task.BINARY, schema)
     levers = model.levers(model.following(problem))
     return problem, model, Choices.add(Program(), problem, levers)

@@ -10,12 +10,13 @@ import pytest
 
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.milp.chain import layers_of
 from ifonly.explainers.search.milp.choices import Choices
 from ifonly.explainers.search.milp.levers import Levers, read_levers
-from ifonly.explainers.search.milp.network import Layers, Reach, bounds
+from ifonly.explainers.search.milp.network import Reach, bounds
 from ifonly.explainers.search.milp.program import Program
 from ifonly.explainers.search.milp.reading import read_features
-from ifonly.models.graph.forms import GraphForm, ReluNetwork
+from ifonly.models.graph.forms import GraphForm
 from ifonly.models.schema import Task
 from tests.support.deployed import deployed_layers
 from tests.support.generated import SCHEMA
@@ -136,16 +137,15 @@ def test_no_unit_of_a_network_leaves_its_bounds_within_the_budget(seed: int) -> 
     near = levers.within(budget)
     if near is None:
         return
-    assert isinstance(form.core, ReluNetwork)
-    layers: Layers = [(w.astype(np.float64), b.astype(np.float64)) for w, b in form.core.layers]
+    layers = layers_of(form.core)
     program = Program()
     reach = Reach.of(Choices.add(program, problem, near), budget)
     rows = affordable_rows(problem, budget, np.random.default_rng(seed))
     state = form.columns.encode(rows).astype(np.float64)
     lows: list[np.ndarray] = []
     highs: list[np.ndarray] = []
-    for k, (weights, bias) in enumerate(layers[:-1]):
-        state = state @ weights + bias
+    for k, layer in enumerate(layers[:-1]):
+        state = state @ layer.weights + layer.bias
         low, high = bounds(reach, layers[: k + 1], lows, highs)
         assert (state >= low - 1e-5).all()
         assert (state <= high + 1e-5).all()

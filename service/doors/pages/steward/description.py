@@ -17,7 +17,7 @@ from ifonly.explainers.wording.numerals import count, exact_percentage, exactly,
 from ifonly.models.encoding import Form
 from ifonly.models.errors import UnknownModel
 from ifonly.models.graph.ensemble import TreeEnsemble
-from ifonly.models.graph.forms import Affine
+from ifonly.models.graph.forms import Affine, UnitNetwork
 from ifonly.models.schema import Feature, Labels, Task
 from ifonly.models.window import Window, window_of
 from ifonly.service.ask import catalogue
@@ -293,6 +293,8 @@ def _reading(model: ServedModel, tag: Language) -> str:
             return say("form.trees", tag, count=count(len(trees.roots)))
         case Affine():
             return say("form.linear", tag)
+        case UnitNetwork() as network:
+            return say("form.units", tag, count=count(network.n_units))
         case network:
             return say("form.network", tag, layers=len(network.layers))
 

@@ -1,0 +1,1 @@
+"""Graphs evaluated with sums in place of numbers: what they come to is a network of units."""
