@@ -24,7 +24,8 @@ def test_the_claim_is_what_a_walk_over_every_action_finds(tmp_path: Path, kind: 
         limits = Limits.drawn(draw)
         layout = ("steps-channels", "channels-steps")[k % 2]
         model = served(tmp_path / str(k), int(draw.integers(2**31)), kind, limits, layout)
-        model = by_exact_engine(model) if k % 2 == 0 else model
+        # Of convolutions that takes longer: the campaign asks so.
+        model = by_exact_engine(model) if k % 2 == 0 and kind != "conv" else model
         for _ in range(3):
             question, until = asked(model, instance(draw))
             answer = explain(model, question, until).answer
