@@ -319,21 +319,9 @@ class ReplyWriter:
     ) -> CausalGrounds | None:
         if causal is None:
             return None
-        moved = self._by_law(causal, [e.column for e in effects])
+        moved = (e.column for e in effects)
         by = (None, None) if decided is None else (decided.graph, decided.cost_by_main)
         return causal_parts.grounds(causal, moved, self._languages, _once(known), over, *by, of=of)
-
-    def _by_law(self, causal: ServedCausal, columns: Sequence[int]) -> Iterator[int]:
-        """Those that follow by a law of nature: of a window the last reading of each channel that
-        others act on, for the arithmetic of profiles is told by itself."""
-        window = window_of(self._model.schema)
-        for j in columns:
-            if window is None:
-                yield j
-            elif j % window.steps == window.steps - 1:
-                causes = causal.spec.graph.parents[j]
-                if any(window.profile_at(i) is None for i in causes):
-                    yield j
 
     def _what_follows(
         self, causal: ServedCausal | None, known: Sequence[Known], *, this_machine: bool = True
