@@ -215,7 +215,8 @@ class Window:
         """
         window, channel = self, self.channels[channel_at]
         if not is_series(values):
-            told = f"{channel.name} is {_short(values)}, not a list of {window.steps} readings"
+            shown = "null" if values is None else _short(values)
+            told = f"{channel.name} is {shown}, not a list of {window.steps} readings"
             raise InvalidInstance(
                 [FieldProblem(channel.name, told, _short(values), channel.unit, window.steps)]
             )
