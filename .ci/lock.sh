@@ -22,10 +22,10 @@ lock() { # lock OUTPUT ARGUMENTS...: the output's annotations keep only relative
         ${index:+--default-index "$index"} ${UPGRADE:+--upgrade} --output-file "$output" "$@"
 }
 
-# The image can trace, and fetch models from stores of objects: what is not configured does nothing.
-lock requirements/run.txt --extra traces --extra objects pyproject.toml
+# The image can trace, fetch models from stores of objects, and print sheets: what is not configured does nothing.
+lock requirements/run.txt --extra traces --extra objects --extra pdf pyproject.toml
 lock requirements/test.txt --constraint requirements/run.txt \
-    --extra train --extra notebook --extra dice --extra parquet --extra bulk --extra delta --extra iceberg --extra effect --extra traces --extra objects --extra grpc --extra kafka --extra mqtt --extra mlflow --extra dev pyproject.toml
+    --extra train --extra notebook --extra dice --extra parquet --extra bulk --extra delta --extra iceberg --extra effect --extra traces --extra objects --extra pdf --extra grpc --extra kafka --extra mqtt --extra mlflow --extra dev pyproject.toml
 lock requirements/build.txt --constraint requirements/test.txt requirements/build.in
 lock requirements/compiler.txt requirements/compiler.in
 for client in requirements/clients/*.in; do

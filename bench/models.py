@@ -73,16 +73,27 @@ def _linear(data: Data) -> Any:
     return make_pipeline(StandardScaler(), last)
 
 
-def _network(data: Data) -> Any:
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def _network(first: int, second: int) -> Recipe:
+    def make(data: Data) -> Any:
+        from sklearn.neural_network import MLPClassifier, MLPRegressor
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
 
-    estimator = MLPRegressor if data.task == "regression" else MLPClassifier
-    last = estimator(hidden_layer_sizes=(16, 16), max_iter=300, random_state=0)
-    return make_pipeline(StandardScaler(), last)
+        estimator = MLPRegressor if data.task == "regression" else MLPClassifier
+        last = estimator(hidden_layer_sizes=(first, second), max_iter=300, random_state=0)
+        return make_pipeline(StandardScaler(), last)
+
+    return Recipe(f"mlp-{first}x{second}", "network", make)
 
 
+def _isolation(data: Data) -> Any:
+    from sklearn.ensemble import IsolationForest
+
+    return IsolationForest(n_estimators=100, max_samples=256, random_state=0, n_jobs=1)
+
+
+ISOLATION = Recipe("isolation-100x256", "isolation", _isolation)
+"""Learns from readings alone, and scores what is odd below 0."""
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -90,7 +101,8 @@ RECIPES = {
         Recipe("forest-100x10", "forest", _forest),
         Recipe("lightgbm-200x6", "lightgbm", _lightgbm),
         Recipe("linear", "linear", _linear),
-        Recipe("mlp-16x16", "network", _network),
+        _network(16, 16),
+        _network(64, 32),
     )
 }
 
@@ -105,16 +117,16 @@ def deploy(data: Data, recipe: Recipe, cache: Path) -> StudySetup:
     if not described.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         threshold = _train(data, recipe, folder, native, name)
-        _keep_references(data, threshold, reference)
+        _keep_references(data, reference)
         described.write_text(json.dumps(threshold))
     return StudySetup(
         dataset=data.name,
         model=recipe.name,
         setting="free",
         kind=recipe.kind,
-        task=data.task,
+        task="regression" if recipe is ISOLATION else data.task,
         threshold=json.loads(described.read_text()),
-        wants_below=True,
+        wants_below=recipe is not ISOLATION,
         levers=data.levers,
         rules=Rules(),
         folder=str(folder),
@@ -127,12 +139,12 @@ def _train(data: Data, recipe: Recipe, folder: Path, native: Path, name: str) ->
     estimator = recipe.make(data)
     matrix = _encoded(data.levers, data.train)
     # Trees decide in float32; what they are trained on must be what they are asked about.
-    if recipe.kind in ("xgboost", "forest", "lightgbm"):
+    if recipe.kind in ("xgboost", "forest", "lightgbm", "isolation"):
         matrix = matrix.astype(np.float32)
     estimator.fit(matrix, data.train_label)
     threshold = _threshold(data, recipe)
     (folder / "model.onnx").write_bytes(_exported(estimator, recipe, matrix.shape[1], name))
-    (folder / "spec.toml").write_text(_spec(data, name, threshold), encoding="utf-8")
+    (folder / "spec.toml").write_text(_spec(data, recipe, name, threshold), encoding="utf-8")
     _save(estimator, recipe, native)
     return threshold
 
@@ -141,7 +153,7 @@ def _threshold(data: Data, recipe: Recipe) -> float:
     """The shipped model's own threshold for the simulated machine; otherwise the data's."""
     if data.name == "ai4i-simulated" and recipe.kind == "xgboost":
         return 0.45
-    return data.limit
+    return 0.0 if recipe is ISOLATION else data.limit
 
 
 def _encoded(levers: tuple[StudyLever, ...], rows: Any) -> Any:
@@ -155,6 +167,12 @@ def _encoded(levers: tuple[StudyLever, ...], rows: Any) -> Any:
 
 
 def _exported(estimator: Any, recipe: Recipe, n_columns: int, name: str) -> bytes:
+    if recipe is ISOLATION:
+        from skl2onnx import to_onnx
+
+        opsets = {**TARGET_OPSET, "": 18}
+        sample = np.zeros((1, n_columns), np.float32)
+        return _scores_only(to_onnx(estimator, sample, name=name, target_opset=opsets))
     if recipe.kind != "lightgbm":
         return to_bytes(export_onnx(estimator, n_columns, name=name))
     from onnxmltools import convert_lightgbm
@@ -189,26 +207,27 @@ def _save(estimator: Any, recipe: Recipe, native: Path) -> None:
         joblib.dump(estimator, native)
 
 
-def _keep_references(data: Data, threshold: float, file: Path) -> None:
+def _keep_references(data: Data, file: Path) -> None:
     chosen = np.random.default_rng(0).permutation(len(data.train))[:REFERENCES]
-    limit = threshold if data.task == "regression" else 0.5
-    np.savez_compressed(file, rows=data.train[chosen], wanted=data.train_label[chosen] < limit)
+    wanted = data.train_label[chosen] < data.limit
+    np.savez_compressed(file, rows=data.train[chosen], wanted=wanted)
 
 
-def _spec(data: Data, name: str, threshold: float) -> str:
-    normal, alarm = data.classes
+def _spec(data: Data, recipe: Recipe, name: str, threshold: float) -> str:
+    normal, alarm = ("normal", "odd") if recipe is ISOLATION else data.classes
     lines = [
         "format = 1",
         f'name = "{name}"',
         'version = "1"',
-        f'task = "{data.task}"',
+        f'task = "{"regression" if recipe is ISOLATION else data.task}"',
         f'title = {{en = "{name}", ko = "{name}"}}',
         "[decision]",
         f'classes = ["{normal}", "{alarm}"]',
-        f'positive = "{alarm}"',
+        # The class from the threshold on.
+        f'positive = "{normal if recipe is ISOLATION else alarm}"',
         f"threshold = {threshold!r}",
         f'desired = "{normal}"',
-        *([f'unit = "{data.unit}"'] if data.unit else []),
+        *([f'unit = "{data.unit}"'] if data.unit and recipe is not ISOLATION else []),
     ]
     for lever in data.levers:
         lines += [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ifonly.explainers.consequences import Assurance
 from ifonly.explainers.constraints import Constraint
 from ifonly.explainers.target import Demand, Target
+from ifonly.explainers.terms import BoxProof, FaceEnd
 from ifonly.explainers.terms import Status as Status
 from ifonly.models.predictor import Row
 
@@ -74,6 +75,30 @@ class Cheaper:
 
 
 @dataclass(frozen=True)
+class BoxSide:
+    """What one setting of an answer may be, whatever the others are within their own sides."""
+
+    column: int
+    low: float
+    high: float
+    below: FaceEnd
+    """Why it goes no lower."""
+    above: FaceEnd
+
+
+@dataclass(frozen=True)
+class JointBox:
+    """Settings in which all of an answer's values may be chosen at once: with each choice every
+    rule holds, the decision is the one asked for, and whatever else is demanded of the answer."""
+
+    sides: tuple[BoxSide, ...]
+    """Of each action, in its order; a category stays as it is set."""
+    proof: BoxProof
+    size: float
+    """Product of the sides' widths, each with a step more and in units of its cost."""
+
+
+@dataclass(frozen=True)
 class Counterfactual:
     """A row that was verified: allowed, on the grid, and in the target by the deployed model."""
 
@@ -100,6 +125,8 @@ class Counterfactual:
     it: nothing that holds in all of them was found."""
     survives: bool = False
     """Whether it holds whatever the sensors' tolerances make of the readings: demanded, proven."""
+    joint_box: JointBox | None = None
+    """None where it was not asked for, sets one feature alone, or nothing is known of boxes."""
 
     def action_on(self, factual: Row) -> Row:
         """``factual`` with what is set, both ``(n_features,)``; what follows is not in it."""

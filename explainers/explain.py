@@ -35,7 +35,15 @@ from ifonly.explainers.in_company import Steps, alone, counted
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, without
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
-from ifonly.explainers.search.engine import AT_HAND, Effort, Engine, Meter, SearchOutcome
+from ifonly.explainers.search.engine import (
+    AT_HAND,
+    Effort,
+    Engine,
+    Meter,
+    SearchOutcome,
+    reaches,
+    tells_quickly,
+)
 from ifonly.explainers.space import slack
 from ifonly.explainers.target import Demand
 from ifonly.explainers.transcript import goal_of, terms_of
@@ -53,7 +61,7 @@ MOST_AROUND = 64
 """Levers of whose ends the model is asked before it is said that nothing is allowed."""
 
 
-def _unheard(reason: str, /) -> None:
+def unheard(reason: str, /) -> None:
     """For whoever reads it in the answer."""
 
 
@@ -66,7 +74,7 @@ def explain(
     watch: Watch = unwatched,
     terms: Terms | None = None,
     effort: Effort = AT_HAND,
-    doubted: Callable[[str], object] = _unheard,
+    doubted: Callable[[str], object] = unheard,
 ) -> Answer:
     """The smallest allowed change that puts the prediction in the target, or why there is none.
 
@@ -136,7 +144,7 @@ def explaining(
     watch: Watch = unwatched,
     terms: Terms | None = None,
     effort: Effort = AT_HAND,
-    doubted: Callable[[str], object] = _unheard,
+    doubted: Callable[[str], object] = unheard,
 ) -> Steps[Answer]:
     """As :func:`explain`, in steps: stops where the checker needs the model's word on rows, and
     goes on once it is sent their scores."""
@@ -225,7 +233,7 @@ class Inquiry:
     watch: Watch
     rounding: Rounding = UNKNOWN
     """Rounding of the model's scores: answers that hold whatever it is are preferred."""
-    doubted: Callable[[str], object] = _unheard
+    doubted: Callable[[str], object] = unheard
     rejected: list[str] = field(default_factory=list)
     """What was proposed or claimed and did not hold, and why."""
 
@@ -491,7 +499,9 @@ class Inquiry:
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
             return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
         with self.watch("search"):
-            blocked_by = infeasible_subsystem(problem, self._reaches)
+            blocked_by = infeasible_subsystem(
+                problem, self._reaches, is_quick=tells_quickly(self.engine)
+            )
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
         # It is named only where the decision alone could be reached, so that can be offered.
@@ -529,11 +539,7 @@ class Inquiry:
     def _reaches(self, problem: Problem) -> bool | None:
         if self.deadline.expired():
             return None
-        outcome = self.engine.search(problem, self.meter, self.deadline)
-        if len(outcome.candidates):
-            return True
-        # Neither found nor proven: None keeps the constraint from being blamed.
-        return False if outcome.is_infeasible else None
+        return reaches(self.engine, problem, self.meter, self.deadline)
 
     def cheapest_relaxation(
         self, problem: Problem, checker: Checker, blocked_by: Sequence[Blocker]

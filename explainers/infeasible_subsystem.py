@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ifonly.explainers.answer import Blocker
+from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.target import Demand
 
@@ -13,20 +14,76 @@ Reaches = Callable[[Problem], bool | None]
 """Whether a question has an answer: yes, no (proven), or None where that was not settled."""
 
 
-def infeasible_subsystem(problem: Problem, reaches: Reaches) -> tuple[Blocker, ...]:
+def infeasible_subsystem(
+    problem: Problem, reaches: Reaches, *, is_quick: bool = False
+) -> tuple[Blocker, ...]:
     """An irreducible one: alone it leaves nothing in the target, and any one less leaves something.
 
     Deletion filtering (Chinneck and Dravnieks 1991): each in turn is left out, for good if nothing
     is in the target even so. What could not be settled is kept, so that a search that ran out of
     time gives a set that blocks and may be larger than it need be. The demand of the target is
     left out first: it is named only where the decision alone could be reached.
+
+    ``is_quick``: ``reaches`` tells soon that something is in the target, and takes its time only to
+    prove that nothing is. Then as few such proofs are asked for as can be; the set is the same.
     """
-    kept = list(liftable(problem))
-    for candidate in liftable(problem):
-        rest = [b for b in kept if b is not candidate]
-        if reaches(with_only(problem, rest)) is False:
-            kept = rest
-    return tuple(kept)
+    filtering = _Filtering(problem, reaches, is_quick)
+    if is_quick:
+        # Without any of them the target alone would be left.
+        filtering.leave_out(filtering.kept, is_needed=len(filtering.kept) > 1)
+    else:
+        for each in filtering.kept:
+            filtering.leave_out((each,), is_needed=False)
+    return filtering.kept
+
+
+class _Filtering:
+    """What still blocks, and what is known to."""
+
+    def __init__(self, problem: Problem, reaches: Reaches, is_quick: bool) -> None:
+        self.kept = liftable(problem)
+        self._problem = problem
+        self._reaches = reaches
+        self._is_quick = is_quick
+        self._blocking: list[frozenset[int]] = []
+
+    def leave_out(self, some: Sequence[Blocker], *, is_needed: bool) -> None:
+        """Those of ``some``, which stand side by side, that can be; ``is_needed``: not all can."""
+        if not is_needed:
+            names = {id(each) for each in some}
+            rest = tuple(each for each in self.kept if id(each) not in names)
+            # Each of them alone would be left out in its turn, and there is one proof for all.
+            if self._blocks(rest):
+                self.kept = rest
+                return
+        if len(some) > 1:
+            half, before = len(some) // 2, len(self.kept)
+            self.leave_out(some[:half], is_needed=False)
+            # If all of the first half can, not all of the second can.
+            self.leave_out(some[half:], is_needed=before - len(self.kept) == half)
+
+    def _blocks(self, some: tuple[Blocker, ...]) -> bool:
+        """Whether they are proven to leave nothing in the target."""
+        if self._is_quick:
+            # Most proofs need no rule between features; one that does not serves for all of them.
+            lean = tuple(each for each in some if not _is_rule(each))
+            if len(lean) < len(some) and self._is_blocked_by(lean):
+                return True
+        return self._is_blocked_by(some)
+
+    def _is_blocked_by(self, some: tuple[Blocker, ...]) -> bool:
+        names = frozenset(map(id, some))
+        # More of them leave no more.
+        if any(known <= names for known in self._blocking):
+            return True
+        if self._reaches(with_only(self._problem, some)) is not False:
+            return False
+        self._blocking.append(names)
+        return True
+
+
+def _is_rule(each: Blocker) -> bool:
+    return not isinstance(each, Demand) and isinstance(each.form, Implication)
 
 
 def liftable(problem: Problem) -> tuple[Blocker, ...]:

@@ -54,6 +54,9 @@ class Target:
     """Who asks for the probability, or for the decision alone."""
     rounding: Rounding = UNKNOWN
     """How far scores may differ between sessions: rows must be in the target in all of them."""
+    is_loose: bool = False
+    """Rows must be in the target in one session that :attr:`rounding` allows, not in all of them:
+    of what stands against a proof."""
 
     def __post_init__(self) -> None:
         if self.wanted is None and math.isinf(self.lower) and math.isinf(self.upper):
@@ -103,6 +106,20 @@ class Target:
     def _firm(self) -> dict[Rounding, Target]:
         return {}
 
+    @cached_property
+    def opposites(self) -> tuple[Target, ...] | None:
+        """Targets in one of which every row is that is not in this one, rounding included: a row
+        that one session of the model puts outside is in one of them. They may overlap, and hold
+        some rows more that are within rounding of this one's edge. None where there are no such
+        targets: of several classes where a probability is asked for besides."""
+        if self.decision.task is not Task.MULTICLASS:
+            return _beside(self)
+        if self.demand is not None:
+            return None
+        rivals = (k for k in range(len(self.decision.classes)) if k != self.wanted)
+        # A rival is ahead by the scores that suit it best.
+        return tuple(replace(self, wanted=k, is_loose=not self.is_loose) for k in rivals)
+
     def needs_nothing(self, scores: Scores) -> npt.NDArray[np.bool_]:
         """Which factuals there is nothing to change of, by their ``scores``, ``(n_rows,)``.
 
@@ -125,6 +142,8 @@ class Target:
         if not self.rounding:
             return self._met(scores)
         low, high = self._ends(scores)
+        if self.is_loose:
+            return self._met(low) | self._met(high)
         met = self._met(low)
         # Both ends: the target may be an interval.
         return met & self._met(high) if met.any() else met
@@ -160,7 +179,8 @@ class Target:
         if not self.rounding:
             return self._margin(scores)
         low, high = self._ends(scores)
-        return np.minimum(self._margin(low), self._margin(high))
+        either = np.maximum if self.is_loose else np.minimum
+        return np.asarray(either(self._margin(low), self._margin(high)))
 
     def _margin(self, scores: Scores) -> npt.NDArray[np.float64]:
         measured = self.measure(scores)
@@ -192,3 +212,61 @@ class Target:
         assert self.decision.threshold is not None
         over: npt.NDArray[np.float64] = scores[:, 0] - self.decision.threshold
         return over if self.wanted == self.decision.positive else -over
+
+
+_MOST = 1e150
+"""More than any score; its square is still a number."""
+_HALVINGS = 2_200
+"""No two floats are farther apart."""
+
+
+def _beside(target: Target) -> tuple[Target, ...]:
+    """Scores below and above the interval that ``target`` is of the one score."""
+    places = _places(target)
+    inside = np.flatnonzero(target.met(places[:, None]))
+    # Edges are found with rounding in them: what is beside them are scores as they are.
+    beside = replace(target.plain, wanted=None, lower=-_MOST, upper=_MOST, is_loose=False)
+    if not len(inside):
+        return (beside,)
+    found = []
+    first, last = int(inside[0]), int(inside[-1])
+    if first > 0:
+        below = math.nextafter(_edge(target, places[first], places[first - 1]), -math.inf)
+        found.append(replace(beside, lower=-math.inf, upper=below))
+    if last + 1 < len(places):
+        above = math.nextafter(_edge(target, places[last], places[last + 1]), math.inf)
+        found.append(replace(beside, lower=above, upper=math.inf))
+    return tuple(found)
+
+
+def _places(target: Target) -> npt.NDArray[np.float64]:
+    """Scores, ascending, from the least to the greatest that there are, between two of which the
+    target begins or ends once at most."""
+    decision = target.decision
+    is_share = decision.task is Task.BINARY
+    ends = [0.0, 1.0] if is_share else [-_MOST, 0.0, _MOST]
+    is_other = is_share and target.wanted not in (None, decision.positive)
+    edges = [1.0 - e if is_other else e for e in (target.lower, target.upper)]
+    if decision.threshold is not None:
+        edges.append(decision.threshold)
+    found = [*ends]
+    for edge in (e for e in edges if math.isfinite(e)):
+        off = float(target.rounding.of(np.array([[edge]]))[0, 0]) if target.rounding else 0.0
+        off = max(2.0 * off, 1e-6 * max(1.0, abs(edge)))
+        found += [edge - off, edge, edge + off]
+    places = np.unique(np.clip(found, ends[0], ends[-1]))
+    return np.unique(np.concatenate([places, 0.5 * places[1:] + 0.5 * places[:-1]]))
+
+
+def _edge(target: Target, inside: float, outside: float) -> float:
+    """The last score in the target on the way from ``inside`` to ``outside``."""
+    for _ in range(_HALVINGS):
+        middle = 0.5 * inside + 0.5 * outside
+        # Between two neighbouring floats nothing is left.
+        if middle in (inside, outside):
+            break
+        if target.met(np.array([[middle]]))[0]:
+            inside = middle
+        else:
+            outside = middle
+    return inside

@@ -23,6 +23,19 @@ class Status(StrEnum):
     """Something allowed flips by what is believed of the causes; nothing does so surely enough."""
 
 
+class ReasonStatus(StrEnum):
+    """What is claimed of the readings that alone force a decision."""
+
+    SMALLEST = "smallest"
+    """They force it, and no fewer readings do: proven on the declared readings."""
+    MINIMAL = "minimal"
+    """They force it, and none of them can be left out: proven. Fewer others may do."""
+    SUFFICIENT = "sufficient"
+    """They force it: proven. Some of them may not be needed."""
+    UNKNOWN = "unknown"
+    """It could not be told in time which of the readings are not needed."""
+
+
 class WayName(StrEnum):
     """What one of several ways out is the best of."""
 
@@ -81,6 +94,34 @@ FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
 """Multiples of the declared tolerances that a way is asked to survive."""
 DEARER = 2.0
 """The most robust way costs at most so many times as much as the smallest."""
+
+
+MENU_KEY = "menu"
+"""Key of what a set of levers leaves alone."""
+MOST_LEVERS = 3
+"""Levers of a set of a menu."""
+MOST_SETS = 500
+"""Sets of one menu."""
+
+
+class FaceEnd(StrEnum):
+    """Why a face of a joint box ends where it does."""
+
+    EDGE = "edge"
+    """Nothing beyond may be set."""
+    TIGHT = "tight"
+    """With the next value, some choice of the others is no answer: shown."""
+    CUT = "cut"
+    """It could not be proven any further, in time or by what is known of the model."""
+
+
+class BoxProof(StrEnum):
+    """How it is known that every setting of a joint box is an answer."""
+
+    PROVEN = "proven"
+    """By the model's mathematics, over all of the box."""
+    ASKED = "asked"
+    """Every setting of it was put to the model."""
 
 
 class Estimand(StrEnum):

@@ -8,12 +8,13 @@ own, the same question tightened, and each is verified as any answer is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import combinations
 
 from ifonly.explainers.answer import Counterfactual, Recourse, Work
+from ifonly.explainers.beside import Beside, Best, together
 from ifonly.explainers.constraints import (
     Constraint,
     Immutable,
@@ -24,26 +25,12 @@ from ifonly.explainers.constraints import (
 )
 from ifonly.explainers.constraints.base import Single
 from ifonly.explainers.constraints.cells import Cells, Factual, Kept
-from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
-from ifonly.explainers.explain import NEVER, Inquiry
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.engine import (
-    AT_HAND,
-    NOBODY,
-    Effort,
-    Engine,
-    Meter,
-    SearchOutcome,
-)
 from ifonly.explainers.space import Axis, slack
 from ifonly.explainers.terms import DEARER, FACTORS, Status, WayName
-from ifonly.explainers.transcript import terms_of
-from ifonly.explainers.verify import Checker, Terms
+from ifonly.explainers.verify import Terms
 from ifonly.explainers.verify.limits import few_changes, stays
-from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor, Rows, Scores, finite
-from ifonly.models.rounding import rounding_of
 
 
 class WhyNone(StrEnum):
@@ -87,17 +74,8 @@ class Ways:
     def beside(self, answer: Recourse) -> Recourse:
         """``answer``, by which they were found, with what they showed of the smallest, and all the
         work of both."""
-        smallest, one, other = self.ways[0].found, answer.work, self.work
+        smallest, work = self.ways[0].found, together(answer.work, self.work)
         assert smallest is not None
-        work = replace(
-            one,
-            rows=one.rows + other.rows,
-            runs=one.runs + other.runs,
-            nodes=one.nodes + other.nodes,
-            deadline_hit=one.deadline_hit or other.deadline_hit,
-            rejected=(*one.rejected, *other.rejected),
-            is_spent=one.is_spent or other.is_spent,
-        )
         return replace(answer, counterfactuals=(smallest, *answer.counterfactuals[1:]), work=work)
 
 
@@ -116,64 +94,35 @@ class _Becomes(Single):
         return axis.only([self.value])
 
 
-def ways(
-    problem: Problem,
-    predictor: Predictor,
-    answer: Recourse,
-    *,
-    engine: Engine,
-    tolerances: tuple[float, ...] = (),
-    deadline: Deadline = NEVER,
-    watch: Watch = unwatched,
-    terms: Terms | None = None,
-    effort: Effort = AT_HAND,
-    doubted: Callable[[str], object] = lambda reason: None,
-) -> Ways:
+def ways(beside: Beside, answer: Recourse, tolerances: tuple[float, ...] = ()) -> Ways:
     """The named ways out beside the smallest, which is the first of ``answer``.
 
     Parameters
     ----------
-    problem, predictor, engine, watch, terms, effort, doubted
-        As of :func:`ifonly.explainers.explain.explain`, and the same.
+    beside : Beside
+        What was asked, and whoever is asked further: each way has its share of what is left of the
+        time.
     answer : Recourse
-        What was answered to ``problem``.
+        What was answered.
     tolerances : tuple of float, length n_features
         How far each reading may be off, in its feature's unit; empty if nobody says.
-    deadline : Deadline
-        Of all of them together; each has its share of what is left.
 
     Raises
     ------
     GraphError
         If the model cannot score rows.
     """
-    asked = replace(problem, alternatives=1)
-    terms = terms_of(asked) if terms is None else terms
-    if effort.most_runs is not None:
-        # One budget for the whole question: what the answer took is spent.
-        effort = replace(effort, most_runs=max(0, effort.most_runs - answer.work.runs))
-    meter = Meter(predictor, deadline, effort=effort)
-
-    def ask(rows: Rows) -> Scores:
-        meter.asked(len(rows))
-        return finite(predictor.score(rows), rows)
-
-    checker = Checker(terms, tuple(problem.factual.tolist()), ask)
-    asking = Inquiry(engine, meter, deadline, watch, rounding_of(predictor), doubted)
-    return _Finding(asked, checker, asking, tolerances, answer.counterfactuals[0]).ways()
+    return _Finding(beside, tolerances, answer.counterfactuals[0]).ways()
 
 
 @dataclass
 class _Finding:
     """One question, its smallest answer, and the ways that are found beside it."""
 
-    problem: Problem
-    checker: Checker
-    asking: Inquiry
+    beside: Beside
     tolerances: tuple[float, ...]
     smallest: Counterfactual
     why_none: WhyNone | None = None
-    deadline_hit: bool = False
     found: list[NamedWay] = field(default_factory=list)
 
     def ways(self) -> Ways:
@@ -181,22 +130,25 @@ class _Finding:
         status = _status(self.smallest, True)
         survived = self._survived(self.smallest)
         self.found = [NamedWay(WayName.SMALLEST, status, self.smallest, survives=survived)]
-        whole = self.asking.deadline
+        whole = self.beside.asking.deadline
         # Each has its share of the time, so that a hard one leaves some to the others.
         for share, find in ((1 / 3, self._fewest), (1 / 2, self._robust), (1.0, self._other)):
-            self._until(whole.sooner(share))
+            self.beside.until(whole.sooner(share))
             self.found += [self._told(way) for way in find()]
-        self._until(whole)
+        self.beside.until(whole)
         others = [way.found for way in self.found[1:] if way.found and way.same_as is None]
         # A cheaper one shows that the bound of the smallest was wrong.
-        smallest = self.asking.uncontradicted(self.smallest, others)
+        smallest = self.beside.asking.uncontradicted(self.smallest, others)
         self.found[0] = replace(self.found[0], found=smallest, status=_status(smallest, True))
-        nothing = replace(SearchOutcome.none(self.problem), engine="ways")
-        return Ways(tuple(self.found), self.asking.work(nothing, self.deadline_hit))
+        return Ways(tuple(self.found), self.beside.work("ways"))
 
-    def _until(self, deadline: Deadline) -> None:
-        self.asking.deadline = deadline
-        self.asking.meter = self.asking.meter.until(deadline)
+    @property
+    def problem(self) -> Problem:
+        return self.beside.problem
+
+    @property
+    def terms(self) -> Terms:
+        return self.beside.checker.terms
 
     def _told(self, way: NamedWay) -> NamedWay:
         """``way``, how it compares to those before it, and how sure it is."""
@@ -206,44 +158,16 @@ class _Finding:
             if other.found is not None and _settings(other.found) == _settings(way.found):
                 return replace(way, same_as=other.name, survives=other.survives)
         survives = way.survives if way.survives is not None else self._survived(way.found)
-        return replace(way, found=self.asking.assured(self.problem, way.found), survives=survives)
+        return replace(
+            way, found=self.beside.asking.assured(self.problem, way.found), survives=survives
+        )
 
     def _best(
         self, constraints: Sequence[Constraint], terms: Terms, *, is_ranged: bool = True
-    ) -> tuple[Counterfactual | None, float | None]:
-        """The cheapest answer that keeps ``constraints`` too, and what none of those costs less
-        than: infinity is a proof that there is none, None is not known.
-
-        Raises
-        ------
-        NotEligible
-            If no engine can keep them.
-        """
-        if self.asking.meter.is_spent or self.asking.deadline.expired():
-            self.deadline_hit |= self.asking.deadline.expired()
-            return None, None
-        tightened = replace(self.problem, constraints=(*self.problem.constraints, *constraints))
-        checker = self.checker.under(terms)
-        found, outcome = self.asking.best(tightened, checker, tightened if is_ranged else None)
-        self.deadline_hit |= outcome.deadline_hit
-        if outcome.engine == NOBODY:
-            raise NotEligible(NOBODY, "no engine keeps all that is asked")
-        if found is not None:
-            return found, found.lower_bound
-        bound = outcome.lower_bound if not len(outcome.candidates) else None
-        return None, bound if bound != math.inf or self._is_unrefuted(checker) else None
-
-    def _is_unrefuted(self, checker: Checker) -> bool:
-        """Whether no answer that is at hand refutes that there is none."""
-        # A check tries some readings of a box: it is no proof that all of them will do.
-        if checker.terms.survival != self.checker.terms.survival:
-            return True
-        found = [way.found for way in self.found if way.found is not None]
-        rows = [one.action_on(self.problem.factual).tolist() for one in found]
-        refuted = checker.contradicted(math.inf, rows)
-        if refuted is not None:
-            self.asking.reject(refuted.row, ("ways: none was claimed, and it holds",))
-        return refuted is None
+    ) -> Best:
+        """As :meth:`Beside.best`, held against the ways at hand."""
+        known = [way.found for way in self.found if way.found is not None]
+        return self.beside.best(constraints, terms, known, is_ranged=is_ranged)
 
     # --- fewest levers --------------------------------------------------------------------
 
@@ -252,7 +176,7 @@ class _Finding:
         for count in range(1, len(self.smallest.actions)):
             found, bound = self._best(
                 [MaxChanges(count, origin=_origin(key))],
-                self.checker.terms.excluding(few_changes(key, count)),
+                self.terms.excluding(few_changes(key, count)),
             )
             if found is not None:
                 yield NamedWay(WayName.FEWEST, _status(found, is_fewest), found)
@@ -301,7 +225,7 @@ class _Finding:
         key = f"ways.{WayName.ROBUST}"
         wider = tuple(factor * off for off in self.tolerances)
         demand = Survives(wider, origin=_origin(key))
-        return [demand], self.checker.terms.surviving(key, wider)
+        return [demand], self.terms.surviving(key, wider)
 
     def _survived(self, found: Counterfactual) -> float | None:
         """The greatest of the factors that one answer is proven to survive."""
@@ -346,7 +270,7 @@ class _Finding:
 
     def _leaving(self, levers: Sequence[int]) -> tuple[Counterfactual | None, float | None]:
         """The best answer that leaves ``levers`` alone."""
-        terms, key = self.checker.terms, f"ways.{WayName.OTHER}"
+        terms, key = self.terms, f"ways.{WayName.OTHER}"
         for j in levers:
             terms = terms.excluding(stays(f"{key}.{j}", j))
         return self._best([Immutable(j, origin=_origin(f"{key}.{j}")) for j in levers], terms)

@@ -12,7 +12,9 @@ from importlib import import_module
 
 _PLACES = {
     "explain": "asking",
+    **dict.fromkeys(("menu", "MenuOfLevers", "SetOfLevers"), "menus"),
     **dict.fromkeys(("common", "CommonChange", "CommonChanges"), "many"),
+    **dict.fromkeys(("reasons", "DecisionReasons", "ForcingReadings", "MainReading"), "why"),
     "Change": "change",
     **dict.fromkeys(("Explanation", "Explanations", "Outcome"), "explanation"),
     "NotAModel": "scoring",

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ifonly.explainers.answer import AlreadyTarget, Answer, Recourse, Work
+from ifonly.explainers.beside import Beside
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import InvalidTarget
 from ifonly.explainers.explain import explain as search
+from ifonly.explainers.joint_box import with_joint_boxes
 from ifonly.explainers.policy import Policy, read_constraints
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
@@ -55,6 +57,7 @@ def explain(
     target: Wanted | None = None,
     constraints: Mapping[str, Any] | None = None,
     alternatives: int = 1,
+    joint_box: bool = False,
     threshold: float | None = None,
     classes: Sequence[str] | None = None,
     language: str = "en",
@@ -89,6 +92,9 @@ def explain(
         What is demanded besides, as in a request: ``{"freeze": ["age"], "max_changes": 2}``.
     alternatives : int
         How many answers, each with other features than those before it.
+    joint_box : bool
+        Whether an answer that sets several features is told with the box in which all of its values
+        may be chosen at once.
     threshold : float, optional
         From which on a score decides for the second class; by default 0.5 of probabilities.
     classes : sequence of str, optional
@@ -128,8 +134,9 @@ def explain(
                 "a model folder has its own data, policy, threshold and classes; tighten it by "
                 "constraints="
             )
+        served, kept = served_folder(folder), constraints or {}
         asked: Folder | Made = Folder(
-            served_folder(folder), target, constraints or {}, alternatives, language, seconds, seed
+            served, target, kept, alternatives, language, seconds, seed, joint_box
         )
     else:
         if data is None:
@@ -139,9 +146,8 @@ def explain(
         made = scored(model, data, threshold, classes)
         read = made.sample.unbounded.read(rows)
         made = replace(made, sample=made.sample.reaching(read))
-        asked = Made(
-            made, policy or {}, target, constraints or {}, alternatives, language, seconds, seed
-        )
+        table, kept = policy or {}, constraints or {}
+        asked = Made(made, table, target, kept, alternatives, language, seconds, seed, joint_box)
     factuals = asked.read(rows)
     found = tuple(asked.explained(row) for row in _shown(factuals, progress))
     return Explanations(found, asked.assumptions)
@@ -180,6 +186,7 @@ class Made:
     language: str
     seconds: float | None
     seed: int
+    joint_box: bool = False
 
     def read(self, rows: Any) -> Rows:
         return self.model.sample.read(rows)
@@ -231,7 +238,11 @@ class Made:
 
     def _asked(self, problem: Problem, predictor: Predictor, engine: Engine) -> Answer:
         deadline = Deadline.never() if self.seconds is None else Deadline.after(self.seconds)
-        return search(problem, predictor, engine=engine, deadline=deadline)
+        answer = search(problem, predictor, engine=engine, deadline=deadline)
+        if not (self.joint_box and isinstance(answer, Recourse)):
+            return answer
+        beside = Beside.of(problem, predictor, answer.work, engine=engine, deadline=deadline)
+        return with_joint_boxes(beside, answer)
 
     def question(self, row: Row) -> MadeQuestion:
         wanted = self._wanted(row)
@@ -339,6 +350,7 @@ class Folder:
     language: str
     seconds: float | None
     seed: int
+    joint_box: bool = False
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -359,6 +371,7 @@ class Folder:
             "constraints": dict(self.constraints),
             "alternatives": self.alternatives,
             "seed": self.seed,
+            "joint_box": self.joint_box,
             **self._asked_target(),
         }
         # Read as over HTTP: a notebook must not be told what the service would refuse.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from ifonly.change import Change, Read
+from ifonly.change import Change, Read, Value
 from ifonly.drawing import document, drawn
 
 if TYPE_CHECKING:  # what a client needs not: it is told answers, and makes none
@@ -49,6 +49,9 @@ class Explanation:
     cost: float | None = None
     alternatives: tuple[tuple[Change, ...], ...] = ()
     """Other answers, each with other features than those before it."""
+    joint_box: Mapping[str, tuple[Value, Value]] | None = None
+    """Between what all that is set may be chosen at once; None where it was not asked for, one
+    feature is set, or nothing is known of boxes."""
     engine: str = ""
     """Who searched: ``blackbox`` proves only what it has enumerated."""
     confirmed_by: str = ""
@@ -77,6 +80,7 @@ class Explanation:
             "reached": None if self.reached is None else _told(self.reached),
             "cost": self.cost,
             "alternatives": [[_plain(c) for c in other] for other in self.alternatives],
+            **({} if self.joint_box is None else {"joint_box": _ends(self.joint_box)}),
             "engine": self.engine,
             "confirmed_by": self.confirmed_by,
             "notes": list(self.notes),
@@ -158,6 +162,10 @@ class Explanations(Sequence[Explanation]):
 
 def _told(outcome: Outcome) -> dict[str, Any]:
     return {"decision": outcome.decision, "scores": dict(outcome.scores)}
+
+
+def _ends(box: Mapping[str, tuple[Value, Value]]) -> dict[str, list[Value]]:
+    return {name: list(ends) for name, ends in box.items()}
 
 
 def _plain(change: Change) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ifonly.change import Change
-from ifonly.explainers.answer import Answer, Prediction, Recourse
+from ifonly.change import Change, Value
+from ifonly.explainers.answer import Answer, JointBox, Prediction, Recourse
 from ifonly.explainers.wording import Wording
 from ifonly.explanation import Explanation, Outcome
 from ifonly.models.schema import Decision, Schema, Task
@@ -77,4 +78,11 @@ class Writer:
             reached=self.outcome(best.prediction),
             cost=best.cost,
             alternatives=tuple(map(self.changes, others)),
+            joint_box=self._box(best.joint_box),
         )
+
+    def _box(self, box: JointBox | None) -> Mapping[str, tuple[Value, Value]] | None:
+        if box is None:
+            return None
+        sides = ((self.schema.features[side.column], side) for side in box.sides)
+        return {f.name: (f.write(side.low), f.write(side.high)) for f, side in sides}

@@ -29,7 +29,7 @@ SEARCH = (
 )
 MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "following",
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
-        "primal_heuristic", "program", "question", "reading", "reals", "rules", "search",
+        "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
 TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
@@ -48,7 +48,7 @@ KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
     for name in ("batches", "boxes", "causal", "cells", "effect_search", "following", "functions",
                  "intervals", "kernel", "lagrangian", "leaves", "merging", "primal_heuristic",
-                 "rules", "survival", "table_building")
+                 "rules", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

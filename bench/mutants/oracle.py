@@ -22,6 +22,7 @@ from tests.support.checks import Tally
 MODULES = (
     "oracle.test_trees_against_brute_force",
     "oracle.test_linear_and_relu_against_brute_force",
+    "oracle.test_units_against_brute_force",
     "oracle.test_blackbox_against_brute_force",
     "oracle.test_causal_trees_against_brute_force",
     "oracle.test_effects_in_linear_programs",
@@ -56,6 +57,7 @@ NEAR = (
             "missing_causes",
         ),
     ),
+    ("search.milp.chain", ("test_units",)),
     ("search.milp", ("test_milp", "linear_and_relu", "linear_programs")),
     ("native.survival", ("survival",)),
     ("native.batches", ("causal_trees",)),

@@ -30,15 +30,12 @@ def propagate(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Ax
 def cut_singly(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:
     """Narrow ``axes`` by those of ``constraints`` that speak of one feature alone: once for all,
     whatever the others do after it."""
-    if not all(axes):  # an axis without values is false
-        return axes
     cut, values = list(axes), factual.tolist()
     for c in constraints:
-        if isinstance(c, Single):
-            axis = cut[c.column] = c.cut(cut[c.column], values[c.column])
-            # Empty is empty: more cuts cannot bring a value back.
-            if not axis:
-                break
+        # Empty is empty, and false. The others are cut all the same: what cannot be set may still
+        # follow, and then they are all that is asked about.
+        if isinstance(c, Single) and cut[c.column]:
+            cut[c.column] = c.cut(cut[c.column], values[c.column])
     return tuple(cut)
 
 

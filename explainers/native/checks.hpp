@@ -341,15 +341,21 @@ inline void check_directions(const Arena& a) {
     require(fits, "ints: more directions than there is room for");
 }
 
-// Open boxes are on the axes, and what is counted is there: counts are Python's to write, too.
-inline void check_stack(const Question& q, const Arena& a) {
-    const auto counted = [&](Whole slot, Whole most) {
-        require(0 <= a.ints[slot] && a.ints[slot] <= most, "ints: more than there is room for");
-    };
-    counted(SP, a.stack());
-    counted(WORDS, a.word.size());
-    counted(FRAGILE, a.fragile_lo.size());
+inline void check_counted(const Arena& a, IntSlot slot, Whole most) {
+    require(0 <= a.ints[slot] && a.ints[slot] <= most, "ints: more than there is room for");
+}
+
+// What is known of rows that fail is there: counts are Python's to write, too.
+inline void check_known(const Arena& a) {
+    check_counted(a, FRAGILE, a.fragile_lo.size());
     check_directions(a);
+}
+
+// Open boxes are on the axes, and what is counted is there.
+inline void check_stack(const Question& q, const Arena& a) {
+    check_counted(a, SP, a.stack());
+    check_counted(a, WORDS, a.word.size());
+    check_known(a);
     for (Whole sp = 0; sp < a.ints[SP]; ++sp) check_box(q, a.lo[sp], a.hi[sp]);
     const Wholes words{a.word.data, a.ints[WORDS]};
     check_range(words, 0, a.word.size() - 1, "word");

@@ -51,12 +51,18 @@ double least_within(
     return cost_at(q, j, cheapest(q, j, first, last)) - cost_at(q, j, a.corner[j]);
 }
 
-// Least cost of a row of the bottom box that reaches a leaf, rules aside; infinity if none does.
-inline double leaf_cost(const Tables& t, const Question& q, const Arena& a, Whole leaf) {
+// Least cost of a row of the bottom box that reaches a leaf, rules aside; infinity if none does. One that
+// is not below ``best`` may be more than what is given.
+inline double leaf_cost(
+    const Tables& t, const Question& q, const Arena& a, Whole leaf, double best
+) {
     double total = a.floats[CORNER];
+    const Cells lo = t.leaf_lo[leaf], hi = t.leaf_hi[leaf];
     // Cost is a sum over features and a leaf is a box, so the least is exact feature by feature.
-    for (Whole j = 0; j < q.n_features(); ++j) {
-        total += least_within(t, q, a, j, t.leaf_lo[leaf][j], t.leaf_hi[leaf][j]);
+    for (Whole j = 0; j < q.n_features() && total < best; ++j) {
+        // Most leaves leave most features alone.
+        if (lo[j] <= a.cell_lo[0][j] && hi[j] >= a.cell_hi[0][j]) continue;
+        total += least_within(t, q, a, j, lo[j], hi[j]);
     }
     return total;
 }
@@ -67,7 +73,7 @@ inline void note_reach(const Tables& t, const Question& q, const Arena& a, doubl
         Word word = 0;
         for (Word left = a.mask[0][w]; left != 0; left = without_lowest(left)) {
             const Whole lowest = lowest_bit(left), leaf = w * 64 + lowest;
-            a.leaf_cost[leaf] = leaf_cost(t, q, a, leaf);
+            a.leaf_cost[leaf] = leaf_cost(t, q, a, leaf, best);
             // Strictly: a row that costs as much as the best is no better answer.
             if (a.leaf_cost[leaf] < best) word |= single_bit(lowest);
         }

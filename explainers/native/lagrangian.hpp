@@ -14,6 +14,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "kernel.hpp"
 #include "merging.hpp"
 #include "owned.hpp"
+#include "range_minimum.hpp"
 
 namespace ifonly {
 
@@ -534,6 +536,73 @@ inline Cut halving(const Tables& t, const PricedBox& b, Reals pay, Reals rest, d
     return cut;
 }
 
+// The bound that charges and prices give, rounding taken off.
+inline double bound_of(const Tables& t, const PricedBox& b, const Account& now, double& size) {
+    double bound = sum_left(t, b, now.rest);
+    size = now.size;
+    for (Whole j = 0; j < b.n_features(); ++j) {
+        double most = 0.0;
+        for (Whole c = t.cells[j] + b.low[j]; c <= t.cells[j] + b.high[j]; ++c) {
+            most = std::max(most, b.cost[c]);
+        }
+        size += most;
+    }
+    for (Whole g = 0; g < b.limit.size(); ++g) {
+        size += std::abs(b.price[g] * b.limit[g]);
+        bound += chosen(t, b, g, 0.0, now.pay).total - b.price[g] * b.limit[g];
+    }
+    return bound - MARGIN * size;
+}
+
+// What choices other than the cheapest would add to a bound.
+struct Reduced {
+    double bound = -INFINITE;
+    Owned<double> leaf;  // (n,) of each leaf within reach, beyond its tree's cheapest
+    Owned<double> cell;  // (n_cells,) of each cell of the box, beyond its feature's cheapest
+};
+
+inline Reduced reduced(const Tables& t, const PricedBox& b) {
+    const Account now = account(t, b);
+    double size = 0.0;
+    // Once more for what is added to it: differences of the same sums.
+    const double bound = bound_of(t, b, now, size);
+    Reduced found{bound, copied<double>(now.pay), copied<double>(now.rest)};
+    found.bound -= MARGIN * size;
+    const Parts& x = b.parts;
+    for (Whole k = 0; k < x.n_trees(); ++k) {
+        const double least = least_of(now.pay, x.first[k], x.first[k + 1] - 1);
+        for (Whole i = x.first[k]; i < x.first[k + 1]; ++i) found.leaf[i] -= least;
+    }
+    for (Whole j = 0; j < b.n_features(); ++j) {
+        const Whole first = t.cells[j] + b.low[j], last = t.cells[j] + b.high[j];
+        const double least = least_of(now.rest, first, last);
+        for (Whole c = first; c <= last; ++c) found.cell[c] -= least;
+    }
+    return found;
+}
+
+// Strike the leaves off that no row of the box in the target that costs less than ``enough`` can reach,
+// and note of the others what such a row costs at least.
+inline void strike_off(const Tables& t, const Arena& a, const PricedBox& b, double enough) {
+    const Reduced found = reduced(t, b);
+    const RangeMinimum least(t.cells, found.cell);
+    const Parts& x = b.parts;
+    for (Whole i = 0; i < x.leaf.size(); ++i) {
+        const Whole leaf = x.leaf[i];
+        double total = found.bound + found.leaf[i];
+        for (Whole j = 0; total < enough && j < b.n_features(); ++j) {
+            const Whole low = std::max<Whole>(b.low[j], t.leaf_lo[leaf][j]);
+            const Whole high = std::min<Whole>(b.high[j], t.leaf_hi[leaf][j]);
+            if (low > b.low[j] || high < b.high[j]) total += least(j, low, high);
+        }
+        const Word mark = single_bit(leaf & 63);
+        if ((a.reach[leaf >> 6] & mark) == 0) continue;
+        a.leaf_cost[leaf] = std::max(a.leaf_cost[leaf], total);
+        if (total >= enough) a.reach[leaf >> 6] ^= mark;
+    }
+    note_undecided(t, a);
+}
+
 // Better charges and prices; the bound, rounding taken off, and below ``enough`` where to halve.
 inline Ascent ascend(const Tables& t, const PricedBox& b, double enough) {
     const Whole n = b.n_features();
@@ -563,20 +632,9 @@ inline Ascent ascend(const Tables& t, const PricedBox& b, double enough) {
     }
     // Anew from the charges: what is claimed does not rest on what sweeps have added up.
     const Account now = account(t, b);
-    double bound = sum_left(t, b, now.rest), size = now.size;
-    for (Whole j = 0; j < n; ++j) {
-        double most = 0.0;
-        for (Whole c = t.cells[j] + b.low[j]; c <= t.cells[j] + b.high[j]; ++c) {
-            most = std::max(most, b.cost[c]);
-        }
-        size += most;
-    }
-    for (Whole g = 0; g < b.limit.size(); ++g) {
-        size += std::abs(b.price[g] * b.limit[g]);
-        bound += chosen(t, b, g, 0.0, now.pay).total - b.price[g] * b.limit[g];
-    }
+    double size = 0.0;
     // Rounding must never close a box: it is taken off the bound.
-    bound -= MARGIN * size;
+    const double bound = bound_of(t, b, now, size);
     if (bound >= enough) return {bound, {}};
     return {bound, halving(t, b, now.pay, now.rest, 1e-6 * enough)};
 }

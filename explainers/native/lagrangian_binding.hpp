@@ -33,6 +33,22 @@ public:
         return {bound, cut.column, cut.edge};
     }
 
+    void strike_off(
+        const HeldTables& t, const HeldQuestion& q, const HeldArena& a, double enough
+    ) const {
+        nb::gil_scoped_release unlocked;
+        a.check_open(t, q);
+        require(t.serial == tables_ && q.serial == question_, "the box is one of another search");
+        check_fits(t.fields, a.fields);
+        check_reach(t.fields, a.fields);
+        require(box.reached(), "a tree has no leaf in the box");
+        const Wholes lo = a.fields.lo[0], hi = a.fields.hi[0];
+        for (Whole j = 0; j < box.n_features(); ++j) {
+            require(box.lo[j] <= lo[j] && hi[j] <= box.hi[j], "lo, hi: not inside of the priced box");
+        }
+        ifonly::strike_off(t.fields, a.fields, box, enough);
+    }
+
     GivenBack<Whole> wish(const HeldTables& t, const HeldQuestion& q) const {
         require(t.serial == tables_ && q.serial == question_, "the box is one of another search");
         return given_back<Whole>(ifonly::wish(t.fields, q.fields, box));
@@ -59,6 +75,7 @@ inline void bind_lagrangian(nb::module_& m) {
         .def(nb::init<const HeldTables&, const HeldQuestion&, const HeldArena&, const HeldBox*>(),
              "tables"_a, "question"_a, "arena"_a, "around"_a.none())
         .def("ascend", &HeldBox::ascend, "tables"_a, "enough"_a)
+        .def("strike_off", &HeldBox::strike_off, "tables"_a, "question"_a, "arena"_a, "enough"_a)
         .def("wish", &HeldBox::wish, "tables"_a, "question"_a)
         .def_prop_rw("price", array([](const PricedBox& b) -> Reals { return b.price; }),
                      &HeldBox::set_price, own)

@@ -13,7 +13,8 @@
 #include "lagrangian_binding.hpp"
 #include "leaves_binding.hpp"
 #include "merging_binding.hpp"
-#include "primal_heuristic.hpp"
+#include "networks_binding.hpp"
+#include "surviving_incumbent.hpp"
 #include "sum_bounds.hpp"
 #include "survival.hpp"
 
@@ -44,16 +45,18 @@ Whole begin_search(const HeldTables& t, const HeldQuestion& q, HeldArena& a, Who
     check_together(t, q, a);
     const Question& asked = q.fields;
     check_box(asked, asked.least, asked.most);
+    check_known(a.fields);
+    check_whole(t, a);
     const double cost = find_incumbent(t.fields, asked, a.fields);
-    // A row in the target may still fail the sensors, so its cost must not cut anything off.
-    const double best = asked.is_robust() ? INFINITE : cost;
+    // A row in the target may still fail the sensors: what it costs must not cut anything off.
+    const double best =
+        asked.is_robust() ? find_surviving(t.fields, asked, a.fields, cost) : cost;
     start(t.fields, asked, a.fields, best, asked.least, asked.most);
     a.begin(t, q);
     a.fields.floats[GUESS] = cost;
     // After `start`, which clears the flags.
     if (best < INFINITE) a.fields.ints[HAS_BEST] = 1;
     check_stack(asked, a.fields);
-    check_whole(t, a);
     return search(t.fields, asked, a.fields, max_nodes);
 }
 
@@ -223,10 +226,12 @@ NB_MODULE(kernel, m) {
     bind_lagrangian(m);
     causal::bind_causal(m);
     bind_effects(m);
+    networks::bind_networks(m);
 
     m.attr("SOURCES") = IFONLY_SOURCES;
     m.attr("TOLERANCE") = TOLERANCE;
-    m.def("structs", &all_structs<Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects>);
+    m.def("structs", &all_structs<Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects, networks::Units,
+                                   networks::Pieces, networks::Limits>);
     for (const auto& [name, value] : constants) m.attr(name) = value;
 }
 

@@ -183,6 +183,32 @@ inline double best_move(const Tables& t, const Question& q, const Arena& a, Whol
     return best;
 }
 
+// Move ``at`` along ``column`` to where it gains most for its cost, below ``best``; false if nowhere.
+inline bool step_along(
+    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, double best
+) {
+    const double now = missing_by(q, a, t.cells[column] + cell_at(t, q, column, at[column]));
+    const double here = cost_of(q, at) - cost_at(q, column, at[column]);
+    double rate = 0.0;
+    Whole position = -1;
+    for (Whole own = 0; own < t.count(column); ++own) {
+        const Whole first = first_in(t, q, column, own), last = first_in(t, q, column, own + 1) - 1;
+        if (first > last) continue;
+        const double gain = now - missing_by(q, a, t.cells[column] + own);
+        if (gain <= 0.0) continue;
+        const Whole p = cheapest(q, column, first, last);
+        const double cost = cost_at(q, column, p);
+        if (here + cost >= best) continue;
+        if (gain / (cost + 1e-3) > rate) {
+            rate = gain / (cost + 1e-3);
+            position = p;
+        }
+    }
+    if (position < 0) return false;
+    at[column] = position;
+    return true;
+}
+
 // Move ``at`` on the one feature that gains most for its cost; false if none gains.
 inline bool step(const Tables& t, const Question& q, const Arena& a, Wholes at) {
     double now = INFINITE;
@@ -242,14 +268,6 @@ inline double descend(const Tables& t, const Question& q, const Arena& a, double
     return best;
 }
 
-// Positions of a good row into ``best`` of the arena; its cost, infinity if none was found. The best
-// single move from the factual is often the optimum.
-inline double find_incumbent(const Tables& t, const Question& q, const Arena& a) {
-    // The factual, or where that is not allowed the cheapest value that is.
-    for (Whole j = 0; j < q.n_features(); ++j) a.at[j] = cheapest(q, j, 0, q.size[j] - 1);
-    return descend(t, q, a, INFINITE);
-}
-
 // Single moves from the best row, and from it with one lever put back, until none helps.
 inline double exchange(const Tables& t, const Question& q, const Arena& a, double best) {
     double before = INFINITE;
@@ -265,6 +283,30 @@ inline double exchange(const Tables& t, const Question& q, const Arena& a, doubl
         }
     }
     return best;
+}
+
+// Each lever moved first where it gains most for its cost, and from there the best single move.
+inline double pair_up(const Tables& t, const Question& q, const Arena& a, double best) {
+    for (Whole j = 0; j < q.n_features(); ++j) {
+        if (q.size[j] < 2) continue;
+        a.at.copy(a.corner);
+        sum_lines(t, q, a, a.at);
+        if (!step_along(t, q, a, a.at, j, best)) continue;
+        sum_lines(t, q, a, a.at);
+        best = best_move(t, q, a, a.at, best);
+    }
+    return best;
+}
+
+// Positions of a good row into ``best`` of the arena; its cost, infinity if none was found. The best
+// single move from the factual is often the optimum.
+inline double find_incumbent(const Tables& t, const Question& q, const Arena& a) {
+    // The factual, or where that is not allowed the cheapest value that is.
+    for (Whole j = 0; j < q.n_features(); ++j) a.at[j] = cheapest(q, j, 0, q.size[j] - 1);
+    a.corner.copy(a.at);
+    const double found = descend(t, q, a, INFINITE);
+    const double paired = pair_up(t, q, a, found);
+    return paired < INFINITE ? exchange(t, q, a, paired) : paired;
 }
 
 // A row cheaper than ``best`` that lies near ``at``, if moves of single levers lead to one, into

@@ -13,7 +13,9 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include "arena.hpp"
 #include "cells.hpp"
@@ -26,58 +28,126 @@ enum Survival : Whole { SURVIVES, FAILS, UNDECIDED };
 // Parts into which the readings of one row are split before it is left undecided.
 inline constexpr Whole MOST_PARTS = 20'000;
 
+// Keep the leaves of ``mask`` that cells ``low..high`` of feature ``j`` reach.
+inline void keep_leaves(const Tables& t, Whole j, Whole low, Whole high, Words mask) {
+    const Words up = t.at_most[t.cells[j] + high], down = t.at_least[t.cells[j] + low];
+    for (Whole w = 0; w < mask.size(); ++w) mask[w] &= up[w] & down[w];
+}
+
 // Leaves of the part at ``sp``.
 inline void find_leaves(const Tables& t, const Arena& a, Whole sp) {
     const Words mask = a.mask[sp];
-    // From the whole, since parts are few and widening also lets leaves back in.
     mask.copy(t.full);
     for (Whole j = 0; j < a.n_features(); ++j) {
-        const Words up = t.at_most[t.cells[j] + a.cell_hi[sp][j]];
-        const Words down = t.at_least[t.cells[j] + a.cell_lo[sp][j]];
-        for (Whole w = 0; w < mask.size(); ++w) mask[w] &= up[w] & down[w];
+        keep_leaves(t, j, a.cell_lo[sp][j], a.cell_hi[sp][j], mask);
     }
 }
 
-// Sum of the greatest leaves of goal ``g``, noted in ``leaf``; the least in ``least``.
+// Note the least and the greatest leaf of a tree in ``mask``; the value of the greatest.
+inline double greatest_leaf(const Tables& t, const Arena& a, Words mask, Whole tree) {
+    Whole greatest = -1, least = -1;
+    for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
+        if (mask[w] == 0) continue;
+        // Leaves are sorted by value across the words, so the last word that has a bit decides.
+        greatest = w * 64 + highest_bit(mask[w]);
+        if (least < 0) least = w * 64 + lowest_bit(mask[w]);
+    }
+    require(greatest >= 0, "a reading that reaches no leaf of a tree");
+    a.leaf[tree] = greatest;
+    a.least[tree] = least;
+    return t.value[greatest];
+}
+
+// Sum of the greatest leaves of goal ``g`` in the part at ``sp``, noted in ``leaf``; the least in
+// ``least``.
 inline double greatest_sum(const Tables& t, const Arena& a, Whole g, Whole sp) {
-    const Words mask = a.mask[sp];
     double total = t.constant[g];
     for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
-        Whole greatest = -1, least = -1;
-        for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
-            if (mask[w] == 0) continue;
-            // Leaves are sorted by value across the words, so the last word that has a bit decides.
-            greatest = w * 64 + highest_bit(mask[w]);
-            if (least < 0) least = w * 64 + lowest_bit(mask[w]);
-        }
-        require(greatest >= 0, "a reading that reaches no leaf of a tree");
-        a.leaf[tree] = greatest;
-        a.least[tree] = least;
-        total += t.value[greatest];
+        total += greatest_leaf(t, a, a.mask[sp], tree);
     }
     return total;
 }
 
-// Leaves of the part at ``sp``, whatever feature ``but`` is, in `corner_mask`.
-inline void find_leaves_but(const Tables& t, const Arena& a, Whole sp, Whole but) {
-    const Words mask = a.corner_mask;
-    mask.copy(t.full);
-    for (Whole j = 0; j < a.n_features(); ++j) {
-        if (j == but) continue;
-        const Words up = t.at_most[t.cells[j] + a.cell_hi[sp][j]];
-        const Words down = t.at_least[t.cells[j] + a.cell_lo[sp][j]];
-        for (Whole w = 0; w < mask.size(); ++w) mask[w] &= up[w] & down[w];
-    }
+// Sum of the leaves that are noted, in the same order.
+inline double noted_sum(const Tables& t, const Arena& a, Whole g) {
+    double total = t.constant[g];
+    for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) total += t.value[a.leaf[tree]];
+    return total;
 }
 
-// Whether every reading of the part at ``sp`` is above goal ``g``'s limit, even where all trees are at
-// their least; `corner_mask` has the leaves of the part, whatever feature ``j`` is.
-inline bool is_above(const Tables& t, const Question& q, const Arena& a, Whole g, Whole sp, Whole j) {
-    const Words others = a.corner_mask;
-    const Words up = t.at_most[t.cells[j] + a.cell_hi[sp][j]];
-    const Words down = t.at_least[t.cells[j] + a.cell_lo[sp][j]];
-    double total = t.constant[g];
+// By how much two sums of goal ``g`` that are added up in other orders may differ.
+inline double order_slack(const Tables& t, Whole g) {
+    double size = std::abs(t.constant[g]);
     for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
+        double most = 0.0;
+        for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
+            if (t.full[w] == 0) continue;
+            // Sorted by value: the largest is at one of the ends.
+            most = std::max(most, std::abs(t.value[w * 64 + lowest_bit(t.full[w])]));
+            most = std::max(most, std::abs(t.value[w * 64 + highest_bit(t.full[w])]));
+        }
+        size += most;
+    }
+    const auto n = static_cast<double>(t.groups[g + 1] - t.groups[g] + 1);
+    return 4.0 * n * std::numeric_limits<double>::epsilon() * size;
+}
+
+// Trees of a goal that reach more than one leaf in some part, their words, and the sum of the others'
+// leaves. Readings of a row are few cells, so most trees have one leaf left: no part within that one
+// looks at them again.
+struct OpenTrees {
+    std::vector<Whole> trees, words;
+    double settled = 0.0;
+
+    void add(const Tables& t, Whole tree) {
+        trees.push_back(tree);
+        for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) words.push_back(w);
+    }
+    // Those of goal ``g`` in the part of which the leaves are noted.
+    void note(const Tables& t, const Arena& a, Whole g) {
+        for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
+            if (a.leaf[tree] == a.least[tree]) {
+                settled += t.value[a.leaf[tree]];
+            } else {
+                add(t, tree);
+            }
+        }
+        settled += t.constant[g];
+    }
+    // Those of goal ``g`` in a mask.
+    void note(const Tables& t, Words mask, Whole g) {
+        trees.clear();
+        words.clear();
+        settled = t.constant[g];
+        for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
+            Whole leaves = 0, only = -1;
+            for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
+                const Word word = mask[w];
+                if (word == 0) continue;
+                leaves += without_lowest(word) == 0 ? 1 : 2;
+                only = w * 64 + lowest_bit(word);
+            }
+            if (leaves == 1) {
+                settled += t.value[only];
+            } else {
+                add(t, tree);
+            }
+        }
+    }
+    // AND the words at hand with a row of a table.
+    void narrow(Words mask, Words row) const {
+        for (const Whole w : words) mask[w] &= row[w];
+    }
+};
+
+// Whether every reading of a part is above a sum, even where all trees are at their least, when feature
+// ``j`` is in ``low..high``; ``others`` has the leaves whatever that is.
+inline bool is_above(
+    const Tables& t, const OpenTrees& open, Words others, Whole j, Whole low, Whole high, double limit
+) {
+    const Words up = t.at_most[t.cells[j] + high], down = t.at_least[t.cells[j] + low];
+    double total = open.settled;
+    for (const Whole tree : open.trees) {
         for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
             const Word word = others[w] & up[w] & down[w];
             if (word == 0) continue;
@@ -85,16 +155,16 @@ inline bool is_above(const Tables& t, const Question& q, const Arena& a, Whole g
             break;
         }
     }
-    return total > q.limit[g];
+    return total > limit;
 }
 
 // Replace the part at ``sp`` by two, the one of the most telling tree's greatest leaf on top; false if
 // every tree is certain.
-inline bool split(const Tables& t, const Arena& a, Whole g, Whole sp) {
+inline bool split(const Tables& t, const Arena& a, const OpenTrees& open, Whole sp) {
     Whole worst = -1;
     double spread = 0.0;
     // The tree with the widest spread: a cut along its greatest leaf lowers the sum most.
-    for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
+    for (const Whole tree : open.trees) {
         const double its = t.value[a.leaf[tree]] - t.value[a.least[tree]];
         if (its > spread) {
             worst = tree;
@@ -111,13 +181,19 @@ inline bool split(const Tables& t, const Arena& a, Whole g, Whole sp) {
         if (first <= lo[j] && last >= hi[j]) continue;
         upper_lo.copy(lo);
         upper_hi.copy(hi);
+        const Words lower = a.mask[sp], upper = a.mask[sp + 1];
+        for (const Whole w : open.words) upper[w] = lower[w];
         // One side at a time: the other is cut when this part is split again.
         if (first > lo[j]) {
             hi[j] = first - 1;
             upper_lo[j] = first;
+            open.narrow(lower, t.at_most[t.cells[j] + first - 1]);
+            open.narrow(upper, t.at_least[t.cells[j] + first]);
         } else {
             lo[j] = last + 1;
             upper_hi[j] = last;
+            open.narrow(lower, t.at_least[t.cells[j] + last + 1]);
+            open.narrow(upper, t.at_most[t.cells[j] + last]);
         }
         // Tables whose leaves contradict their bits could be split outside of the part for ever.
         require(lo[j] <= hi[j] && upper_lo[j] <= upper_hi[j], "a split outside of its part");
@@ -126,19 +202,17 @@ inline bool split(const Tables& t, const Arena& a, Whole g, Whole sp) {
     return false;
 }
 
-// Widen one end of feature ``j`` of the part at ``sp`` on a side, ``room`` cells at most, while every
-// reading of it stays above goal ``g``'s limit. ``away`` is -1 or 1.
-inline void widen_end(
-    const Tables& t, const Question& q, const Arena& a, Whole g, Whole sp, Whole j, Cell& end, Cell away,
-    Cell room
-) {
+// Move ``end`` outward, ``room`` cells at most, as far as every reading stays above: ``above`` says it of
+// an end. ``away`` is -1 or 1.
+template <class Above>
+void widen_end(Cell& end, Cell away, Cell room, const Above& above) {
     Cell here = end;
     // Tries the whole way first, then halves: a reading that fails often fails to the end.
     Cell step = room;
     while (step > 0) {
-        end = here + away * step;
-        if (is_above(t, q, a, g, sp, j)) {
-            here = end;
+        const Cell there = here + away * step;
+        if (above(there)) {
+            here = there;
             room -= step;
             step = std::min(step, room);
         } else {
@@ -149,13 +223,37 @@ inline void widen_end(
 }
 
 // Widen the part at ``sp``, every reading of which is above goal ``g``'s limit, while it is.
-inline void widen(const Tables& t, const Question& q, const Arena& a, Whole g, Whole sp) {
-    for (Whole j = 0; j < a.n_features(); ++j) {
-        Cell& low = a.cell_lo[sp][j];
-        Cell& high = a.cell_hi[sp][j];
-        find_leaves_but(t, a, sp, j);
-        widen_end(t, q, a, g, sp, j, low, -1, low);
-        widen_end(t, q, a, g, sp, j, high, 1, static_cast<Cell>(t.count(j) - 1) - high);
+inline void widen(
+    const Tables& t, const Question& q, const Arena& a, OpenTrees& open, Whole g, double slack, Whole sp
+) {
+    const Whole n = a.n_features();
+    const Cells lo = a.cell_lo[sp], hi = a.cell_hi[sp];
+    const Words running = a.corner_mask;
+    const double limit = q.limit[g] + slack;
+    // Two passes, as in `sum_lines`: a feature's mask has the features behind it as they are, then those
+    // before it as they were widened.
+    running.copy(t.full);
+    for (Whole j = n - 1; j >= 0; --j) {
+        a.line_mask[j].copy(running);
+        keep_leaves(t, j, lo[j], hi[j], running);
+    }
+    running.copy(t.full);
+    for (Whole j = 0; j < n; ++j) {
+        const Words others = a.line_mask[j];
+        for (Whole w = 0; w < others.size(); ++w) others[w] &= running[w];
+        // Rows are told apart by what is settable: the only value of an axis has these readings.
+        if (q.size[j] == 1) {
+            keep_leaves(t, j, lo[j], hi[j], running);
+            continue;
+        }
+        open.note(t, others, g);
+        widen_end(lo[j], -1, lo[j], [&](Cell low) {
+            return is_above(t, open, others, j, low, hi[j], limit);
+        });
+        widen_end(hi[j], 1, static_cast<Cell>(t.count(j) - 1) - hi[j], [&](Cell high) {
+            return is_above(t, open, others, j, lo[j], high, limit);
+        });
+        keep_leaves(t, j, lo[j], hi[j], running);
     }
 }
 
@@ -208,6 +306,7 @@ Survival survive_between(
     const Read& read
 ) {
     Whole parts = 0;
+    OpenTrees open;
     for (Whole g = 0; g < q.n_goals(); ++g) {
         // The second place above it: a part needs the place above it to be split.
         if (base + 2 > a.stack()) return UNDECIDED;
@@ -216,18 +315,30 @@ Survival survive_between(
             a.cell_lo[base][j] = static_cast<Cell>(near);
             a.cell_hi[base][j] = static_cast<Cell>(far);
         }
+        find_leaves(t, a, base);
+        // Limits have the band taken off already: no doubt is left here.
+        if (greatest_sum(t, a, g, base) <= q.limit[g]) {
+            ++parts;
+            continue;
+        }
+        open = {};
+        open.note(t, a, g);
+        const double slack = order_slack(t, g);
         Whole sp = base;
         while (sp >= base) {
             ++parts;
             if (parts > MOST_PARTS || sp + 2 > a.stack()) return UNDECIDED;
-            find_leaves(t, a, sp);
-            // Limits have the band taken off already: no doubt is left here.
-            if (greatest_sum(t, a, g, sp) <= q.limit[g]) {
+            double greatest = open.settled;
+            for (const Whole tree : open.trees) greatest += greatest_leaf(t, a, a.mask[sp], tree);
+            if (greatest + slack <= q.limit[g]) {
                 --sp;
-            } else if (split(t, a, g, sp)) {
+            } else if (split(t, a, open, sp)) {
                 ++sp;
+            // One leaf of each tree: added up in order, as what the row itself is measured by.
+            } else if (noted_sum(t, a, g) <= q.limit[g]) {
+                --sp;
             } else {
-                widen(t, q, a, g, sp);
+                widen(t, q, a, open, g, slack, sp);
                 failed = sp;
                 return FAILS;
             }
@@ -283,13 +394,17 @@ bool may_survive(
     return true;
 }
 
+// Directions that are tried on a box, the newest and those that told last first: the others seldom tell.
+inline constexpr Whole MOST_TRIED = 3;
+
 // Whether every row fails in one of the directions that are known; the one that says so is tried first
 // the next time.
 template <class Read>
 bool all_fail(const Tables& t, const Question& q, const Arena& a, const Read& read) {
     // Merged tables know nothing of readings.
     if (a.ints[UNMERGED] == 0) return false;
-    for (Whole i = 0; i < a.ints[DIRECTIONS]; ++i) {
+    const Whole tried = std::min(a.ints[DIRECTIONS], MOST_TRIED);
+    for (Whole i = 0; i < tried; ++i) {
         if (may_survive(t, q, a, a.directions[i], read)) continue;
         if (i > 0) swap_directions(a, i, i - 1);
         return true;

@@ -110,6 +110,34 @@ class Engine(Protocol):
         ...
 
 
+def tells_quickly(engine: Engine) -> bool:
+    """Whether an engine, or the first of several, has its own way to tell that something is in the
+    target."""
+    first = getattr(engine, "engines", (engine,))[0]
+    return hasattr(first, "reaches")
+
+
+def reaches(engine: Engine, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
+    """Whether any allowed row is in the target, at whatever cost; None where that was not settled.
+
+    An engine that can tell without its cheapest row has a method ``reaches`` of its own.
+
+    Raises
+    ------
+    NotEligible
+        As :meth:`Engine.search`.
+    """
+    own = getattr(engine, "reaches", None)
+    if own is not None:
+        found: bool | None = own(problem, meter, deadline)
+        return found
+    outcome = engine.search(problem, meter, deadline)
+    if len(outcome.candidates):
+        return True
+    # Neither found nor proven that there is none.
+    return False if outcome.is_infeasible else None
+
+
 def refusal(engine: str, constraint: Constraint) -> NotEligible:
     """The refusal of an engine that does not know the form of ``constraint``: none is ever
     dropped."""

@@ -101,13 +101,15 @@ def _ahead(
     if not target.rounding:
         return LinearGoal(weights, 0.0, NUDGE)
     flat = _flat(target, target.wanted) + _flat(target, rival)
+    # Loose: the two roundings may speak for the wanted output as well.
+    sign = 1.0 if target.is_loose else -1.0
     # Scores are the raw outputs, so the two roundings are what must lie between.
     if form.link is Link.IDENTITY:
-        return LinearGoal(weights, -flat, NUDGE)
+        return LinearGoal(weights, sign * flat, NUDGE)
     enough = flat * len(weights) + max(target.rounding.steep)
     sure = 2.0 * np.arctanh(enough) if form.link is Link.SOFTMAX and enough < 1.0 else UNTOLD
     # Between "surely not" at 0 and "surely" at `sure` lies doubt: half of it on each side.
-    return LinearGoal(weights, -0.5 * float(sure), NUDGE + 0.5 * float(sure))
+    return LinearGoal(weights, sign * 0.5 * float(sure), NUDGE + 0.5 * float(sure))
 
 
 def _scalar(target: Target, form: GraphForm) -> Iterator[LinearGoal]:

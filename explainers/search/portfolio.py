@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
-from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome
+from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome, reaches
 from ifonly.explainers.search.profiles import Profiles
 from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import Affine, GraphForm, ReluNetwork, TreeEnsemble, UnitNetwork
@@ -41,9 +41,10 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
     """
     engines: list[Engine] = []
     if form is not None:
-        # A graph that its engine cannot read is left to the last.
-        with suppress(NotEligible):
-            engines.append(_exact(form, schema))
+        for make in _exact(form):
+            # A graph that its engine cannot read is left to the next.
+            with suppress(NotEligible):
+                engines.append(make(form, schema))
     if window_of(schema) is not None:
         # Few actions are scored sooner than a program is solved; trees are quicker than either.
         own = Profiles(MOST_BESIDE if engines else MOST_ALONE)
@@ -52,31 +53,28 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
     return Portfolio((*engines, Blackbox()))
 
 
-def _exact(form: GraphForm, schema: Schema) -> Engine:
-    """The engine for graphs of that kind.
-
-    Raises
-    ------
-    NotEligible
-        If it cannot read this one.
-    """
+def _exact(form: GraphForm) -> tuple[Callable[[GraphForm, Schema], Engine], ...]:
+    """The engines for graphs of that kind, the best first. What they make raises `NotEligible` of a
+    graph that it cannot read."""
     # Imported here: each brings its solver, and most deployments need one of them.
     match form.core:
         case Affine():
             from ifonly.explainers.search.linear import Linear
 
-            return Linear(form, schema)
+            return (Linear,)
         case UnitNetwork() if not form.core.layers:
             from ifonly.explainers.search.linear import Linear
 
-            return Linear(form, schema)
+            return (Linear,)
         case ReluNetwork() | UnitNetwork():
+            from ifonly.explainers.search.networks.engine import Networks
             from ifonly.explainers.search.relu import Relu
 
-            return Relu(form, schema)
+            # HiGHS takes what follows from what is set, and knows how far values may go.
+            return Networks, Relu
     from ifonly.explainers.search.trees.engine import Trees
 
-    return Trees(form, schema)
+    return (Trees,)
 
 
 def reach_of(engine: Engine, target: Target) -> TreeReach | None:
@@ -141,6 +139,19 @@ class Portfolio:
             if best.is_proven(problem) or deadline.expired():
                 break
         return best or SearchOutcome(np.empty((0, len(problem.schema))), engine=NOBODY)
+
+    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
+        """As :func:`ifonly.explainers.search.engine.reaches`, by the first engine that can tell."""
+        for rank, engine in enumerate(self.engines):
+            is_last = rank == len(self.engines) - 1
+            until = deadline if is_last else deadline.sooner(EXACT_SHARE)
+            with suppress(NotEligible):
+                found = reaches(engine, problem, meter.until(until), until)
+                if found is not None:
+                    return found
+            if deadline.expired():
+                break
+        return None
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         for engine in self.engines:

@@ -21,6 +21,7 @@ from ifonly.explainers.verify.course import arrived, trajectory
 from ifonly.explainers.verify.failed import FailedPart
 from ifonly.explainers.verify.goal import ScoreGoal
 from ifonly.explainers.verify.limits import leaves_one
+from ifonly.explainers.verify.menu import ToldMenu, joint_box
 from ifonly.explainers.verify.reading import exact, near, same, written
 from ifonly.explainers.verify.report import Check, GraphMargins, Report, mixture
 from ifonly.explainers.verify.rulebook import (
@@ -176,6 +177,7 @@ class _Answer:
                       *self._arrives(found, self._further(k)))  # fmt: skip
             yield Section(f"counterfactual {found['rank']}", checks)
         yield from self._ways()
+        yield from self._menu()
         relaxation = self._answer.get("relaxation")
         if relaxation is not None:
             under = self._relaxed(relaxation)
@@ -213,6 +215,30 @@ class _Answer:
                     *self._arrives(own, under),
                 )
                 yield Section(f"way {way['name']}", checks)
+
+    def _menu(self) -> Iterator[Section]:
+        """The menu of levers, where it is told, and joint boxes only where they were asked for."""
+        told, asked = self._answer.get("menu"), None
+        if self._request is not None:
+            asked = self._request.get("menu")
+            wanted = asked is not None and self._answer["status"] != "already_target"
+            says = f"{'told' if told is not None else 'not told'}, asked: {asked}"
+            checks = [Check("menu", (told is not None) is wanted, says)]
+            boxes = sum(f.get("joint_box") is not None for f in self._answer["counterfactuals"])
+            wanted = bool(self._request.get("joint_box"))
+            checks.append(Check("joint box", wanted or not boxes, f"{boxes} told, {wanted=}"))
+            yield Section("beside", tuple(checks))
+        if told is None:
+            return
+        menu = ToldMenu(told, self._checker, self._answer["counterfactuals"])
+        yield Section("menu", tuple(menu.checks(asked)))
+        for some in told["sets"]:
+            own = some.get("counterfactual")
+            if own is not None:
+                under = menu.under(some)
+                checks = [_ranked(own, 0), *self._counterfactual(own, under)]
+                checks += self._arrives(own, under)
+                yield Section(f"levers {', '.join(some['levers'])}", tuple(checks))
 
     # --- the question ---------------------------------------------------------------------
 
@@ -353,6 +379,7 @@ class _Answer:
             yield checker.bounded(found["cost"], found["lower_bound"])
         yield self._gap(found)
         yield from self._ranges(found, action, checker)
+        yield from joint_box(found, action, checker)
 
     def _values(self, found: Json) -> Json:
         """What is told of each column; of one that no sensor reads what it is set to."""

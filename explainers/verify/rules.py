@@ -38,6 +38,8 @@ class Statement:
     then: tuple[Test, ...]
     columns: tuple[int, ...]
     """Features that it speaks of."""
+    is_of_row: bool = True
+    """Whether it says what rows there are, and nothing of the row before."""
 
     def holds(self, after: Reading, before: Reading) -> bool:
         # A premise that fails, or reads a missing value, makes the rule say nothing.
@@ -57,7 +59,8 @@ def read_statement(text: str, schema: Schema) -> Statement:
     reader = _RuleWalk(schema, has_primes(tree))
     parts = [reader.conditions(part) for part in tree.children if isinstance(part, Tree)]
     when, then = parts if tree.data == "implication" else ((), parts[0])
-    return Statement(tuple(when), tuple(then), tuple(sorted(reader.columns)))
+    columns = tuple(sorted(reader.columns))
+    return Statement(tuple(when), tuple(then), columns, not reader.reads_factual)
 
 
 class _RuleWalk:
@@ -67,6 +70,7 @@ class _RuleWalk:
         self._schema = schema
         self._has_primes = has_primes
         self.columns: set[int] = set()
+        self.reads_factual = False
 
     def conditions(self, node: Node) -> tuple[Test, ...]:
         return tuple(self._condition(part) for part in node.children if isinstance(part, Tree))
@@ -83,10 +87,12 @@ class _RuleWalk:
         kind, parts = str(node.data), node.children
         if kind in ("changes", "stays"):
             column = self._moving(str(parts[0]))
+            self.reads_factual = True
             return changes(column) if kind == "changes" else stays(column)
         if kind == "comparison":
             return self._comparison(node)
         column, of_factual = self._reference(_tree(parts[0]))
+        self.reads_factual |= of_factual
         names = self._schema.features[column].category_names
         if kind == "is_category":
             named = names.index(_unquoted(parts[2]))
@@ -104,7 +110,9 @@ class _RuleWalk:
         # All to the left: `a >= b + 8` becomes `a - b - 8 >= 0`.
         constant = self._add(_tree(left), _ONE, weights) + self._add(_tree(right), -_ONE, weights)
         # A feature that cancels out is not read, so it may be missing.
-        return compares({t: w for t, w in weights.items() if w}, constant, str(relation))
+        read = {t: w for t, w in weights.items() if w}
+        self.reads_factual |= any(of_factual for _, of_factual in read)
+        return compares(read, constant, str(relation))
 
     def _of_windows(self, left: Node, relation: str, right: Node) -> Test:
         """A comparison with functions of channels, whose values are worked out row by row."""

@@ -21,6 +21,7 @@ from ifonly.explainers.wording.limits import Limits
 from ifonly.explainers.wording.many import CommonWords
 from ifonly.explainers.wording.outcomes import Closest, Odds, Outcome
 from ifonly.explainers.wording.phrases import ReadClause
+from ifonly.explainers.wording.reasons import ReasonWords
 from ifonly.explainers.wording.units import Unit
 
 
@@ -108,6 +109,8 @@ class Catalogue:
     limits: type[Limits]
     many: Callable[[Grounds], CommonWords]
     """Of one change of many machines."""
+    reasons: Callable[[], ReasonWords]
+    """Of readings that alone force a decision."""
     clause: ReadClause
     """Reads a plant's own words; see :mod:`ifonly.explainers.wording.phrases`."""
     when: Callable[[When], str]

@@ -24,6 +24,7 @@ from ifonly.explainers.answer import (
     Unknown,
 )
 from ifonly.explainers.languages import LANGUAGES
+from ifonly.explainers.reason import PrincipalReason, Reasons, ReasonStatus, SufficientReason
 from ifonly.explainers.remedy import CommonAnswer, CommonSetting, Remedy, SettingKind
 from ifonly.explainers.target import Demand, Target
 from ifonly.explainers.terms import Status
@@ -36,6 +37,8 @@ from ifonly.explainers.wording.many import CommonWords, Coverage, SaidSetting
 from ifonly.explainers.wording.numerals import ceiling_percent
 from ifonly.explainers.wording.outcomes import Outcome, Speech
 from ifonly.explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases, Readers
+from ifonly.explainers.wording.reasons import HeldReading, ReasonWords
+from ifonly.models.predictor import Row
 from ifonly.models.schema import Decision, Schema
 from ifonly.models.window import window_of
 
@@ -79,6 +82,7 @@ class Wording:
             tag: _Voice(
                 each.grammar(grounds),
                 each.many(grounds),
+                each.reasons(),
                 each.limits(alone),
                 Speech(decision, words, tag),
             )
@@ -230,6 +234,35 @@ class Wording:
             claim = voice.many.may_be_more(last.max_levers, last.most, out_of_time=cut)
         return voice.joined([said, claim])
 
+    # --- readings that alone force a decision ---------------------------------------------------
+
+    def reason(self, reason: SufficientReason, answer: Reasons, factual: Row, language: str) -> str:
+        """One set of readings that alone force the decision, and how sure that is."""
+        voice = self._voice(language)
+        held = [self._held(j, factual) for j in reason.columns]
+        said = voice.reasons.forced(held, voice.speech.of_prediction(answer.prediction))
+        cut = answer.work.deadline_hit
+        return voice.joined([said, voice.reasons.claim(reason.status, len(held), out_of_time=cut)])
+
+    def reasons(self, answer: Reasons, factual: Row, language: str) -> str:
+        """The first of them; where there is none, that it could not be told."""
+        if answer.status is ReasonStatus.UNKNOWN:
+            cut = answer.work.deadline_hit or answer.work.is_spent
+            return self._voice(language).reasons.unknown(out_of_time=cut)
+        return self.reason(answer.reasons[0], answer, factual, language)
+
+    def principal_reason(
+        self, reason: PrincipalReason, answer: Reasons, factual: Row, language: str
+    ) -> str:
+        """One main reading, and why it is one."""
+        of = len(answer.reasons)
+        within = sum(reason.column in each.columns for each in answer.reasons)
+        held = self._held(reason.column, factual)
+        return self._voice(language).reasons.principal(held, within, of, alone=reason.alone)
+
+    def _held(self, column: int, factual: Row) -> HeldReading:
+        return HeldReading(self._gauges[column], float(factual[column]))
+
     def _setting(self, setting: CommonSetting) -> SaidSetting:
         gauge = self._gauges[setting.column]
         if setting.kind is SettingKind.RELATIVE:
@@ -258,6 +291,7 @@ class _Voice:
 
     grammar: Grammar
     many: CommonWords
+    reasons: ReasonWords
     limits: Limits
     speech: Speech
 

@@ -16,7 +16,7 @@ from ifonly.client import calls, tables
 from ifonly.client import rows as given
 from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches_async, failed
-from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question
+from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question, ReasonsQuestion
 from ifonly.client.connection import Connection, Key
 from ifonly.client.errors import ClientError, NotFound, Unreachable
 from ifonly.client.handles import (
@@ -34,10 +34,11 @@ from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
 from ifonly.progress import bar
 from ifonly.service.wire import alarms as wire_alarms
-from ifonly.service.wire import inspection, replies, trail
+from ifonly.service.wire import inspection, outcomes, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.common_replies import CommonReply
 from ifonly.service.wire.models import ModelReply, ModelSummary
+from ifonly.service.wire.reasons_replies import ReasonsReply
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,6 +128,17 @@ class AsyncClient:
     ) -> CommonReply:
         instances = None if rows is None else given.each(rows)
         return await self._send(calls.common_remedies(model, instances, version, proof, question))
+
+    async def reasons(
+        self,
+        model: str,
+        instance: Any = None,
+        *,
+        version: str | None = None,
+        proof: bool = False,
+        **question: Unpack[ReasonsQuestion],
+    ) -> ReasonsReply:
+        return await self._send(calls.reasons(model, instance, version, proof, question))
 
     async def explain(
         self,
@@ -253,6 +265,28 @@ class AsyncClient:
 
     async def record(self, id: str, *, proof: bool = False) -> trail.ExplanationRecord:
         return await self._send(calls.read_explanation(id, proof))
+
+    async def tell_outcome(
+        self,
+        id: str,
+        result: outcomes.Result | None = None,
+        *,
+        happened: str | None = None,
+        number: float | None = None,
+        unit: str | None = None,
+        comment: str | None = None,
+        takes_back: str | None = None,
+    ) -> outcomes.Outcome:
+        told = {"happened": happened, "number": number, "unit": unit, "comment": comment}
+        return await self._send(calls.tell_outcome(id, result, takes_back, **told))
+
+    async def tell_outcomes(self, told: Iterable[Mapping[str, Any]]) -> outcomes.OutcomesReply:
+        return await self._send(calls.tell_outcomes(told))
+
+    async def follow_up(
+        self, id: str, *, window_minutes: int = outcomes.WINDOW_MINUTES
+    ) -> outcomes.FollowUpReply:
+        return await self._send(calls.follow_up(id, window_minutes))
 
     async def review(
         self,

@@ -20,7 +20,17 @@ from ifonly.client.retrying import error_of
 from ifonly.client.rows import Instance, encoded, instance_of
 from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
-from ifonly.service.wire import alarms, common_replies, inspection, jobs, models, replies, trail
+from ifonly.service.wire import (
+    alarms,
+    common_replies,
+    inspection,
+    jobs,
+    models,
+    outcomes,
+    replies,
+    trail,
+)
+from ifonly.service.wire import reasons_replies as reason_replies
 from ifonly.service.wire.base import Wire
 from ifonly.service.wire.problem import ProblemDetails
 from ifonly.wanted import Wanted, target_of
@@ -42,6 +52,9 @@ class Question(TypedDict, total=False):
     constraints: Mapping[str, Any]
     alternatives: int
     ways: bool
+    joint_box: bool
+    menu: Mapping[str, Any]
+    """``max_levers``, ``levers``: which sets of levers are told."""
     deadline_ms: int
     seed: int
     semantics: Literal["interventional", "independent", "backtracking"]
@@ -192,6 +205,31 @@ def common_remedies(
     return _posted(path, asked, _query(version, proof), _read(common_replies.CommonReply))
 
 
+class ReasonsQuestion(TypedDict, total=False):
+    """What a question about reasons says besides the model and the row; see ``docs/api.md``,
+    *Reasons*."""
+
+    explanation: str
+    sets: int
+    principal: int
+    deadline_ms: int
+    seed: int
+    attributes: Mapping[str, str]
+    language: Language
+
+
+def reasons(
+    model: str, row: Any, version: str | None, proof: bool, question: ReasonsQuestion
+) -> Call[reason_replies.ReasonsReply]:
+    told: dict[str, Any] = {**question}
+    asked = {name: value for name, value in told.items() if name != "language"}
+    asked["languages"] = [told.get("language", LANGUAGE)]
+    if row is not None:
+        asked["instance"] = instance_of(row)
+    path = _model(model, "/reasons")
+    return _posted(path, asked, _query(version, proof), _read(reason_replies.ReasonsReply))
+
+
 def asked_of(row: Any, question: Question, number: int = 0) -> Instance:
     """The body of one explanation's request; ``number``: which of the rows it is, from 0.
 
@@ -327,6 +365,26 @@ def review(identity: str, verdict: trail.Verdict, **more: Any) -> Call[trail.Rev
     told = {name: value for name, value in more.items() if value is not None}
     path = f"/api/v1/explanations/{quote(identity, safe='')}/reviews"
     return _posted(path, {"verdict": verdict, **told}, {}, _read(trail.Review))
+
+
+def tell_outcome(
+    identity: str, result: outcomes.Result | None, takes_back: str | None, **more: Any
+) -> Call[outcomes.Outcome]:
+    said = {"result": result, "takes_back": takes_back, **more}
+    told = {name: value for name, value in said.items() if value is not None}
+    path = f"/api/v1/explanations/{quote(identity, safe='')}/outcomes"
+    return _posted(path, told, {}, _read(outcomes.Outcome))
+
+
+def tell_outcomes(told: Iterable[Mapping[str, Any]]) -> Call[outcomes.OutcomesReply]:
+    body = {"outcomes": [dict(each) for each in told]}
+    return _posted("/api/v1/outcomes", body, {}, _read(outcomes.OutcomesReply))
+
+
+def follow_up(identity: str, window_minutes: int) -> Call[outcomes.FollowUpReply]:
+    path = f"/api/v1/explanations/{quote(identity, safe='')}/follow-up"
+    query = _query(window_minutes=window_minutes)
+    return Call("GET", path, _read(outcomes.FollowUpReply), query)
 
 
 # --- alarms ---------------------------------------------------------------------------------------

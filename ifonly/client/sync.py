@@ -17,7 +17,7 @@ from ifonly.client import calls, tables
 from ifonly.client import rows as given
 from ifonly.client.answers import Answered
 from ifonly.client.batches import Batch, batches, failed
-from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question
+from ifonly.client.calls import LANGUAGE, Call, CommonQuestion, Question, ReasonsQuestion
 from ifonly.client.connection import Connection, Key
 from ifonly.client.errors import ClientError, NotFound, Unreachable
 from ifonly.client.handles import (
@@ -35,10 +35,11 @@ from ifonly.explainers.languages import Language
 from ifonly.explanation import Explanation
 from ifonly.progress import bar
 from ifonly.service.wire import alarms as wire_alarms
-from ifonly.service.wire import inspection, replies, trail
+from ifonly.service.wire import inspection, outcomes, replies, trail
 from ifonly.service.wire import jobs as wire
 from ifonly.service.wire.common_replies import CommonReply
 from ifonly.service.wire.models import ModelReply, ModelSummary
+from ifonly.service.wire.reasons_replies import ReasonsReply
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -158,6 +159,27 @@ class Client:
         """
         instances = None if rows is None else given.each(rows)
         return self._send(calls.common_remedies(model, instances, version, proof, question))
+
+    def reasons(
+        self,
+        model: str,
+        instance: Any = None,
+        *,
+        version: str | None = None,
+        proof: bool = False,
+        **question: Unpack[ReasonsQuestion],
+    ) -> ReasonsReply:
+        """Which readings alone force the decision of a row, and which count most; of a recorded
+        ``explanation``, where none is given.
+
+        Raises
+        ------
+        Problem
+            If the service refuses.
+        Unreachable, NotAnAnswer, NotSent
+            If there is no reply, it is none, or the row has no names.
+        """
+        return self._send(calls.reasons(model, instance, version, proof, question))
 
     def explain(
         self,
@@ -327,6 +349,31 @@ class Client:
     def record(self, id: str, *, proof: bool = False) -> trail.ExplanationRecord:
         """An explanation as it was given, its request, and what people said of it."""
         return self._send(calls.read_explanation(id, proof))
+
+    def tell_outcome(
+        self,
+        id: str,
+        result: outcomes.Result | None = None,
+        *,
+        happened: str | None = None,
+        number: float | None = None,
+        unit: str | None = None,
+        comment: str | None = None,
+        takes_back: str | None = None,
+    ) -> outcomes.Outcome:
+        """What came of an explanation's advice; or that one's own word does not count any more."""
+        told = {"happened": happened, "number": number, "unit": unit, "comment": comment}
+        return self._send(calls.tell_outcome(id, result, takes_back, **told))
+
+    def tell_outcomes(self, told: Iterable[Mapping[str, Any]]) -> outcomes.OutcomesReply:
+        """Many at once, by explanation or by equipment: ``docs/follow-up.md``."""
+        return self._send(calls.tell_outcomes(told))
+
+    def follow_up(
+        self, id: str, *, window_minutes: int = outcomes.WINDOW_MINUTES
+    ) -> outcomes.FollowUpReply:
+        """What became of an explanation's advice."""
+        return self._send(calls.follow_up(id, window_minutes))
 
     def review(
         self,

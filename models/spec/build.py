@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,14 @@ from ifonly.models.spec.attributes import (
     Attributes,
     attribute_contradictions,
     read_attributes,
+)
+from ifonly.models.spec.card import (
+    NO_CARD,
+    ModelCard,
+    ReasonCodes,
+    card_contradictions,
+    read_card,
+    read_reason_codes,
 )
 from ifonly.models.spec.checks import CHECKS
 from ifonly.models.spec.document import read_spec, rest_of_spec
@@ -64,6 +72,8 @@ class Spec:
     """Where the model is deployed, if that is another process."""
     attributes: Attributes = UNDECLARED
     """What requests may say of the equipment."""
+    card: ModelCard = NO_CARD
+    reason_codes: ReasonCodes = field(default_factory=dict)
 
 
 def parse_spec(text: bytes, file: str) -> Spec:
@@ -87,7 +97,7 @@ def parse_spec(text: bytes, file: str) -> Spec:
         raise SpecError.of(file, [*error.problems, *rest]) from None
     own = (
         *CHECKS, *POLICY_CHECKS, *OF_WHOLE,
-        attribute_contradictions, remote_contradictions, window_contradictions,
+        attribute_contradictions, card_contradictions, remote_contradictions, window_contradictions,
     )  # fmt: skip
     problems = [p for check in own for p in check(document)]
     if problems:
@@ -116,6 +126,8 @@ def parse_spec(text: bytes, file: str) -> Spec:
         sha256=hashlib.sha256(text).hexdigest(),
         remote=remote_spec(document),
         attributes=read_attributes(document.get("attributes", {})),
+        card=read_card(document.get("card", {})),
+        reason_codes=read_reason_codes(document.get("reasons", {})),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from ifonly.explainers.constraints import Constraint, Immutable
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Category, Feature, Labels
+from ifonly.models.spec.card import ModelCard
 from ifonly.models.window import document_schema, window_of
 from ifonly.service.ask import write_causal
 from ifonly.service.ask.write_reply import ReplyWriter, number, profile_of
@@ -70,6 +71,11 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
             for e in model.deployed.examples
         ],
         alarm=dict(spec.alarm),
+        card=_card(spec.card),
+        reason_codes={
+            name: {"code": each.code, "text": _labels(each.text)}
+            for name, each in spec.reason_codes.items()
+        },
         attributes=[
             wire.Attribute(
                 name=each.name,
@@ -124,6 +130,14 @@ def _told(model: ServedModel) -> Iterator[Constraint]:
             if is_reading and (window.levers(window.channel_at(j)) or not is_last):
                 continue
         yield constraint
+
+
+def _card(card: ModelCard) -> dict[str, Any]:
+    """What is declared of it, as the spec writes it."""
+    found: dict[str, Any] = {key: _labels(said) for key, said in card.texts.items()}
+    if card.validated is not None:
+        found["validated"] = card.validated.isoformat()
+    return found if card.role is None else {**found, "role": card.role.value}
 
 
 def _feature(feature: Feature) -> wire.Feature:

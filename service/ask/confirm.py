@@ -307,8 +307,8 @@ def _told(reply: replies.ExplanationReply) -> Iterator[tuple[str, replies.Predic
     yield "the instance", reply.prediction
     for found in reply.counterfactuals:
         yield f"the answer of rank {found.rank}", found.prediction
-    for name, found in reply.further_ways:
-        yield f"the way {name}", found.prediction
+    for name, found in reply.further:
+        yield name, found.prediction
     if reply.relaxation is not None:
         yield "the relaxation", reply.relaxation.counterfactual.prediction
 
@@ -335,8 +335,8 @@ def _named(
     yield "the instance", model.schema.read(request.instance)
     for found in reply.counterfactuals:
         yield f"the answer of rank {found.rank}", _row(model.schema, found.instance)
-    for name, found in reply.further_ways:
-        yield f"the way {name}", _row(model.schema, found.instance)
+    for name, found in reply.further:
+        yield name, _row(model.schema, found.instance)
     if reply.relaxation is not None:
         yield "the relaxation", _row(model.schema, reply.relaxation.counterfactual.instance)
 
@@ -437,6 +437,15 @@ def _with(
             else way.model_copy(update={"counterfactual": told(way.counterfactual)})
             for way in reply.ways
         ]
+    menu = reply.menu
+    if menu is not None:
+        sets = [
+            some
+            if some.counterfactual is None
+            else some.model_copy(update={"counterfactual": told(some.counterfactual)})
+            for some in menu.sets
+        ]
+        menu = menu.model_copy(update={"sets": sets})
     relaxation = reply.relaxation
     if relaxation is not None:
         relaxation = relaxation.model_copy(
@@ -451,6 +460,7 @@ def _with(
             ),
             "counterfactuals": [told(found) for found in reply.counterfactuals],
             "ways": ways,
+            "menu": menu,
             "relaxation": relaxation,
         }
     )

@@ -6,23 +6,35 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 from ifonly.explainers.answer import AlreadyTarget, Answer, Counterfactual, Infeasible, Recourse
+from ifonly.explainers.beside import Beside
 from ifonly.explainers.causal.doubts import Doubt
 from ifonly.explainers.causal.errors import CausalError
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.explain import explaining as searching
 from ifonly.explainers.in_company import Steps, alone
+from ifonly.explainers.joint_box import with_joint_boxes
+from ifonly.explainers.menu import Menu, count_of_sets, levers_of, menu, with_work
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import AT_HAND, Effort
+from ifonly.explainers.terms import MOST_SETS
 from ifonly.explainers.verify import Terms
 from ifonly.explainers.watch import Watch, unwatched
 from ifonly.explainers.ways import NamedWay, ways
 from ifonly.models.predictor import Predictor
 from ifonly.service.ask.over_time import OverTime, until_whole
 from ifonly.service.ask.question import Question, problem_of
-from ifonly.service.errors import ContradictoryConstraints, TargetAlreadyMet, in_doubt
+from ifonly.service.errors import (
+    ContradictoryConstraints,
+    Fault,
+    InvalidRequest,
+    RequestPart,
+    TargetAlreadyMet,
+    in_doubt,
+)
 from ifonly.service.logs import logger
 from ifonly.service.served.causal_model import Semantics, ServedCausal
 from ifonly.service.served.registry import ServedModel
@@ -47,6 +59,8 @@ class Explanation:
     """None: they were not asked for, or there is none."""
     ways_over: tuple[OverTime | None, ...] = ()
     """As ``over``, of each way."""
+    menu: Menu | None = None
+    """None: it was not asked for, or there is nothing to change."""
 
     def doubts_of(self, found: Counterfactual) -> tuple[Doubt, ...]:
         """Failed parts of the causal model that one answer rests on."""
@@ -119,6 +133,7 @@ def explaining(
     problem = problem_of(model, question)
     # The checker reads the request's own text (`asked`), not what we made of it.
     terms = model.rulebook.terms(question.asked) if terms is None else terms
+    _check_menu(problem, question)
     identity = uuid.uuid4()
     # Filled while it searches: a failure half way still says what was rejected.
     rejected: list[str] = []
@@ -135,20 +150,30 @@ def explaining(
                 doubted=rejected.append,
             )
             others = None
+            beside = partial(
+                Beside.of,
+                problem,
+                checked_by,
+                engine=model.engine,
+                deadline=deadline,
+                watch=watch,
+                terms=terms,
+                effort=effort,
+                doubted=rejected.append,
+            )
+            others, levers = None, None
             if question.ways and isinstance(answer, Recourse):
-                others = ways(
-                    problem,
-                    checked_by,
-                    answer,
-                    engine=model.engine,
-                    tolerances=model.policy.tolerances,
-                    deadline=deadline,
-                    watch=watch,
-                    terms=terms,
-                    effort=effort,
-                    doubted=rejected.append,
-                )
+                others = ways(beside(answer.work), answer, model.policy.tolerances)
                 answer = others.beside(answer)
+            if question.menu is not None and not isinstance(answer, AlreadyTarget):
+                most, only = question.menu.max_levers, question.menu.only
+                # Some of the time is left to the boxes, which come after it.
+                share = 0.75 if question.joint_box else 1.0
+                until = deadline.sooner(share)
+                levers = menu(beside(answer.work, deadline=until), answer, most, only=only)
+                answer = with_work(answer, levers)
+            if question.joint_box and isinstance(answer, Recourse):
+                answer = with_joint_boxes(beside(answer.work), answer)
     finally:
         if rejected:  # what, and why, is in the reply and its record: values are not logged
             told = "explanation %s: the checker does not find true %d proposals or claims about %s"
@@ -160,7 +185,9 @@ def explaining(
     independent = question.semantics is Semantics.INDEPENDENT
     causal = None if independent or problem.consequences is None else model.causal
     over = tuple(_over(model, causal, problem, question.semantics, c) for c in _found(answer))
-    explained = Explanation(identity, model, problem, answer, causal, question.semantics, over)
+    explained = Explanation(
+        identity, model, problem, answer, causal, question.semantics, over, menu=levers
+    )
     if others is None:
         return explained
     when = tuple(
@@ -168,6 +195,24 @@ def explaining(
         for found in (way.found for way in others.ways)
     )
     return replace(explained, ways=others.ways, ways_over=when)
+
+
+def _check_menu(problem: Problem, question: Question) -> None:
+    """Raises
+    ------
+    InvalidRequest
+        If the menu would have too many sets.
+    """
+    if question.menu is None:
+        return
+    levers, most = levers_of(problem), question.menu.max_levers
+    if question.menu.only is not None:
+        levers = tuple(j for j in levers if j in question.menu.only)
+    count = count_of_sets(len(levers), most)
+    if count > MOST_SETS:
+        told = f"makes {count} sets of {len(levers)} levers; the limit is {MOST_SETS}: name levers"
+        fault = Fault(("menu", "max_levers"), told, most, limit=MOST_SETS)
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
 
 
 def asked_within(model: ServedModel, deadline: Deadline, away: Away) -> tuple[Predictor, Effort]:

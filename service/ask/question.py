@@ -16,6 +16,15 @@ from ifonly.service.served.causal_model import Semantics, of_history
 from ifonly.service.served.registry import ServedModel
 
 
+@dataclass(frozen=True)
+class MenuQuestion:
+    """Sets of at most so many levers, each by itself."""
+
+    max_levers: int
+    only: tuple[int, ...] | None = None
+    """Columns that sets are made of; None: all that may be set."""
+
+
 @dataclass(frozen=True, eq=False)
 class Question:
     """What one request asks for, as domain values."""
@@ -28,6 +37,10 @@ class Question:
     alternatives: int = 1
     ways: bool = False
     """Whether named ways are wanted beside the smallest."""
+    joint_box: bool = False
+    """Whether the box is wanted in which all values of an answer may be chosen at once."""
+    menu: MenuQuestion | None = None
+    """Which sets of levers are asked about; None: none."""
     seed: int = 0
     semantics: Semantics = Semantics.INDEPENDENT
     # Kept beside the target as read: a checker that took our reading would share its mistakes.

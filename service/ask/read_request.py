@@ -19,7 +19,7 @@ from ifonly.models.errors import FieldProblem, InvalidInstance
 from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Task
 from ifonly.models.window import Window, is_series, unrolled_constraints, window_of
-from ifonly.service.ask.question import Question, Rung
+from ifonly.service.ask.question import MenuQuestion, Question, Rung
 from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
 from ifonly.service.served.causal_model import Semantics
 from ifonly.service.served.registry import ServedModel
@@ -173,6 +173,9 @@ def question_of_rows(request: wire.ExplanationRequest, model: ServedModel) -> Qu
         As :func:`question`.
     """
     nothing = np.full(len(model.schema), np.nan)
+    for key in _beside(request):
+        problem = f"{key} is told of single instances, not of rows of a table"
+        raise InvalidRequest(RequestPart.REQUEST, [Fault((key,), problem, True)])
     asked = _question(request, model, _semantics_of(request, model), nothing)
     # Whoever asks about all rows asks about those that need nothing, too.
     return replace(asked, target_is_named=False)
@@ -180,10 +183,20 @@ def question_of_rows(request: wire.ExplanationRequest, model: ServedModel) -> Qu
 
 def _semantics_of(request: wire.ExplanationRequest, model: ServedModel) -> Semantics:
     asked = semantics(request.semantics, model)
-    if request.ways and asked is Semantics.BACKTRACKING:
-        problem = "ways cannot be told of backtracking: in another past nothing is set"
-        raise InvalidRequest(RequestPart.REQUEST, [Fault(("ways",), problem, True)])
+    if asked is Semantics.BACKTRACKING:
+        if request.ways:
+            problem = "ways cannot be told of backtracking: in another past nothing is set"
+            raise InvalidRequest(RequestPart.REQUEST, [Fault(("ways",), problem, True)])
+        for key in _beside(request):
+            problem = f"{key} cannot be told of backtracking: in another past nothing is set"
+            raise InvalidRequest(RequestPart.REQUEST, [Fault((key,), problem, True)])
     return asked
+
+
+def _beside(request: wire.ExplanationRequest) -> list[str]:
+    """What is asked for that is told beside single answers."""
+    asked = {"joint_box": request.joint_box, "menu": request.menu is not None}
+    return [key for key, is_asked in asked.items() if is_asked]
 
 
 def _question(
@@ -196,11 +209,26 @@ def _question(
         constraints=constraints(request.constraints, model),
         alternatives=request.alternatives,
         ways=request.ways,
+        joint_box=request.joint_box,
+        menu=None if request.menu is None else _menu(request.menu, model),
         seed=request.seed,
         semantics=asked,
         target_as_asked=None if request.target is None else _given(request.target),
         constraints_as_asked=_given(request.constraints),
     )
+
+
+def _menu(asked: wire.MenuRequest, model: ServedModel) -> MenuQuestion:
+    if asked.levers is None:
+        return MenuQuestion(asked.max_levers)
+    names, faults = model.schema.names, []
+    for place, name in enumerate(asked.levers):
+        if name not in model.schema:
+            problem = f"{name} is not a feature of this model ({', '.join(names)})"
+            faults.append(Fault(("menu", "levers", place), problem, name, limit=names))
+    if faults:
+        raise InvalidRequest(RequestPart.REQUEST, faults)
+    return MenuQuestion(asked.max_levers, tuple(sorted({names.index(n) for n in asked.levers})))
 
 
 def semantics(asked: str | None, model: ServedModel) -> Semantics:

@@ -38,6 +38,7 @@ from ifonly.explainers.wording.conventions import conventions
 from ifonly.models.schema import Feature, Kind, Labels, Task
 from ifonly.models.window import ChannelProfile, Window, channels_in, parts_of, window_of
 from ifonly.service.ask import write_causal as causal_parts
+from ifonly.service.ask import write_menu as menus
 from ifonly.service.ask.explain import Explanation
 from ifonly.service.ask.over_time import OverTime
 from ifonly.service.ask.problems import pointer
@@ -177,6 +178,8 @@ class ReplyWriter:
         ways = explanation.ways or ()
         # Those that are shown once already are told by name.
         others = tuple(w.found for w in ways if w.found is not None)
+        if explanation.menu is not None:
+            others += tuple(e.found for e in explanation.menu.entries if e.found is not None)
         resting = [explanation.doubts_of(c) for c in found] or [explanation.doubts_of_none]
         shown = [
             self._counterfactual(k, c, problem.target, wording, doubts, when)
@@ -193,6 +196,7 @@ class ReplyWriter:
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
             ways=None if explanation.ways is None else list(self._ways(explanation, wording)),
+            menu=None if explanation.menu is None else self._menu(explanation, wording),
             text=self._sentences(
                 explanation, resting[0], over_time[0] if over_time else None, decided, first
             ),
@@ -277,6 +281,15 @@ class ReplyWriter:
                 ),
                 text=chosen(claimed(way, smallest, self._model.schema), self._languages),
             )
+
+    def _menu(self, explanation: Explanation, wording: Wording) -> wire.Menu:
+        assert explanation.menu is not None
+        target = explanation.problem.target
+
+        def written(found: Counterfactual) -> wire.Counterfactual:
+            return self._counterfactual(1, found, target, wording, explanation.doubts_of(found))
+
+        return menus.menu(explanation.menu, self._model.schema, self._languages, written)
 
     def calls(self, work: Work) -> wire.Calls | None:
         """How the search was limited, where the model is only in another process."""
@@ -492,6 +505,9 @@ class ReplyWriter:
             doubts=self._doubts(doubts),
             instance=self._model.schema.write(np.array(found.row)),
             arrives=None if over is None else causal_parts.arrives(over),
+            joint_box=None
+            if found.joint_box is None
+            else menus.joint_box(found.joint_box, self._model.schema, self._languages),
             text={
                 tag: self._in_doubt(
                     _in_time(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ifonly.explainers.verify.exported import NotAnAnswer, check_answer, check_what_if
 from ifonly.explainers.verify.many import check_common
+from ifonly.explainers.verify.reasons import check_reasons
 from ifonly.explainers.verify.report import Check
 from ifonly.models.errors import GraphError
 from ifonly.models.rounding import rounding_of
@@ -21,6 +22,7 @@ CHECKED = (
     RecordKind.COMMON,
     RecordKind.ROWS,
     RecordKind.WHAT_IF,
+    RecordKind.REASONS,
 )
 
 
@@ -39,8 +41,8 @@ class Recheck:
 
 
 def recheck(record: Record, payload: Payload | None, registry: Registry) -> Recheck | None:
-    """Every check of an explanation, of one change for many, or of a what-if over time, that was
-    recorded; None of any other record, and where nothing of it is kept."""
+    """Every check of an explanation, of one change for many, of reasons, or of a what-if over time,
+    that was recorded; None of any other record, and where nothing of it is kept."""
     if record.facts.kind not in CHECKED or payload is None:
         return None
     is_what_if = record.facts.kind is RecordKind.WHAT_IF
@@ -70,6 +72,8 @@ def recheck_kept(kept: Kept, model: ServedModel) -> Recheck:
     if "curves" in answer:
         rounding = rounding_of(predictor)
         sections = check_common(answer, request, book, predictor.score, rounding)
+    elif "principal" in answer:
+        sections = check_reasons(answer, request, book, predictor.score)
     elif "trajectory" in answer:
         sections = check_what_if(answer, request, book, predictor.score)
     else:

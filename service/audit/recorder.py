@@ -31,6 +31,8 @@ from ifonly.service.wire.base import Wire
 from ifonly.service.wire.replies import Audit, Proof
 
 R = TypeVar("R", bound=Wire)
+LONG = (RecordKind.EXPLANATION, RecordKind.COMMON, RecordKind.REASONS)
+"""Kinds of answers that are searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Recorder:
             return reply, content, draft, self.append(draft)
 
         # Explanations say themselves that they are short, until they are hard.
-        is_brief = kind not in (RecordKind.EXPLANATION, RecordKind.COMMON)
+        is_brief = kind not in LONG
         try:
             if not is_brief:
                 # Asked before the queue: whoever has spent their share takes no place in it.

@@ -13,6 +13,7 @@ from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.common import common_remedies
 from ifonly.service.ask.confirm import ALONE
 from ifonly.service.ask.problems import pointer
+from ifonly.service.ask.reasons import reasons
 from ifonly.service.audit.recheck import Recheck, asked_model, recheck
 from ifonly.service.audit.together import Kept, each_row
 from ifonly.service.errors import CannotReplay, ErasedRecord, Path
@@ -23,6 +24,7 @@ from ifonly.service.store.chain import IntegrityFinding, Payload, Record
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import common as common_wire
+from ifonly.service.wire import reasons as reasons_wire
 from ifonly.service.wire import requests
 from ifonly.service.wire.base import Wire
 
@@ -30,6 +32,7 @@ OWN = {
     ("id",), ("audit",), ("deadline_hit",), ("work", "times"), ("confirmation",),
     ("counterfactuals", "confirmation"), ("relaxation", "counterfactual", "confirmation"),
     ("ways", "counterfactual", "confirmation"),
+    ("menu", "sets", "counterfactual", "confirmation"),
 }  # fmt: skip
 """Members that are this answer's and no other's."""
 SAME_DIGITS = 1e-12
@@ -151,7 +154,7 @@ def is_own(path: Path) -> bool:
     """Whether a member, or what it is a part of, is this answer's and no other's."""
     # Who confirmed a counterfactual stands in each: a replay asks our copy alone, and what the
     # predictor said then is checked with the recorded answer.
-    parts = tuple(part for part in path[:4] if not isinstance(part, int))
+    parts = tuple(part for part in path[:5] if not isinstance(part, int))
     return any(parts[: len(own)] == own for own in OWN)
 
 
@@ -179,6 +182,10 @@ def _ask(record: Record, model: ServedModel, kept: Kept) -> Wire:
             given = int(kept["answer"]["work"]["deadline_ms"])
             budget = Budget(given, really_ms=MAX_DEADLINE_MS)
             return common_remedies(model, asked_of, budget)
+        case RecordKind.REASONS:
+            given = int(kept["answer"]["work"]["deadline_ms"])
+            why = reasons_wire.ReasonsRequest.model_validate(asked)
+            return reasons(model, why, Budget(given, really_ms=MAX_DEADLINE_MS))
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
 

@@ -93,6 +93,18 @@ class ServedModel:
             return Portfolio((Blackbox(enumerable=0),))
         return engines_for(self.deployed.form, self.schema)
 
+    @cached_property
+    def readable_engine(self) -> Portfolio:
+        """What tells of all that may be read, also of features that have no step to be set by; the
+        same as :attr:`engine` where all have one."""
+        from ifonly.explainers.reasons.readable import readable_schema
+        from ifonly.explainers.search.portfolio import engines_for
+
+        readable = readable_schema(self.schema)
+        if readable is self.schema or not self.deployed.has_copy or self.own_engine is not None:
+            return self.engine
+        return engines_for(self.deployed.form, readable)
+
     @property
     def name(self) -> str:
         return self.deployed.name

@@ -41,6 +41,7 @@ class RecordKind(StrEnum):
     BULK = "bulk"
     OUTCOME = "outcome"
     EXPERIMENT = "experiment"
+    REASONS = "reasons"
 
 
 def _each(*statuses: str) -> Mapping[str, Called]:
@@ -145,6 +146,24 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
             },
         },
         {"en": "Experiment", "ko": "실험", "ja": "実験"},
+    ),
+    RecordKind.REASONS: KindOfRecord(
+        "readings that alone force a decision; its status is the claim",
+        {
+            "smallest": {"en": "fewest, proven", "ko": "최소 개수, 증명됨", "ja": "最少、証明済み"},
+            "minimal": {
+                "en": "none can be left out",
+                "ko": "하나도 뺄 수 없음",
+                "ja": "一つも欠かせない",
+            },
+            "sufficient": {
+                "en": "sufficient, proven",
+                "ko": "충분함, 증명됨",
+                "ja": "十分、証明済み",
+            },
+            **_each("unknown"),
+        },
+        {"en": "Reasons", "ko": "판정 이유", "ja": "判定理由"},
     ),
 }
 # Without repeats, in the order of the table: pages show them so.

@@ -34,6 +34,9 @@ Read = Written | list[Written]
 
 FeatureName = Annotated[str, Field(min_length=1, max_length=256)]
 Instance = Annotated[dict[FeatureName, Value], Field(min_length=1, max_length=MAX_FEATURES)]
+# Narrow, since names become keys of scopes and columns of reports.
+AttributeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]
+AttributeValue = Annotated[str, Field(min_length=1, max_length=128)]
 Text = Annotated[dict[str, str], Field(description="Text by language tag.")]
 End = Annotated[float | None, Field(description="null: open on this side.")]
 Interval = Annotated[list[End], Field(min_length=2, max_length=2, description="[lowest, highest]")]

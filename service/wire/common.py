@@ -10,20 +10,15 @@ from ifonly.explainers.terms import CommonKind
 from ifonly.service.settings import MAX_DEADLINE_MS
 from ifonly.service.wire import examples
 from ifonly.service.wire.base import (
+    AttributeName,
+    AttributeValue,
     FeatureName,
     Instance,
     Wire,
     absent_or_not_null,
 )
 from ifonly.service.wire.constraints import Constraints
-from ifonly.service.wire.requests import (
-    MAX_SEED,
-    AttributeName,
-    Attributes,
-    AttributeValue,
-    Languages,
-    Target,
-)
+from ifonly.service.wire.requests import MAX_SEED, Attributes, Languages, Target
 
 MAX_ROWS = 1_000
 """Rows of one question."""

@@ -6,9 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ifonly.service.wire.base import Wire, is_none
+from ifonly.service.wire.base import AttributeName, AttributeValue, Wire, is_none
 from ifonly.service.wire.replies import Audit
-from ifonly.service.wire.requests import AttributeName, AttributeValue
 from ifonly.service.wire.trail import Short
 
 ArmName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")]

@@ -123,6 +123,13 @@ class ModelReply(Wire):
         description="What an operator is told beside the explanation; owner, class and priority; "
         "delays in seconds."
     )
+    card: dict[str, Any] = Field(
+        description="`[card]` of the spec: owner, contact, how to object, tier, intended use, "
+        "limitations, training data, by language; when it was validated; its role."
+    )
+    reason_codes: dict[str, Any] = Field(
+        description="`[reasons]` of the spec: by feature, the code and the text of a notice."
+    )
     attributes: list[Attribute] = Field(
         description="What requests may say in `attributes`; a model that declares none takes any."
     )

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ifonly.explainers.languages import Language
-from ifonly.service.wire.base import Wire, is_none
+from ifonly.service.wire.base import AttributeName, AttributeValue, Wire, is_none
+from ifonly.service.wire.proportion import Proportion
 from ifonly.service.wire.replies import Audit
-from ifonly.service.wire.report import Proportion
-from ifonly.service.wire.requests import AttributeName, AttributeValue
 from ifonly.service.wire.trail import MAX_COMMENT, Short
 
 MAX_OUTCOMES = 1_000

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from ifonly.explainers.terms import Status, WayName
+from ifonly.explainers.terms import BoxProof, FaceEnd, Status, WayName
 from ifonly.service.wire import examples
 from ifonly.service.wire.base import Read, Text, Wire, Written, is_empty, is_false, is_none
 from ifonly.service.wire.causal import (
@@ -324,6 +324,33 @@ class Confirmations(Confirmation):
     )
 
 
+class BoxSide(Wire):
+    """What one setting may be, whatever the others are within their own sides."""
+
+    feature: str
+    label: Text
+    low: Written
+    high: Written
+    unit: str
+    below: FaceEnd = Field(
+        description="Why it goes no lower. `edge`: nothing beyond may be set. `tight`: with the "
+        "next value some choice of the others is no answer. `cut`: it could not be proven further."
+    )
+    above: FaceEnd = Field(description="Why it goes no higher.")
+
+
+class JointBox(Wire):
+    """Settings in which all of an answer's values may be chosen at once: with each choice every
+    rule holds, the decision is the one asked for, and all else that is demanded of an answer."""
+
+    sides: list[BoxSide] = Field(description="Of each action, in its order.")
+    proof: BoxProof = Field(
+        description="`proven`: by the model's mathematics, over all of the box. `asked`: every "
+        "setting of it was put to the model."
+    )
+    text: Text
+
+
 class Counterfactual(Wire):
     """An answer: allowed, on the grid, and in the target when scored by the deployed model."""
 
@@ -369,7 +396,46 @@ class Counterfactual(Wire):
     arrives: Arrives | None = Field(
         None, exclude_if=is_none, description="Only where the causal model has time."
     )
+    joint_box: JointBox | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only where it was asked for, several features are set and something is known "
+        "of boxes around this answer.",
+    )
     text: Text
+
+
+class MenuSet(Wire):
+    """What some levers can do by themselves."""
+
+    levers: list[str] = Field(description="Features; all others that may be set are left alone.")
+    label: Text = Field(description="Their labels.")
+    status: Literal["optimal", "feasible", "infeasible", "unknown"] = Field(
+        description="`optimal`: the cheapest change that sets no other lever, proven. `feasible`: "
+        "it flips; a cheaper such change may exist. `infeasible`: proven that no allowed change "
+        "of these levers alone flips. `unknown`: not decided in time."
+    )
+    same_as: list[str] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Those of them that the cheapest change sets, where it leaves the others "
+        "alone: it is told with that set, or is the answer itself.",
+    )
+    counterfactual: Counterfactual | None = Field(
+        None,
+        exclude_if=is_none,
+        description="What sets all of them. Its `lower_bound`: of changes of these levers alone.",
+    )
+    text: Text
+
+
+class Menu(Wire):
+    """Every set of a few levers: its cheapest change, or the proof that it has none."""
+
+    max_levers: int
+    levers: list[str] = Field(description="Those that sets are made of.")
+    sets: list[MenuSet] = Field(description="The smallest first, in the order of `levers`.")
+    text: Text = Field(description="How many can, provably cannot, and were not decided.")
 
 
 class NamedWay(Wire):
@@ -535,6 +601,11 @@ class ExplanationReply(Wire):
         exclude_if=is_none,
         description="Only where they were asked for and something was found.",
     )
+    menu: Menu | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only where it was asked for and the target is not met already.",
+    )
     text: Text
     assumptions: list[Text]
     causal: CausalGrounds | None = Field(
@@ -567,10 +638,12 @@ class ExplanationReply(Wire):
     proof: Proven = None
 
     @property
-    def further_ways(self) -> list[tuple[str, Counterfactual]]:
-        """The ways that set something of their own, by name."""
-        each = ((way.name, way.counterfactual) for way in self.ways or ())
-        return [(name, found) for name, found in each if found is not None]
+    def further(self) -> list[tuple[str, Counterfactual]]:
+        """Ways and sets of levers that set something of their own, by what they are called."""
+        ways = ((f"the way {way.name}", way.counterfactual) for way in self.ways or ())
+        sets = () if self.menu is None else self.menu.sets
+        menu = ((f"the levers {', '.join(s.levers)}", s.counterfactual) for s in sets)
+        return [(name, found) for name, found in (*ways, *menu) if found is not None]
 
 
 # Its annotations name classes that are defined further down.

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifonly.explainers.languages import Language
-from ifonly.models.shares import ShareEstimate
 from ifonly.service.wire.base import Text, Wire
+from ifonly.service.wire.proportion import Proportion as Proportion
 from ifonly.service.wire.samples import GROUP
 from ifonly.service.wire.trail import MAX_PAGE, Event, Short
 
@@ -30,21 +30,6 @@ class ReportQuery(BaseModel):
     )
     format: Literal["json", "csv"] = "json"
     language: Language = Field("en", description="Of names in CSV.")
-
-
-class Proportion(Wire):
-    """A share with Wilson's 95 % interval."""
-
-    count: int
-    of: int
-    share: float | None = Field(description="null: of none.")
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def estimated(cls, found: ShareEstimate) -> Proportion:
-        low, high = (found.low, found.high) if found.of else (None, None)
-        return cls(count=found.count, of=found.of, share=found.value, low=low, high=high)
 
 
 class Centre(Wire):

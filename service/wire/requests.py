@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ifonly.explainers.languages import DEFAULT_LANGUAGES, LANGUAGES, Language
+from ifonly.explainers.terms import MOST_LEVERS, MOST_SETS
 from ifonly.service.settings import MAX_DEADLINE_MS
 from ifonly.service.wire import examples
 from ifonly.service.wire.base import (
+    AttributeName,
+    AttributeValue,
     Instance,
     Probability,
     Wire,
@@ -63,11 +66,6 @@ Languages = Annotated[
         description="Languages of every text in the reply.",
     ),
 ]
-
-
-# Narrow, since names become keys of scopes and columns of reports.
-AttributeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]
-AttributeValue = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 Attributes = Annotated[
@@ -225,6 +223,22 @@ class WhatIfRequest(Wire):
     languages: Languages
 
 
+class MenuRequest(Wire):
+    """Which sets of levers are asked about, each by itself."""
+
+    max_levers: int = Field(
+        2, ge=1, le=MOST_LEVERS, description="Most levers of one set; all smaller sets are told."
+    )
+    levers: list[str] | None = Field(
+        None,
+        min_length=1,
+        max_length=256,
+        description="Features of which sets are made. Default: all that may be set. At most "
+        f"{MOST_SETS} sets are told of one instance.",
+        json_schema_extra=absent_or_not_null,
+    )
+
+
 class ExplanationRequest(Wire):
     """Which smallest allowed change would have put this instance's prediction in the target?"""
 
@@ -248,6 +262,19 @@ class ExplanationRequest(Wire):
         description="Whether up to four named ways are told beside it: the smallest, the one with "
         "the fewest levers, the most robust, one with other levers. All within `deadline_ms`; not "
         "of `backtracking`, in which nothing is set.",
+    )
+    joint_box: bool = Field(
+        False,
+        description="Whether each answer that sets several features is told with the box in which "
+        "all of its values may be chosen at once. Within `deadline_ms`; of single instances, and "
+        "not of `backtracking`.",
+    )
+    menu: MenuRequest | None = Field(
+        None,
+        description="Whether every set of a few levers is told with its cheapest answer, or with "
+        "the proof that it has none. Within `deadline_ms`; of single instances, and not of "
+        "`backtracking`.",
+        json_schema_extra=absent_or_not_null,
     )
     # Counts search, not waiting: under load the same question has the same answer (decision 0077).
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(

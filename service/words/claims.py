@@ -99,8 +99,13 @@ def _found(answer: Answer, request: Answer) -> Iterator[Labels]:
     demanded = in_each(lambda tag: demands(answer, robust=robust, tag=tag))
     for counterfactual in found:
         yield from _cost(counterfactual, demanded, several=len(found) > 1)
+    for counterfactual in found:
+        if counterfactual.get("joint_box"):
+            yield _as_recorded(counterfactual["joint_box"]["text"])
     for way in answer.get("ways") or ():
         yield _way(way)
+    if answer.get("menu"):
+        yield _as_recorded(answer["menu"]["text"])
     is_here = answer.get("work", {}).get("calls") is None
     yield say_all("claimed.verified" if is_here else "claimed.verified_elsewhere")
     if any(counterfactual.get("rests_on_rounding") for counterfactual in found):

@@ -258,6 +258,8 @@ REQUESTS: list[tuple[str, dict[str, Any], str, Any, Any, list[str]]] = [
             "constraints",
             "alternatives",
             "ways",
+            "joint_box",
+            "menu",
             "deadline_ms",
             "seed",
             "semantics",

@@ -95,7 +95,13 @@ def test_everything_can_be_asked(asking: Client) -> None:
     assert asking.verify(identity).holds
     assert asking.replay(identity).same
     assert asking.event(identity, proof=True).proof is not None
-    assert [event.kind for event in asking.events(about=identity)] == ["review"]
+    came = asking.tell_outcome(identity, "success", number=3.0, unit="min")
+    assert asking.follow_up(identity).follow_up.outcome == came
+    assert asking.tell_outcome(identity, takes_back=came.id).takes_back == came.id
+    many_told = asking.tell_outcomes([{"result": "success", "explanation": "nothing"}])
+    assert [each.row for each in many_told.refused] == [0]
+    told = [event.kind for event in asking.events(about=identity)]
+    assert told == ["outcome", "outcome", "review"]
 
 
 def test_pages_of_the_trail_follow_each_other(asking: Client) -> None:

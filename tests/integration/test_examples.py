@@ -17,14 +17,15 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from ifonly.service.wire import common_replies, examples, problem, replies
+from ifonly.service.wire import common_replies, examples, problem, reasons_replies, replies
 
-NAMES = ("predictions", "what_if", "explanation", "common", "problem")
+NAMES = ("predictions", "what_if", "explanation", "common", "reasons", "problem")
 WIRE: dict[str, type[BaseModel]] = {
     "predictions": replies.PredictionsReply,
     "what_if": replies.WhatIfReply,
     "explanation": replies.ExplanationReply,
     "common": common_replies.CommonReply,
+    "reasons": reasons_replies.ReasonsReply,
     "problem": problem.ProblemDetails,
 }
 ROOT = Path(__file__).resolve().parents[2]

@@ -25,7 +25,7 @@ FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
 def test_there_is_a_page_of_each() -> None:
-    more = {"add-a-model", "airflow", "one-change-for-many", "spark", "windows"}
+    more = {"add-a-model", "airflow", "notices", "one-change-for-many", "spark", "windows"}
     assert {page.stem for page in PAGES.glob("*.md")} == {*NEEDS, *more}
 
 

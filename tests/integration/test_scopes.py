@@ -22,6 +22,7 @@ import pytest
 from ifonly.service.access import EVERYTHING, NOTHING, Role, Scope
 from ifonly.service.doors.http.oidc import Issuer
 from ifonly.service.doors.http.permissions import ALLOWED, PAGES, WHOLE
+from ifonly.service.doors.pages.operator.sheet_pdf import is_available
 from ifonly.service.settings import Settings
 from ifonly.service.store import keys
 from ifonly.service.store.journal import JournalOptions
@@ -43,8 +44,8 @@ WITHIN, OTHER_MODEL, OTHER_LINE = "within", "of the other model", "of the other 
 MODEL_OF = {WITHIN: HERE, OTHER_MODEL: ELSEWHERE, OTHER_LINE: HERE}
 LINE_OF = {WITHIN: "a", OTHER_MODEL: "a", OTHER_LINE: "b"}
 
-ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN, ONLY, EVENTS, COUNTS = (
-    *("ask", "model", "record", "job"),
+ASK, MODEL, RECORD, SHEET, JOB, LIST, ALL, SEND, OWN, ONLY, EVENTS, COUNTS = (
+    *("ask", "model", "record", "sheet", "job"),
     *("list", "all", "send", "own", "only", "events", "counts"),
 )
 ROUTES = {
@@ -68,6 +69,7 @@ ROUTES = {
     ("POST", "/api/v1/models/{model}/what-if"): ASK,
     ("POST", "/api/v1/models/{model}/explanations"): ASK,
     ("POST", "/api/v1/models/{model}/common-remedies"): ASK,
+    ("POST", "/api/v1/models/{model}/reasons"): ASK,
     ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,
     ("POST", "/api/v1/models/{model}/explanations/stream"): MODEL,  # its lines: see below
     ("GET", "/v1/models"): LIST,
@@ -162,6 +164,9 @@ ROUTES = {
     ("GET", "/alarms/events"): OWN,  # a sign that there is something, and of what: see below
     ("GET", "/alarms/{id}"): RECORD,
     ("POST", "/alarms/{id}/explanation"): RECORD,
+    ("POST", "/alarms/{id}/reasons"): RECORD,
+    ("GET", "/sheets/{id}"): SHEET,
+    ("GET", "/sheets/{id}/file"): SHEET,
     ("POST", "/alarms/{id}/what-if"): RECORD,
     ("POST", "/alarms/{id}/what-if/record"): RECORD,
     ("POST", "/alarms/{id}/curves"): RECORD,
@@ -183,6 +188,7 @@ QUESTIONS: dict[str, Any] = {
     "what-if": {"instance": ROW, "set": {"size": 1.0}},
     "explanations": {"instance": ROW},
     "common-remedies": {"instances": [ROW]},
+    "reasons": {"instance": ROW},
     ":predict": {"instances": [ROW]},
     ":explain": {"instances": [ROW]},
     "infer": {
@@ -214,7 +220,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in (HERE, ELSEWHERE):
         folder = root / name / "1"
         folder.mkdir(parents=True)
-        (folder / "spec.toml").write_text(SORTER.replace('"sorter"', f'"{name}"'), "utf-8")
+        # With bounds: of every reading there is something to say.
+        spec = SORTER.replace('"sorter"', f'"{name}"').replace("inf]", "10.0]")
+        (folder / "spec.toml").write_text(spec, "utf-8")
         graph = linear(WEIGHTS, [0.0, 0.4, 0.0], softmax=True)
         (folder / "model.onnx").write_bytes(graph.SerializeToString())
     return root
@@ -468,6 +476,25 @@ def test_a_record_out_of_scope_is_not_there(asker: Asker, world: World) -> None:
             assert other.status_code == 404, (method, path, place)
         never = asker.ask(method, path, HERE, "00000000-0000-0000-0000-000000000000")
         assert never.status_code == 404
+
+
+def test_a_sheet_out_of_scope_is_not_there(asker: Asker, world: World, whole: str) -> None:
+    for place, explanation in world.records.items():
+        path = f"/api/v1/models/{MODEL_OF[place]}/reasons"
+        made = asker.api.post(path, json={"explanation": explanation}, headers=bearer(whole))
+        identity = made.json()["id"]
+        for method, sheet in routes(SHEET):
+            reply = asker.ask(method, sheet, HERE, identity)
+            if not may(asker.role, (method, sheet)):
+                assert reply.status_code == 403
+            elif place != WITHIN:
+                assert reply.status_code == 404
+            else:  # what makes the file need not be installed
+                assert reply.status_code == 200 or (sheet.endswith("/file") and not is_available())
+        # Nor can its row be asked about by whoever may not see it.
+        if may(asker.role, ("POST", "/api/v1/models/{model}/reasons")):
+            asked = asker.api.post(path, json={"explanation": explanation})
+            assert (asked.status_code == 200) is (place == WITHIN), asked.text
 
 
 def test_a_job_out_of_scope_is_not_there(asker: Asker, world: World) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ifonly.explainers.answer import Counterfactual, Recourse
+from ifonly.explainers.beside import Beside
 from ifonly.explainers.constraints import Origin, Source, Survives
 from ifonly.explainers.explain import explain
 from ifonly.explainers.problem import Problem
@@ -115,7 +116,8 @@ def told(seed: int, problem: Problem, deployed: Deployed) -> tuple[Recourse, Way
     answer = explain(problem, deployed.predictor, engine=asks)
     if not isinstance(answer, Recourse):
         return None
-    return answer, ways(problem, deployed.predictor, answer, engine=asks, tolerances=TOLERANCES)
+    beside = Beside.of(problem, deployed.predictor, answer.work, engine=asks)
+    return answer, ways(beside, answer, TOLERANCES)
 
 
 def levers(found: Counterfactual) -> frozenset[int]:

@@ -68,7 +68,8 @@ class LayeredModel:
             Also if the graph may have no number for a row that is asked about: the program, in
             float64, would have one.
         """
-        question = MilpQuestion.of(following, levers, self._layers, self._unit, budget)
+        goals = self.goals(following.problem.target)
+        question = MilpQuestion.of(following, levers, self._layers, self._unit, budget, goals)
         if question is not None:
             laid = question.laid
             # NaN is no smaller.
@@ -114,7 +115,7 @@ class LayeredModel:
         NotEligible
             If the target is no such goals.
         """
-        key = (target.wanted, target.lower, target.upper, target.rounding)
+        key = (target.wanted, target.lower, target.upper, target.rounding, target.is_loose)
         with self._lock:
             known = self._goals.get(key)
         if known is None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ifonly.explainers.search.milp.chain import Layer, Layers
 from ifonly.explainers.search.milp.choices import Choices
 from ifonly.explainers.search.milp.program import Program
+from ifonly.explainers.search.milp.rising import growth_of
 
 Floats = npt.NDArray[np.float64]
 MARGIN = 1e-9
@@ -134,6 +135,8 @@ class Laid:
     highs: Sequence[Floats]
     raw: Lines
     """What leaves the last layer."""
+    off: Floats
+    """``(n_goals,)``: how far the graph's goals may be from these."""
     largest: float
     """No sum of the graph is larger in magnitude, nor any part of one, in whatever order."""
 
@@ -151,25 +154,54 @@ class Laid:
         return float(low[0])
 
 
-def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit: float) -> Laid:
+def lay(
+    program: Program,
+    choices: Choices,
+    layers: Layers,
+    budget: float,
+    unit: float,
+    goals: Floats,
+) -> Laid:
     """The outputs of ``layers``; adds variables and rows for units that may be on or off.
 
-    ``unit`` is the rounding of one operation of the graph, relative to its result.
+    ``unit`` is the rounding of one operation of the graph, relative to its result. ``goals``,
+    ``(n_outputs, n_goals)``, are weights of the outputs of which only upper limits are asked.
     """
     reach = Reach.of(choices, budget)
     state = Lines(choices.inputs(program), reach.constant, reach.size, choices.levers.deviation)
     lows: list[Floats] = []
     highs: list[Floats] = []
-    largest = 0.0
+    # Bounds first: a unit that they settle takes no binary.
     for k in range(len(layers) - 1):
-        # Bounds first: a unit that they settle takes no binary.
         low, high = bounds(reach, layers[: k + 1], lows, highs)
-        state = _through(state, layers[k], unit)
-        largest = max(largest, float(state.size.max(initial=0.0)))
-        state = _rectified(program, state, low, high, layers[k].is_relu)
         lows, highs = [*lows, low], [*highs, high]
+    free = growth_of(layers, lows, highs, goals).free
+    largest = 0.0
+    own: list[Floats] = []
+    errors: list[Floats] = []
+    for layer, low, high, rises in zip(layers, lows, highs, free, strict=False):
+        before, state = state, _through(state, layer, unit)
+        own, errors = [*own, _own_error(before, layer, state)], [*errors, state.error]
+        largest = max(largest, float(state.size.max(initial=0.0)))
+        state = _rectified(program, state, low, high, layer.is_relu, rises)
     raw = _through(state, layers[-1], unit)
-    return Laid(layers, reach, lows, highs, raw, max(largest, float(raw.size.max(initial=0.0))))
+    largest = max(largest, float(raw.size.max(initial=0.0)))
+    # The graph's own lines may be on the other side of 0 where ours are near it.
+    near = [low - e for low, e in zip(lows, errors, strict=True)]
+    far = [high + e for high, e in zip(highs, errors, strict=True)]
+    columns, *steepest = growth_of(layers, near, far, goals).steepest
+    off = choices.levers.deviation @ columns + _own_error(state, layers[-1], raw) @ np.abs(goals)
+    for layer, error, high, rate in zip(layers, own, far, steepest, strict=False):
+        # A unit that is off hands no error on.
+        off = off + np.where(layer.is_relu & (high <= 0.0), 0.0, error) @ rate
+    # Neither is always the better one.
+    off = np.minimum(off * (1.0 + MARGIN), raw.error @ np.abs(goals))
+    return Laid(layers, reach, lows, highs, raw, off, largest)
+
+
+def _own_error(before: Lines, layer: Layer, lines: Lines) -> Floats:
+    """How far the graph's sums of one layer may be off, if what they add up is not."""
+    return np.maximum(lines.error - before.error @ np.abs(layer.weights), 0.0)
 
 
 def combined(layer: Layer, weights: Floats) -> Layer:
@@ -196,9 +228,15 @@ def _through(state: Lines, layer: Layer, unit: float) -> Lines:
 
 
 def _rectified(
-    program: Program, state: Lines, low: Floats, high: Floats, is_relu: npt.NDArray[np.bool_]
+    program: Program,
+    state: Lines,
+    low: Floats,
+    high: Floats,
+    is_relu: npt.NDArray[np.bool_],
+    rises: npt.NDArray[np.bool_],
 ) -> Lines:
-    """``max(0, ·)`` of each line that ``is_relu``; each lies between ``low`` and ``high``."""
+    """``max(0, ·)`` of each line that ``is_relu``, or what is no less where it ``rises``; each lies
+    between ``low`` and ``high``."""
     weights, constant = state.weights.copy(), state.constant.copy()
     # Off everywhere: what leaves it is 0. A unit that is on everywhere stays the line it was.
     off = is_relu & (high <= 0.0)
@@ -210,11 +248,12 @@ def _rectified(
         own, shift = weights[:, i].copy(), constant[i]
         used = np.flatnonzero(own)
         value = program.variable(0.0, float(high[i]), whole=False)
-        on = program.binary()
         # At least the line; at most it where the unit is on; at most 0 where it is off.
         program.row([*used, value], [*-own[used], 1.0], lower=shift)
-        program.row([*used, value, on], [*-own[used], 1.0, -low[i]], upper=shift - low[i])
-        program.row([value, on], [1.0, -high[i]], upper=0.0)
+        if not rises[i]:
+            on = program.binary()
+            program.row([*used, value, on], [*-own[used], 1.0, -low[i]], upper=shift - low[i])
+            program.row([value, on], [1.0, -high[i]], upper=0.0)
         weights[:, i], constant[i] = 0.0, 0.0
         new.append(value)
     weights = np.pad(weights, ((0, program.n_variables - len(weights)), (0, 0)))

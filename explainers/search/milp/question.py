@@ -44,10 +44,16 @@ class MilpQuestion:
 
     @classmethod
     def of(
-        cls, following: Following, levers: Levers, layers: Layers, unit: float, budget: float
+        cls,
+        following: Following,
+        levers: Levers,
+        layers: Layers,
+        unit: float,
+        budget: float,
+        goals: Sequence[LinearGoal],
     ) -> MilpQuestion | None:
-        """Constraints, costs and what follows, without a target; None if nothing can be within the
-        budget.
+        """Constraints, costs and what follows; None if nothing can be within the budget. Outputs
+        may be larger than they are where no one of ``goals`` is met by that.
 
         Raises
         ------
@@ -64,7 +70,8 @@ class MilpQuestion:
         choices = Choices.add(program, following.problem, widened)
         tie(program, choices, following)
         add_constraints(program, choices, following.problem.constraints)
-        question = cls(program, choices, lay(program, choices, layers, budget, unit))
+        weights = np.stack([goal.weights for goal in goals], axis=1)
+        question = cls(program, choices, lay(program, choices, layers, budget, unit, weights))
         has_fine = widened.has_fine
         # Where all is plain, pieces were cut by the budget, and a
         # thin row could only mislead HiGHS.
@@ -88,8 +95,8 @@ class MilpQuestion:
         if besides is not None:
             reach = replace(reach, besides=self._ends_of(besides))
         return any(
-            self.laid.least(goal.weights, reach) > goal.limit + doubt_of(goal, self.raw)
-            for goal in goals
+            self.laid.least(goal.weights, reach) > goal.limit + goal.band + float(off)
+            for goal, off in zip(goals, self.laid.off, strict=True)
         )
 
     def _ends_of(self, block: Block) -> npt.NDArray[np.bool_]:
@@ -100,11 +107,11 @@ class MilpQuestion:
 
     def require(self, goals: Sequence[LinearGoal]) -> None:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""
-        for goal in goals:
+        for goal, off in zip(goals, self.laid.off, strict=True):
             weights, constant, size = self.total(goal)
             # To the size of 1: the solver's tolerances are absolute.
             scale = max(size, 1e-300)
-            limit = goal.limit + doubt_of(goal, self.raw) + SOLVER_DOUBT * size - constant
+            limit = goal.limit + goal.band + float(off) + SOLVER_DOUBT * size - constant
             self.program.dense_row(weights / scale, upper=limit / scale)
 
     def approach(self, goals: Sequence[LinearGoal]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -40,6 +41,8 @@ from ifonly.explainers.search.incumbents import Incumbents
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.alike import Likeness, Likenesses
 from ifonly.explainers.search.trees.arena import Arena
+from ifonly.explainers.search.trees.boxes import RawMargins, TreeBoxes, TreeEffectBoxes
+from ifonly.explainers.search.trees.contradiction import TreeContradictions
 from ifonly.explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
 from ifonly.explainers.search.trees.effects import margin_of
 from ifonly.explainers.search.trees.ensemble_targets import EnsembleTarget, EnsembleTargets
@@ -254,6 +257,24 @@ class Trees:
             return self._search_with_effects(problem, problem.consequences, meter, deadline)
         return self._proof(problem, meter, deadline).run()
 
+    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
+        """Whether any allowed row is in the target, at whatever cost; None where that was not
+        settled.
+
+        Raises
+        ------
+        NotEligible
+            As :meth:`search`.
+        """
+        if problem.consequences is not None:
+            outcome = self.search(problem, meter, deadline)
+        else:
+            asked = self._in_arrays(problem)
+            outcome = BoxSearch(problem, meter, deadline, asked, self._patience, any_row=True).run()
+        if len(outcome.candidates):
+            return True
+        return False if outcome.is_infeasible else None
+
     def _search_with_effects(
         self, problem: Problem, consequences: Consequences, meter: Meter, deadline: Deadline
     ) -> SearchOutcome:
@@ -343,6 +364,43 @@ class Trees:
             If the target is none that sums over trees can be held against.
         """
         return TreeReach(self._layout, self._targets.of(target), self._surviving)
+
+    def boxes(
+        self, problem: Problem, columns: Sequence[int], answers: Callable[[Rows], Mask]
+    ) -> TreeBoxes | TreeEffectBoxes:
+        """Who proves boxes of settings of ``columns``; ``answers`` decides on single ones.
+
+        Raises
+        ------
+        NotEligible
+            If a constraint or the target cannot be kept inside the proof.
+        """
+        inert = problem.inert
+        asked = self._in_arrays(inert)
+        consequences = problem.consequences
+        if consequences is None or not consequences.effects(columns):
+            return TreeBoxes(inert, self._layout, asked, answers, tuple(columns))
+        if not consequences.severs:
+            raise NotEligible(self.name, "what is set may follow as well")
+        reach = self.reach(problem.target)
+        margins = RawMargins.of(problem, reach, self._form, self._targets.base)
+        return TreeEffectBoxes(problem, self._layout, asked, answers, tuple(columns), margins)
+
+    def surviving(self, problem: Problem, rows: Rows) -> Mask:
+        """Which rows survive the sensors, where they must."""
+        return self._surviving(problem, rows)
+
+    def contradictions(
+        self, problem: Problem, meter: Meter, deadline: Deadline
+    ) -> TreeContradictions:
+        """Rows in the target of ``problem``, in which nothing follows, with readings held.
+
+        Raises
+        ------
+        NotEligible
+            If a constraint or the target cannot be kept inside the proof.
+        """
+        return TreeContradictions(problem, meter, deadline, self._in_arrays(problem))
 
     def _surviving(self, problem: Problem, rows: Rows) -> Mask:
         survival = self._survival(problem)

@@ -70,6 +70,7 @@ class EnsembleTargets:
             target.upper,
             target.decision.threshold,
             target.rounding,
+            target.is_loose,
         )
         with self._lock:
             known = self._known.get(key)

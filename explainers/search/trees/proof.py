@@ -52,8 +52,16 @@ PATIENCE = 60_000
 of them boxes are small soon, and a box costs less than merging."""
 WORDS_BETWEEN_LOOKS = 400_000
 """Work between two looks at the deadline: a few milliseconds."""
-PATIENCE_IN_BOX = 300
-"""Boxes opened inside one on merged tables before it is split."""
+PATIENCE_IN_BALL = 300
+"""Boxes opened on merged tables before the ball is split."""
+PATIENCE_IN_BOX, MOST_IN_BOX = 60, 1_800
+"""Boxes opened inside one of its boxes before that is split: the second over levers, and the first
+at least."""
+PATIENCE_WITHOUT_ANSWER = 100_000
+"""The same over levers squared while no row in the target is known: prices need a cost to be
+measured against, and say less."""
+MOST_MISSES = 8
+"""Boxes in a row near whose wishes no better row was found; from then on only of every so many."""
 WORTH_MERGING_AGAIN = 0.9
 """A better row is, below this part of the cost within which the trees were merged."""
 FIRST_CAP, LAST_CAP = 0.3, 0.8
@@ -67,6 +75,10 @@ GROWTH = 1.4
 Positions = npt.NDArray[np.int64]
 Box = tuple[Positions, Positions]
 """First and last position of every axis."""
+
+
+class _AnyFound(Exception):
+    """A row was found, where any will do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +100,18 @@ class BoxSearch:
         deadline: Deadline,
         asked: SearchInstance,
         patience: int | None = None,
+        *,
+        any_row: bool = False,
     ) -> None:
         """``patience``: boxes opened on the tables of the whole model before trees are merged;
-        by default the fewer, the more levers there are."""
+        by default the fewer, the more levers there are. ``any_row``: the first row in the target
+        ends the search, whatever it costs."""
         # A feature with one position is no lever.
         levers = max(1, int(np.count_nonzero(asked.question.size > 1)))
         self._patience = PATIENCE // levers if patience is None else patience
+        self._patience_in_box = max(PATIENCE_IN_BOX, min(MOST_IN_BOX // levers, PATIENCE_IN_BALL))
+        self._patience_without = max(self._patience_in_box, PATIENCE_WITHOUT_ANSWER // levers**2)
+        self._any_row = any_row
         self._problem = problem
         self._meter = meter
         self._deadline = deadline
@@ -106,6 +124,10 @@ class BoxSearch:
         self._guess = math.inf
         """Cost of a row that is in the target, whatever the sensors may read."""
         self._near: Tables | None = None
+        self._tried: set[bytes] = set()
+        """What suited the trees of boxes near which a row was looked for."""
+        self._misses = 0
+        """Boxes since that found a better one."""
         self._within = math.nan
         """Cost within which the trees of `_near` were merged."""
         n = len(asked.question.size)
@@ -131,6 +153,8 @@ class BoxSearch:
                 self._prove()
         except DeadlineReached:
             deadline_hit = True
+        except _AnyFound:
+            pass
         # The bound may have passed the best cost; a bound above a known answer says nothing.
         bound = min(self._bound, self._best)
         if self._positions is not None:
@@ -214,9 +238,12 @@ class BoxSearch:
 
     def _caps_without_answer(self) -> list[float]:
         most = self._dearest
+        # Nothing is gained by what is cheap, where costs do not matter.
+        if self._any_row:
+            return [math.inf]
         if self._guess == math.inf:
             # Nothing is known of what an answer costs; the last cap settles everything.
-            return [most / 64, most / 16, math.inf]
+            return [most / 64, math.inf]
         caps = [self._guess]
         while caps[-1] < most:
             # The small term moves a guess of 0 on.
@@ -248,7 +275,7 @@ class BoxSearch:
             entry_points.start(near, q, own, cap, *whole)
             # One box, only to learn how the search stands; `_drive` goes on from there.
             status = entry_points.search(near, q, own, 1)
-            settled = self._drive(near, q, own, status, PATIENCE_IN_BOX) or self._split(
+            settled = self._drive(near, q, own, status, PATIENCE_IN_BALL) or self._split(
                 near, q, own, cap
             )
         return cap
@@ -282,26 +309,45 @@ class BoxSearch:
                 if not WORTH_MERGING_AGAIN * cap <= self._cap_for(cap) <= cap:
                     return False
                 _, _, around = heappop(queue)
-                entry_points.start(t, q, arena, min(cap, self._best), around.lo, around.hi)
-                status = entry_points.search(t, q, arena, 1)
-                settled = self._drive(t, q, arena, status, PATIENCE_IN_BOX, least)
+                settled = self._search_box(t, q, arena, cap, around)
                 boxes = [] if settled else _halves(t, q, around)
         except DeadlineReached:
             # All boxes in the queue have at least this bound.
             self._open = min(self._open, least)
             raise
 
+    def _search_box(self, t: Tables, q: Question, arena: Arena, cap: float, box: Priced) -> bool:
+        """Search a priced box for a while; whether that settled it."""
+        best = min(cap, self._best, self._dearest)
+        entry_points.start(t, q, arena, best, box.lo, box.hi)
+        if not arena.ints[SP]:
+            return True
+        # What its charges say of single leaves is more than their costs alone do.
+        box.box.strike_off(t.native, q.native, arena.native, best)
+        status = entry_points.search(t, q, arena, 1)
+        patience = self._patience_without if self._best == math.inf else self._patience_in_box
+        return self._drive(t, q, arena, status, patience, box.bound)
+
     def _round(self, box: Priced) -> None:
         """A row near what suits the trees of a box, if it is better than the best."""
         # Moves along lines know nothing of sensors; what they find would not do.
         if self._robust:
             return
+        wish = box.wish.tobytes()
+        # A row costs as much time as a box: where none is found, fewer are looked for.
+        self._misses += 1
+        if wish in self._tried or (self._misses > MOST_MISSES and self._misses % MOST_MISSES):
+            return
+        self._tried.add(wish)
+        before = self._best
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as arena:
             entry_points.start(t, q, arena, self._best, q.least, q.most)
             if arena.ints[SP]:
                 entry_points.reach_from(t, q, arena, box.wish)
                 self._take(arena)
+        if self._best < before:
+            self._misses = 0
 
     def _priced(
         self, t: Tables, q: Question, arena: Arena, cap: float, box: Box, around: Priced | None
@@ -342,6 +388,8 @@ class BoxSearch:
         if a.ints[HAS_BEST] and a.floats[BEST] < self._best:
             self._best = float(a.floats[BEST])
             self._positions = a.best.copy()
+            if self._any_row:
+                raise _AnyFound
 
     def _ask(self, q: Question, a: Arena) -> None:
         """A candidate that the tables cannot decide upon."""

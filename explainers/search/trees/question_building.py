@@ -52,14 +52,14 @@ def build_question(
 
 def question_of(
     problem: Problem,
-    layout: Layout,
+    layout: Layout | None,
     lines: Sequence[AxisLine],
     constraints: Sequence[Constraint],
     limits: SumLimits,
     rules_of: Callable[[tuple[Implication, ...]], Flattened],
 ) -> Question:
-    """Rows on ``lines`` that keep those of ``constraints`` that relate features, in arrays.
-    Raises as :func:`build_question`."""
+    """Rows on ``lines`` that keep those of ``constraints`` that relate features, in arrays;
+    without a ``layout`` where nothing is said of the sensors. Raises as :func:`build_question`."""
     rules, most_changes, levers = _sorted_constraints(constraints)
     factual = problem.factual.tolist()
     costs = [_costs(problem, j, line, factual[j]) for j, line in enumerate(lines)]
@@ -80,7 +80,9 @@ def question_of(
             raise NotEligible("trees", f"costs of {name} do not rise with distance")
         table.append(sum(square.size for square in squares))
         squares.append(_cheapest_positions(costs[j]).ravel())
-    near, far = readings_of(problem, layout, [line.values for line in lines])
+    near, far = NO_CELLS, NO_CELLS
+    if layout is not None:
+        near, far = readings_of(problem, layout, [line.values for line in lines])
     if len(near):
         # To survive is to stay in the target whatever float32 sums round to: no verdicts.
         limits = SumLimits(limits.limit - limits.band, np.zeros_like(limits.band))

@@ -50,17 +50,19 @@ class TreeReach:
 
     def may(self, lower: Rows, upper: Rows) -> Mask:
         """Which boxes may hold a row in the target, ``(m,)``; both ``(m, n_features)``."""
-        least, _ = self._sums(lower, upper)
+        least, _ = self.sums(lower, upper)
         limits = self.own.limits
         return np.asarray((least <= limits.limit + limits.band).all(axis=1))
 
     def must(self, lower: Rows, upper: Rows) -> Mask:
         """Of which boxes every row is in the target, ``(m,)``."""
-        _, greatest = self._sums(lower, upper)
+        _, greatest = self.sums(lower, upper)
         limits = self.own.limits
         return np.asarray((greatest < limits.limit - limits.band).all(axis=1))
 
-    def _sums(self, lower: Rows, upper: Rows) -> tuple[Rows, Rows]:
+    def sums(self, lower: Rows, upper: Rows) -> tuple[Rows, Rows]:
+        """Least and greatest sums over boxes of rows, ``(m, n_goals)``; both ``(m,
+        n_features)``."""
         one, other = self.cells(lower), self.cells(upper)
         # A graph may read a feature upside down.
         return self._over(np.minimum(one, other), np.maximum(one, other))

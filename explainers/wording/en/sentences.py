@@ -74,7 +74,7 @@ class English:
     def counterfactual(
         self, actions: Sequence[Change], effects: Sequence[Change], outcome: Outcome, rank: int
     ) -> str:
-        said = self._said(outcome)
+        said = self.said(outcome)
         if self.grounds is Grounds.MODEL:
             read = listed([as_read(c) for c in (*actions, *effects)])
             sentence = f"had the model read {read}, {said.again} {said.would()}."
@@ -112,7 +112,7 @@ class English:
         return f"It is not proven to be the smallest{why}: {smaller} may exist."
 
     def infeasible(self, outcome: Outcome) -> str:
-        said = self._said(outcome.denied())
+        said = self.said(outcome.denied())
         if self.grounds is Grounds.MODEL:
             start = "Whatever the model had read within what is allowed"
             return f"{start}, {said.again} {said.would(still=True)}; this is proven."
@@ -131,7 +131,7 @@ class English:
 
     def unknown(self, outcome: Outcome, rows: int | None) -> str:
         """``rows`` scored, or None where the time ran out."""
-        said = self._said(outcome)
+        said = self.said(outcome)
         spent = (
             "in the time allowed"
             if rows is None
@@ -146,7 +146,7 @@ class English:
         """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
         the weights of graphs that may be the true one."""
         over = ", by the weights of the graphs that may be the true one" if several else ""
-        said = self._said(outcome)
+        said = self.said(outcome)
         return (
             "No change is sure enough to be answered with. The surest one found, after which "
             f"{said.subject} {said.would()}, does so for {percent} % of the causal mechanisms "
@@ -154,7 +154,7 @@ class English:
         )
 
     def already(self, outcome: Outcome) -> str:
-        said = self._said(outcome)
+        said = self.said(outcome)
         return _capital(f"{said.subject} {said.fact}{said.rider}: there is nothing to change.")
 
     def less_sure(self, closest: Closest, demanded: Odds) -> str:
@@ -177,7 +177,7 @@ class English:
 
     # --- parts ----------------------------------------------------------------------------------
 
-    def _said(self, outcome: Outcome) -> Said:
+    def said(self, outcome: Outcome) -> Said:
         of_model = self.grounds is Grounds.MODEL
         holds = outcome.holds
         rider = _rider(outcome, by_model=of_model and isinstance(outcome.matter, Alarm))

@@ -84,7 +84,7 @@ class Japanese:
     def counterfactual(
         self, actions: Sequence[Change], effects: Sequence[Change], outcome: Outcome, rank: int
     ) -> str:
-        said = self._said(outcome)
+        said = self.said(outcome)
         if self.grounds is Grounds.MODEL:
             sentence = f"{if_read([*actions, *effects])}、{said.would()}"
         elif self.grounds is Grounds.HISTORY:
@@ -118,7 +118,7 @@ class Japanese:
         return f"{why}最小の変更であるとは証明されておらず、{smaller}変更があるかもしれません。"
 
     def infeasible(self, outcome: Outcome) -> str:
-        said = self._said(outcome.denied())
+        said = self.said(outcome.denied())
         start = (
             "許された範囲でモデルにどのような値が入力されていても"
             if self.grounds is Grounds.MODEL
@@ -139,7 +139,7 @@ class Japanese:
     def unknown(self, outcome: Outcome, rows: int | None) -> str:
         """``rows`` scored, or None where the time ran out."""
         spent = "制限時間内に" if rows is None else f"探索の上限（モデル計算{count(rows)}件）の中で"
-        that = self._said(outcome).with_particle("が")
+        that = self.said(outcome).with_particle("が")
         return (
             f"{that}はずの変更は、{spent}見つかりませんでした。"
             "そのような変更がないと証明されたわけではありません。"
@@ -151,12 +151,12 @@ class Japanese:
         over = "正しいかもしれないグラフの重みで見て" if several else ""
         return (
             "答えとして示せるほど確実な変更はありません。見つかった中で最も確実な変更でも、"
-            f"{self._said(outcome).with_particle('が')}はずなのは、{over}データに合う因果関係の"
+            f"{self.said(outcome).with_particle('が')}はずなのは、{over}データに合う因果関係の"
             f"{percent} %であり、ポリシーが求める余裕には届きません。"
         )
 
     def already(self, outcome: Outcome) -> str:
-        return f"{self._said(outcome).with_particle('が')}ため、変えるものはありません。"
+        return f"{self.said(outcome).with_particle('が')}ため、変えるものはありません。"
 
     def less_sure(self, closest: Closest, demanded: Odds) -> str:
         """Say that the factual is as wanted, and less probable than is demanded of a change."""
@@ -178,7 +178,7 @@ class Japanese:
 
     # --- parts ----------------------------------------------------------------------------------
 
-    def _said(self, outcome: Outcome) -> Said:
+    def said(self, outcome: Outcome) -> Said:
         of_model = self.grounds is Grounds.MODEL
         holds = outcome.holds
         match outcome.matter:

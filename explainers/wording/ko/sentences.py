@@ -87,7 +87,7 @@ class Korean:
     def counterfactual(
         self, actions: Sequence[Change], effects: Sequence[Change], outcome: Outcome, rank: int
     ) -> str:
-        said = self._said(outcome)
+        said = self.said(outcome)
         if self.grounds is Grounds.MODEL:
             sentence = f"{if_read([*actions, *effects])}, {said.would()}"
         elif self.grounds is Grounds.HISTORY:
@@ -122,7 +122,7 @@ class Korean:
         return f"{why}가장 작은 변경인지는 증명되지 않았으며, {smaller} 변경이 있을 수 있습니다."
 
     def infeasible(self, outcome: Outcome) -> str:
-        said = self._said(outcome.denied())
+        said = self.said(outcome.denied())
         start = (
             "허용된 범위에서 모델에 어떤 값이 입력되었더라도"
             if self.grounds is Grounds.MODEL
@@ -143,7 +143,7 @@ class Korean:
     def unknown(self, outcome: Outcome, rows: int | None) -> str:
         """``rows`` scored, or None where the time ran out."""
         spent = "제한 시간 안에" if rows is None else f"탐색 한도(모델 계산 {count(rows)}건) 안에서"
-        that = f"{self._said(outcome).with_particle(SUBJECT)}을 변경"
+        that = f"{self.said(outcome).with_particle(SUBJECT)}을 변경"
         return f"{spent} {that}을 찾지 못했습니다. 그런 변경이 없다고 증명된 것은 아닙니다."
 
     def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
@@ -153,12 +153,12 @@ class Korean:
         return (
             "답이 될 만큼 확실한 변경이 없습니다. 찾은 것 가운데 가장 확실한 변경도 "
             f"{over}데이터에 맞는 인과 관계의 {percent} %에서 "
-            f"{self._said(outcome).with_particle(SUBJECT)}을 것이며, "
+            f"{self.said(outcome).with_particle(SUBJECT)}을 것이며, "
             "정책이 요구하는 여유에는 미치지 못합니다."
         )
 
     def already(self, outcome: Outcome) -> str:
-        return f"{self._said(outcome).with_particle(SUBJECT)}으므로 바꿀 것이 없습니다."
+        return f"{self.said(outcome).with_particle(SUBJECT)}으므로 바꿀 것이 없습니다."
 
     def less_sure(self, closest: Closest, demanded: Odds) -> str:
         """Say that the factual is as wanted, and less probable than is demanded of a change."""
@@ -181,7 +181,7 @@ class Korean:
 
     # --- parts ----------------------------------------------------------------------------------
 
-    def _said(self, outcome: Outcome) -> Said:
+    def said(self, outcome: Outcome) -> Said:
         of_model = self.grounds is Grounds.MODEL
         holds = outcome.holds
         match outcome.matter:

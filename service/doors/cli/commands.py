@@ -47,10 +47,22 @@ class Commands(LazyGroup):
             "What the model would say of one instance once features are set; "
             "step by step with --over.",
         ),
+        "menu": LazyCommand(
+            "explain",
+            "menu",
+            "What each few levers can do alone: the cheapest change, or the proof that there is "
+            "none.",
+        ),
         "common": LazyCommand(
             "common",
             "common",
             "Which one change of a few levers would have cleared the most of these alarms?",
+        ),
+        "reasons": LazyCommand(
+            "reasons",
+            "reasons",
+            "Which readings alone force the decision, whatever the others are, and which count "
+            "most?",
         ),
         "bulk": LazyCommand(
             "bulk",

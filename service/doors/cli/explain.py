@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ifonly.explainers.terms import MOST_LEVERS
 from ifonly.service.ask.question import Rung
 from ifonly.service.doors.cli import in_process, rendering
 from ifonly.service.doors.cli.console import (
@@ -55,6 +56,24 @@ def explain(
             "--ways", help="Also the fewest levers, the most robust, other levers: each proven."
         ),
     ] = False,
+    joint_box: Annotated[
+        bool,
+        typer.Option("--joint-box", help="Also between what all settings may be chosen at once."),
+    ] = False,
+    menu: Annotated[
+        int | None,
+        typer.Option(
+            "--menu",
+            min=1,
+            max=MOST_LEVERS,
+            help="Also every set of so many levers at most: its cheapest change, or the proof "
+            "that it has none.",
+        ),
+    ] = None,
+    levers: Annotated[
+        list[str] | None,
+        typer.Option("--lever", help="Of --menu: a lever that sets are made of; repeatable."),
+    ] = None,
     deadline_ms: Annotated[
         int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
     ] = None,
@@ -83,9 +102,12 @@ def explain(
         "constraints": limits,
         "alternatives": alternatives,
         "ways": ways,
+        "joint_box": joint_box,
         "seed": seed,
         "languages": languages,
     }
+    if menu is not None or levers:
+        body["menu"] = {"max_levers": menu or 2, **({"levers": levers} if levers else {})}
     if target is not None:
         body["target"] = read_target(target)
     if semantics is not None:
@@ -98,6 +120,48 @@ def explain(
         print_json(reply)
     else:
         rendering.explanation(out, reply, body["languages"])
+
+
+def menu(
+    row: Row,
+    model: Model = None,
+    version: Version = None,
+    models: Models = None,
+    most: Annotated[
+        int, typer.Option("--levers", min=1, max=MOST_LEVERS, help="Most levers of one set.")
+    ] = 2,
+    levers: Annotated[
+        list[str] | None,
+        typer.Option("--lever", help="A lever that sets are made of; repeatable."),
+    ] = None,
+    target: Annotated[str | None, typer.Option("--target", help="As of `ifonly explain`.")] = None,
+    constraints: Annotated[
+        str | None,
+        typer.Option("--constraints", help="The API's constraints: a JSON file or JSON text."),
+    ] = None,
+    deadline_ms: Annotated[
+        int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
+    ] = None,
+    lang: Languages = None,
+    as_json: AsJson = False,
+) -> None:
+    """What each few levers can do alone: the cheapest change, or the proof that there is none."""
+    chosen = settings(models=models)
+    body: dict[str, Any] = {
+        "instance": read_object(row, "the row"),
+        "constraints": read_object(constraints, "the constraints") if constraints else {},
+        "menu": {"max_levers": most, **({"levers": levers} if levers else {})},
+        "languages": languages_of(lang),
+    }
+    if target is not None:
+        body["target"] = read_target(target)
+    if deadline_ms is not None:
+        body["deadline_ms"] = deadline_ms
+    reply = in_process.explain(pick(registry(chosen), model, version), body, chosen)
+    if as_json:
+        print_json(reply)
+    else:
+        rendering.menu_alone(out, reply, body["languages"])
 
 
 def predict(

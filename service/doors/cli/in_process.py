@@ -8,9 +8,11 @@ from typing import Any
 from ifonly.service.ask import answering
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.common import common_remedies
+from ifonly.service.ask.reasons import reasons
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import Settings
 from ifonly.service.wire import common, requests, validation
+from ifonly.service.wire.reasons import ReasonsRequest
 
 Body = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -77,3 +79,15 @@ def common_of(model: ServedModel, request: common.CommonRequest, settings: Setti
         As there.
     """
     return common_remedies(model, request, Budget.of(request.deadline_ms, settings)).as_mapping()
+
+
+def reasons_of(model: ServedModel, body: Body, settings: Settings) -> Reply:
+    """As ``POST models/{m}/reasons``, of a row that is at hand.
+
+    Raises
+    ------
+    InvalidRequest
+        As there.
+    """
+    request = validation.read(ReasonsRequest, body)
+    return reasons(model, request, Budget.of(request.deadline_ms, settings)).as_mapping()

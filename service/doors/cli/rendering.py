@@ -15,6 +15,7 @@ from ifonly.explainers.wording.conventions import conventions_of
 from ifonly.explainers.wording.numerals import count, exactly, figure, percentage
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.claims import confirmed_in_words
+from ifonly.service.words.menu import verdict
 from ifonly.service.words.time import length
 from ifonly.service.words.typography import percents
 from ifonly.service.words.ways import resolved
@@ -31,6 +32,12 @@ def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> Non
         console.print(changes(reply["counterfactuals"], tag))
     if reply.get("ways"):
         console.print(ways(reply, tag))
+    for found in reply["counterfactuals"]:
+        if found.get("joint_box"):
+            console.print(_text(found["joint_box"]["text"][tag], tag))
+    if reply.get("menu"):
+        console.print(menu(reply["menu"], tag))
+        console.print(_text(reply["menu"]["text"][tag], tag))
     console.print(_text(certainty(reply, tag), tag, style="dim"))
     confirmed = confirmed_in_words(reply)
     if confirmed is not None:
@@ -111,6 +118,31 @@ def ways(reply: Reply, tag: str) -> Table:
         sets = "" if found is None else ", ".join(map(partial(_becomes, tag), found["actions"]))
         cost = "" if found is None else figure(found["cost"], 3)
         cells = (say(f"ways.{way['name']}", tag), sets, cost, way["text"][tag])
+        table.add_row(*(_text(cell, tag) for cell in cells))
+    return table
+
+
+def menu_alone(console: Console, reply: Reply, languages: Sequence[str]) -> None:
+    """What each few levers can do, and nothing else; without a menu, why there is none."""
+    tag, told = languages[-1], reply.get("menu")
+    if told is not None:
+        console.print(menu(told, tag))
+    for language in languages:
+        said = reply["text"] if told is None else told["text"]
+        console.print(_text(said[language], language))
+    console.print(_text(certainty(reply, tag), tag, style="dim"))
+
+
+def menu(told: Reply, tag: str) -> Table:
+    """A line for each set of levers: what it can do alone, and what that costs."""
+    assert is_language(tag)
+    heads = (say(f"menu.{head}", tag) for head in ("set", "verdict", "change", "cost"))
+    table = Table(*heads, pad_edge=False)
+    for some in told["sets"]:
+        found = some.get("counterfactual")
+        sets = ", ".join(map(partial(_becomes, tag), found["actions"])) if found else ""
+        cost = figure(found["cost"], 3) if found else ""
+        cells = (some["label"][tag], verdict(some, told, tag), sets, cost)
         table.add_row(*(_text(cell, tag) for cell in cells))
     return table
 

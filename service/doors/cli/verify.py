@@ -15,6 +15,7 @@ from rich.table import Table
 from ifonly.explainers.verify import Rulebook
 from ifonly.explainers.verify.exported import NotAnAnswer, Section, check_answer, check_what_if
 from ifonly.explainers.verify.many import check_common
+from ifonly.explainers.verify.reasons import check_reasons
 from ifonly.explainers.verify.report import Check
 from ifonly.models.errors import ModelError
 from ifonly.models.repository import DeployedModel, load_folder
@@ -25,7 +26,7 @@ Json = dict[str, Any]
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-ANSWERED = ("counterfactuals", "curves", "trajectory")
+ANSWERED = ("counterfactuals", "curves", "trajectory", "principal")
 """Members by which an answer is known."""
 # Digests first: an answer checked against another folder would prove nothing.
 DIGESTS = ("model_sha256", "spec_sha256", "causal_sha256")
@@ -80,6 +81,8 @@ def _checked(deployed: DeployedModel, answer: Json, request: Json | None) -> lis
     rounding = rounding_of(predictor)
     if "trajectory" in answer:
         return [digests, *check_what_if(answer, request, book, predictor.score)]
+    if "principal" in answer:
+        return [digests, *check_reasons(answer, request, book, predictor.score)]
     if "curves" in answer:
         return [digests, *check_common(answer, request, book, predictor.score, rounding)]
     return [digests, *check_answer(answer, request, book, predictor.score, rounding)]
@@ -111,8 +114,8 @@ def _object(file: Path) -> Json:
 
 
 def _answers(text: str, question: Json | None) -> Iterator[tuple[str, Json, Json | None]]:
-    """Every explanation in a file, every common change, and every what-if over time: its id, the
-    answer, the request."""
+    """Every explanation in a file, every common change, every answer about reasons, and every
+    what-if over time: its id, the answer, the request."""
     documents = _documents(text)
     told = 0
     for document in documents:

@@ -59,6 +59,8 @@ LOOKS = {
     ("GET", "/alarms"): LISTED,
     ("GET", "/alarms/{id}"): READ,
     ("GET", "/alarms/{id}/readings"): READ,
+    ("GET", "/sheets/{id}"): READ,
+    ("GET", "/sheets/{id}/file"): EXPORTED,
     ("GET", "/remedies"): LISTED,
     ("POST", "/remedies"): LISTED,
 }

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from ifonly.service.ask import answering, catalogue
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.common import common_remedies
-from ifonly.service.audit import alarm_rows
+from ifonly.service.ask.reasons import reasons
+from ifonly.service.audit import alarm_rows, reason_rows
 from ifonly.service.audit.drafts import asked_by
 from ifonly.service.audit.experiments.assigning import assigned_in
 from ifonly.service.doors.http.arguments import (
@@ -29,7 +30,17 @@ from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.jobs.reading import JobQuestions
 from ifonly.service.jobs.submission import submit
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.wire import common, common_replies, examples, jobs, models, replies, requests
+from ifonly.service.wire import (
+    common,
+    common_replies,
+    examples,
+    jobs,
+    models,
+    reasons_replies,
+    replies,
+    requests,
+)
+from ifonly.service.wire import reasons as reason_wire
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
 # A route class of its own: questions have idempotency keys, which reading has not.
@@ -210,5 +221,33 @@ async def find_common_remedies(
     asked = partial(common_remedies, served, whole, budget, runtime.watch)
     answer = await recording.answer(
         RecordKind.COMMON, served, whole, asked, budget.patience, proof=selected.proof
+    )
+    return recorded(answer)
+
+
+@asking.post(
+    "/models/{model}/reasons",
+    tags=["questions"],
+    response_model=reasons_replies.ReasonsReply,
+    responses=QUESTION,
+    openapi_extra=PARAMETER,
+)
+async def find_reasons(
+    model: ModelName,
+    selected: Asked,
+    request: reason_wire.ReasonsRequest,
+    recording: Recording,
+) -> Response:
+    """Which readings alone force the decision of this instance, and which count most?"""
+    runtime = recording.runtime
+    served = runtime.registry.get(model, selected.version)
+    # Read before the search, in a thread that reads the store: its time is no part of it.
+    looked_up = partial(reason_rows.with_row, runtime.store.database, served, request)
+    whole = await runtime.readers.run(looked_up)
+    turn = runtime.turns.search(recording.principal.actor)
+    budget = Budget.of(request.deadline_ms, runtime.settings, turn)
+    asked = partial(reasons, served, whole, budget, runtime.watch)
+    answer = await recording.answer(
+        RecordKind.REASONS, served, whole, asked, budget.patience, proof=selected.proof
     )
     return recorded(answer)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from ifonly.service.doors.pages import entrance, static_files
 from ifonly.service.doors.pages.auditor import follow_up, review_routes
 from ifonly.service.doors.pages.auditor import routes as auditor
-from ifonly.service.doors.pages.operator import alarm, alarms, demonstration, readings, remedies
+from ifonly.service.doors.pages.operator import (
+    alarm,
+    alarms,
+    demonstration,
+    readings,
+    remedies,
+    why,
+)
 from ifonly.service.doors.pages.steward import differences, staged
 from ifonly.service.doors.pages.steward import routes as steward
 
@@ -14,6 +21,7 @@ ROUTERS = (
     entrance.router,
     alarms.router,
     alarm.router,
+    why.router,
     demonstration.router,
     readings.router,
     remedies.router,

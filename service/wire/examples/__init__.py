@@ -34,6 +34,7 @@ PREDICTIONS = read("predictions")
 WHAT_IF = read("what_if")
 EXPLANATION = read("explanation")
 COMMON = read("common")
+REASONS = read("reasons")
 PROBLEM = read("problem")
 
 ROW: dict[str, Any] = EXPLANATION.request["instance"]

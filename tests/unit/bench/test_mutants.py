@@ -31,12 +31,13 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "linear", "profiles", "relu", "sharing", "trees.alike", "trees.arrays", "trees.entry_points",
-    "trees.reach", "trees.reference", "trees.tables",
+    "box_provers", "box_rules", "boxes", "contradiction", "counterexample", "linear",
+    "profiles", "relu", "sharing", "trees.alike", "trees.arrays", "trees.boxes",
+    "trees.contradiction", "trees.entry_points", "trees.reach", "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
-common changes ask, what rows share and windows by profiles have faults of their own, beside their
-oracles."""
+common changes and reasons ask, what rows share, joint boxes, windows: faults of their own, beside
+their oracles."""
 
 
 def test_faults_are_planted_in_every_module_of_the_search() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import hatch_build
 from ifonly.explainers.native import kernel
+from ifonly.explainers.search.networks.arrays import Limits, Pieces, Units
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.batches import Bounded, Cuts
 from ifonly.explainers.search.trees.effects import Effects
@@ -22,7 +23,10 @@ from ifonly.explainers.search.trees.tables import Tables
 from ifonly.explainers.space import TOLERANCE
 from tests.support.native import instance
 
-STRUCTS: tuple[Any, ...] = (Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects)
+STRUCTS: tuple[Any, ...] = (
+    *(Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects),
+    *(Units, Pieces, Limits),
+)
 
 
 def kind(hint: Any) -> str:

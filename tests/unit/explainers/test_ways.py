@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 
 from ifonly.explainers.answer import Action, Recourse
+from ifonly.explainers.beside import Beside
 from ifonly.explainers.constraints import Immutable
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.explain import explain
@@ -52,14 +53,9 @@ def told(
     asked = problem()
     answer = explain(asked, Sum(), engine=BLACKBOX)
     assert isinstance(answer, Recourse)
-    found = ways(
-        asked,
-        Sum(),
-        answer,
-        engine=BLACKBOX,
-        tolerances=tolerances,
-        deadline=deadline or Deadline.never(),
-    )
+    until = deadline or Deadline.never()
+    beside = Beside.of(asked, Sum(), answer.work, engine=BLACKBOX, deadline=until)
+    found = ways(beside, answer, tolerances)
     whole = found.beside(answer)
     assert whole.work.rows == answer.work.rows + found.work.rows
     return whole, {way.name: way for way in found.ways}
@@ -93,11 +89,15 @@ def test_calls_that_the_answer_took_are_not_to_be_had_again() -> None:
     answer = explain(asked, Sum(), engine=BLACKBOX)
     assert isinstance(answer, Recourse)
     budget = Effort(most_runs=answer.work.runs)
-    found = ways(asked, Sum(), answer, engine=BLACKBOX, effort=budget)
+
+    def beside(effort: Effort) -> Beside:
+        return Beside.of(asked, Sum(), answer.work, engine=BLACKBOX, effort=effort)
+
+    found = ways(beside(budget), answer)
     assert found.ways[-1] == NamedWay(WayName.OTHER, Status.UNKNOWN)
     assert found.work.runs == 0
     assert found.work.is_spent
-    more = ways(asked, Sum(), answer, engine=BLACKBOX, effort=Effort(most_runs=10_000))
+    more = ways(beside(Effort(most_runs=10_000)), answer)
     assert more.ways[-1].found is not None
     assert not more.work.is_spent
 
@@ -135,7 +135,7 @@ def test_a_proof_that_an_answer_at_hand_refutes_is_not_told() -> None:
     # Of heat and load the other one, and age for nothing: one lever is enough, and shares none.
     own = (replace(one, column=1 - one.column), Action(2, 9.0, 8.0))
     padded = replace(answer, counterfactuals=(replace(first, actions=own),))
-    found = ways(asked, Sum(), padded, engine=Liar())
+    found = ways(Beside.of(asked, Sum(), answer.work, engine=Liar()), padded)
     fewest, other = found.ways[1], found.ways[-1]
     assert fewest.found is not None
     assert [action.column for action in fewest.found.actions] == [one.column]
@@ -152,7 +152,8 @@ def test_a_way_that_is_cheaper_than_the_smallest_takes_its_bound_back() -> None:
     dear = replace(one, counterfactual=0.0)
     row = tuple(0.0 if j == one.column else v for j, v in enumerate(FACTUAL))
     wrong = replace(first, actions=(dear,), row=row, cost=6.0, lower_bound=6.0)
-    found = ways(asked, Sum(), replace(answer, counterfactuals=(wrong,)), engine=BLACKBOX)
+    beside = Beside.of(asked, Sum(), answer.work, engine=BLACKBOX)
+    found = ways(beside, replace(answer, counterfactuals=(wrong,)))
     other = found.ways[-1]
     assert other.found is not None
     assert other.found.cost < 6.0

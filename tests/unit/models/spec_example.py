@@ -135,6 +135,21 @@ on_delay_seconds = 5
 off_delay_seconds = 10.5
 chattering_minutes = 10
 
+[card]
+owner = {en = "press shop", ko = "프레스 공장"}
+contact = "press@plant.example"
+appeal = {en = "ask the shift leader"}
+tier = "high"
+intended_use = {en = "warn"}
+limitations = {en = "not for start-up"}
+training_data = {en = "2025"}
+validated = "2026-01-31"
+role = "proposes"
+
+[reasons.torque]
+code = "P1"
+text = {en = "Pressure", ko = "압력"}
+
 [attributes.machine]
 label = {en = "machine", ko = "기계"}
 identity = true

@@ -43,6 +43,7 @@ def answers(small: Path) -> dict[str, Answered]:
         },
         "backtracking": {**over, "semantics": "backtracking", "alternatives": 2},
         "ways": {"instance": example("false-alarm"), "ways": True},
+        "menu": {"instance": example("false-alarm"), "joint_box": True, "menu": {"max_levers": 2}},
         "robust": {**over, "constraints": {"robust": True}},
         "by rule": {
             **over, "constraints": {"freeze": frozen, "rules": ["rotational_speed >= 1384"]},

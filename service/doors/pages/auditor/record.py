@@ -41,6 +41,7 @@ REPLAYS = (
     RecordKind.EXPLANATION,
     RecordKind.COMMON,
     RecordKind.ROWS,
+    RecordKind.REASONS,
 )
 MOST_SAID = 12
 """Values of one attribute that are shown."""
@@ -116,6 +117,8 @@ class RecordPage:
     reviews: tuple[Comment, ...]
     is_explanation: bool
     is_sample: bool
+    has_sheet: bool
+    """Whether it tells of reasons, of which there is a sheet."""
     is_past: bool
     """Whether it tells of another past, in which nothing was set."""
     can_replay: bool
@@ -156,6 +159,7 @@ def shown(found: EventReply, registry: Registry, tag: Language, zone: ZoneInfo) 
         reviews=tuple(_comment(review, tag, zone) for review in found.reviews),
         is_explanation=event.kind == RecordKind.EXPLANATION,
         is_sample=event.kind == RecordKind.SAMPLE and not doubts,
+        has_sheet=event.kind == RecordKind.REASONS and bool(answer),
         is_past=is_past(answer),
         can_replay=event.kind in REPLAYS and found.answer is not None,
         before=found.before,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.service.ask import answering, read_request
@@ -19,6 +19,7 @@ from ifonly.service.audit import records as api_trail
 from ifonly.service.audit import reviews, ways_told
 from ifonly.service.audit.alarms import of_equipment
 from ifonly.service.audit.experiments.assigning import assigned_in
+from ifonly.service.audit.sheets import newest_about
 from ifonly.service.doors.http.body import read_aside
 from ifonly.service.doors.http.context import AppState, Recording, Shared, application
 from ifonly.service.doors.pages.asking import ask
@@ -41,6 +42,7 @@ from ifonly.service.doors.pages.operator.case import (
     settable,
 )
 from ifonly.service.doors.pages.operator.episodes import MINUTES, TONES, deeds
+from ifonly.service.doors.pages.operator.identity import Identity, RowNumber
 from ifonly.service.doors.pages.operator.levers import LeverControl
 from ifonly.service.doors.pages.operator.listing import lines, title_of
 from ifonly.service.doors.pages.operator.outcome import outcome_of, said_demand
@@ -62,9 +64,6 @@ MOST_VALUES = 49
 """Of each lever of the plane."""
 MOST_ALONG = 97
 """Values along one slider."""
-# PostgreSQL refuses texts with a NUL: that would be a failure of ours.
-Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
-Row = Annotated[int | None, Query(ge=0, le=requests.MAX_INSTANCES)]
 Name = Annotated[str | None, Query(max_length=256)]
 
 
@@ -74,7 +73,7 @@ async def _found(request: Request, state: AppState, identity: str, row: int | No
 
 
 @router.get("/{id}")
-async def show(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+async def show(id: Identity, request: Request, state: Shared, row: RowNumber = None) -> Response:
     """The verdict at once; what takes a search comes after it."""
     visit = visit_of(request)
     rows = await state.readers.run(partial(subject.read, state.store.database, id))
@@ -83,10 +82,14 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
     about = subject.row_of(rows, row or 0)
     case = await state.readers.run(partial(case_of, state, about, visit.language))
     model = case.model
+    why = await state.readers.run(partial(newest_about, state.store.database, id, about.instance))
     return page(
         request,
         "operator/alarm.html",
         case=case,
+        why=why,
+        asks=f"/alarms/{about.record.facts.id}/reasons?row={row or 0}",
+        can_ask_why=model is not None and "class" in about.prediction,
         title=case.title,
         shown=_shown(case, case.answer, visit.language),
         reviews=await _reviews(state, case.answer),
@@ -105,7 +108,7 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
 
 
 @router.get("/{id}/readings")
-async def strip(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+async def strip(id: Identity, request: Request, state: Shared, row: RowNumber = None) -> Response:
     """The readings with those of the hour before, of the same equipment: after the page, for it
     reads many records."""
     visit = visit_of(request)
@@ -177,16 +180,15 @@ def _can_ask_more(case: CasePage, answer: Mapping[str, Any] | None) -> bool:
 
 @router.post("/{id}/explanation")
 async def explain(
-    id: Identity, request: Request, state: Shared, recording: Recording, row: Row = None
+    id: Identity, request: Request, state: Shared, recording: Recording, row: RowNumber = None
 ) -> Response:
     """The smallest changes that would have cleared it: asked as the API asks, and recorded."""
     visit = visit_of(request)
     case = await _found(request, state, id, row)
     model, _ = served(case)
     # In every language: whoever reads the record later may read another one.
-    ways = case.request.semantics != "backtracking"
     question = case.request.model_copy(
-        update={"alternatives": 1, "ways": ways, "languages": list(LANGUAGES)}
+        update={"alternatives": 1, "languages": list(LANGUAGES), **case.beside}
     )
     _, question, arm = await assigned_in(recording, model, question)
     turn = state.turns.search(recording.principal.actor)
@@ -259,7 +261,7 @@ async def review(
 
 
 @router.post("/{id}/what-if")
-async def what_if(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+async def what_if(id: Identity, request: Request, state: Shared, row: RowNumber = None) -> Response:
     """What would be, were these set. A preview while a slider moves: it leaves no record."""
     visit = visit_of(request)
     # `settable` reads less than a whole case: this is asked while a slider moves.
@@ -272,7 +274,7 @@ async def what_if(id: Identity, request: Request, state: Shared, row: Row = None
 
 
 @router.post("/{id}/what-if/record")
-async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+async def keep(id: Identity, request: Request, state: Shared, row: RowNumber = None) -> Response:
     """The same, asked as the API asks, and recorded."""
     visit = visit_of(request)
     on = await state.readers.run(partial(settable, state, id, row or 0))
@@ -284,7 +286,7 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
 
 
 @router.post("/{id}/curves")
-async def curves(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+async def curves(id: Identity, request: Request, state: Shared, row: RowNumber = None) -> Response:
     """The model's word along each slider, the others as they are set; a preview, too."""
     visit = visit_of(request)
     body = await _set(request)
@@ -341,7 +343,12 @@ async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfReque
 
 @router.get("/{id}/plane")
 async def plane(
-    id: Identity, request: Request, state: Shared, row: Row = None, x: Name = None, y: Name = None
+    id: Identity,
+    request: Request,
+    state: Shared,
+    row: RowNumber = None,
+    x: Name = None,
+    y: Name = None,
 ) -> Response:
     """The model's word over all settings of two levers; of which, its form says."""
     visit = visit_of(request)

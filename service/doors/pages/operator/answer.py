@@ -16,6 +16,7 @@ from ifonly.service.audit.experiments.assigning import MEMBER
 from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
 from ifonly.service.doors.pages.operator import series
 from ifonly.service.doors.pages.operator.levers import levers_of
+from ifonly.service.doors.pages.operator.menu import BoxRow, MenuReader, MenuTable
 from ifonly.service.doors.pages.operator.series import SeriesDrawing
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from ifonly.service.doors.pages.operator.ways import MatrixReader, WaysMatrix, fragile
@@ -72,6 +73,9 @@ class CounterfactualView:
     settings: Mapping[str, str]
     """What is set, as a form sends it."""
     graph: Drawing | None
+    box: tuple[BoxRow, ...]
+    """Between what all of it may be chosen at once; empty where that is not told."""
+    box_said: str
     series: tuple[SeriesDrawing, ...] = ()
     """Of a window: each channel that would have been otherwise."""
 
@@ -86,6 +90,8 @@ class AnswerView:
     ways: tuple[CounterfactualView, ...]
     matrix: WaysMatrix | None
     """The named ways side by side, where they were asked for."""
+    menu: MenuTable | None
+    """What a few levers can do alone, where that was asked for."""
     fragile: str
     """What is said first of what is not known to survive the sensors' errors."""
     blocked_by: tuple[tuple[str, str], ...]
@@ -129,6 +135,7 @@ def shown(
         view.said(answer["text"]),
         tuple(view.way(found) for found in answer["counterfactuals"]),
         view.matrix(answer),
+        view.menus.table(answer),
         "" if is_past(answer) else fragile(answer, tag),
         tuple((view.said(c["text"]), view.said(c["why"])) for c in answer["blocked_by"]),
         None if relaxation is None else view.way(relaxation["counterfactual"]),
@@ -194,6 +201,10 @@ class _View:
         """In this language; what was asked for in another only, in that."""
         return label_or(text, self._tag, next(iter(text.values()), ""))
 
+    @property
+    def menus(self) -> MenuReader:
+        return MenuReader(self._tag, self.said, self._value)
+
     def matrix(self, answer: Mapping[str, Any]) -> WaysMatrix | None:
         reader = MatrixReader(
             self._tag,
@@ -249,7 +260,8 @@ class _View:
             self._differs,
             {part["feature"]: str(part["to"]) for part in found["actions"]},
             self._graph(actions, effects),
-            self._series(found),
+            *self.menus.box(found),
+            series=self._series(found),
         )
 
     def _followed(self, found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ifonly.explainers.menu import count_of_sets
+from ifonly.explainers.menu import levers_of as levers_that_move
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.target import Demand
+from ifonly.explainers.terms import MOST_SETS
 from ifonly.explainers.wording import LANGUAGES, Language
 from ifonly.models.errors import InvalidInstance
 from ifonly.service.ask import read_request
@@ -44,6 +47,17 @@ class CasePage:
     answer: Mapping[str, Any] | None
     """The explanation, where there is one already."""
     tag: Language
+
+    @property
+    def beside(self) -> Mapping[str, Any]:
+        """What a page asks for beside an answer, as members of a request."""
+        if self.request.semantics == Semantics.BACKTRACKING.value or self.problem is None:
+            return {}
+        # As large as may be told of so many levers; of very many none.
+        levers = levers_that_move(self.problem)
+        most = max((k for k in (1, 2) if count_of_sets(len(levers), k) <= MOST_SETS), default=None)
+        menu = None if most is None else requests.MenuRequest(max_levers=most)
+        return {"ways": True, "joint_box": True, **({} if menu is None else {"menu": menu})}
 
     @property
     def movable(self) -> bool:

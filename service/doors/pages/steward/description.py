@@ -19,6 +19,7 @@ from ifonly.models.errors import UnknownModel
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.forms import Affine, UnitNetwork
 from ifonly.models.schema import Feature, Labels, Task
+from ifonly.models.spec.card import said
 from ifonly.models.window import Window, window_of
 from ifonly.service.ask import catalogue
 from ifonly.service.doors.pages.auditor.naming import rounded, said_in
@@ -28,6 +29,7 @@ from ifonly.service.words.catalogue import say
 from ifonly.service.words.graphs import differs, settled_by
 from ifonly.service.words.labels import label
 from ifonly.service.words.reasons import reason
+from ifonly.service.words.sheets import card_lines
 from ifonly.service.words.time import duration
 
 Said = tuple[str, str]
@@ -127,6 +129,10 @@ class ModelPage:
     parity: tuple[tuple[str, str], ...]
     metrics: tuple[tuple[str, str], ...]
     alarm: tuple[tuple[str, str], ...]
+    card: tuple[tuple[str, str], ...]
+    """What people are told of it, each with what it is called."""
+    codes: tuple[tuple[str, str, str], ...]
+    """Label of a feature, code and text of the reason."""
     features: tuple[FeatureLine, ...]
     rules: tuple[RuleLine, ...]
     causes: Causes | None
@@ -195,6 +201,8 @@ def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
         parity=_flat(_compared(parity)),
         metrics=_flat(parity.get("metrics", {})),
         alarm=tuple(_alarm(deployed.spec.alarm, tag)),
+        card=card_lines(deployed.spec.card, tag),
+        codes=tuple(_codes(model, tag)),
         features=tuple(_features(model, tag)),
         rules=tuple(RuleLine(c.key, said_in(c.text, tag)[0]) for c in told.constraints),
         causes=None if model.graph is None else _causes(model.graph, model, tag),
@@ -341,6 +349,12 @@ def _channels(model: ServedModel, window: Window, tag: Language) -> Iterator[Fea
             enters,
             "" if cost is None else _cost(cost.weight, cost.scale, cost.fixed, channel, tag),
         )
+
+
+def _codes(model: ServedModel, tag: Language) -> Iterator[tuple[str, str, str]]:
+    """What notices say of a feature: its label, the code, the text."""
+    for name, code in model.deployed.spec.reason_codes.items():
+        yield label(model.schema[name], tag), code.code, said(code.text, tag)
 
 
 def _features(model: ServedModel, tag: Language) -> Iterator[FeatureLine]:

@@ -1,0 +1,1 @@
+"""Which readings alone force a decision, and which count most."""

@@ -1,0 +1,68 @@
+"""The exact engine for networks: branch and bound with linear bounds of units."""
+
+from __future__ import annotations
+
+import math
+
+from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import (
+    Meter,
+    SearchOutcome,
+    refuse_consequences,
+    refuse_tolerances,
+)
+from ifonly.explainers.search.networks.model import NetworkModel
+from ifonly.explainers.search.networks.search import Search
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.predictor import Row, Scores
+from ifonly.models.schema import Schema
+
+
+class Networks:
+    """Made once for a model, then shared.
+
+    Raises
+    ------
+    NotEligible
+        If the graph is no network of units.
+    """
+
+    name = "networks"
+
+    def __init__(self, form: GraphForm, schema: Schema) -> None:
+        self._model = NetworkModel(form, schema)
+
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
+        """The optimum with its proof, or the best row and bound at the deadline.
+
+        Raises
+        ------
+        NotEligible
+            If a constraint, the target or what follows cannot be kept inside the proof.
+        """
+        if problem.conflict is not None:
+            return SearchOutcome.none(problem)
+        refuse_consequences(problem, self.name)
+        refuse_tolerances(problem, self.name)
+        search = Search(self._model, problem, meter, deadline)
+        if any(goal.limit == -math.inf for goal in self._model.goals(problem.target)):
+            # No raw output at all is in the target; of numbers, which every row then has.
+            self._model.bounds(self._model.levers(problem))
+            return SearchOutcome.none(problem)
+        return search.run()
+
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        """Left to whoever comes after."""
+        return None
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        """Raises
+        ------
+        NotEligible
+            Whoever comes after knows where a score bends, or asks.
+        """
+        raise NotEligible(self.name, "ranges are read by others")

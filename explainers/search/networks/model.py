@@ -1,0 +1,90 @@
+"""One deployed model as a network of units; made once, then shared."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+
+from ifonly.explainers.errors import NotEligible
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.goals import LinearGoal, goals_of
+from ifonly.explainers.search.milp.levers import Levers, read_levers
+from ifonly.explainers.search.milp.reading import read_features
+from ifonly.explainers.search.networks.network import as_units
+from ifonly.explainers.target import Target
+from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.intervals import NetworkBounds, bounds_of
+from ifonly.models.predictor import Rows
+from ifonly.models.rounding import Rounding
+from ifonly.models.schema import Schema
+
+Floats = npt.NDArray[np.float64]
+
+MOST_TARGETS = 256
+"""Targets whose limits are remembered."""
+
+
+class NetworkModel:
+    """Raises
+    ------
+    NotEligible
+        If the graph is no network of units, or a feature is bent in too many places.
+    """
+
+    def __init__(self, form: GraphForm, schema: Schema) -> None:
+        self.form = form
+        self.network = as_units(form.core)
+        self._readings = read_features(form.columns, schema)
+        self._goals: dict[tuple[float | Rounding | None, ...], tuple[LinearGoal, ...]] = {}
+        self._lock = Lock()
+
+    def levers(self, problem: Problem) -> Levers:
+        return read_levers(problem, problem.axes, self.form.columns, self._readings)
+
+    def goals(self, target: Target) -> tuple[LinearGoal, ...]:
+        """Made once for a target: finding an edge takes some hundred scores.
+
+        Raises
+        ------
+        NotEligible
+            If the target is no such goals.
+        """
+        key = (target.wanted, target.lower, target.upper, target.rounding)
+        with self._lock:
+            known = self._goals.get(key)
+        if known is None:
+            known = goals_of(target, self.form, self.form.core.n_outputs)
+            with self._lock:
+                if len(self._goals) >= MOST_TARGETS:
+                    self._goals.clear()  # as many targets as a client cares to invent
+                self._goals[key] = known
+        return known
+
+    def bounds(self, levers: Levers) -> NetworkBounds:
+        """Where the network may come to within ``levers``.
+
+        Raises
+        ------
+        NotEligible
+            If the graph may have no number there: our sums, in float64, would have one.
+        """
+        low, high = levers.constant.copy(), levers.constant.copy()
+        for lever in levers.each:
+            ends = np.array(
+                [p.inputs + step * p.inputs_rise for p in lever.pieces for step in p.ends]
+            )
+            low[lever.own], high[lever.own] = ends.min(axis=0), ends.max(axis=0)
+        found = bounds_of(self.network, low, high, levers.deviation)
+        if not found.is_number:
+            raise NotEligible("networks", "numbers within the graph may be no finite ones")
+        if not self.form.finish.is_finite(found.outputs.low, found.outputs.high):
+            raise NotEligible("networks", "scores of some sums may be no finite numbers")
+        return found
+
+    def over(self, goals: tuple[LinearGoal, ...], rows: Rows) -> Floats:
+        """By how much each row misses its worst goal by our own arithmetic, ``(n,)``."""
+        with np.errstate(all="ignore"):
+            raw = self.network.raw(self.form.columns.encode(rows))
+        return np.asarray(np.max([raw @ g.weights - g.limit for g in goals], axis=0))
