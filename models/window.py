@@ -415,6 +415,12 @@ def padded(schema: Schema, rows: Rows) -> Rows:
     return wide
 
 
+def spoken_names(schema: Schema) -> tuple[str, ...]:
+    """What requests may name: features; of a window its channels and their profiles."""
+    window = window_of(schema)
+    return schema.names if window is None else (*window.names, *schema.names[window.n_readings :])
+
+
 def document_schema(schema: Schema) -> Schema:
     """The features as documents beside the spec name them: of a window its channels."""
     window = window_of(schema)

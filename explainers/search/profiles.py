@@ -115,7 +115,8 @@ class Profiles:
     def _bands(self, window: Window, problem: Problem) -> Iterator[tuple[Rows, float]]:
         """Actions, and a cost below which no further one is; the last is infinite."""
         each = self._moves(window, problem)
-        if not all(map(len, each)):
+        # Nothing may be set, or something must be that has no value.
+        if not each or not all(map(len, each)):
             yield np.empty((0, len(problem.schema))), np.inf
             return
         *others, longest = sorted(each, key=len)

@@ -18,7 +18,7 @@ from ifonly.explainers.target import Target
 from ifonly.models.errors import FieldProblem, InvalidInstance
 from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Task
-from ifonly.models.window import Window, is_series, unrolled_constraints, window_of
+from ifonly.models.window import Window, is_series, spoken_names, unrolled_constraints, window_of
 from ifonly.service.ask.question import MenuQuestion, Question, Rung
 from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
 from ifonly.service.served.causal_model import Semantics
@@ -103,7 +103,7 @@ def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
     """
     read: dict[int, float] = {}
     faults: list[Fault] = []
-    window, names = window_of(model.schema), _settable_names(model)
+    window, names = window_of(model.schema), spoken_names(model.schema)
     for name, value in values.items():
         if window is not None and name in window.names:
             # A whole channel, reading by reading.
@@ -125,14 +125,6 @@ def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
     if faults:
         raise InvalidRequest(RequestPart.INSTANCE, faults)
     return read
-
-
-def _settable_names(model: ServedModel) -> tuple[str, ...]:
-    """What a what-if may name: features; of a window its channels and their profiles."""
-    window = window_of(model.schema)
-    if window is None:
-        return model.schema.names
-    return (*window.names, *model.schema.names[window.n_readings :])
 
 
 def _series(window: Window, name: str, values: Any) -> dict[int, float]:

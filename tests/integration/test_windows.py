@@ -119,7 +119,12 @@ def test_constraints_speak_of_channels(client: httpx.Client) -> None:
     assert used <= {"coolant"}
     for c in found["counterfactuals"]:
         assert 1.0 <= min(c["instance"]["coolant"]) <= max(c["instance"]["coolant"]) <= 9.5
-    limits["rules"] = ["load <= 9"]
+    body["constraints"] = {"freeze": ["coolant", "flow"]}
+    assert told(client, f"{API}/explanations", body)["status"] == "infeasible"
+    body["constraints"] = {"freeze": ["valve"]}
+    problem = told(client, f"{API}/explanations", body, 422)["detail"]
+    assert problem.startswith("valve is not a feature of this model (coolant, flow, load, coolant@")
+    body["constraints"], limits["rules"] = limits, ["load <= 9"]
     problem = told(client, f"{API}/explanations", body, 422)
     assert problem["errors"][0]["pointer"] == "/constraints/rules/0"
     assert "say last(load), mean(load)" in problem["detail"]
