@@ -15,6 +15,11 @@ are asked twice, the second time with merging from the first box.
 The same on grids of 10 to 10,000,000 values, how fine: log-uniform for each number. Nothing
 can walk them, so an oracle looks for cheaper rows along levers and pairs of them, where decisions
 change (`tests/support/fine.py`). `blackbox` is asked alone as well.
+
+    python -m bench.oracle_campaign --windows [--questions 2000]
+
+Windows of 4 steps and 3 channels, two of which are moved by profiles, with rules and a delayed
+cause at random, against a walk over every action (`tests/support/windows.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ import argparse
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from rich.console import Console
@@ -36,6 +43,8 @@ from ifonly.explainers.search.portfolio import Portfolio, engines_for
 from ifonly.explainers.search.trees.engine import Trees
 from ifonly.models.predictor import Row
 from ifonly.models.schema import Task
+from ifonly.service.ask.explain import explain as explain_window
+from tests.support import windows
 from tests.support.bruteforce import cheapest
 from tests.support.checks import normal
 from tests.support.deployed import (
@@ -179,6 +188,31 @@ def _fine(options: argparse.Namespace, console: Console) -> dict[str, Tally]:
     return tallies
 
 
+def _windows(options: argparse.Namespace, console: Console) -> dict[str, Tally]:
+    draw = np.random.default_rng(options.seed)
+    tallies = {kind: Tally() for kind in windows.KINDS}
+    with TemporaryDirectory() as root:
+        asked = 0
+        while asked < options.questions:
+            kind = windows.KINDS[asked // 10 % len(windows.KINDS)]
+            limits, seed = windows.Limits.drawn(draw), int(draw.integers(2**31))
+            layout = ("steps-channels", "channels-steps")[seed % 2]
+            model = windows.served(Path(root, str(asked)), seed, kind, limits, layout)
+            model = windows.by_exact_engine(model) if seed // 2 % 2 else model
+            for _ in range(10):
+                values = windows.instance(draw)
+                question, _ = windows.asked(model, values)
+                until = Deadline.after(options.seconds)
+                answer = explain_window(model, question, until).answer
+                best = windows.cheapest(model, question.factual, limits)
+                asked += 1
+                if not _judge(answer, best, tallies[kind]) or answer.work.rejected:
+                    tallies[kind].wrong += 1
+                    told = f"WRONG: {kind} {layout} {seed} {limits} {values}: walk {best}, {answer}"
+                    console.print(told)
+    return tallies
+
+
 def _listed(families: str) -> list[str]:
     """``"trees,units"``: those, and what is asked of the same models in another way."""
     names = [name.strip() for name in families.split(",")]
@@ -202,10 +236,14 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fine", action="store_true")
+    parser.add_argument("--windows", action="store_true")
     parser.add_argument("--families", default=",".join(FAMILIES), help="some of them, by comma")
     parser.add_argument("--seconds", type=float, default=5.0, help="deadline on fine grids")
     options = parser.parse_args()
     console = Console(width=100)
+    if options.windows:
+        _print(_windows(options, console), console, "claims on windows against a walk")
+        return
     if options.fine:
         _print(_fine(options, console), console, "claims on grids of 10 to 10,000,000 values")
         return

@@ -18,7 +18,8 @@ class NeighbourDistance:
     """Mean distance to the ``k`` nearest reference rows (Ramaswamy et al. 2000, averaged).
 
     The distance between rows is the mean over features of ``|a - b| / scale`` for numbers and
-    ordered categories and of ``a != b`` for others; a missing value is 1 from a present one.
+    ordered categories and of ``a != b`` for others; a missing value is 1 from a present one. Of
+    columns that no sensor reads nothing is said.
     """
 
     schema: Schema
@@ -36,10 +37,13 @@ class NeighbourDistance:
 
     def _score(self, rows: Rows) -> Scores:
         total = np.zeros((len(rows), len(self.references)))
+        unread = self.schema.unread
         for j, (feature, scale) in enumerate(zip(self.schema.features, self.scales, strict=True)):
+            if j in unread:
+                continue
             apart = np.abs(rows[:, [j]] - self.references[:, j][None, :])
             apart = (apart > 0).astype(float) if feature.kind == "nominal" else apart / scale
             both_missing = np.isnan(rows[:, [j]]) & np.isnan(self.references[:, j])[None, :]
             total += np.where(both_missing, 0.0, np.nan_to_num(apart, nan=1.0))
         nearest = np.partition(total, self.k - 1, axis=1)[:, : self.k]
-        return np.asarray(nearest.mean(axis=1, keepdims=True) / len(self.schema))
+        return np.asarray(nearest.mean(axis=1, keepdims=True) / (len(self.schema) - len(unread)))

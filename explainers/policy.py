@@ -81,7 +81,7 @@ class Policy:
         features = table.get("features", {})
         _check_names(features, schema)
         costs = tuple(
-            _feature_cost(f, features.get(f.name, {}), _default_scale(f, j, reference))
+            _feature_cost(f, features.get(f.name, {}), _default_scale(f, schema, j, reference))
             for j, f in enumerate(schema.features)
         )
         tolerances = read_tolerances(features, schema)
@@ -233,12 +233,13 @@ def _check_matrix(feature: Feature, matrix: Sequence[Sequence[float]], key: str)
             _non_negative(entry, f"{key}.{i}.{j}")
 
 
-def _default_scale(feature: Feature, column: int, reference: Rows | None) -> float:
+def _default_scale(feature: Feature, schema: Schema, column: int, reference: Rows | None) -> float:
     """Median absolute deviation of the reference; the range where that is 0 (Wachter 2018)."""
     if feature.kind.is_categorical:
         return 1.0
     if reference is not None:
-        seen = reference[:, column][~np.isnan(reference[:, column])]
+        seen = reference[:, schema.scale_columns(column)].ravel()
+        seen = seen[~np.isnan(seen)]
         if seen.size:
             # It is 0 where most rows are alike, and a scale of 0 would make moves infinitely dear.
             deviation = float(np.median(np.abs(seen - np.median(seen))))

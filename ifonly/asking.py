@@ -29,6 +29,7 @@ from ifonly.models.onnx import OnnxPredictor
 from ifonly.models.predictor import Predictor, Row, Rows, Scores
 from ifonly.models.sample import Sample, name_of
 from ifonly.models.schema import Decision, Task
+from ifonly.models.window import WindowSchema
 from ifonly.progress import bar
 from ifonly.scoring import Scored, scored
 from ifonly.wanted import target_of
@@ -356,6 +357,8 @@ class Folder:
         return ()
 
     def read(self, rows: Any) -> Rows:
+        if isinstance(self.model.schema, WindowSchema):
+            return self.model.schema.one_or_many(rows)
         # Its own schema: nothing is guessed, and values out of bounds are errors.
         return Sample(self.model.schema, np.empty((0, len(self.model.schema)))).read(rows)
 

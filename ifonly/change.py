@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 Value = float | int | str | None
 """A reading, or the name of a category; None where it is missing."""
+Read = Value | list[Value]
+"""The same, or the readings of a channel of a window, oldest first."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from ifonly.change import Change, Value
+from ifonly.change import Change, Read, Value
 from ifonly.drawing import document, drawn
 
 if TYPE_CHECKING:  # what a client needs not: it is told answers, and makes none
@@ -37,12 +37,12 @@ class Explanation:
     ``already_target`` or ``abstained``."""
     sentence: str
     """The answer in words."""
-    instance: Mapping[str, Value]
+    instance: Mapping[str, Read]
     """The row, by name."""
     prediction: Outcome
     """Of the row."""
     changes: tuple[Change, ...] = ()
-    counterfactual: Mapping[str, Value] | None = None
+    counterfactual: Mapping[str, Read] | None = None
     """The row with the changes; None where there is no answer."""
     reached: Outcome | None = None
     """What the model says of that."""

@@ -171,6 +171,16 @@ class Schema:
     def __contains__(self, name: object) -> bool:
         return name in self._positions
 
+    @property
+    def unread(self) -> frozenset[int]:
+        """Columns that no sensor reads and no model sees: what is set by them moves others. 0 in a
+        row that was read."""
+        return frozenset()
+
+    def scale_columns(self, column: int) -> tuple[int, ...]:
+        """Columns whose readings say how far a move of ``column`` is."""
+        return (column,)
+
     def index(self, name: str) -> int:
         """Column of the feature called ``name``.
 
@@ -206,8 +216,11 @@ class Schema:
             # Only where something is wrong: this runs with every question.
             wrong = np.flatnonzero(~(inside | (np.isnan(row) & gaps))).tolist()
             if wrong:
-                raise InvalidInstance([self.features[j].outside(float(row[j])) for j in wrong])
+                raise InvalidInstance([self._outside(j, float(row[j])) for j in wrong])
         return row
+
+    def _outside(self, column: int, number: float) -> FieldProblem:
+        return self.features[column].outside(number)
 
     def rows(self, table: Any) -> Rows:
         """Many instances, ``(n, n_features)``: a table with named columns, or instances one after
@@ -279,7 +292,21 @@ class Schema:
             raise InvalidInstance(problems)
         return row
 
-    def write(self, row: Row) -> dict[str, float | int | str | None]:
+    def by_column(self, instance: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A wire instance with a value for each column, by the column's name."""
+        return instance
+
+    def restored(self, instance: Mapping[str, Any], was: Mapping[str, Any]) -> Row:
+        """The row of an instance of which some columns read otherwise, as ``was`` has them.
+
+        Raises
+        ------
+        InvalidInstance
+            As :meth:`read`.
+        """
+        return self.read({**instance, **was})
+
+    def write(self, row: Row) -> dict[str, Any]:
         """A row as a wire instance; the inverse of :meth:`read`."""
         return {f.name: f.write(float(v)) for f, v in zip(self.features, row, strict=True)}
 

@@ -17,6 +17,7 @@ from ifonly.explainers.space import Axis
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.predictor import Rows
 from ifonly.models.schema import Feature, Kind, Labels, Schema, plain
+from ifonly.models.window import spoken_names
 
 Table = Mapping[str, object]
 
@@ -72,7 +73,7 @@ class Given:
 
     def unknown(self, name: object) -> InvalidPolicy:
         """The fault that ``name`` is no feature."""
-        names = self.context.schema.names
+        names = spoken_names(self.context.schema)
         problem = f"{name} is not a feature of this model ({', '.join(names)})"
         return self.sentence(problem, name, names)
 

@@ -10,13 +10,18 @@ them joined by ``and``, or ``if ... then ...`` over them::
 
 A name is the counterfactual's value. Once any name in a rule carries a prime, the primed ones
 are the counterfactual and the bare ones the factual. Names with spaces go in backticks.
+
+Of a window names are channels: ``last(x)`` and ``mean(x)`` are sums of readings, ``highest(x)``,
+``lowest(x)`` and ``greatest_change(x)`` (between one reading and the next) stand for every reading
+that they could be, so they can be held below or above something, as all of these must be.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from lark import Token, Transformer
@@ -26,6 +31,7 @@ from ifonly.explainers.constraints.conditions import Changes, Comparison, Condit
 from ifonly.explainers.errors import InvalidRule
 from ifonly.explainers.grammar import has_primes, parse_rule
 from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.models.window import Window, document_schema, window_of
 
 _COMPARE: dict[Relation, Callable[[int, int], bool]] = {
     Relation.LE: operator.le,
@@ -38,6 +44,10 @@ _COMPARE: dict[Relation, Callable[[int, int], bool]] = {
 
 
 Conditions = tuple[Condition, ...]
+OF_SERIES = ("last", "mean", "highest", "lowest", "greatest_change")
+"""What a rule may say of a channel of a window."""
+MOST_CONDITIONS = 4_096
+"""That one comparison stands for."""
 
 
 def read_conditions(text: str, schema: Schema) -> tuple[Conditions, Conditions]:
@@ -68,17 +78,35 @@ class _Reference:
 
 
 @dataclass(frozen=True)
+class _Extreme:
+    """The largest of some sums, or the least."""
+
+    text: str
+    each: tuple[_Sum, ...]
+    is_largest: bool
+
+
+@dataclass(frozen=True)
 class _Sum:
     """``sum_j weight_j * reference_j + constant``"""
 
     weights: tuple[tuple[_Reference, float], ...] = ()
     constant: float = 0.0
+    extremes: tuple[tuple[_Extreme, float], ...] = ()
 
     def times(self, factor: float) -> _Sum:
-        return _Sum(tuple((r, w * factor) for r, w in self.weights), self.constant * factor)
+        return _Sum(
+            tuple((r, w * factor) for r, w in self.weights),
+            self.constant * factor,
+            tuple((e, w * factor) for e, w in self.extremes),
+        )
 
     def plus(self, other: _Sum) -> _Sum:
-        return _Sum((*self.weights, *other.weights), self.constant + other.constant)
+        return _Sum(
+            (*self.weights, *other.weights),
+            self.constant + other.constant,
+            (*self.extremes, *other.extremes),
+        )
 
     def of(self, factual: bool) -> tuple[tuple[int, float], ...]:
         totals: dict[int, float] = {}
@@ -105,14 +133,21 @@ class _RuleReader(Transformer[Token, Any]):
     def always(self, parts: list[Any]) -> tuple[tuple[Condition, ...], tuple[Condition, ...]]:
         return (), parts[0]
 
-    def conditions(self, parts: list[Condition]) -> tuple[Condition, ...]:
-        return tuple(parts)
+    def conditions(self, parts: list[Condition | Conditions]) -> Conditions:
+        return tuple(c for part in parts for c in (part if isinstance(part, tuple) else (part,)))
 
     def changes(self, parts: list[Token]) -> Condition:
-        return Changes(self._column(parts[0]))
+        return Changes(self._moving(parts[0]))
 
     def stays(self, parts: list[Token]) -> Condition:
-        return Changes(self._column(parts[0]), does=False)
+        return Changes(self._moving(parts[0]), does=False)
+
+    def _moving(self, name: Token) -> int:
+        """The column that changes if what is named does: of a channel its last reading."""
+        c = self._channel(name)
+        if c is None or self._window is None:
+            return self._column(name)
+        return self._window.column(c, self._window.steps - 1)
 
     def is_category(self, parts: list[Any]) -> Condition:
         reference, relation, text = parts
@@ -134,14 +169,35 @@ class _RuleReader(Transformer[Token, Any]):
     def not_in_categories(self, parts: list[Any]) -> Condition:
         return self.in_categories(parts).negated()
 
-    def comparison(self, parts: list[Any]) -> Condition:
+    def comparison(self, parts: list[Any]) -> Condition | Conditions:
         left, relation, right = parts
         total = left.plus(right.times(-1.0))
+        if not total.extremes:
+            return self._compared(total, Relation(str(relation)))
+        totals = self._each(total, Relation(str(relation)))
+        return tuple(self._compared(each, Relation(str(relation))) for each in totals)
+
+    def _each(self, total: _Sum, relation: Relation) -> list[_Sum]:
+        """All sums that must stand in ``relation`` to 0 so that the one with extremes does."""
+        found = [replace(total, extremes=())]
+        for extreme, weight in total.extremes:
+            from_above = relation in (Relation.LE, Relation.LT)
+            if relation in (Relation.EQ, Relation.NE) or (
+                (weight > 0.0) is not (extreme.is_largest is from_above)
+            ):
+                way = "at most" if extreme.is_largest else "at least"
+                raise self._invalid(f"{extreme.text} can only be held to be {way} something")
+            found = [own.plus(each.times(weight)) for own in found for each in extreme.each]
+            if len(found) > MOST_CONDITIONS:
+                raise self._invalid(f"says more than {MOST_CONDITIONS} things of single readings")
+        return found
+
+    def _compared(self, total: _Sum, relation: Relation) -> Condition:
         now, before = total.of(factual=False), total.of(factual=True)
         # It would hold or fail for all answers alike, which nobody means.
         if not now:
             raise self._invalid("compares nothing that could change")
-        return Comparison(now, before, total.constant, Relation(str(relation)))
+        return Comparison(now, before, total.constant, relation)
 
     def sum(self, parts: list[Any]) -> _Sum:
         sign, total = 1.0, _Sum()
@@ -153,19 +209,22 @@ class _RuleReader(Transformer[Token, Any]):
         return total
 
     def scaled(self, parts: list[Any]) -> _Sum:
-        return _Sum(((self._numeric(parts[1]), float(parts[0])),))
+        return self._summed(parts[1]).times(float(parts[0]))
 
     def scaled_after(self, parts: list[Any]) -> _Sum:
-        return _Sum(((self._numeric(parts[0]), float(parts[1])),))
+        return self._summed(parts[0]).times(float(parts[1]))
 
     def divided(self, parts: list[Any]) -> _Sum:
         divisor = float(parts[1])
         if divisor == 0.0:
             raise self._invalid("divides by 0")
-        return _Sum(((self._numeric(parts[0]), 1.0 / divisor),))
+        return self._summed(parts[0]).times(1.0 / divisor)
 
     def plain(self, parts: list[Any]) -> _Sum:
-        return _Sum(((self._numeric(parts[0]), 1.0),))
+        return self._summed(parts[0])
+
+    def _summed(self, part: _Reference | _Sum) -> _Sum:
+        return part if isinstance(part, _Sum) else _Sum(((self._numeric(part), 1.0),))
 
     def constant(self, parts: list[Token]) -> _Sum:
         return _Sum((), float(parts[0]))
@@ -175,12 +234,56 @@ class _RuleReader(Transformer[Token, Any]):
         # One prime anywhere in the rule makes all bare names the factual.
         return _Reference(self._column(name), is_factual=self._primed and prime is None)
 
+    def of_series(self, parts: list[Any]) -> _Sum:
+        function, name, prime = parts
+        c, window = self._channel(name), self._window
+        if window is None:
+            raise self._invalid(f"{function}() is of a channel, and this model has no window")
+        if c is None:
+            raise self._invalid(self._unknown(name))
+        is_factual = self._primed and prime is None
+        columns = range(window.column(c, 0), window.column(c, window.steps))
+        each = [_Sum(((_Reference(j, is_factual=is_factual), 1.0),)) for j in columns]
+        match str(function):
+            case "last":
+                return each[-1]
+            case "mean":
+                total = _Sum()
+                for one in each:
+                    total = total.plus(one.times(1.0 / window.steps))
+                return total
+            case "highest" | "lowest" | "greatest_change" as kind:
+                if is_factual:
+                    raise self._invalid(f"{kind}({name}) of the factual cannot be held to anything")
+                if kind == "greatest_change":
+                    steps = [b.plus(a.times(-1.0)) for a, b in pairwise(each)]
+                    each = [*steps, *(step.times(-1.0) for step in steps)] or [_Sum()]
+                extreme = _Extreme(f"{kind}({name})", tuple(each), kind != "lowest")
+                return _Sum((), 0.0, ((extreme, 1.0),))
+        known = ", ".join(f"{f}()" for f in OF_SERIES)
+        raise self._invalid(f"{function}() is none of {known}")
+
+    @property
+    def _window(self) -> Window | None:
+        return window_of(self._schema)
+
+    def _channel(self, name: Token) -> int | None:
+        """The channel of a window that is named; None: it names something else."""
+        window, bare = self._window, str(name).strip("`")
+        return window.names.index(bare) if window is not None and bare in window.names else None
+
     def _column(self, name: Token) -> int:
         bare = str(name).strip("`")
+        if self._channel(name) is not None:
+            functions = ", ".join(f"{f}({name})" for f in OF_SERIES)
+            raise self._invalid(f"{bare} is a channel of a window: say {functions}")
         if bare not in self._schema:
-            known = ", ".join(self._schema.names)
-            raise self._invalid(f"{bare} is not a feature of this model ({known})")
+            raise self._invalid(self._unknown(name))
         return self._schema.index(bare)
+
+    def _unknown(self, name: Token) -> str:
+        known = ", ".join(document_schema(self._schema).names)
+        return f"{str(name).strip('`')} is not a feature of this model ({known})"
 
     def _numeric(self, reference: _Reference) -> _Reference:
         feature = self._schema.features[reference.column]

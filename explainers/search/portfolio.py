@@ -15,21 +15,26 @@ from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome, reaches
+from ifonly.explainers.search.profiles import Profiles
 from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import (
     Affine,
     Composition,
     GraphForm,
     ReluNetwork,
+    TreeEnsemble,
     UnitNetwork,
 )
 from ifonly.models.predictor import Predictor, Row, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
+from ifonly.models.window import window_of
 
 if TYPE_CHECKING:
     from ifonly.explainers.search.trees.reach import TreeReach  # with its solver, as below
 
+MOST_BESIDE, MOST_ALONE = 200_000, 800_000
+"""Actions of a window that are scored one and all, beside an exact engine and without."""
 EXACT_SHARE = 0.8
 """Part of the time that is left which an exact engine may take before the others look too."""
 WARM_SECONDS = 0.5
@@ -49,6 +54,11 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
                 # A graph that its engine cannot read is left to the next.
                 with suppress(NotEligible):
                     engines.append(make(each, schema))
+    if window_of(schema) is not None:
+        # Few actions are scored sooner than a program is solved; trees are quicker than either.
+        own = Profiles(MOST_BESIDE if engines else MOST_ALONE)
+        is_first = form is None or not isinstance(form.core, TreeEnsemble)
+        engines.insert(0 if is_first else len(engines), own)
     return Portfolio((*engines, Blackbox()))
 
 

@@ -160,7 +160,7 @@ class _Answer:
         # Without the request: from what the answer itself says was read before.
         for found in self._told():
             was = {part["feature"]: part["from"] for part in _moving(found)}
-            return tuple(self._schema.read({**found["instance"], **was}).tolist())
+            return tuple(self._schema.restored(found["instance"], was).tolist())
         raise NotAnAnswer("it holds no counterfactual, so its question must be given too")
 
     def _told(self) -> Iterator[Json]:
@@ -360,7 +360,8 @@ class _Answer:
         # Unless it says that it rests on rounding, it must hold in every session.
         if not found.get("rests_on_rounding", False):
             checker = checker.firm(self._rounding)
-        row = [written(f, found["instance"][f.name]) for f in self._schema.features]
+        values = self._values(found)
+        row = [written(f, values[f.name]) for f in self._schema.features]
         report = checker.check(Proposal(action, row, float(found["cost"])))
         yield from report.checks
         yield from self._steps(found)
@@ -372,13 +373,23 @@ class _Answer:
             yield from self._of_row(found, report.scores, checker.terms.goal)
             # The graph that is told to be the worst is that of the first; a relaxation has none.
             first = next(iter(self._answer["counterfactuals"]), None)
-            if found is first and checker.terms.what_follows is not None:
+            if found is first and self._has_graph:
                 yield self._decides(report)
         if found.get("lower_bound") is not None:
             yield checker.bounded(found["cost"], found["lower_bound"])
         yield self._gap(found)
         yield from self._ranges(found, action, checker)
         yield from joint_box(found, action, checker)
+
+    def _values(self, found: Json) -> Json:
+        """What is told of each column; of one that no sensor reads what it is set to."""
+        schema, told = self._schema, self._schema.by_column(found["instance"])
+        set_ = {
+            a["feature"]: a["to"]
+            for a in found["actions"]
+            if schema.index(a["feature"]) in schema.unread
+        }
+        return {**told, **set_}
 
     def _action(self, found: Json) -> list[float]:
         action = list(self._checker.factual)
@@ -393,10 +404,11 @@ class _Answer:
         ``from`` is the factual's value, ``to`` of what follows is the row's, and ``delta`` is the
         difference in decimals.
         """
+        told = self._schema.by_column(found["instance"])
         for part in found["effects"]:
             name = part["feature"]
-            fits = part["to"] == found["instance"][name]
-            yield Check("to", fits, f"{name} to {part['to']}; the row: {found['instance'][name]}")
+            fits = part["to"] == told[name]
+            yield Check("to", fits, f"{name} to {part['to']}; the row: {told[name]}")
         for part in _moving(found):
             feature = self._schema[part["feature"]]
             value, now = (written(feature, part[end]) for end in ("from", "to"))
@@ -526,6 +538,12 @@ class _Answer:
         return Check(
             "graphs", fits, f"{said} told; name, weight, least and greatest chance: {ends}"
         )
+
+    @property
+    def _has_graph(self) -> bool:
+        """Whether a causal graph says what follows, and not only a window's profiles."""
+        follows = self._checker.terms.what_follows
+        return follows is not None and follows is not self._book.moves
 
     @property
     def _tells_when(self) -> bool:

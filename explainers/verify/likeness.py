@@ -45,13 +45,15 @@ def neighbour_distance(
     of ``|a - b| / scale``, of ``a != b`` for categories without order, of 1 where one is missing
     and of 0 where both are."""
     scales = [float(own.scale) for own in price.features]
+    read = [j for j in range(len(schema)) if j not in schema.unread]
 
     def distance(row: Sequence[float]) -> float:
         totals = np.zeros(len(reference))
-        for j, feature in enumerate(schema.features):
-            totals += _apart(row[j], reference[:, j], scales[j], feature.kind is Kind.NOMINAL)
+        for j in read:
+            is_nominal = schema.features[j].kind is Kind.NOMINAL
+            totals += _apart(row[j], reference[:, j], scales[j], is_nominal)
         # All distances and a sort: slower than the engines' way, and not shared with it.
-        return float(np.sort(totals)[:k].sum()) / k / len(schema)
+        return float(np.sort(totals)[:k].sum()) / k / len(read)
 
     return distance
 

@@ -63,10 +63,15 @@ def read_price(policy: Mapping[str, Any], schema: Schema, reference: Rows | None
     it leaves out: the median absolute deviation, or the spread where that is 0."""
     own = policy.get("features", {})
     features = tuple(
-        _read(feature, own.get(feature.name, {}), None if reference is None else reference[:, j])
+        _read(feature, own.get(feature.name, {}), _seen(reference, schema, j))
         for j, feature in enumerate(schema.features)
     )
     return Price(features, exact(policy.get("change_penalty", 0.0)))
+
+
+def _seen(reference: Rows | None, schema: Schema, column: int) -> Any:
+    """Readings by whose spread a move of ``column`` is measured."""
+    return None if reference is None else reference[:, schema.scale_columns(column)].ravel()
 
 
 def _read(feature: Feature, table: Mapping[str, Any], seen: Sequence[float] | Any) -> FeaturePrice:

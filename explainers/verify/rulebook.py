@@ -19,8 +19,10 @@ from ifonly.explainers.verify.limits import (
 )
 from ifonly.explainers.verify.passing import Passing
 from ifonly.explainers.verify.price import Price, read_price
+from ifonly.explainers.verify.window import WindowMoves
 from ifonly.models.predictor import Predictor, Rows
 from ifonly.models.schema import Decision, Schema
+from ifonly.models.window import unrolled_constraints
 
 Table = Mapping[str, Any]
 
@@ -100,6 +102,10 @@ class Rulebook:
     """Features that it says are not acted on."""
     passing: Passing | None = None
     """When it says that they follow, if it does."""
+    moves: WindowMoves | None = None
+    """Of a window: what its profiles move, whatever else follows."""
+    follows: WhatFollows | None = None
+    """What follows by the causal file: :attr:`laws`, or of a window the same over its steps."""
 
     @classmethod
     def read(
@@ -146,6 +152,19 @@ class Rulebook:
             tuple(limit for limit in nodes if limit.columns not in frozen),
         )  # fmt: skip
 
+    @property
+    def has_causes(self) -> bool:
+        """Whether a causal file that somebody has accepted says what follows."""
+        return self.laws is not None or self.follows is not None
+
+    def of_window(self, alone: WindowMoves, causal: WindowMoves | None) -> Rulebook:
+        """The rulebook of a window: ``alone`` its profiles, ``causal`` what follows besides."""
+        never = () if causal is None else causal.never_set
+        nodes = (stays(f"causal.nodes.{n}.role", self.schema.index(n)) for n in never)
+        frozen = {limit.columns for limit in self.limits if limit.key.endswith(".actionable")}
+        kept = tuple(limit for limit in nodes if limit.columns not in frozen)
+        return replace(self, moves=alone, follows=causal, never_set=kept)
+
     def terms(self, asked: Asked) -> Terms:
         """What an answer to one request must keep.
 
@@ -154,7 +173,8 @@ class Rulebook:
         InvalidRule, KeyError, ValueError
             If the request does not fit the model.
         """
-        limits = (*self.limits, *request_limits(asked.constraints, self.schema))
+        said = unrolled_constraints(asked.constraints, self.schema)
+        limits = (*self.limits, *request_limits(said, self.schema))
         is_history = asked.semantics == BACKTRACKING
         goal = read_goal(asked.target, self.decision, self.policy)
         # The causal file's roles are about acting, so only interventions keep them.
@@ -168,7 +188,7 @@ class Rulebook:
             goal,
             limits,
             self.price,
-            None if asked.semantics == INDEPENDENT else self.laws,
+            self.moves if asked.semantics == INDEPENDENT else self.follows or self.laws,
             is_history,
             self.tolerances,
             self._survival(asked, goal),

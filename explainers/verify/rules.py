@@ -6,21 +6,26 @@ more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from lark import Token, Tree
 
 from ifonly.explainers.grammar import has_primes, parse_rule
 from ifonly.explainers.verify.reading import WITHIN, Reading, is_missing, moves
 from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.models.window import window_of
 
 Node = Tree[Token]
 Test = Callable[[Reading, Reading], bool]
 """Whether something is true of a row and its factual."""
 Term = tuple[int, bool]
 """A column, and whether the factual's value of it is meant."""
+
+Value = Callable[[Reading, Reading], tuple[Decimal, Decimal] | None]
+"""Of a row and its factual: a number, and the size of what it was made of; None: one is missing."""
 
 _ONE = Decimal(1)
 
@@ -70,10 +75,18 @@ class _RuleWalk:
     def conditions(self, node: Node) -> tuple[Test, ...]:
         return tuple(self._condition(part) for part in node.children if isinstance(part, Tree))
 
+    def _moving(self, name: str) -> int:
+        """The column that tells whether what is named changes: of a channel its last reading."""
+        window = window_of(self._schema)
+        if window is not None and name.strip("`") in window.names:
+            c = window.names.index(name.strip("`"))
+            return self._column(window.reading_name(c, window.steps - 1))
+        return self._column(name)
+
     def _condition(self, node: Node) -> Test:
         kind, parts = str(node.data), node.children
         if kind in ("changes", "stays"):
-            column = self._column(str(parts[0]))
+            column = self._moving(str(parts[0]))
             self.reads_factual = True
             return changes(column) if kind == "changes" else stays(column)
         if kind == "comparison":
@@ -92,12 +105,65 @@ class _RuleWalk:
     def _comparison(self, node: Node) -> Test:
         left, relation, right = node.children
         weights: dict[Term, Decimal] = {}
+        if any(node.find_data("of_series")):
+            return self._of_windows(_tree(left), str(relation), _tree(right))
         # All to the left: `a >= b + 8` becomes `a - b - 8 >= 0`.
         constant = self._add(_tree(left), _ONE, weights) + self._add(_tree(right), -_ONE, weights)
         # A feature that cancels out is not read, so it may be missing.
         read = {t: w for t, w in weights.items() if w}
         self.reads_factual |= any(of_factual for _, of_factual in read)
         return compares(read, constant, str(relation))
+
+    def _of_windows(self, left: Node, relation: str, right: Node) -> Test:
+        """A comparison with functions of channels, whose values are worked out row by row."""
+        terms: list[tuple[Value, Decimal]] = []
+        for side, sign in ((left, _ONE), (right, -_ONE)):
+            own = sign
+            for part in side.children:
+                if isinstance(part, Tree):
+                    terms.append(self._valued(part, own))
+                    own = sign
+                elif part is not None:
+                    own = -sign if str(part) == "-" else sign
+
+        def test(after: Reading, before: Reading) -> bool:
+            total, size = Decimal(0), Decimal(0)
+            for value, weight in terms:
+                found = value(after, before)
+                if found is None:
+                    return False
+                total += weight * found[0]
+                size += abs(weight) * found[1]
+            return _stands(total, relation, WITHIN * max(size, _ONE))
+
+        return test
+
+    def _valued(self, node: Node, sign: Decimal) -> tuple[Value, Decimal]:
+        """A term, and by what it is multiplied."""
+        kind, parts = str(node.data), node.children
+        if kind == "constant":
+            number = Decimal(str(parts[0]))
+            return (lambda after, before: (number, abs(number))), sign
+        trees = [part for part in parts if isinstance(part, Tree)]
+        numbers = [Decimal(str(part)) for part in parts if not isinstance(part, Tree)]
+        weight = numbers[0] if numbers else _ONE
+        weight = _ONE / weight if kind == "divided" else weight
+        inner = trees[0]
+        if str(inner.data) == "of_series":
+            return self._series(inner), sign * weight
+        j, of_factual = self._reference(inner)
+        return (lambda after, before: _of((before if of_factual else after), [j])), sign * weight
+
+    def _series(self, node: Node) -> Value:
+        function, name, prime = node.children
+        window = window_of(self._schema)
+        if window is None:
+            raise ValueError(f"{function}() is of a channel of a window")
+        c = window.names.index(str(name).strip("`"))
+        columns = [self._column(window.reading_name(c, t)) for t in range(window.steps)]
+        of_factual, kind = self._has_primes and prime is None, str(function)
+        reduce_ = _OF_SERIES[kind]
+        return lambda after, before: reduce_(before if of_factual else after, columns)
 
     def _add(self, total: Node, sign: Decimal, weights: dict[Term, Decimal]) -> Decimal:
         """Every term of a sum to ``weights``; its constant."""
@@ -138,6 +204,40 @@ class _RuleWalk:
         column = self._schema.index(name.strip("`"))
         self.columns.add(column)
         return column
+
+
+def _of(row: Reading, columns: Sequence[int]) -> tuple[Decimal, Decimal] | None:
+    """The mean of some readings and the size of what was added; None where one is missing."""
+    if any(is_missing(row.values[j]) for j in columns):
+        return None
+    values = [row.exact(j) for j in columns]
+    return sum(values, Decimal(0)) / len(values), sum(map(abs, values), Decimal(0)) / len(values)
+
+
+def _extreme(
+    pick: Callable[[list[Decimal]], Decimal],
+) -> Callable[[Reading, Sequence[int]], tuple[Decimal, Decimal] | None]:
+    def found(row: Reading, columns: Sequence[int]) -> tuple[Decimal, Decimal] | None:
+        if any(is_missing(row.values[j]) for j in columns):
+            return None
+        values = [row.exact(j) for j in columns]
+        return pick(values), max(map(abs, values))
+
+    return found
+
+
+def _greatest_change(values: list[Decimal]) -> Decimal:
+    return max((abs(b - a) for a, b in pairwise(values)), default=Decimal(0))
+
+
+_OF_SERIES = {
+    "last": lambda row, columns: _of(row, columns[-1:]),
+    "mean": _of,
+    "highest": _extreme(max),
+    "lowest": _extreme(min),
+    "greatest_change": _extreme(_greatest_change),
+}
+"""What rules say of a channel of a window."""
 
 
 def _tree(part: Node | Token) -> Node:

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Protocol
 
 from ifonly.explainers.languages import Language
-from ifonly.explainers.wording.gauges import Change, Gauge
+from ifonly.explainers.wording.gauges import Change, Gauge, When
 from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.limits import Limits
 from ifonly.explainers.wording.many import CommonWords
@@ -113,6 +113,8 @@ class Catalogue:
     """Of readings that alone force a decision."""
     clause: ReadClause
     """Reads a plant's own words; see :mod:`ifonly.explainers.wording.phrases`."""
+    when: Callable[[When], str]
+    """Of a window: ``from 10 minutes before on``."""
     learn: Callable[[Unit], None] = _nothing_to_learn
     """What the language looks up of a unit, looked up ahead."""
 

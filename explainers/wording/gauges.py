@@ -22,9 +22,20 @@ from ifonly.explainers.wording.numerals import (
 from ifonly.explainers.wording.phrases import NOTHING, Clauses
 from ifonly.explainers.wording.text import label_of
 from ifonly.explainers.wording.units import Unit
-from ifonly.models.schema import Feature, Kind
+from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.models.window import Period, ProfileShape, window_of
 
 NO_UNIT = Unit("")
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Of a window: when a channel moves, or which of its readings is meant."""
+
+    shape: ProfileShape | None
+    """Of a profile; None: one reading."""
+    back: Period | None
+    """From how long before the end on, or how long before; None: the last reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +46,18 @@ class Gauge:
     unit: Unit
     labels: Mapping[str, str]
     """What it is called, by language."""
+    when: When | None = None
+    """Of a channel of a window, which the labels name."""
 
     @classmethod
     def of(cls, feature: Feature) -> Gauge:
         labels: dict[str, str] = {tag: label_of(feature, tag) for tag in LANGUAGES}
         return cls(feature, Unit.of(feature.unit), labels)
+
+    @property
+    def is_profile(self) -> bool:
+        """Whether it is an amount by which a channel is moved, and no reading."""
+        return self.when is not None and self.when.shape is not None
 
     def label(self, language: str) -> str:
         return self.labels[language]
@@ -144,6 +162,9 @@ class Change:
     def numbers(self, language: str) -> tuple[str, str] | None:
         """Before and after without their units; None where there are no two numbers to show."""
         values = self.values(language)
+        # An amount is said already; a pair of it, from 0, would be taken for readings.
+        if self.gauge.is_profile:
+            return None
         # Two readings that print alike would say that nothing changed.
         if not self.is_numeric or values[0] == values[1]:
             return None
@@ -174,3 +195,21 @@ def _written(value: Decimal, is_exact: bool, symbol: str, language: str) -> str:
     spoken = conventions_of(language)
     text = spoken.behind(write(value), symbol)
     return text if is_exact else spoken.about + text
+
+
+def gauges_of(schema: Schema) -> tuple[Gauge, ...]:
+    """The columns as sentences speak of them: those of a window by their channel, and when."""
+    window = window_of(schema)
+    if window is None:
+        return tuple(Gauge.of(feature) for feature in schema.features)
+    channels = [Gauge.of(channel) for channel in window.channels]
+    found = []
+    for j, feature in enumerate(schema.features):
+        profile = window.profile_at(j)
+        if profile is None:
+            when = When(None, window.age(j % window.steps))
+        else:
+            when = When(profile.shape, window.back(profile.steps))
+        own = channels[window.channel_at(j)]
+        found.append(Gauge(feature, own.unit, own.labels, when))
+    return tuple(found)

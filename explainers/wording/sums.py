@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -19,6 +20,12 @@ _MIRRORED = {
     Relation.EQ: Relation.EQ,
     Relation.NE: Relation.NE,
 }
+
+
+_OF_SERIES = re.compile(r"\b(mean|highest|lowest|greatest_change)\s*\(")
+"""What a rule says of a whole channel of a window: shorter than what it stands for."""
+MOST_CONDITIONS = MOST_TERMS = 8
+"""Of a rule that is said in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,15 @@ class Inequality:
 
 def can_be_said(rule: Rule) -> bool:
     """Whether all conditions of ``rule`` are of kinds that have words; its own text has to do
-    where one is not."""
-    return all(isinstance(c, Changes | IsIn | Comparison) for c in (*rule.when, *rule.then))
+    where one is not, or where the rule stands for more than anybody reads."""
+    each = (*rule.when, *rule.then)
+    terms = (len(c.now) + len(c.before) for c in each if isinstance(c, Comparison))
+    return (
+        not _OF_SERIES.search(rule.text)
+        and all(isinstance(c, Changes | IsIn | Comparison) for c in each)
+        and len(each) <= MOST_CONDITIONS
+        and max(terms, default=0) <= MOST_TERMS
+    )
 
 
 def inequality(comparison: Comparison, gauges: Sequence[Gauge]) -> Inequality:

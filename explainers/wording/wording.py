@@ -30,7 +30,7 @@ from ifonly.explainers.target import Demand, Target
 from ifonly.explainers.terms import Status
 from ifonly.explainers.wording.catalogue import Grammar, catalogue
 from ifonly.explainers.wording.conventions import conventions
-from ifonly.explainers.wording.gauges import Change, Gauge
+from ifonly.explainers.wording.gauges import Change, Gauge, gauges_of
 from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.limits import Limits
 from ifonly.explainers.wording.many import CommonWords, Coverage, SaidSetting
@@ -40,6 +40,7 @@ from ifonly.explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, 
 from ifonly.explainers.wording.reasons import HeldReading, ReasonWords
 from ifonly.models.predictor import Row
 from ifonly.models.schema import Decision, Schema
+from ifonly.models.window import window_of
 
 MAX_BLOCKERS = 8
 """Constraints that a sentence names; of more it gives the number."""
@@ -66,7 +67,11 @@ class Wording:
         grounds: Grounds = Grounds.MODEL,
     ) -> None:
         self._grounds = grounds
-        self._gauges = tuple(Gauge.of(feature) for feature in schema.features)
+        self._window = window_of(schema)
+        self._gauges = gauges_of(schema)
+        # By themselves, in a table or a rule, columns are told by all that they are.
+        alone = tuple(Gauge.of(feature) for feature in schema.features)
+        self._labels = alone
         spoken = {tag: catalogue(tag) for tag in LANGUAGES}
         readers: Readers = {tag: each.clause for tag, each in spoken.items()}
         for gauge, each in product(self._gauges, spoken.values()):
@@ -78,11 +83,16 @@ class Wording:
                 each.grammar(grounds),
                 each.many(grounds),
                 each.reasons(),
-                each.limits(self._gauges),
+                each.limits(alone),
                 Speech(decision, words, tag),
             )
             for tag, each in spoken.items()
         }
+
+    @property
+    def is_of_model(self) -> bool:
+        """Whether it speaks of the model's arithmetic, and not of the equipment."""
+        return self._grounds is Grounds.MODEL
 
     def sentence(
         self, answer: Answer, language: str, *, target: Target | None = None, best: str = ""
@@ -139,13 +149,26 @@ class Wording:
         one says so where it rests on rounding."""
         voice = self._voice(language)
         actions = [self._change(a) for a in counterfactual.actions]
-        effects = [self._change(e) for e in counterfactual.effects]
+        effects = [self._change(e) for e in self._told(counterfactual)]
         # An effect may come out as it was, by rounding to whole numbers: nothing to tell.
         effects = [e for e in effects if e.before != e.after]
         outcome = voice.fact(target, counterfactual.prediction)
         said = voice.grammar.counterfactual(actions, effects, outcome, rank)
         rests = [voice.grammar.rests_on_rounding()] if counterfactual.rests_on_rounding else []
         return voice.joined([said, *rests])
+
+    def _told(self, found: Counterfactual) -> Sequence[Effect]:
+        """Effects that a sentence names: of a window the last reading of each other channel that
+        follows; those of a channel that is moved are what moving it means."""
+        window = self._window
+        if window is None:
+            return found.effects
+        moved = {window.channel_at(action.column) for action in found.actions}
+        last = window.steps - 1
+        return [
+            e for e in found.effects
+            if window.channel_at(e.column) not in moved and e.column % window.steps == last
+        ]  # fmt: skip
 
     def constraint(self, constraint: Blocker, language: str) -> str:
         """One constraint, or what the target demands, as a clause without a period: "the torque
@@ -160,7 +183,7 @@ class Wording:
     def label(self, column: int, language: str) -> str:
         """What the feature is called."""
         self._voice(language)
-        return self._gauges[column].label(language)
+        return self._labels[column].label(language)
 
     def change(self, action: Action | Effect, language: str) -> str:
         """What is done to the feature: ``7.5 Nm lower``, ``7.5 Nm 더 낮음``, ``H instead of L``."""

@@ -110,6 +110,9 @@ def draft_of(
     tensors = tensor_inputs(model)
     labels = None if label is None else _label(columns, label)
     inputs = read_inputs(tensors, _read(columns, label, read), ask)
+    if labels is not None and inputs.windows is not None:
+        # What was decided of a window is said beside its last reading.
+        labels = [labels[k] for k in inputs.windows.last.tolist()]
     kept = slice(None, None, max(len(inputs.sample.rows) // MOST_ROWS, 1))
     rows = inputs.sample.rows[kept][:MOST_ROWS]
     runs = Runs(model, inputs.encoding)
@@ -229,6 +232,6 @@ def _csv(schema: Schema, rows: Rows) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(schema.names)
     for row in rows:
-        cells = schema.write(row)
+        cells = schema.by_column(schema.write(row))
         writer.writerow(["" if value is None else value for value in cells.values()])
     return text.getvalue().encode()

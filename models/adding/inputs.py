@@ -12,12 +12,13 @@ import numpy as np
 
 from ifonly.models.adding.questions import Asker, Question
 from ifonly.models.adding.table import Columns, typed
+from ifonly.models.adding.windows import SampledWindows, is_window, sampled
 from ifonly.models.encoding import Encoding, FeatureEncoding, Form, Place, TensorInput
 from ifonly.models.errors import GraphError
 from ifonly.models.sample import Sample, read_sample
 from ifonly.models.schema import Category, Feature, Kind, Schema
 
-_MOST_RANK = 2
+_MOST_RANK = 3
 _PARTS = re.compile(r"^(?P<group>.+?)(?:__|[_=:.\[ ])(?P<category>[^_=:.\[\] ]+)\]?$")
 
 
@@ -29,16 +30,21 @@ class Inputs:
     encoding: Encoding
     ordered: frozenset[str] = frozenset()
     """Features whose categories are codes, in an order that was asked."""
+    windows: SampledWindows | None = None
+    """Of a graph that reads windows: then a row of the sample is one, unrolled."""
+    channels: Sample | None = None
+    """The sample as it was given, whose columns are the channels of a window."""
 
     @property
     def wide(self) -> Schema:
         """The features with the bounds that a spec gives them."""
-        features = self.sample.schema.features
-        return Schema(tuple(
+        schema = self.sample.schema
+        features = tuple(
             f if f.kind.is_categorical else replace(f, lower=low, upper=high)
-            for f in features
+            for f in schema.features
             for low, high in [bounds_of(f)]
-        ))  # fmt: skip
+        )
+        return replace(schema, features=features)
 
 
 def read_inputs(tensors: Sequence[TensorInput], columns: Columns, ask: Asker) -> Inputs:
@@ -54,9 +60,15 @@ def read_inputs(tensors: Sequence[TensorInput], columns: Columns, ask: Asker) ->
     for tensor in tensors:
         if len(tensor.shape) > _MOST_RANK:
             raise GraphError(
-                f"{tensor} has rank {len(tensor.shape)}: images, sequences and volumes are no rows "
-                f"of features"
+                f"{tensor} has rank {len(tensor.shape)}: images and volumes are no rows of features"
             )
+    if is_window(tensors):
+        dtype = tensors[0].dtype
+        channels = read_sample(
+            {name: typed(name, cells, dtype) for name, cells in columns.items()}, list(columns)
+        )
+        found = sampled(tensors[0], channels, ask)
+        return Inputs(found.sample, found.encoding, windows=found, channels=channels)
     # Encoding.bind finds the inputs again by what is laid out here.
     where = _columns_of_inputs(tensors, columns)
     types = {name: tensor.dtype for tensor, names in where for name in names}
@@ -81,10 +93,10 @@ def read_inputs(tensors: Sequence[TensorInput], columns: Columns, ask: Asker) ->
         )
         for f in sample.schema.features
     ]
-    found = Inputs(sample, Encoding(tuple(encodings)), ordered)
+    laid_out = Inputs(sample, Encoding(tuple(encodings)), ordered)
     if any(tensor.dtype == object for tensor in tensors):
-        return found
-    return _grouped(found, one_a_column=len(tensors) > 1)
+        return laid_out
+    return _grouped(laid_out, one_a_column=len(tensors) > 1)
 
 
 def encoding_of(feature: Feature, *, as_text: bool) -> FeatureEncoding:

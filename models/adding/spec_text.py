@@ -14,6 +14,7 @@ from ifonly.models.adding.units import split_unit
 from ifonly.models.encoding import FeatureEncoding, Form
 from ifonly.models.predictor import Row
 from ifonly.models.schema import Decision, Feature, plain
+from ifonly.models.window import Window
 
 GUESSED = "# guessed"
 _FIXED = frozenset("age sex gender race ethnicity nationality birth birthday".split())
@@ -22,7 +23,12 @@ _FIXED = frozenset("age sex gender race ethnicity nationality birth birthday".sp
 
 def spec_text(name: str, version: str, inputs: Inputs, outputs: Outputs, origin: str) -> str:
     """The spec as TOML; ``origin`` says where model and sample came from."""
-    features = inputs.sample.schema.features
+    # Of windows a spec speaks of channels, whose columns the sample has as it was given.
+    sample = inputs.channels or inputs.sample
+    features = sample.schema.features
+    encodings = [FeatureEncoding(f.name) for f in features]
+    if inputs.windows is None:
+        encodings = list(inputs.encoding.features)
     lines = [
         f"# Written by `ifonly models add` from {_one_line(origin)}.",
         f"# Lines marked `{GUESSED}` are what nobody said: check each, then delete its mark.",
@@ -31,11 +37,10 @@ def spec_text(name: str, version: str, inputs: Inputs, outputs: Outputs, origin:
         f"version = {_text(version)}",
         f"task = {_text(outputs.decision.task.value)}",
         *_output(outputs),
+        *(() if inputs.windows is None else _window(inputs.windows.window)),
         *_decision(outputs.decision, outputs.label, outputs.guessed),
     ]
-    for feature, encoding, column in zip(
-        features, inputs.encoding.features, inputs.sample.rows.T, strict=True
-    ):
+    for feature, encoding, column in zip(features, encodings, sample.rows.T, strict=True):
         lines += ["", *_feature(feature, encoding, column, feature.name in inputs.ordered)]
     lines += [
         "",
@@ -43,9 +48,17 @@ def spec_text(name: str, version: str, inputs: Inputs, outputs: Outputs, origin:
         "# reference.csv. Say what cannot be set (`actionable = false`) and which rules hold.",
         "[policy]",
     ]
-    for feature, column in zip(features, inputs.sample.rows.T, strict=True):
+    for feature, column in zip(features, sample.rows.T, strict=True):
         lines += _policy(feature, column)
     return "\n".join(lines) + "\n"
+
+
+def _window(window: Window) -> Iterator[str]:
+    yield from ("", "# The model reads the last readings of each feature, oldest first.")
+    yield "[window]"
+    yield f"steps = {window.steps}"
+    yield f"period = {_text(str(window.period))}"
+    yield f"layout = {_text(window.layout.value)}"
 
 
 def _output(outputs: Outputs) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,8 +35,10 @@ class TensorInput:
 
     @property
     def width(self) -> int | None:
-        """Number of columns; None where the graph leaves it open."""
-        return 1 if len(self.shape) == 1 else self.shape[1]
+        """Number of columns, of a window of all its readings; None where the graph leaves it
+        open."""
+        sizes = self.shape[1:]
+        return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class BoundInput:
     columns: tuple[Column, ...]
     encodings: tuple[FeatureEncoding, ...]
     """The encoding of every feature of a row."""
+    window: tuple[int, ...] = ()
+    """Of an input of rank 3, its dimensions behind that of rows."""
 
     def feed(self, rows: Rows) -> Tensor:
         """Tensor for ``rows``, ``(n, d)``; a plain IEEE cast to the input's type."""
@@ -73,6 +78,8 @@ class BoundInput:
                 matrix[:, self._targets] = plain
                 for feature, columns, table in self._tables:
                     matrix[:, columns] = table[self._positions(feature, rows[:, feature])]
+        if self.window:
+            return matrix.reshape(len(rows), *self.window)
         # An input of rank 1 takes one column as a line.
         return matrix[:, 0] if len(self.tensor.shape) == 1 else matrix
 

@@ -25,6 +25,8 @@ class Form(StrEnum):
     missing is NaN."""
     STRING = "string"
     """A text for each category; missing is the empty text."""
+    UNREAD = "unread"
+    """Nothing: the graph does not read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class FeatureEncoding:
     @property
     def width(self) -> int:
         """Number of columns taken."""
+        if self.form is Form.UNREAD:
+            return 0
         return len(self.table[0]) if self.table else 1
 
     @property

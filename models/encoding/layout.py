@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ifonly.models.encoding.bound import BoundEncoding, BoundInput, Column, TensorInput
 from ifonly.models.encoding.forms import FeatureEncoding, Form, Place
@@ -15,6 +15,8 @@ class Encoding:
     """How every feature of a row becomes what the graph takes, in schema order."""
 
     features: tuple[FeatureEncoding, ...]
+    window: tuple[int, int] | None = None
+    """Of an input of rank 3, its dimensions behind that of rows; None: there is none."""
 
     def bind(self, inputs: Sequence[TensorInput]) -> BoundEncoding:
         """Lay the features out over the inputs that a graph declares.
@@ -26,9 +28,16 @@ class Encoding:
             have the same, or a column of an input has none.
         """
         for tensor in inputs:
-            _check_rank(tensor)
+            _check_rank(tensor, self.window)
         places = _places(self.features, inputs)
-        bound = tuple(_lay_out(tensor, self.features, places[tensor.name]) for tensor in inputs)
+        window = self.window or ()
+        bound = tuple(
+            replace(
+                _lay_out(tensor, self.features, places[tensor.name]),
+                window=window if len(tensor.shape) == _RANK_OF_WINDOW else (),
+            )
+            for tensor in inputs
+        )
         return BoundEncoding(len(self.features), bound)
 
 
@@ -36,10 +45,27 @@ _Piece = tuple[int, int, "int | None"]
 """Feature, part (column of its encoding), and the column of the input if it was given."""
 
 
-def _check_rank(tensor: TensorInput) -> None:
-    if len(tensor.shape) not in (1, 2):
+_RANK_OF_WINDOW = 3
+
+
+def _check_rank(tensor: TensorInput, window: tuple[int, int] | None) -> None:
+    rank = len(tensor.shape)
+    if rank in (1, 2):
+        return
+    if rank != _RANK_OF_WINDOW:
         raise GraphError(
-            f"{tensor} has rank {len(tensor.shape)}; served are [rows] and [rows, columns]"
+            f"{tensor} has rank {rank}; served are [rows], [rows, columns] and a window "
+            f"[rows, steps, channels] or [rows, channels, steps]"
+        )
+    if window is None:
+        raise GraphError(
+            f"{tensor} has rank 3: declare its steps and channels as [window] in spec.toml"
+        )
+    fits = zip(tensor.shape[1:], window, strict=True)
+    if not all(own is None or own == wanted for own, wanted in fits):
+        raise GraphError(
+            f"{tensor} is no window of [rows, {window[0]}, {window[1]}], as spec.toml has it: see "
+            f"window.steps, window.layout and the number of features"
         )
 
 
@@ -50,6 +76,8 @@ def _places(
     places: dict[str, list[_Piece]] = {tensor.name: [] for tensor in inputs}
     rest = _remaining(encodings, places)
     for feature, encoding in enumerate(encodings):
+        if encoding.form is Form.UNREAD:
+            continue
         parts: Sequence[tuple[str, int | None]]
         if encoding.place.names:
             parts = [(name, None) for name in encoding.place.names]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from ifonly.models.encoding import BoundEncoding
+from ifonly.models.encoding import BoundEncoding, BoundInput
 from ifonly.models.graph.algebra.reading import read_algebra
 from ifonly.models.graph.cells import Cell, Cells, sources
 from ifonly.models.graph.columns import Columns
@@ -296,14 +296,16 @@ def _features(before: Part, encoding: BoundEncoding) -> npt.NDArray[np.int32]:
 def _cells(encoding: BoundEncoding) -> dict[str, Cells]:
     """The features behind each number of the graph's inputs."""
     return {
-        bound.tensor.name: _shaped([c.feature for c in bound.columns], len(bound.tensor.shape))
+        bound.tensor.name: _shaped([c.feature for c in bound.columns], bound)
         for bound in encoding.inputs
     }
 
 
-def _shaped(features: list[int], rank: int) -> Cells:
+def _shaped(features: list[int], bound: BoundInput) -> Cells:
     cells = sources(features)
-    return cells[:, 0] if rank == 1 else cells
+    if bound.window:
+        return cells.reshape(len(cells), *bound.window)
+    return cells[:, 0] if len(bound.tensor.shape) == 1 else cells
 
 
 def _type_of(before: Part, encoding: BoundEncoding, found: Found) -> np.dtype[Any]:

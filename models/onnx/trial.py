@@ -28,6 +28,8 @@ def trial_rows(schema: Schema) -> Rows:
     # The same rows each time: a model must not be accepted by chance.
     rng = np.random.default_rng(0)
     rows = np.column_stack([_column(feature, n, rng) for feature in schema.features])
+    # What no model sees is 0 in a row that was read.
+    rows[:, sorted(schema.unread)] = 0.0
     gaps = [feature.may_be_missing for feature in schema.features]
     if any(gaps):
         rows = np.vstack([rows, np.where(gaps, np.nan, rows[0])])

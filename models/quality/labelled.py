@@ -77,8 +77,10 @@ def labelled_csv(schema: Schema, rows: Rows, labels: Sequence[str]) -> bytes:
     column = LABEL
     while column in schema:
         column += "_"
-    writer.writerow([*schema.names, column])
+    names = [name for j, name in enumerate(schema.names) if j not in schema.unread]
+    writer.writerow([*names, column])
     for row, label in zip(rows, labels, strict=True):
-        cells = schema.write(row)
-        writer.writerow([*("" if value is None else value for value in cells.values()), label])
+        cells = schema.by_column(schema.write(row))
+        values = (cells[name] for name in names)
+        writer.writerow([*("" if value is None else value for value in values), label])
     return text.getvalue().encode()

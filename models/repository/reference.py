@@ -67,12 +67,14 @@ def _table(text: bytes, schema: Schema, file: str, *, others: bool) -> Table:
     """Row after row: of the cells of features only their numbers are kept."""
     pieces = _pieces(text, file)
     header = next(pieces)[0]
-    lacking = [name for name in schema.names if header.count(name) != 1]
-    more = [name for name in header if name not in schema]
+    unread = schema.unread
+    names = [name for j, name in enumerate(schema.names) if j not in unread]
+    lacking = [name for name in names if header.count(name) != 1]
+    more = [name for name in header if name not in names]
     # A column that stands twice has no meaning; one that nobody knows is likely a typing error.
     if lacking or len(set(header)) < len(header) or (more and not others):
         shown = ", ".join(header)[:MAX_SHOWN]
-        raise SpecError(file, "", f"has columns {shown}, not {', '.join(schema.names)}")
+        raise SpecError(file, "", f"has columns {shown}, not {', '.join(names)}")
     found: list[Rows] = []
     beside: dict[str, list[str]] = {name: [] for name in more}
     read = 0
@@ -81,7 +83,11 @@ def _table(text: bytes, schema: Schema, file: str, *, others: bool) -> Table:
         if (read + len(piece)) * len(header) > MAX_CELLS:
             raise SpecError(file, "", f"has more than {MAX_CELLS:,} cells")
         columns = dict(zip(header, zip(*piece, strict=True), strict=True))
-        numbers = [_column(f, columns[f.name], file, read) for f in schema.features]
+        zeros = np.zeros(len(piece))
+        numbers = [
+            zeros if j in unread else _column(f, columns[f.name], file, read)
+            for j, f in enumerate(schema.features)
+        ]
         found.append(np.column_stack(numbers))
         for name, cells in beside.items():
             cells.extend(columns[name])

@@ -32,6 +32,13 @@ from ifonly.models.spec.checks import CHECKS
 from ifonly.models.spec.document import read_spec, rest_of_spec
 from ifonly.models.spec.policy_checks import OF_WHOLE, POLICY_CHECKS
 from ifonly.models.spec.remote import RemoteSpec, remote_contradictions, remote_spec
+from ifonly.models.spec.window import (
+    read_window,
+    unrolled_policy,
+    window_contradictions,
+    window_encoding,
+    window_schema,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +97,31 @@ def parse_spec(text: bytes, file: str) -> Spec:
         raise SpecError.of(file, [*error.problems, *rest]) from None
     own = (
         *CHECKS, *POLICY_CHECKS, *OF_WHOLE,
-        attribute_contradictions, card_contradictions, remote_contradictions,
+        attribute_contradictions, card_contradictions, remote_contradictions, window_contradictions,
     )  # fmt: skip
     problems = [p for check in own for p in check(document)]
     if problems:
         raise SpecError.of(file, problems)
     output = document.get("output", {})
+    channels = tuple(_feature(table) for table in document["features"])
+    window = read_window(document, channels)
+    policy = _plain(document.get("policy", {}))
+    if window is None:
+        schema = Schema(channels)
+        encoding = Encoding(tuple(_encoding(table) for table in document["features"]))
+    else:
+        schema, encoding = window_schema(window, document), window_encoding(window, document)
+        policy = unrolled_policy(policy, window)
     return Spec(
         name=document["name"],
         version=document["version"],
         title=_labels(document.get("title")),
         description=_labels(document.get("description")),
-        schema=Schema(tuple(_feature(table) for table in document["features"])),
+        schema=schema,
         decision=_decision(Task(document["task"]), document.get("decision", {})),
-        encoding=Encoding(tuple(_encoding(table) for table in document["features"])),
+        encoding=encoding,
         output=OutputBinding(output.get("name"), output.get("column")),
-        policy=_plain(document.get("policy", {})),
+        policy=policy,
         alarm=_plain(document.get("alarm", {})),
         sha256=hashlib.sha256(text).hexdigest(),
         remote=remote_spec(document),

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import math
 import tomllib
+from collections.abc import Iterator
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
+from ifonly.explainers.constraints import Constraint, Immutable
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Category, Feature, Labels
 from ifonly.models.spec.card import ModelCard
+from ifonly.models.window import document_schema, window_of
 from ifonly.service.ask import write_causal
-from ifonly.service.ask.write_reply import ReplyWriter, number
+from ifonly.service.ask.write_reply import ReplyWriter, number, profile_of
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.wire import models as wire
 
@@ -59,8 +63,9 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
             robust=model.policy.is_robust,
             unit=decision.unit,
         ),
-        features=[_feature(f) for f in spec.schema.features],
-        constraints=[speaker.constraint(c) for c in model.policy.constraints],
+        features=[_feature(f) for f in document_schema(spec.schema).features],
+        window=_window(model),
+        constraints=[speaker.constraint(c) for c in _told(model)],
         examples=[
             wire.Example(id=e.id, note=dict(e.note), instance=dict(e.instance))
             for e in model.deployed.examples
@@ -86,6 +91,45 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
         else write_causal.summary(model.graph, used=model.causal is not None),
         provenance=speaker.reference(),
     )
+
+
+def _window(model: ServedModel) -> wire.ModelWindow | None:
+    window, schema = window_of(model.schema), model.schema
+    if window is None:
+        return None
+    profiles = [
+        wire.ModelProfile(
+            **profile_of(window, profile).model_dump(),
+            name=feature.name,
+            label=_labels(feature.labels),
+            unit=feature.unit,
+            bounds=[_finite(feature.lower), _finite(feature.upper)],
+            resolution=number(feature.resolution or Decimal(1)),
+        )
+        for profile, feature in zip(
+            window.profiles, schema.features[window.n_readings :], strict=True
+        )
+    ]
+    return wire.ModelWindow(
+        steps=window.steps,
+        period=str(window.period),
+        layout=window.layout.value,
+        profiles=profiles,
+    )
+
+
+def _told(model: ServedModel) -> Iterator[Constraint]:
+    """The policy's constraints; that no reading of a window is set by itself is told once of each
+    channel that nothing moves."""
+    window = window_of(model.schema)
+    for constraint in model.policy.constraints:
+        if window is not None and isinstance(constraint, Immutable):
+            j = constraint.column
+            is_last = j % window.steps == window.steps - 1
+            is_reading = window.profile_at(j) is None
+            if is_reading and (window.levers(window.channel_at(j)) or not is_last):
+                continue
+        yield constraint
 
 
 def _card(card: ModelCard) -> dict[str, Any]:

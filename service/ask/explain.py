@@ -182,7 +182,8 @@ def explaining(
         raise TargetAlreadyMet(answer.prediction, answer.work.rejected)
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
         raise ContradictoryConstraints(problem.conflict or (), answer.work.rejected)
-    causal = model.causal if problem.consequences is not None else None
+    independent = question.semantics is Semantics.INDEPENDENT
+    causal = None if independent or problem.consequences is None else model.causal
     over = tuple(_over(model, causal, problem, question.semantics, c) for c in _found(answer))
     explained = Explanation(
         identity, model, problem, answer, causal, question.semantics, over, menu=levers

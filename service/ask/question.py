@@ -91,7 +91,8 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
     # A model may be asked as if nothing followed, also where a causal model is accepted.
     causal = None if question.semantics is Semantics.INDEPENDENT else model.causal
     if causal is None:
-        return problem
+        # What a profile moves follows from it whatever is asked.
+        return problem if model.moves is None else replace(problem, consequences=model.moves)
     if question.semantics is Semantics.BACKTRACKING:
         kept = (*of_history(problem.constraints), *causal.of_history)
         return replace(problem, consequences=causal.history, constraints=kept)

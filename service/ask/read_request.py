@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,9 +15,10 @@ from ifonly.explainers.constraints import Constraint
 from ifonly.explainers.errors import InvalidPolicy, InvalidTarget
 from ifonly.explainers.policy import read_constraints
 from ifonly.explainers.target import Target
-from ifonly.models.errors import InvalidInstance
+from ifonly.models.errors import FieldProblem, InvalidInstance
 from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Task
+from ifonly.models.window import Window, is_series, spoken_names, unrolled_constraints, window_of
 from ifonly.service.ask.question import MenuQuestion, Question, Rung
 from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart
 from ifonly.service.served.causal_model import Semantics
@@ -101,12 +103,20 @@ def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
     """
     read: dict[int, float] = {}
     faults: list[Fault] = []
+    window, names = window_of(model.schema), spoken_names(model.schema)
     for name, value in values.items():
-        if name not in model.schema:
+        if window is not None and name in window.names:
+            # A whole channel, reading by reading.
+            try:
+                read |= _series(window, name, value)
+            except InvalidInstance as error:
+                faults += _field_faults(error, ("set",), values)
+            continue
+        if name not in names:
             # Names are listed: most unknown ones are misspelt.
-            known = ", ".join(model.schema.names)
+            known = ", ".join(names)
             problem = f"{name} is not a feature of this model ({known})"
-            faults.append(Fault(("set", name), problem, value, limit=model.schema.names))
+            faults.append(Fault(("set", name), problem, value, limit=names))
             continue
         try:
             read[model.schema.index(name)] = model.schema[name].read(value)
@@ -115,6 +125,23 @@ def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
     if faults:
         raise InvalidRequest(RequestPart.INSTANCE, faults)
     return read
+
+
+def _series(window: Window, name: str, values: Any) -> dict[int, float]:
+    """Raises
+    ------
+    InvalidInstance
+        Of each reading that is none.
+    """
+    c = window.names.index(name)
+    if not is_series(values):
+        first = next((p for p in window.profiles if p.channel == c), None)
+        problem = f"{name} is a channel of a window: a list of {window.steps} readings sets it"
+        if first is not None:
+            problem += f", or a profile such as {window.profile_name(first)} moves it"
+        raise InvalidInstance([FieldProblem(name, problem, None, window.channels[c].unit)])
+    series = window.read_series(c, values)
+    return {window.column(c, t): value for t, value in enumerate(series)}
 
 
 def question(request: wire.ExplanationRequest, model: ServedModel) -> Question:
@@ -324,7 +351,8 @@ def constraints(asked: Constraints, model: ServedModel) -> tuple[Constraint, ...
         Naming the constraint, its value and the limit.
     """
     try:
-        return read_constraints(_given(asked), model.schema, model.policy.tolerances)
+        said = unrolled_constraints(_given(asked), model.schema)
+        return read_constraints(said, model.schema, model.policy.tolerances)
     except InvalidPolicy as error:
         problem = error.problem if error.is_sentence else f"{called(error.path)} {error.problem}"
         fault = Fault(error.path, problem, error.value, error.unit, error.limit)
@@ -377,10 +405,21 @@ def _given(part: Wire | None) -> dict[str, Any]:
     return {} if part is None else part.model_dump(by_alias=True, exclude_unset=True)
 
 
+_READING = re.compile(r"(.+)\[(\d+)\]")
+
+
+def _place(field: str, values: Mapping[str, Any]) -> Path:
+    """A field, and which of its readings."""
+    found = _READING.fullmatch(field)
+    if found is None or field in values or found[1] not in values:
+        return (field,)
+    return found[1], int(found[2])
+
+
 def _field_faults(error: InvalidInstance, path: Path, values: Mapping[str, Any]) -> list[Fault]:
     return [
         Fault(
-            (*path, p.field),
+            (*path, *_place(p.field, values)),
             p.problem,
             values.get(p.field) if p.value is None else p.value,
             p.unit,

@@ -86,7 +86,11 @@ def row_of(model: ServedModel) -> Row:
         return model.deployed.examples[0].row
     if model.deployed.reference is not None:
         return np.asarray(model.deployed.reference[0])
-    return np.array([_middle(feature) for feature in model.schema.features])
+    unread = model.schema.unread
+    # What no sensor reads is 0 in a row that was read.
+    return np.array(
+        [0.0 if j in unread else _middle(f) for j, f in enumerate(model.schema.features)]
+    )
 
 
 def _middle(feature: Feature) -> float:
@@ -157,14 +161,15 @@ def _around(model: ServedModel, row: Row) -> dict[str, list[float]]:
 def _rules(model: ServedModel) -> list[str]:
     """One that forbids nothing: so that rules can be read."""
     numbers = [f.name for f in model.schema.features if not f.kind.is_categorical]
-    return [f"if {name} changes then {name} >= -1e300" for name in numbers[:1]]
+    return [f"if `{name}` changes then `{name}` >= -1e300" for name in numbers[:1]]
 
 
 def changes(model: ServedModel, row: Row) -> Body:
     """What a what-if sets: the first feature that may be set, to what it reads."""
     problem = model.policy.problem(row, next(_targets(model, row)))
     names = [model.schema.names[j] for j in problem.movable[:1]]
-    return {name: model.schema.write(row)[name] for name in names}
+    read = model.schema.by_column(model.schema.write(row))
+    return {name: read[name] for name in names}
 
 
 def _plane(model: ServedModel, row: Row) -> None:

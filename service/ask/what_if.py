@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.answer import Prediction
+from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.errors import NoTime
 from ifonly.explainers.causal.timing import Duration
 from ifonly.explainers.constraints import Constraint
@@ -99,7 +100,8 @@ def what_if(
     action, columns = factual.copy(), tuple(sorted(settings))
     action[list(columns)] = [settings[j] for j in columns]
     draws = None if rung is not Rung.INTERVENTION else _drawn(model, factual, action, columns)
-    row = _followed(causal, factual, action, columns) if draws is None else draws.mean(action)
+    follows = model.moves if causal is None else causal.consequences
+    row = _followed(follows, factual, action, columns) if draws is None else draws.mean(action)
     seen = None
     if over is not None:
         if causal is None or rung is not Rung.COUNTERFACTUAL:
@@ -144,16 +146,15 @@ def _wanted(model: ServedModel) -> IsMet | None:
 
 
 def _followed(
-    causal: ServedCausal | None, factual: Row, action: Row, columns: tuple[int, ...]
+    consequences: CausalConsequences | None, factual: Row, action: Row, columns: tuple[int, ...]
 ) -> Row:
     """Raises
     ------
     CausalError
         If what follows cannot be told. What was not read, and follows, may stay unread.
     """
-    if causal is None or not columns:
+    if consequences is None or not columns:
         return action
-    consequences = causal.consequences
     # The model itself, not its consequences: it says why where it cannot tell what follows.
     rows = consequences.read(
         consequences.model.counterfactual(factual, columns, action[np.newaxis, columns])

@@ -17,6 +17,7 @@ from ifonly.explainers.causal.spec import CheckResult, ProvenanceCheck
 from ifonly.explainers.causal.timing import Duration
 from ifonly.explainers.consequences import Assurance
 from ifonly.models.schema import Decision, Labels, Schema, Task
+from ifonly.models.window import window_of
 from ifonly.service.ask.over_time import OverTime
 from ifonly.service.ask.what_if import Draws
 from ifonly.service.served.causal_model import ServedCausal
@@ -66,6 +67,7 @@ def grounds(
     spec = causal.spec
     # Without effects all that could follow is named: that nothing followed rests on it too.
     moved = sorted(set(effects)) or [j for j, p in enumerate(spec.graph.parents) if p]
+    moved = list(_by_law(spec, moved))
     return wire.CausalGrounds(
         **reference(spec).model_dump(),
         gamma=causal.consequences.gamma,
@@ -80,6 +82,19 @@ def grounds(
         cost_by_main_graph=cost_by_main,
         evidence=list(evidence.written(known, spec.schema, languages)) or None,
     )
+
+
+def _by_law(spec: CausalSpec, columns: Sequence[int]) -> Iterator[int]:
+    """Those that follow by a law of nature: of a window the last reading of each channel that
+    others act on, for the arithmetic of profiles is told by itself."""
+    window = window_of(spec.schema)
+    for j in columns:
+        if window is None:
+            yield j
+        elif j % window.steps == window.steps - 1 and window.profile_at(j) is None:
+            causes = spec.graph.parents[j]
+            if any(window.profile_at(i) is None for i in causes):
+                yield j
 
 
 def _of_others(causal: ServedCausal, of: Telling) -> Iterator[Labels]:

@@ -36,6 +36,7 @@ from ifonly.explainers.terms import DEARER, WayName
 from ifonly.explainers.wording import DEFAULT_LANGUAGES, Wording
 from ifonly.explainers.wording.conventions import conventions
 from ifonly.models.schema import Feature, Kind, Labels, Task
+from ifonly.models.window import ChannelProfile, Window, channels_in, parts_of, window_of
 from ifonly.service.ask import write_causal as causal_parts
 from ifonly.service.ask import write_menu as menus
 from ifonly.service.ask.explain import Explanation
@@ -113,12 +114,15 @@ class ReplyWriter:
             return causal is not None and column in causal.consequences.follows(others)
 
         # What is held where it is counts as set, if it would have moved otherwise.
-        set_ = moved if causal is None else [j for j in asked.columns if j in moved or held(j)]
+        set_ = moved
+        if causal is not None or self._model.moves is not None:
+            set_ = [j for j in asked.columns if j in moved or held(j)]
         actions = [Action(j, float(before[j]), float(after[j])) for j in set_]
+        follows = self._model.moves if causal is None else causal.consequences
         effects = [
-            Effect(j, float(before[j]), float(after[j]), causal.consequences.ways(asked.columns, j))
+            Effect(j, float(before[j]), float(after[j]), follows.ways(asked.columns, j))
             for j in moved
-            if causal is not None and j not in set_
+            if follows is not None and j not in set_
         ]
         moved_by = [j for j in asked.columns if j in moved]
         decided = asked.before.decided >= 0
@@ -336,6 +340,12 @@ class ReplyWriter:
         self, causal: ServedCausal | None, known: Sequence[Known], *, this_machine: bool = True
     ) -> tuple[Labels, ...]:
         """``known``: of the real outcome of each thing that is answered."""
+        moves = () if self._model.moves is None else (assumptions.PROFILES,)
+        return (*moves, *self._by_causes(causal, known, this_machine=this_machine))
+
+    def _by_causes(
+        self, causal: ServedCausal | None, known: Sequence[Known], *, this_machine: bool
+    ) -> tuple[Labels, ...]:
         if causal is not None:
             return causal_parts.of_rung(
                 this_machine,
@@ -385,8 +395,11 @@ class ReplyWriter:
 
     def action(self, action: Action) -> wire.Action:
         feature = self._model.schema.features[action.column]
+        window = window_of(self._model.schema)
+        profile = None if window is None else window.profile_at(action.column)
         return wire.Action(
             feature=feature.name,
+            profile=None if window is None or profile is None else profile_of(window, profile),
             label=self._text(feature.labels, feature.name),
             from_=feature.write(action.factual),
             to=feature.write(action.counterfactual),
@@ -398,16 +411,21 @@ class ReplyWriter:
     def constraint(self, constraint: Blocker) -> wire.Constraint:
         """The constraint, or what the target demands, by name and in words; its pointer if a
         request brought it."""
-        origin, names = constraint.origin, self._model.schema.names
+        origin = constraint.origin
         return wire.Constraint(
             source=origin.source.value,
             key=origin.key,
             # Only the request's own: a pointer into the policy would lead nowhere in the body.
             pointer=pointer(self.path(constraint)) if origin.source is Source.REQUEST else None,
-            features=[names[j] for j in sorted(constraint.columns)],
+            features=list(self._features(sorted(constraint.columns))),
             text={tag: self._model.wording.constraint(constraint, tag) for tag in self._languages},
             why={tag: origin.why[tag] for tag in self._languages if tag in origin.why},
         )
+
+    def _features(self, columns: Sequence[int]) -> Iterable[str]:
+        """Of a window the channels of the columns."""
+        names = [self._model.schema.names[j] for j in columns]
+        return names if window_of(self._model.schema) is None else channels_in(names)
 
     def path(self, constraint: Blocker) -> Path:
         """Where in its request a constraint stands: keys end in a feature's name or an index."""
@@ -415,6 +433,9 @@ class ReplyWriter:
         if part != "constraints":
             return (part, rest) if part == "target" else (part,)
         section, _, last = rest.partition(".")
+        if window_of(self._model.schema) is not None and section != "rules":
+            # It names a channel, and was read of its columns.
+            return (part, section) if last.isdecimal() else (part, section, parts_of(last)[0])
         if last in self._model.schema:
             return (part, section, last)
         return (part, section, *((int(last),) if last.isdecimal() else ()))
@@ -475,7 +496,8 @@ class ReplyWriter:
             actions=[self.action(a) for a in found.actions],
             effects=[self._effect(e) for e in found.effects],
             assurance=None
-            if found.assurance is None or found.chance is None
+            # What a window's profiles move is arithmetic: nothing of it is in doubt.
+            if found.assurance is None or found.chance is None or wording.is_of_model
             else causal_parts.assurance(
                 found.chance, found.assurance, self._model.schema, found.graphs
             ),
@@ -568,6 +590,15 @@ def _once(known: Sequence[Known]) -> list[Evidence]:
         if evidence not in found:
             found.append(evidence)
     return found
+
+
+def profile_of(window: Window, profile: ChannelProfile) -> wire.ActionProfile:
+    return wire.ActionProfile(
+        channel=window.channels[profile.channel].name,
+        shape=profile.shape.value,
+        from_=str(window.back(profile.steps)),
+        steps=profile.steps,
+    )
 
 
 def delta(feature: Feature, before: float, after: float) -> float | int | None:

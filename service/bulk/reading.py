@@ -20,9 +20,11 @@ import pyarrow.compute as pc
 from ifonly.models.errors import FieldProblem, InvalidInstance
 from ifonly.models.predictor import Rows
 from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.models.window import document_schema, window_of
 from ifonly.service.bulk.errors import InvalidTable, TableFault
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.bulk.schema import UNIT, id_type
+from ifonly.service.bulk.windows import is_series, read_channel
 
 Mask = npt.NDArray[np.bool_]
 
@@ -67,7 +69,9 @@ class TableReader:
     def __init__(self, schema: Schema, options: BulkOptions) -> None:
         self._schema = schema
         self._options = options
-        self._names = [options.columns.get(name, name) for name in schema.names]
+        self._window = window_of(schema)
+        self._read = document_schema(schema)
+        self._names = [options.columns.get(name, name) for name in self._read.names]
         self._known: pa.Schema | None = None
 
     def check(self, table: pa.Schema) -> None:
@@ -97,9 +101,14 @@ class TableReader:
             If its rows cannot be read at all.
         """
         self.check(batch.schema)
-        n, features = batch.num_rows, self._schema.features
-        rows, problems = np.empty((n, len(features))), dict[int, list[FieldProblem]]()
+        n, features = batch.num_rows, self._read.features
+        rows, problems = np.zeros((n, len(self._schema))), dict[int, list[FieldProblem]]()
         for j, feature in enumerate(features):
+            if self._window is not None:
+                own = _decoded(batch.column(self._names[j]))
+                for i, told in read_channel(self._window, j, own, rows).items():
+                    problems.setdefault(i, []).extend(told)
+                continue
             column = _numbers(batch.column(self._names[j]), feature)
             rows[:, j] = column.values
             for i in np.flatnonzero(~_may_be(feature, column)).tolist():
@@ -124,8 +133,8 @@ class TableReader:
 
     def _misnamed(self) -> Iterator[TableFault]:
         for name, column in self._options.columns.items():
-            if name not in self._schema:
-                known = ", ".join(self._schema.names)
+            if name not in self._read:
+                known = ", ".join(self._read.names)
                 told = f"columns names {name!r}, which is no feature of this model ({known})"
                 yield TableFault(column, told)
         twice = [name for name, n in Counter(self._names).items() if n > 1]
@@ -134,7 +143,7 @@ class TableReader:
             yield TableFault(column, told)
 
     def _faults(self, table: pa.Schema) -> Iterator[TableFault]:
-        wanted = dict(zip(self._names, self._schema.features, strict=True))
+        wanted = dict(zip(self._names, self._read.features, strict=True))
         for name in dict.fromkeys([*wanted, *self._own]):
             places = table.get_all_field_indices(name)
             if len(places) > 1:
@@ -142,7 +151,8 @@ class TableReader:
             elif not places:
                 yield TableFault(name, _missing(name, table.names))
             elif name in wanted:
-                yield from _unfit(table.field(places[0]), wanted[name])
+                of_window = self._window is not None
+                yield from _unfit(table.field(places[0]), wanted[name], of_window=of_window)
         if self._options.extra == "refuse":
             others = [name for name in table.names if name not in {*wanted, *self._own}]
             for name in dict.fromkeys(others):
@@ -161,10 +171,12 @@ def _missing(name: str, names: Sequence[str]) -> str:
     return f"{name} is no column of the table ({', '.join(names)}){hint}"
 
 
-def _unfit(column: pa.Field, feature: Feature) -> Iterator[TableFault]:
+def _unfit(column: pa.Field, feature: Feature, *, of_window: bool) -> Iterator[TableFault]:
     """What keeps a column from being read as a feature, whatever is in it."""
     kind = _plain_type(column.type)
-    if feature.kind.is_categorical:
+    if of_window:
+        fits, wanted = is_series(kind), "lists of numbers, the readings of a channel"
+    elif feature.kind.is_categorical:
         fits = _is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
         wanted = "names of categories as text"
     else:

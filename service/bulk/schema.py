@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from ifonly.models.schema import Feature, Kind, Schema
+from ifonly.models.window import document_schema, window_of
 from ifonly.service.bulk.options import BulkOptions
 
 FORMAT = 1
@@ -98,6 +99,9 @@ def schema_in(schema: Schema, options: BulkOptions) -> pa.Schema:
     """What is read of a table. Other types are read where they can mean nothing else: numbers of
     any width, decimals, numbers as text, dictionaries, categories whose names are whole numbers."""
     fields = [pa.field(options.id, id_type(options))] if options.id is not None else []
+    if window_of(schema) is not None:
+        channels = document_schema(schema).features
+        return pa.schema([*fields, *(_channel_field(f, options) for f in channels)])
     return pa.schema([*fields, *(_feature_field(f, options) for f in schema.features)])
 
 
@@ -146,6 +150,13 @@ def _feature_field(feature: Feature, options: BulkOptions) -> pa.Field:
     name = options.columns.get(feature.name, feature.name)
     metadata = {UNIT: feature.unit.encode()} if feature.unit else None
     return pa.field(name, kind, feature.may_be_missing, metadata)
+
+
+def _channel_field(feature: Feature, options: BulkOptions) -> pa.Field:
+    """The readings of a channel of a window, oldest first."""
+    own = _feature_field(feature, options)
+    item = pa.field("item", pa.float64(), feature.may_be_missing)
+    return pa.field(own.name, pa.list_(item), False, own.metadata)
 
 
 def _row_fields(options: BulkOptions) -> Iterator[pa.Field]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ifonly.models.window import document_schema
 from ifonly.service.bulk.reading import TableReader
 from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.planning import Plan, texts_of
@@ -50,7 +51,7 @@ def instances(
     """
     schema = plan.model.schema
     reader = TableReader(schema, plan.options)
-    wanted = [plan.options.columns.get(name, name) for name in schema.names]
+    wanted = [plan.options.columns.get(name, name) for name in document_schema(schema).names]
     if plan.options.id is not None:
         wanted = list(dict.fromkeys([*wanted, plan.options.id]))
     texts = texts_of(plan, source.format, wanted)

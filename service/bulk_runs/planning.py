@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from ifonly.models.schema import Feature
+from ifonly.models.window import document_schema, window_of
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.bulk_runs import writing
 from ifonly.service.bulk_runs.answering import Answering
@@ -74,7 +75,9 @@ def answering_of(plan: Plan, source: RowSource) -> tuple[Answering, pa.Schema]:
 def texts_of(plan: Plan, form: InputFormat, wanted: Sequence[str]) -> pa.Schema:
     """As what columns are read from files of text."""
     called = plan.options.columns
-    features = {called.get(f.name, f.name): f for f in plan.model.schema.features}
+    own = plan.model.schema
+    features = {called.get(f.name, f.name): f for f in document_schema(own).features}
+    is_window = window_of(own) is not None
 
     def field_of(name: str) -> pa.Field:
         feature: Feature | None = features.get(name)
@@ -82,6 +85,8 @@ def texts_of(plan: Plan, form: InputFormat, wanted: Sequence[str]) -> pa.Schema:
             return pa.field(name, pa.string(), metadata={KIND: KEPT})
         if feature.kind.is_categorical:
             return pa.field(name, pa.string(), metadata={KIND: CATEGORY})
+        if is_window and form is not InputFormat.CSV:
+            return pa.field(name, pa.list_(pa.float64()), metadata={KIND: NUMBER})
         # CSV has texts: whether one is a number is told for its row.
         kind = pa.string() if form is InputFormat.CSV else pa.float64()
         return pa.field(name, kind, metadata={KIND: NUMBER})

@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import Request
 
 from ifonly.models.errors import NotFinite
+from ifonly.models.window import Window, WindowLayout, document_schema, window_of
 from ifonly.service.ask import answering, read_request
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.problem_types import FORBIDDEN, KEY_REUSED
@@ -81,9 +82,11 @@ def named_row(row: Any, key: str, place: int, model: ServedModel) -> Instance:
     InvalidRequest
         If it is neither an object nor a list of a value for each feature.
     """
-    names = model.schema.names
+    window, names = window_of(model.schema), document_schema(model.schema).names
     if isinstance(row, dict):
         return row
+    if window is not None and isinstance(row, list):
+        return _named_window(row, key, place, window)
     if not isinstance(row, list):
         problem = f"{key}[{place}] is {validation.shown(row)}, not an object or a list"
         raise InvalidRequest(RequestPart.INSTANCE, [Fault((key, place), problem, row)])
@@ -92,6 +95,19 @@ def named_row(row: Any, key: str, place: int, model: ServedModel) -> Instance:
         fault = Fault((key, place), problem, len(row), limit=len(names))
         raise InvalidRequest(RequestPart.INSTANCE, [fault])
     return dict(zip(names, row, strict=True))
+
+
+def _named_window(row: list[Any], key: str, place: int, window: Window) -> Instance:
+    """A window as the model's graph takes it, ``[steps, channels]`` or the other way round."""
+    lines, width = window.shape
+    sizes = {len(line) if isinstance(line, list) else -1 for line in row}
+    if len(row) != lines or sizes != {width}:
+        problem = f"{key}[{place}] is no window of [{lines}, {width}] ({window.layout})"
+        fault = Fault((key, place), problem, len(row), limit=[lines, width])
+        raise InvalidRequest(RequestPart.INSTANCE, [fault])
+    if window.layout is WindowLayout.STEPS_CHANNELS:
+        row = [list(series) for series in zip(*row, strict=True)]
+    return dict(zip(window.names, row, strict=True))
 
 
 def said_of(attributes: Said, place: int) -> Mapping[str, str]:

@@ -8,10 +8,12 @@ import io
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ifonly.models.schema import Feature, Schema
+from ifonly.models.window import document_schema
 from ifonly.service.ask import problem_types as kinds
 from ifonly.service.ask.cells import of_text
 from ifonly.service.ask.problems import Refusal
@@ -142,7 +144,7 @@ def _named(names: Sequence[Any], schema: Schema) -> Sequence[_CellColumn | None]
     Refusal
         If one is missing or there twice.
     """
-    wanted = {feature.name: feature for feature in schema.features}
+    wanted = {feature.name: feature for feature in document_schema(schema).features}
     own = [n for n in names if n in wanted or n == ID or n.startswith(ATTRIBUTES)]
     faults = [
         Fault((name,), f"{name} is no column of the table ({', '.join(names)})", limit=[*names])
@@ -189,6 +191,11 @@ def _value(feature: Feature, value: Any) -> Any:
         return str(value)  # a category by its name, where names are whole numbers
     if isinstance(value, float) and value != value:
         return None
+    if isinstance(value, list):  # the readings of a channel of a window
+        return [None if v is None or v != v else v for v in value]
+    if isinstance(value, str) and value.startswith("["):
+        with suppress(ValueError):
+            return json.loads(value)
     return of_text(feature, value) if isinstance(value, str) else value
 
 
@@ -213,7 +220,8 @@ def _of_table(
     body: bytes, form: TableForm, schema: Schema, limits: BodyLimits
 ) -> Iterator[Sequence[Any]]:
     """The same of a file that a process of its own reads."""
-    wanted = TableWanted(form, [*schema.names, ID], ATTRIBUTES, limits.rows)
+    names_wanted = [*document_schema(schema).names, ID]
+    wanted = TableWanted(form, names_wanted, ATTRIBUTES, limits.rows)
     process = TableProcess(wanted)
     feeding = threading.Thread(target=_fed, args=(process, body), daemon=True)
     feeding.start()

@@ -18,7 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ifonly.models.errors import InvalidInstance
 from ifonly.models.schema import Feature, Schema
+from ifonly.models.window import document_schema, window_of
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.errors import Fault, InvalidRequest, MalformedBody, RequestPart
 from ifonly.service.jobs.forms import TableForm
@@ -62,16 +64,16 @@ def of_lines(lines: Sequence[tuple[int, bytes]], schema: Schema) -> RowsIn:
         try:
             asked = read_json(line)
             name = _name(asked, schema)
-            found.append((place, _instance(asked, schema), name))
+            found.append((place, _readable(_instance(asked, schema), schema), name))
         except (MalformedBody, InvalidRequest) as error:
             refused[place] = _problem(error)
     if not found:
         return RowsIn(None, [], refused)
     columns = {ID: pa.array([name for _, _, name in found], pa.string())}
-    columns |= {
-        feature.name: _column(feature, [row.get(feature.name) for _, row, _ in found])
-        for feature in schema.features
-    }
+    window = window_of(schema)
+    for feature in document_schema(schema).features:
+        values = [row.get(feature.name) for _, row, _ in found]
+        columns[feature.name] = _column(feature, values) if window is None else _lists(values)
     return RowsIn(pa.RecordBatch.from_pydict(columns), [place for place, _, _ in found], refused)
 
 
@@ -92,10 +94,30 @@ def _instance(asked: Any, schema: Schema) -> Mapping[str, Any]:
             raise _wrong(other[0], f"{other[0]} is asked of all rows of a stream: in question")
         if not isinstance(row, dict):
             raise _wrong("instance", "instance is no JSON object")
-    known = {*schema.names} | ({ID} if row is asked else set())
+    names = document_schema(schema).names
+    known = {*names} | ({ID} if row is asked else set())
     if unknown := sorted(row.keys() - known):
-        raise _wrong(unknown[0], f"{unknown[0][:60]} is no feature ({', '.join(schema.names)})")
+        raise _wrong(unknown[0], f"{unknown[0][:60]} is no feature ({', '.join(names)})")
     return row
+
+
+def _readable(row: Mapping[str, Any], schema: Schema) -> Mapping[str, Any]:
+    """The row; of a window each channel is a list of numbers, or it is told now."""
+    if window_of(schema) is None:
+        return row
+    try:
+        schema.read(row)
+    except InvalidInstance as error:
+        first = error.problems[0]
+        fault = Fault((first.field[:60],), first.problem, first.value, first.unit)
+        raise InvalidRequest(RequestPart.INSTANCE, [fault]) from None
+    return row
+
+
+def _lists(values: Sequence[Any]) -> pa.Array:
+    """Channels of windows, which can be read."""
+    numbers = [[None if v is None else float(v) for v in each] for each in values]
+    return pa.array(numbers, pa.list_(pa.float64()))
 
 
 def _wrong(name: str, problem: str) -> InvalidRequest:

@@ -115,9 +115,18 @@ def _chosen(schema: pa.Schema, wanted: TableWanted) -> list[str]:
         raise Refused(f"the column {again[0]} is given twice")
     for name in names:
         kind = schema.field(name).type
-        if pa.types.is_nested(kind) and not pa.types.is_dictionary(kind):
+        if pa.types.is_nested(kind) and not (pa.types.is_dictionary(kind) or _is_series(kind)):
             raise Refused(f"the column {name} is {kind}, no column of numbers or text")
     return names
+
+
+def _is_series(kind: pa.DataType) -> bool:
+    """Whether it is of lists of numbers, as the channels of a window are."""
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if not (is_list or pa.types.is_fixed_size_list(kind)):
+        return False
+    own = kind.value_type
+    return bool(pa.types.is_floating(own) or pa.types.is_integer(own) or pa.types.is_null(own))
 
 
 def _nothing(schema: pa.Schema, names: list[str]) -> pa.RecordBatch:
@@ -142,6 +151,8 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
             column = column.cast(pa.string())
         if pa.types.is_decimal(kind):
             column = column.cast(pa.float64())
+        if _is_series(kind):  # of one type, however they are laid out
+            column = column.cast(pa.list_(kind.value_type))
         columns.append(column)
         fields.append(pa.field(field.name, column.type, metadata=field.metadata))
     # Metadata of the whole table is not ours to read.

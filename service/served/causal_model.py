@@ -14,12 +14,14 @@ from ifonly.explainers.causal.doubts import Doubt, are_forbidden, doubts_of
 from ifonly.explainers.causal.evidence import Evidence, read_evidence
 from ifonly.explainers.causal.spec import ApprovalStatus, NodeRole
 from ifonly.explainers.causal.trajectory import TimedModel
+from ifonly.explainers.causal.unrolling import profiles_alone, unrolled
 from ifonly.explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Severed, Source
 from ifonly.explainers.policy import Policy
 from ifonly.explainers.wording import Grounds, Wording
 from ifonly.models.errors import SpecError
 from ifonly.models.repository import DeployedModel
 from ifonly.models.repository.folder import CAUSAL
+from ifonly.models.window import WindowSchema, document_schema
 from ifonly.service.logs import logger
 from ifonly.service.served.causal_graphs import graph_loader
 
@@ -81,7 +83,14 @@ def read_graph_of(deployed: DeployedModel) -> CausalSpec | None:
     if deployed.causal is None:
         return None
     file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
-    return parse_causal(deployed.causal, file, deployed.spec.schema)
+    return parse_causal(deployed.causal, file, document_schema(deployed.spec.schema))
+
+
+def moves_of_window(deployed: DeployedModel) -> CausalConsequences | None:
+    """What the profiles of a window move, whether anything else follows or not; None: the model
+    reads no window."""
+    schema = deployed.spec.schema
+    return profiles_alone(schema) if isinstance(schema, WindowSchema) else None
 
 
 def prepare_causal(
@@ -98,11 +107,16 @@ def prepare_causal(
     if spec is None or spec.status is not ApprovalStatus.ACCEPTED:
         return None
     file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
-    # Mechanisms that are graphs are strangers' programs, too, and run under the same guard.
-    load = graph_loader(spec.schema, deployed.guard)
-    model = build_model(spec, deployed.causal_files, file, load)
-    others = build_alternatives(spec, deployed.causal_files, file, load, model)
-    consequences = consequences_of(spec, model, deployed.spec.policy, others)
+    schema = deployed.spec.schema
+    if isinstance(schema, WindowSchema):
+        # It speaks of channels: from here on of their readings at each step.
+        spec, consequences = unrolled(schema, spec, deployed.spec.policy, file)
+    else:
+        # Mechanisms that are graphs are strangers' programs, too, and run under the same guard.
+        load = graph_loader(spec.schema, deployed.guard)
+        model = build_model(spec, deployed.causal_files, file, load)
+        others = build_alternatives(spec, deployed.causal_files, file, load, model)
+        consequences = consequences_of(spec, model, deployed.spec.policy, others)
     doubts = doubts_of(spec)
     severed = tuple(_severed(spec, doubts, file)) if are_forbidden(deployed.spec.policy) else ()
     return ServedCausal(

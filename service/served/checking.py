@@ -10,6 +10,7 @@ from dataclasses import replace
 from ifonly.explainers.verify import Rulebook
 from ifonly.explainers.verify.laws import Laws, OpenGraph, read_laws
 from ifonly.explainers.verify.passing import Passing, read_passing
+from ifonly.explainers.verify.window import WindowMoves, read_moves
 from ifonly.models.errors import SpecError
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.graph.reading import read_graph
@@ -17,6 +18,7 @@ from ifonly.models.onnx import Guard, load_regressor
 from ifonly.models.predictor import Predictor
 from ifonly.models.repository import DeployedModel
 from ifonly.models.schema import Schema
+from ifonly.models.window import Window, document_schema, window_of
 
 
 def rulebook_of(deployed: DeployedModel) -> Rulebook:
@@ -30,16 +32,18 @@ def rulebook_of(deployed: DeployedModel) -> Rulebook:
     spec = deployed.spec
     try:
         # Read anew, by the checker's own reader: it shares no mistake with the engines.
-        laws = laws_of(deployed)
+        laws, window = laws_of(deployed), window_of(spec.schema)
         book = Rulebook.read(
             spec.policy,
             spec.schema,
             spec.decision,
             deployed.reference,
             deployed.plausibility,
-            laws,
-            () if laws is None else laws.never_set,
+            None if window is not None else laws,
+            () if laws is None or window is not None else laws.never_set,
         )
+        if window is not None:
+            return book.of_window(*moves_of(deployed, window, laws))
         return replace(book, passing=passing_of(deployed, laws))
     # Refused as a folder: a model that cannot be checked must not answer.
     except (KeyError, TypeError, ValueError) as error:
@@ -51,9 +55,17 @@ def laws_of(deployed: DeployedModel) -> Laws | None:
     """What ``causal.toml`` says follows from what; None if there is none that is accepted."""
     if deployed.causal is None:
         return None
-    schema = deployed.spec.schema
+    schema = document_schema(deployed.spec.schema)
     files, policy = deployed.causal_files, deployed.spec.policy
     return read_laws(deployed.causal, files, schema, policy, graph_opener(schema, deployed.guard))
+
+
+def moves_of(
+    deployed: DeployedModel, window: Window, laws: Laws | None
+) -> tuple[WindowMoves, WindowMoves | None]:
+    """What follows in a window from its profiles alone, and with what ``causal.toml`` says."""
+    alone = read_moves(window, None, None)
+    return alone, None if laws is None else read_moves(window, deployed.causal, laws)
 
 
 def passing_of(deployed: DeployedModel, laws: Laws | None) -> Passing | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ifonly.explainers.causal import CausalSpec
+from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.errors import InvalidPolicy
 from ifonly.explainers.policy import Policy
 from ifonly.explainers.verify import Rulebook
@@ -35,6 +36,7 @@ from ifonly.service.logs import logger
 from ifonly.service.served.causal_model import (
     Semantics,
     ServedCausal,
+    moves_of_window,
     prepare_causal,
     read_graph_of,
 )
@@ -70,6 +72,8 @@ class ServedModel:
     """The causal model, if a person has accepted it."""
     predictor: RemotePredictor | None = None
     """The process that is the deployed model, where ours is a copy of it: confirms each answer."""
+    moves: CausalConsequences | None = None
+    """Of a window: what its profiles move, whether a causal model says more or not."""
     own_engine: Portfolio | None = None
     """Answers in place of the one that the graph asks for: to try or to measure it."""
 
@@ -164,7 +168,8 @@ def prepare(deployed: DeployedModel) -> ServedModel:
     except InvalidPolicy as error:
         raise SpecError(file, error.key, error.problem) from error
     rulebook = rulebook_of(deployed)
-    return ServedModel(deployed, policy, wording, text, rulebook, graph, causal)
+    moves = moves_of_window(deployed)
+    return ServedModel(deployed, policy, wording, text, rulebook, graph, causal, moves=moves)
 
 
 def _log_compared(name: str, url: str, before: DriftReport | None, found: DriftReport) -> None:

@@ -14,15 +14,23 @@ Value = Annotated[
     Any,
     WithJsonSchema(
         {
-            "anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}],
+            "anyOf": [
+                {"type": "number"},
+                {"type": "string"},
+                {"type": "null"},
+                {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "null"}]}},
+            ],
             "title": "Value",
             "description": "A number in the feature's unit, the name of a category, or null where "
-            "the reading is missing and may be.",
+            "the reading is missing and may be; of a channel of a window the list of its readings, "
+            "oldest first.",
         }
     ),
 ]
 Written = float | int | str | None
 """A value as replies write it."""
+Read = Written | list[Written]
+"""The same, or the readings of a channel of a window, oldest first."""
 
 FeatureName = Annotated[str, Field(min_length=1, max_length=256)]
 Instance = Annotated[dict[FeatureName, Value], Field(min_length=1, max_length=MAX_FEATURES)]

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ifonly.service.wire.base import Interval, Text, Wire, Written, is_empty, is_none
+from ifonly.service.wire.base import Interval, Read, Text, Wire, is_empty, is_none
 from ifonly.service.wire.causal import CausalSummary
-from ifonly.service.wire.replies import Audit, Constraint, ModelReference
+from ifonly.service.wire.replies import ActionProfile, Audit, Constraint, ModelReference
 
 
 class ModelSummary(Wire):
@@ -65,7 +65,7 @@ class Attribute(Wire):
 class Example(Wire):
     id: str
     note: Text
-    instance: dict[str, Written]
+    instance: dict[str, Read]
 
 
 class Decision(Wire):
@@ -85,6 +85,25 @@ class Decision(Wire):
     unit: str
 
 
+class ModelProfile(ActionProfile):
+    """One way in which the policy lets a channel be moved."""
+
+    name: str = Field(description="As a what-if sets it and as actions call it.")
+    label: Text
+    unit: str
+    bounds: Interval = Field(description="Of the amount.")
+    resolution: float | int = Field(description="Step between amounts that can be set.")
+
+
+class ModelWindow(Wire):
+    """The model reads the last readings of each feature; an instance gives a list of each."""
+
+    steps: int = Field(description="Readings of each channel.")
+    period: str = Field(description="Between two of them, e.g. `1 min`.")
+    layout: Literal["steps-channels", "channels-steps"]
+    profiles: list[ModelProfile]
+
+
 class ModelReply(Wire):
     """What a client needs to know to ask about a model."""
 
@@ -94,7 +113,10 @@ class ModelReply(Wire):
     title: Text
     description: Text
     decision: Decision
-    features: list[Feature]
+    features: list[Feature] = Field(description="Of a window its channels.")
+    window: ModelWindow | None = Field(
+        None, exclude_if=is_none, description="Where the model reads a window."
+    )
     constraints: list[Constraint] = Field(description="The plant's policy, in words.")
     examples: list[Example] = Field(description="Instances to try.")
     alarm: dict[str, Any] = Field(

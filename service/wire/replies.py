@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from ifonly.explainers.terms import BoxProof, FaceEnd, Status, WayName
 from ifonly.service.wire import examples
-from ifonly.service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
+from ifonly.service.wire.base import Read, Text, Wire, Written, is_empty, is_false, is_none
 from ifonly.service.wire.causal import (
     Arrival,
     Arrives,
@@ -196,7 +196,7 @@ class WhatIfReply(Wire):
     prediction: WhatIfPredictions
     actions: list[Action]
     effects: list[Effect]
-    instance: dict[str, Written] = Field(
+    instance: dict[str, Read] = Field(
         description="The whole row, as it would be; of an intervention, by its mean."
     )
     allowed: bool = Field(
@@ -226,10 +226,25 @@ class WhatIfReply(Wire):
     proof: Proven = None
 
 
+class ActionProfile(Wire):
+    """One way to move a channel of a window."""
+
+    channel: str
+    shape: Literal["constant", "step", "ramp"] = Field(
+        description="`constant`, `step`: by the same amount from `from` on; `ramp`: evenly more "
+        "from then on, by the whole amount at the last reading."
+    )
+    from_: str = Field(alias="from", description="How long before the end, e.g. `10 min`.")
+    steps: int = Field(description="How many of the last readings it moves.")
+
+
 class Action(Wire):
     """One feature that is set."""
 
-    feature: str
+    feature: str = Field(
+        description="Of a window the name of a profile, whose amount is set: 0 before."
+    )
+    profile: ActionProfile | None = Field(None, exclude_if=is_none, description="Of a window only.")
     label: Text
     from_: Written = Field(alias="from")
     to: Written
@@ -377,7 +392,7 @@ class Counterfactual(Wire):
         description="Parts of the causal model that had failed a check when it was accepted, and "
         "that this rests on: what follows may be otherwise, or more may follow."
     )
-    instance: dict[str, Written] = Field(description="The whole row: score it again and it flips.")
+    instance: dict[str, Read] = Field(description="The whole row: score it again and it flips.")
     arrives: Arrives | None = Field(
         None, exclude_if=is_none, description="Only where the causal model has time."
     )

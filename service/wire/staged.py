@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from ifonly.service.wire.base import Value, Wire, Written, is_none
+from ifonly.service.wire.base import Read, Value, Wire, is_none
 from ifonly.service.wire.replies import Audit
 
 MOST_WORDS = 2_000
@@ -94,7 +94,7 @@ class StagedReply(StagedSummary):
     told: list[str] = Field(description="What was found in file and sample.")
     questions: list[StagedQuestion]
     fields: list[StagedField]
-    first: dict[str, Written] | None = Field(
+    first: dict[str, Read] | None = Field(
         description="A first row to explain, of its reference rows; null: there is none."
     )
     audit: Audit | None = Field(None, exclude_if=is_none, description="Of what was just done.")

@@ -16,6 +16,7 @@ from ifonly.service.words.labels import label
 # Said at import: a key that a language lacks keeps the process from starting.
 NOTHING_FOLLOWS = say_all("assumption.nothing_follows")
 MOVED_ALONE = say_all("assumption.moved_alone")
+PROFILES = say_all("assumption.profiles")
 DECISION_NOT_OUTCOME = say_all("assumption.decision_not_outcome")
 THIS_MACHINE = say_all("assumption.this_machine")
 ANY_MACHINE = say_all("assumption.any_machine")

@@ -28,7 +28,7 @@ READS = {
 
 
 def test_there_is_a_page_of_each() -> None:
-    more = {"add-a-model", "airflow", "notices", "one-change-for-many", "spark"}
+    more = {"add-a-model", "airflow", "notices", "one-change-for-many", "spark", "windows"}
     assert {page.stem for page in PAGES.glob("*.md")} == {*NEEDS, *more}
 
 
@@ -61,3 +61,27 @@ def test_a_page_runs_as_it_stands(
     # A sentence that the page quotes is the one that comes.
     quoted = re.findall(r"^> (.*)$", text, re.MULTILINE)
     assert quoted == [str(names["answer"])] * len(quoted)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_page_about_windows_runs_as_it_stands(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sklearn", reason="needs sklearn")
+    monkeypatch.chdir(shop.path)
+    shutil.copy(PAGES / "data/gas_turbine.csv", shop.path)
+    page, said = (PAGES / "windows.md").read_text(encoding="utf-8"), ""
+    names: dict[str, object] = {}
+    for kind, block in BLOCK.findall(page):
+        if kind == "python":
+            exec(compile(block, "windows", "exec"), names)  # our own page, not input
+            said += capfd.readouterr().out
+            continue
+        (command,) = block.splitlines()
+        program, *arguments = shlex.split(command)
+        assert program == "ifonly"
+        assert "windows of 6" in added(shop.command(*arguments, "--lang", "en"))
+    told = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    # Training may end a little elsewhere on another machine.
+    numbers = re.compile(r"[0-9][0-9.]*")
+    assert numbers.sub("0", said).split() == numbers.sub("0", "".join(told)).split()

@@ -34,6 +34,7 @@ from ifonly.explainers.search.trees.flat_rules import Flattened, offsets
 from ifonly.explainers.search.trees.layout import Layout
 from ifonly.explainers.search.trees.modes import (
     Mode,
+    guards_of,
     in_mode,
     is_kept,
     limits_of,
@@ -264,6 +265,7 @@ def asked_of(
         if lines is None:
             continue
         related = [in_mode(c, mode) for c in problem.constraints if not is_kept(c, mode)]
+        related += guards_of(problem, mode)
         question = question_of(problem, layout, lines, related, limits, rules_of)
         n = len(problem.schema)
         instead = [

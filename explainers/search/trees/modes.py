@@ -16,7 +16,16 @@ from itertools import combinations
 import numpy as np
 
 from ifonly.explainers.consequences import Consequences
-from ifonly.explainers.constraints import Constraint, Severed
+from ifonly.explainers.constraints import (
+    Changes,
+    Comparison,
+    Constraint,
+    Origin,
+    Relation,
+    Rule,
+    Severed,
+    Source,
+)
 from ifonly.explainers.constraints.forms import OneStays, SetTogether, Within
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
@@ -122,6 +131,9 @@ def limits_of(problem: Problem, mode: Mode) -> tuple[Row, Row]:
         np.array([getattr(f, end) for f in features], dtype=np.float64)
         for end in ("lower", "upper")
     )
+    # One that reads beyond its bounds may stay there: see `guards_of`.
+    factual = problem.factual[list(mode.followers)]
+    lower, upper = np.minimum(lower, factual), np.maximum(upper, factual)
     for constraint in problem.constraints:
         form = constraint.form
         if isinstance(form, Within) and form.column in mode.followers:
@@ -129,6 +141,20 @@ def limits_of(problem: Problem, mode: Mode) -> tuple[Row, Row]:
             lower[k] = max(lower[k], form.lower)
             upper[k] = min(upper[k], form.upper)
     return lower, upper
+
+
+def guards_of(problem: Problem, mode: Mode) -> list[Rule]:
+    """That what reads beyond its bounds stays there or moves into them: the space between is no
+    part of what the intervals of :func:`limits_of` can leave out."""
+    found = []
+    for j in mode.followers:
+        feature, factual = problem.schema.features[j], float(problem.factual[j])
+        for end, relation in ((feature.lower, Relation.GE), (feature.upper, Relation.LE)):
+            if (factual < end) if relation is Relation.GE else (factual > end):
+                inside = Comparison(((j, 1.0),), (), -end, relation)
+                origin = Origin(Source.SCHEMA, f"{feature.name}.bounds")
+                found.append(Rule("bounds", (inside,), (Changes(j),), origin=origin))
+    return found
 
 
 def _stuck(problem: Problem, mode: Mode) -> frozenset[int]:

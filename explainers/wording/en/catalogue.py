@@ -8,5 +8,6 @@ from ifonly.explainers.wording.en.many import EnglishMany
 from ifonly.explainers.wording.en.own_words import EnglishClause
 from ifonly.explainers.wording.en.reasons import EnglishReasons
 from ifonly.explainers.wording.en.sentences import English
+from ifonly.explainers.wording.en.windows import when
 
-CATALOGUE = Catalogue(English, EnglishLimits, EnglishMany, EnglishReasons, EnglishClause.read)
+CATALOGUE = Catalogue(English, EnglishLimits, EnglishMany, EnglishReasons, EnglishClause.read, when)

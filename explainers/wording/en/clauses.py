@@ -8,6 +8,7 @@ from babel.lists import format_list
 
 from ifonly.explainers.languages import Language
 from ifonly.explainers.wording.en.own_words import own_clause
+from ifonly.explainers.wording.en.windows import when
 from ifonly.explainers.wording.gauges import Change, Move
 from ifonly.explainers.wording.text import bracketed
 from ifonly.explainers.wording.units import Dimension
@@ -80,7 +81,9 @@ def _the(change: Change) -> str:
 
 def compared(change: Change) -> str:
     if change.is_numeric:
-        return f"{change.amount(LANGUAGE)} {_comparative(change)}"
+        moved = change.gauge.when
+        said = f"{change.amount(LANGUAGE)} {_comparative(change)}"
+        return said if moved is None else f"{said} {when(moved)}"
     before, after = change.values(LANGUAGE)
     return f"{after} instead of {before}"
 

@@ -8,5 +8,8 @@ from ifonly.explainers.wording.ja.many import JapaneseMany
 from ifonly.explainers.wording.ja.own_words import JapaneseClause
 from ifonly.explainers.wording.ja.reasons import JapaneseReasons
 from ifonly.explainers.wording.ja.sentences import Japanese
+from ifonly.explainers.wording.ja.windows import when
 
-CATALOGUE = Catalogue(Japanese, JapaneseLimits, JapaneseMany, JapaneseReasons, JapaneseClause.read)
+CATALOGUE = Catalogue(
+    Japanese, JapaneseLimits, JapaneseMany, JapaneseReasons, JapaneseClause.read, when
+)

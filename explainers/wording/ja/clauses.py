@@ -8,6 +8,7 @@ from ifonly.explainers.languages import Language
 from ifonly.explainers.wording.gauges import Change, Gauge, Move
 from ifonly.explainers.wording.ja.adjectives import Adjective, adjective_for
 from ifonly.explainers.wording.ja.own_words import own_clause
+from ifonly.explainers.wording.ja.windows import when
 
 LANGUAGE: Language = "ja"
 
@@ -82,10 +83,16 @@ def then(effects: Sequence[Change], lead: str = "それに伴って") -> str:
     return f"{lead}{'、'.join(_followed(change) for change in effects)}、"
 
 
+def by(change: Change) -> str:
+    """``7.5 Nm``; of a window also when: ``10分前から4℃``."""
+    moved, amount = change.gauge.when, change.amount(LANGUAGE)
+    return amount if moved is None else f"{when(moved)}{amount}"
+
+
 def _followed(change: Change) -> str:
     label = change.gauge.label(LANGUAGE)
     if change.is_numeric:
-        amount = change.amount(LANGUAGE)
+        amount = by(change)
         return f"{label}は{amount}{adjective(change).joined}なり{bracketed(change.arrow(LANGUAGE))}"
     before, after = change.values(LANGUAGE)
     return f"{label}は{before}ではなく{after}となり"
@@ -98,6 +105,7 @@ def _state(change: Change, last: bool, *, alone: bool = True) -> str:
         word = adjective(change)
         verb = word.if_so if last else word.joined
         own, pair = ("", change.arrow(LANGUAGE)) if alone else ("それ自体で", "")
-        return f"{label}が{own}あと{change.amount(LANGUAGE)}{verb}{bracketed(pair)}"
+        moved = "" if change.gauge.when is None else when(change.gauge.when)
+        return f"{label}が{own}{moved}あと{change.amount(LANGUAGE)}{verb}{bracketed(pair)}"
     before, after = change.values(LANGUAGE)
     return f"{label}が{before}ではなく{after}{'であれば' if last else 'であり'}"

@@ -15,6 +15,7 @@ from ifonly.explainers.wording.grounds import Grounds
 from ifonly.explainers.wording.ja.clauses import (
     adjective,
     bracketed,
+    by,
     if_been,
     if_read,
     if_was,
@@ -69,7 +70,7 @@ class Japanese:
         if own:
             return own.noun
         if change.is_numeric:
-            return f"{change.amount(LANGUAGE)}{adjective(change).plain}"
+            return f"{by(change)}{adjective(change).plain}"
         before, after = change.values(LANGUAGE)
         return f"{before}ではなく{after}"
 

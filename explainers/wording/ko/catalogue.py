@@ -9,6 +9,7 @@ from ifonly.explainers.wording.ko.own_words import KoreanClause
 from ifonly.explainers.wording.ko.reasons import KoreanReasons
 from ifonly.explainers.wording.ko.sentences import Korean
 from ifonly.explainers.wording.ko.spoken_units import spoken
+from ifonly.explainers.wording.ko.windows import when
 from ifonly.explainers.wording.units import Unit
 
 
@@ -16,4 +17,6 @@ def _learn(unit: Unit) -> None:
     spoken(unit.symbol)
 
 
-CATALOGUE = Catalogue(Korean, KoreanLimits, KoreanMany, KoreanReasons, KoreanClause.read, _learn)
+CATALOGUE = Catalogue(
+    Korean, KoreanLimits, KoreanMany, KoreanReasons, KoreanClause.read, when, _learn
+)

@@ -9,6 +9,7 @@ from ifonly.explainers.wording.gauges import Change, Gauge, Move
 from ifonly.explainers.wording.ko.adjectives import Adjective, adjective_for
 from ifonly.explainers.wording.ko.own_words import own_clause
 from ifonly.explainers.wording.ko.particles import SUBJECT, TO, TOPIC, WAS, Particle, attach
+from ifonly.explainers.wording.ko.windows import when
 from ifonly.explainers.wording.text import bracketed
 
 LANGUAGE: Language = "ko"
@@ -97,6 +98,12 @@ def then(effects: Sequence[Change], lead: str = "그에 따라") -> str:
     return f"{lead} {', '.join(clauses)}, "
 
 
+def by(change: Change) -> str:
+    """``7.5 Nm``; of a window also when: ``10분 전부터 4°C``."""
+    moved, amount = change.gauge.when, change.amount(LANGUAGE)
+    return amount if moved is None else f"{when(moved)} {amount}"
+
+
 def _state(change: Change, particle: Particle, ending: str | None, *, alone: bool = True) -> str:
     """A feature in another state; ``ending`` on the past stem, or None for "and"."""
     subject = attach(change.gauge.label(LANGUAGE), particle)
@@ -104,7 +111,7 @@ def _state(change: Change, particle: Particle, ending: str | None, *, alone: boo
         word = adjective(change)
         verb = word.joined if ending is None else word.past + ending
         own, pair = ("", change.arrow(LANGUAGE)) if alone else ("그 자체로 ", "")
-        return f"{subject} {own}{change.amount(LANGUAGE)} 더 {verb}{bracketed(pair, '')}"
+        return f"{subject} {own}{by(change)} 더 {verb}{bracketed(pair, '')}"
     before, after = change.values(LANGUAGE)
     verb = f"{after}이고" if ending is None else attach(after, WAS) + ending
     return f"{subject} {attach(before, SUBJECT)} 아니라 {verb}"

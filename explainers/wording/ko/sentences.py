@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ifonly.explainers.languages import Language
 from ifonly.explainers.wording.gauges import Change, Gauge, quantity
 from ifonly.explainers.wording.grounds import Grounds
-from ifonly.explainers.wording.ko.clauses import adjective, if_been, if_read, if_was, then
+from ifonly.explainers.wording.ko.clauses import adjective, by, if_been, if_read, if_was, then
 from ifonly.explainers.wording.ko.own_words import KoreanClause, own_clause
 from ifonly.explainers.wording.ko.particles import (
     MUST_BE,
@@ -73,7 +73,7 @@ class Korean:
         if own:
             return own.noun
         if change.is_numeric:
-            return f"{change.amount(LANGUAGE)} 더 {adjective(change).noun}"
+            return f"{by(change)} 더 {adjective(change).noun}"
         before, after = change.values(LANGUAGE)
         return f"{before} 대신 {after}"
 

@@ -116,12 +116,33 @@ def _no_number(text: str) -> Any:
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number).decode
 
 
+def _lists(values: Sequence[Any], field: pa.Field, broken: dict[int, BrokenRow]) -> pa.Array:
+    """The readings of a channel of a window; what is none is told of its row."""
+    found: list[list[float | None] | None] = []
+    for i, value in enumerate(values):
+        is_list = isinstance(value, list)
+        if is_list and all(v is None or type(v) in (int, float) for v in value):
+            found.append([None if v is None else float(v) for v in value])
+            continue
+        found.append(None)
+        if value is not None and i not in broken:
+            told = f"{field.name} is {_brief(value)}, not a list of numbers"
+            broken[i] = BrokenRow(told, _brief(value), field.name)
+    return pa.array(found, field.type)
+
+
+def _brief(value: Any) -> str:
+    return _shown(json.dumps(value, ensure_ascii=False).encode())
+
+
 def _column(
     rows: Sequence[dict[str, Any]], field: pa.Field, broken: dict[int, BrokenRow]
 ) -> pa.Array:
     values = [row.get(field.name) for row in rows]
     if pa.types.is_string(field.type):
         return _texts(values, field, broken)
+    if pa.types.is_list(field.type):
+        return _lists(values, field, broken)
     try:
         # As a whole where all are numbers, as they nearly always are.
         if not any(type(value) is bool for value in values):

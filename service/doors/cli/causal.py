@@ -28,6 +28,7 @@ from ifonly.models.repository import DeployedModel, load_folder
 from ifonly.models.repository.folder import CAUSAL, MECHANISMS
 from ifonly.models.repository.reference import read_reference
 from ifonly.models.schema import Kind, Schema
+from ifonly.models.window import document_schema, window_of
 from ifonly.service.doors.cli import graph_doubts
 from ifonly.service.doors.cli.console import Failure, out
 from ifonly.service.doors.cli.languages import languages_of
@@ -191,10 +192,13 @@ def graph_of(model: DeployedModel, given: Path | None) -> CausalSpec:
     if text is None:
         raise Failure(f"{model.name} {model.version} has no {CAUSAL}; name one with --graph")
     name = f"{model.name}/{model.version}/{CAUSAL}" if given is None else str(given)
-    return parse_causal(text, name, model.spec.schema)
+    return parse_causal(text, name, document_schema(model.spec.schema))
 
 
 def rows_for(model: DeployedModel, data: Path | None, seed: int) -> Rows:
+    if window_of(model.spec.schema) is not None:
+        # Rows of one moment do not tell what follows later.
+        raise Failure(f"{model.name} reads a window: its {CAUSAL} is written by hand")
     if data is not None:
         return read_reference(data.read_bytes(), model.spec.schema, str(data))
     from ifonly.models.training.milling import FEATURES

@@ -32,6 +32,7 @@ from ifonly.models.repository import load_folder
 from ifonly.models.repository.naming import natural, next_number
 from ifonly.models.schema import Task
 from ifonly.models.spec.checks import is_path_safe
+from ifonly.models.window import padded, window_of
 from ifonly.service.doors.cli import in_process, rendering
 from ifonly.service.doors.cli.console import Failure, Models, err, out, settings
 from ifonly.service.doors.cli.languages import Languages, languages_of
@@ -262,7 +263,8 @@ def _explained(
     served: ServedModel, draft: SpecDraft, languages: Sequence[Language], chosen: Settings
 ) -> in_process.Reply | None:
     """Of the first row whose decision is not what people want; None where there is none."""
-    decision, scores = served.decision, served.deployed.predictor.score(draft.rows)
+    rows = padded(served.schema, draft.rows)
+    decision, scores = served.decision, served.deployed.predictor.score(rows)
     body: dict[str, Any] = {"languages": list(languages)}
     if decision.desired is not None:
         wrong = np.flatnonzero(decision.decide(scores) != decision.desired)
@@ -275,7 +277,7 @@ def _explained(
         wrong = np.empty(0, dtype=np.intp)
     if not len(wrong):
         return None
-    row: Row = draft.rows[wrong[0]]
+    row: Row = rows[wrong[0]]
     body["instance"] = served.schema.write(row)
     return in_process.explain(served, body, chosen)
 
@@ -307,7 +309,12 @@ def _tell_proof(
     served: ServedModel, reply: in_process.Reply | None, languages: Sequence[Language]
 ) -> None:
     refusal = served.deployed.form_refusal
-    if refusal:
+    if refusal and window_of(served.schema) is not None:
+        _line(
+            f"not translated: {refusal}. Actions are scored by the model, cheapest first: what is "
+            f"called optimal or infeasible is proven by scoring all that are cheaper, or all."
+        )
+    elif refusal:
         _line(
             f"not translated: {refusal}. Answers are searched by asking the model, and verified; "
             f"that nothing smaller would do is not proven."

@@ -95,7 +95,7 @@ def _digests(
     no answer."""
     for key in DIGESTS:
         said, here = provenance.get(key), getattr(deployed, key)
-        if key == "causal_sha256" and book.laws is None:
+        if key == "causal_sha256" and not book.has_causes:
             # A graph that nobody has accepted took no part in the answer.
             here = None
         told = f"{said}" if said == here else f"{said} answered, the folder has {here}"

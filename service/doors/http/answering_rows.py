@@ -14,6 +14,7 @@ import pyarrow as pa
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from ifonly.models.window import document_schema
 from ifonly.service import logs
 from ifonly.service.ask import problem_types as kinds
 from ifonly.service.ask.problems import FORESEEN, Refusal, problem_of
@@ -270,7 +271,7 @@ class RowStream:
         return f"row {place} has more than {self._line_bytes:,} bytes, which is the limit"
 
     async def _of_table(self) -> AsyncGenerator[RowsIn]:
-        names = [*self._model.schema.names, ID]
+        names = [*document_schema(self._model.schema).names, ID]
         # No attribute of a row is read here: a prefix that no name has.
         wanted = TableWanted(self._form, names, "\0", self._most)
         process = await asyncio.to_thread(TableProcess, wanted)

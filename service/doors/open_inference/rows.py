@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.models.schema import Decision, Feature, Schema, Task
+from ifonly.models.window import Window, WindowLayout, window_of
 from ifonly.service.ask.cells import of_number, of_text
 from ifonly.service.doors.http.problems import TooManyRows
 from ifonly.service.doors.open_inference.tensors import Output, Tensor, invalid
@@ -24,6 +25,10 @@ LABEL, PROBABILITY, SCORES, SCORE, ERROR = "label", "probability", "scores", "sc
 
 def inputs_of(schema: Schema) -> list[TensorMetadata]:
     """A tensor for each feature."""
+    window = window_of(schema)
+    if window is not None:
+        shape = [-1, window.steps]
+        return [TensorMetadata(name=c.name, datatype="FP64", shape=shape) for c in window.channels]
     return [TensorMetadata(name=f.name, datatype=_datatype(f), shape=[-1]) for f in schema.features]
 
 
@@ -61,6 +66,9 @@ def rows_of(tensors: Sequence[Tensor], schema: Schema) -> list[dict[str, Any]]:
     TooManyRows
         If they have more rows than one request may have.
     """
+    window = window_of(schema)
+    if window is not None:
+        return _of_windows(tensors, window)
     (first, *others), d = tensors, len(schema)
     is_matrix = len(first.shape) == 2 and first.shape[1] == d > 1
     if not others and (is_matrix or first.name not in schema):
@@ -77,6 +85,43 @@ def rows_of(tensors: Sequence[Tensor], schema: Schema) -> list[dict[str, Any]]:
         for k, tensor in enumerate(tensors)
     }
     return [{name: values[i] for name, values in columns.items()} for i in range(n)]
+
+
+def _of_windows(tensors: Sequence[Tensor], window: Window) -> list[dict[str, Any]]:
+    """Of one tensor a channel, ``[n, steps]``, or of one as the model's graph takes it."""
+    first, *others = tensors
+    n = first.shape[0] if first.shape else 0
+    wanted: tuple[int, ...] = (n, *window.shape)
+    if others or first.name in window.names:
+        _check_names(tensors, Schema(window.channels))
+        wanted = (n, window.steps)
+    for k, tensor in enumerate(tensors):
+        if tensor.shape != wanted:
+            problem = f"{tensor.name} has shape {[*tensor.shape]}, not {[*wanted]}"
+            limit = ["n", *wanted[1:]]
+            raise invalid(
+                ("inputs", k, "shape"), f"{problem}, n rows", value=[*tensor.shape], limit=limit
+            )
+    _check_rows(first, 0)
+    if len(wanted) == 2:
+        each = {t.name: iter(t.values) for t in tensors}
+        return [
+            {name: [_number(next(cells), 0) for _ in range(window.steps)]
+             for name, cells in each.items()}
+            for _ in range(n)
+        ]  # fmt: skip
+    cells, (lines, width) = iter(first.values), window.shape
+    rows = [[[_number(next(cells), 0) for _ in range(width)] for _ in range(lines)]
+            for _ in range(n)]  # fmt: skip
+    if window.layout is WindowLayout.STEPS_CHANNELS:
+        rows = [[list(series) for series in zip(*row, strict=True)] for row in rows]
+    return [dict(zip(window.names, row, strict=True)) for row in rows]
+
+
+def _number(value: Any, k: int) -> Any:
+    """A reading as JSON has it; none where it is missing."""
+    found = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(found, float) and found != found else found
 
 
 def _of_matrix(tensor: Tensor, schema: Schema) -> list[dict[str, Any]]:

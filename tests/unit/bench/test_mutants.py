@@ -34,12 +34,12 @@ SPARED = {
     "box_provers", "box_rules", "boxes", "composed.drawing", "composed.enclosures",
     "composed.engine", "composed.hulls", "composed.levers", "composed.lines", "composed.machines",
     "composed.members", "composed.pricing", "composed.rules", "composed.search", "contradiction",
-    "counterexample", "linear", "networks.arrays", "relu", "sharing", "trees.alike",
+    "counterexample", "linear", "networks.arrays", "profiles", "relu", "sharing", "trees.alike",
     "trees.arrays", "trees.boxes", "trees.column_boxes", "trees.contradiction",
     "trees.entry_points", "trees.reach", "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
-common changes and reasons ask, what rows share, and joint boxes: faults of their own, beside their
+common changes and reasons ask, what rows share, joint boxes and windows: faults of their own, beside their
 oracles. Of `composed` every interval and every line is held against the rows in it."""
 
 

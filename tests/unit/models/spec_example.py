@@ -159,3 +159,55 @@ max_length = 12
 [attributes.shift]
 varies = true
 """
+
+WINDOW = """format = 1
+name = "pump"
+version = "1"
+task = "binary"
+
+[window]
+steps = 5
+period = "1 min"
+layout = "channels-steps"
+
+[decision]
+classes = ["normal", "alarm"]
+positive = "alarm"
+desired = "normal"
+
+[[features]]
+name = "coolant"
+kind = "continuous"
+unit = "degC"
+bounds = [0, 120]
+resolution = 0.5
+label = {en = "coolant temperature", ko = "냉각수 온도", ja = "冷却水温度"}
+
+[[features]]
+name = "flow"
+kind = "integer"
+unit = "L/min"
+bounds = [0, 60]
+resolution = 1
+
+[[features]]
+name = "load"
+kind = "continuous"
+missing = true
+
+[policy]
+rules = [{rule = "mean(flow) <= 50"}]
+
+[policy.features.coolant]
+range = [20, 90]
+max_change = 30
+direction = "down"
+scale = 5
+tolerance = 0.5
+profiles = [
+    {shape = "constant"},
+    {shape = "step", from = ["2 min"]},
+    {shape = "ramp", from = ["180 s"]},
+]
+"""
+"""Of a model that reads a window."""

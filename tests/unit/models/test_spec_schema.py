@@ -16,7 +16,7 @@ from ifonly.models.errors import SpecError
 from ifonly.models.spec import json_schema, parse_spec
 from tests.support.kinds import KINDS
 from tests.support.questions import policy_table
-from tests.unit.models.spec_example import FULL
+from tests.unit.models.spec_example import FULL, WINDOW
 
 ARTIFACTS = Path(models.__file__).parent / "artifacts"
 SHIPPED = sorted(ARTIFACTS.glob("*/*/spec.toml"))
@@ -86,7 +86,8 @@ def test_every_key_has_a_title_and_a_description():
 
 def test_every_key_is_used_by_the_full_example_or_by_a_kind_that_the_oracle_tries():
     policy = {"policy": policy_table(KINDS)}
-    used = {key for used in (tomllib.loads(FULL), policy) for key in keys_used(json_schema(), used)}
+    examples = (tomllib.loads(FULL), tomllib.loads(WINDOW), policy)
+    used = {key for used in examples for key in keys_used(json_schema(), used)}
     # Of another task, method, form of rows.
     other = {".decision.unit", ".policy.plausibility.min_score", ".predictor.tensor"}
     assert used | other == set(keys_known(json_schema()))

@@ -11,10 +11,13 @@ from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.explainers.wording.numerals import exactly, figure
+from ifonly.models.window import window_of
 from ifonly.service.audit.experiments.assigning import MEMBER
 from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
+from ifonly.service.doors.pages.operator import series
 from ifonly.service.doors.pages.operator.levers import levers_of
 from ifonly.service.doors.pages.operator.menu import BoxRow, MenuReader, MenuTable
+from ifonly.service.doors.pages.operator.series import SeriesDrawing
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from ifonly.service.doors.pages.operator.ways import MatrixReader, WaysMatrix, fragile
 from ifonly.service.served.registry import ServedModel
@@ -73,6 +76,8 @@ class CounterfactualView:
     box: tuple[BoxRow, ...]
     """Between what all of it may be chosen at once; empty where that is not told."""
     box_said: str
+    series: tuple[SeriesDrawing, ...] = ()
+    """Of a window: each channel that would have been otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,23 @@ class _View:
             lambda prediction: verdict_of(prediction, False, self._model, self._tag),
             self._off,
         )
-        return reader.matrix(answer)
+        return reader.matrix(self._without_readings(answer))
+
+    def _without_readings(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer, less what follows in a window: that is drawn."""
+        if self._model is None or window_of(self._model.schema) is None:
+            return answer
+
+        def told(found: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+            return None if found is None else {**found, "effects": []}
+
+        ways = answer.get("ways")
+        return {
+            **answer,
+            "counterfactuals": [told(found) for found in answer["counterfactuals"]],
+            "ways": ways
+            and [{**way, "counterfactual": told(way.get("counterfactual"))} for way in ways],
+        }
 
     def _off(self, name: str, times: float) -> str:
         """``±0.6 K``: so many times the tolerance of a feature."""
@@ -222,7 +243,7 @@ class _View:
 
     def way(self, found: Mapping[str, Any]) -> CounterfactualView:
         actions = tuple(self._step(part, computed=False) for part in found["actions"])
-        effects = tuple(self._step(part, computed=True) for part in found["effects"])
+        effects = tuple(self._step(part, computed=True) for part in self._followed(found))
         return CounterfactualView(
             found["rank"],
             self.said(found["text"]),
@@ -240,7 +261,20 @@ class _View:
             {part["feature"]: str(part["to"]) for part in found["actions"]},
             self._graph(actions, effects),
             *self.menus.box(found),
+            series=self._series(found),
         )
+
+    def _followed(self, found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """What is told in a line of its own; readings of a window are drawn instead."""
+        of_window = self._model is not None and window_of(self._model.schema) is not None
+        effects: Sequence[Mapping[str, Any]] = found["effects"]
+        return () if of_window else effects
+
+    def _series(self, found: Mapping[str, Any]) -> tuple[SeriesDrawing, ...]:
+        if self._model is None or window_of(self._model.schema) is None:
+            return ()
+        factual = series.before(self._model, found["instance"], found["effects"])
+        return series.moved(self._model, factual, found["instance"], self._tag)
 
     def _step(self, part: Mapping[str, Any], *, computed: bool) -> AnswerStep:
         return AnswerStep(

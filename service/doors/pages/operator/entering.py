@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.gauges import Gauge
+from ifonly.explainers.wording.numerals import exactly
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.schema import Feature, Schema
 from ifonly.models.spec.attributes import Attribute, Attributes
+from ifonly.models.window import Window, document_schema, window_of
 from ifonly.service.access import Scope
 from ifonly.service.doors.pages.operator.levers import written
 from ifonly.service.served.registry import ServedModel
@@ -42,6 +44,8 @@ class EnteredField:
     problem: str
     """What is wrong with it; empty: nothing, or nobody has asked yet."""
     longest: int = 400
+    is_series: bool = False
+    """Whether it is several numbers: a keypad for one has no space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,10 @@ class EnteredRow:
 
     def instance(self, schema: Schema) -> dict[str, Any]:
         """As a request has it: what looks like a number is one; what is empty is missing."""
-        return {f.name: _value(f, self.values.get(f.name, "")) for f in schema.features}
+        window = window_of(schema)
+        read = _value if window is None else _series
+        channels = document_schema(schema).features
+        return {f.name: read(f, self.values.get(f.name, "")) for f in channels}
 
     def said(self) -> dict[str, str]:
         """Attributes that were filled in."""
@@ -69,10 +76,60 @@ def fields_of(
     """One for each feature; ``is_asked``: what is wrong with it is said too."""
     examples = model.deployed.examples
     shown = examples[0].instance if examples else {}
+    window = window_of(model.schema)
+    if window is not None:
+        return tuple(
+            _channel(window, c, row.values.get(name, ""), shown.get(name), tag, is_asked)
+            for c, name in enumerate(window.names)
+        )
     return tuple(
         _field(feature, row.values.get(feature.name, ""), shown.get(feature.name), tag, is_asked)
         for feature in model.schema.features
     )
+
+
+def _channel(
+    window: Window, c: int, text: str, example: object, tag: Language, is_asked: bool
+) -> EnteredField:
+    """The readings of a channel, one behind the other."""
+    channel = window.channels[c]
+    hint = say("enter.series", tag, range=_range(channel, tag), steps=window.steps)
+    problem = ""
+    try:
+        if is_asked:
+            window.read_series(c, _series(channel, text))
+    except InvalidInstance as error:
+        first = error.problems[0]
+        # Of a reading its own words; of the list that it has to be one.
+        problem = say("enter.no_series", tag, steps=window.steps)
+        if "[" in first.field and first.limit is not None:
+            problem = say("enter.outside", tag, range=_range(channel, tag))
+    return EnteredField(
+        channel.name,
+        label(channel, tag),
+        channel.unit,
+        hint.lstrip("; ；"),
+        text,
+        (),
+        channel.may_be_missing,
+        series_text(example),
+        problem,
+        40 * window.steps,
+        is_series=True,
+    )
+
+
+def series_text(values: object) -> str:
+    """Readings as the form has them: "-" where one is missing."""
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return ""
+    return " ".join("-" if v is None else exactly(v) for v in values)
+
+
+def _series(feature: Feature, text: str) -> Any:
+    """A list of numbers, however they are set apart."""
+    parts = [part for part in re.split(r"[\s,;\[\]、，；]+", text.strip()) if part]
+    return [None if part in ("-", "null") else _value(feature, part) for part in parts] or None
 
 
 def _field(
@@ -174,6 +231,7 @@ def _attribute(
 def matched(values: Mapping[str, str], schema: Schema) -> tuple[dict[str, str], list[str]]:
     """Columns by the names of features, whichever of a feature's names and labels they have; and
     those that are no feature's."""
+    schema = document_schema(schema)
     known = {
         spelled.casefold(): f.name for f in schema.features for spelled in f.labels.values()
     } | {f.name.casefold(): f.name for f in schema.features}

@@ -13,7 +13,7 @@ from ifonly.explainers.wording.gauges import Gauge
 from ifonly.models.errors import InvalidInstance, UnknownModel
 from ifonly.models.spec.attributes import SIMULATED
 from ifonly.service.audit.alarms import ranks, told
-from ifonly.service.doors.pages.operator.listing import title_of
+from ifonly.service.doors.pages.operator.listing import last_readings, title_of
 from ifonly.service.doors.pages.operator.subject import Subject, model_of, path_of, subjects
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from ifonly.service.lifecycle import AlarmState
@@ -306,9 +306,9 @@ def _readings(row: Subject, model: ServedModel, tag: Language) -> Iterator[Shown
     """The first readings, those that are unusual first."""
     limits = model.deployed.usual
     found = []
-    for column, feature in enumerate(model.schema.features):
+    for column, feature, said in last_readings(row.instance, model):
         try:
-            value = feature.read(row.instance.get(feature.name))
+            value = feature.read(said)
         except InvalidInstance:
             continue
         is_unusual = limits is not None and not (

@@ -15,6 +15,7 @@ from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.explainers.wording.units import Unit
 from ifonly.models.schema import Feature
+from ifonly.models.window import Window, window_of
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.labels import label, label_or
 from ifonly.service.words.typography import percents
@@ -76,7 +77,10 @@ def levers_of(model: ServedModel, problem: Problem, tag: Language) -> tuple[Leve
         else set()
     )
     every = []
+    window = window_of(problem.schema)
     for j in range(len(problem.schema)):
+        if window is not None and not _is_told(window, j):
+            continue
         lever = _read(problem, j, tag, may_follow=j in follows)
         settable = j in movable
         every.append(
@@ -84,6 +88,14 @@ def levers_of(model: ServedModel, problem: Problem, tag: Language) -> tuple[Leve
         )
     # What can be set comes first; sorting is stable, so the schema's order stays.
     return tuple(sorted(every, key=lambda lever: lever.kind == "locked"))
+
+
+def _is_told(window: Window, column: int) -> bool:
+    """Of a window its profiles, and the last reading of each channel that has none."""
+    if window.profile_at(column) is not None:
+        return True
+    is_last = column % window.steps == window.steps - 1
+    return is_last and not window.levers(window.channel_at(column))
 
 
 def _read(problem: Problem, column: int, tag: Language, *, may_follow: bool) -> LeverControl:

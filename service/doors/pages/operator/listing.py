@@ -8,7 +8,9 @@ from typing import Any
 
 from ifonly.explainers.wording import Language
 from ifonly.models.errors import InvalidInstance
+from ifonly.models.schema import Feature
 from ifonly.models.spec.attributes import SIMULATED
+from ifonly.models.window import is_series, window_of
 from ifonly.service.doors.pages.operator.subject import (
     Subject,
     is_alarm,
@@ -125,14 +127,29 @@ def title_of(model: ServedModel, tag: Language) -> str:
     return label_or(model.deployed.spec.title, tag, model.name)
 
 
+def last_readings(
+    instance: Mapping[str, Any], model: ServedModel
+) -> list[tuple[int, Feature, Any]]:
+    """Each feature with what is said of it and its column; of a window each channel's last."""
+    window = window_of(model.schema)
+    if window is None:
+        return [(j, f, instance.get(f.name)) for j, f in enumerate(model.schema.features)]
+    found = []
+    for c, channel in enumerate(window.channels):
+        said: Any = instance.get(channel.name)
+        last = said[-1] if is_series(said) and len(said) else None
+        found.append((window.column(c, window.steps - 1), channel, last))
+    return found
+
+
 def readings(instance: Mapping[str, Any], model: ServedModel | None, tag: Language) -> str:
     """The first readings, in words."""
     if model is None:
         return ""
     parts = []
-    for column, feature in enumerate(model.schema.features[:MOST_READINGS]):
+    for column, feature, said in last_readings(instance, model)[:MOST_READINGS]:
         try:
-            value = feature.read(instance.get(feature.name))
+            value = feature.read(said)
         except InvalidInstance:
             continue
         parts.append(f"{label(feature, tag)} {model.wording.value(column, value, tag)}")

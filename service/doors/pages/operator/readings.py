@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from ifonly.models.errors import UnknownModel
+from ifonly.models.window import window_of
 from ifonly.service.access import EVERYTHING
 from ifonly.service.ask import answering
 from ifonly.service.doors.http.context import AppState, Shared
@@ -21,6 +22,7 @@ from ifonly.service.doors.pages.operator.entering import (
     attributes_of,
     fields_of,
     matched,
+    series_text,
 )
 from ifonly.service.doors.pages.operator.levers import written
 from ifonly.service.doors.pages.operator.listing import title_of
@@ -55,6 +57,9 @@ async def enter(request: Request, state: Shared, model: Name = "", example: Name
 def _of_example(model: ServedModel, identity: str) -> EnteredRow:
     for each in model.deployed.examples:
         if each.id == identity:
+            if window_of(model.schema) is not None:
+                said = {name: series_text(v) for name, v in each.instance.items()}
+                return EnteredRow(said, {})
             row = zip(model.schema.features, each.row.tolist(), strict=True)
             return EnteredRow({f.name: written(f, value) for f, value in row}, {})
     return NOTHING

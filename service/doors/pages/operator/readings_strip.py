@@ -14,6 +14,7 @@ from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.schema import Feature
+from ifonly.models.window import Window, window_of
 from ifonly.service.doors.pages.operator.subject import Subject, subjects
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.store.chain import Payload, Record, timestamp
@@ -95,7 +96,9 @@ def strip_of(
     about: Subject, model: ServedModel, tag: Language, past: PastReadings | None = None
 ) -> ReadingStrip:
     """``past``: earlier readings, where they were asked for."""
-    limits = model.deployed.usual
+    limits, window = model.deployed.usual, window_of(model.schema)
+    if window is not None:
+        return _of_window(about.instance, window, limits, tag)
     tiles = []
     for column, feature in enumerate(model.schema.features):
         value = _read(feature, about.instance)
@@ -109,6 +112,28 @@ def strip_of(
         tuple(tiles),
         timestamp(past.times[0]) if past is not None and len(past.rows) >= FEW else None,
     )
+
+
+def _of_window(
+    instance: Mapping[str, Any],
+    window: Window,
+    limits: Sequence[tuple[float, float]] | None,
+    tag: Language,
+) -> ReadingStrip:
+    """The last reading of each channel; those before it are the line."""
+    tiles = []
+    for c, channel in enumerate(window.channels):
+        try:
+            values = window.read_series(c, instance.get(channel.name))
+        except InvalidInstance:
+            continue
+        usual = None if limits is None else limits[window.column(c, window.steps - 1)]
+        if usual is not None and not all(map(math.isfinite, usual)):
+            usual = None
+        rows = tuple({channel.name: None if v != v else v} for v in values)
+        past = PastReadings(tuple(range(window.steps)), rows)
+        tiles.append(_tile(channel, values[-1], usual, past, tag))
+    return ReadingStrip(tuple(tiles), None)
 
 
 def _tile(

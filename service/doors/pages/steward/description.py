@@ -21,6 +21,7 @@ from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.forms import Affine, UnitNetwork
 from ifonly.models.schema import Feature, Labels, Task
 from ifonly.models.spec.card import said
+from ifonly.models.window import Window, window_of
 from ifonly.service.ask import catalogue
 from ifonly.service.doors.pages.auditor.naming import rounded, said_in
 from ifonly.service.doors.pages.causal_graph import Drawing, drawn
@@ -334,6 +335,25 @@ def _alarm(alarm: Mapping[str, Any], tag: Language) -> Iterator[tuple[str, str]]
         yield "priority", say(f"priority.{alarm['priority']}", tag)
 
 
+def _channels(model: ServedModel, window: Window, tag: Language) -> Iterator[FeatureLine]:
+    """Of a window its channels, at the cost of moving them."""
+    enters = say("form.window", tag, steps=window.steps, period=str(window.period))
+    for c, channel in enumerate(window.channels):
+        levers = window.levers(c)
+        cost = model.policy.cost.features[levers[0]] if levers else None
+        yield FeatureLine(
+            label(channel, tag),
+            channel.name,
+            _in(channel.description, tag),
+            say(f"feature_kind.{channel.kind.value}", tag),
+            conventions(tag).behind("", channel.unit).strip(),
+            _bounds(channel, tag),
+            "" if channel.resolution is None else str(channel.resolution),
+            enters,
+            "" if cost is None else _cost(cost.weight, cost.scale, cost.fixed, channel, tag),
+        )
+
+
 def _codes(model: ServedModel, tag: Language) -> Iterator[tuple[str, str, str]]:
     """What notices say of a feature: its label, the code, the text."""
     for name, code in model.deployed.spec.reason_codes.items():
@@ -341,6 +361,10 @@ def _codes(model: ServedModel, tag: Language) -> Iterator[tuple[str, str, str]]:
 
 
 def _features(model: ServedModel, tag: Language) -> Iterator[FeatureLine]:
+    window = window_of(model.schema)
+    if window is not None:
+        yield from _channels(model, window, tag)
+        return
     encodings = {e.name: e for e in model.deployed.spec.encoding.features}
     for feature, cost in zip(model.schema.features, model.policy.cost.features, strict=True):
         encoding = encodings[feature.name]
