@@ -39,8 +39,8 @@ SPARED = {
     "trees.entry_points", "trees.reach", "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
-common changes and reasons ask, what rows share, joint boxes and windows: faults of their own, beside their
-oracles. Of `composed` every interval and every line is held against the rows in it."""
+common changes and reasons ask, what rows share, joint boxes and windows: faults of their own,
+beside their oracles. Of `composed` every interval and every line is held against the rows in it."""
 
 
 def test_faults_are_planted_in_every_module_of_the_search() -> None:
