@@ -52,7 +52,7 @@ SHORT = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class NetworkQuestions:
     """One model and the questions about it."""
 
     name: str
@@ -62,7 +62,7 @@ class Asked:
     rows: Floats
 
 
-def deployed(questions: int, cache: Path, wanted: Sequence[str]) -> Iterator[Asked]:
+def deployed(questions: int, cache: Path, wanted: Sequence[str]) -> Iterator[NetworkQuestions]:
     found = datasets(Path(__file__).resolve().parents[2] / "shared" / "data")
     for name in DATA:
         if name not in found or name not in wanted:
@@ -75,10 +75,10 @@ def deployed(questions: int, cache: Path, wanted: Sequence[str]) -> Iterator[Ask
                 assert model.form is not None
                 rows = Judge(study).questions(data.test, questions)
                 policy = policy_of(study, model)
-                yield Asked(study.key, model.form, model.predictor, policy, rows)
+                yield NetworkQuestions(study.key, model.form, model.predictor, policy, rows)
 
 
-def curved(questions: int) -> Iterator[Asked]:
+def curved(questions: int) -> Iterator[NetworkQuestions]:
     """Whether the sum of squares of readings is large, by networks without kinks."""
     for curve in CURVES:
         for n in (6, 12):
@@ -88,7 +88,9 @@ def curved(questions: int) -> Iterator[Asked]:
             form = read_graph(predictor.model, predictor.encoding, predictor.columns)
             policy = Policy.read(spec.policy, spec.schema, spec.decision, reference=seen)
             raised = alarms[predictor.score(alarms)[:, 0] >= 0.5]
-            yield Asked(f"{curve} 16x16, {n} readings", form, predictor, policy, raised[:questions])
+            yield NetworkQuestions(
+                f"{curve} 16x16, {n} readings", form, predictor, policy, raised[:questions]
+            )
 
 
 def _curved(curve: str, seen: Floats) -> tuple[Any, bytes, Floats]:
@@ -114,7 +116,7 @@ def _curved(curve: str, seen: Floats) -> tuple[Any, bytes, Floats]:
     return parse_spec(text.encode(), "spec.toml"), exported, seen[:500]
 
 
-def ask(asked: Asked, engine: Engine, seconds: float) -> tuple[Floats, float]:
+def ask(asked: NetworkQuestions, engine: Engine, seconds: float) -> tuple[Floats, float]:
     """CPU seconds of each question, infinite where nothing is proven; and its boxes."""
     spent, nodes = [], []
     for row in asked.rows:

@@ -175,17 +175,17 @@ LOGISTIC: int = 2
 
 MARGIN_SLOTS: int = 7
 
-class Units:
+class UnitArrays:
     def __init__(self, given: object) -> None: ...
 
-class Pieces:
+class PieceArrays:
     def __init__(self, given: object) -> None: ...
 
-class Limits:
+class LimitArrays:
     def __init__(self, given: object) -> None: ...
 
 class NetworkSearch:
-    def __init__(self, units: Units, pieces: Pieces, limits: Limits, question: Question, steps: int, first_steps: int, rounds: int, listed: int, most_open: int) -> None: ...
+    def __init__(self, units: UnitArrays, pieces: PieceArrays, limits: LimitArrays, question: Question, steps: int, first_steps: int, rounds: int, listed: int, most_open: int) -> None: ...
 
     def start(self, best: float) -> None: ...
 

@@ -44,9 +44,9 @@ private:
 };
 
 inline void bind_networks(nb::module_& m) {
-    nb::class_<HeldUnits>(m, "Units").def(nb::init<nb::handle>(), "given"_a);
-    nb::class_<HeldPieces>(m, "Pieces").def(nb::init<nb::handle>(), "given"_a);
-    nb::class_<HeldLimits>(m, "Limits").def(nb::init<nb::handle>(), "given"_a);
+    nb::class_<HeldUnits>(m, "UnitArrays").def(nb::init<nb::handle>(), "given"_a);
+    nb::class_<HeldPieces>(m, "PieceArrays").def(nb::init<nb::handle>(), "given"_a);
+    nb::class_<HeldLimits>(m, "LimitArrays").def(nb::init<nb::handle>(), "given"_a);
     constexpr auto own = nb::rv_policy::move;
     nb::class_<HeldSearch>(m, "NetworkSearch")
         .def(nb::init<const HeldUnits&, const HeldPieces&, const HeldLimits&, const HeldQuestion&, Whole,

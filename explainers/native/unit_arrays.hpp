@@ -20,7 +20,7 @@ struct Units {
     Reals low;
     Reals high;
 
-    static constexpr const char* name = "Units";
+    static constexpr const char* name = "UnitArrays";
     static constexpr auto fields() {
         return std::tuple{
             field("columns", &Units::columns), field("first", &Units::first),
@@ -50,7 +50,7 @@ struct Pieces {
     Reals input_rise;
     Reals constant;
 
-    static constexpr const char* name = "Pieces";
+    static constexpr const char* name = "PieceArrays";
     static constexpr auto fields() {
         return std::tuple{
             field("of", &Pieces::of),         field("first", &Pieces::first),
@@ -70,7 +70,7 @@ struct Limits {
     Reals doubt;
     Reals begin;
 
-    static constexpr const char* name = "Limits";
+    static constexpr const char* name = "LimitArrays";
     static constexpr auto fields() {
         return std::tuple{
             field("weights", &Limits::weights), field("limit", &Limits::limit),

@@ -22,7 +22,7 @@ CURVES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class UnitArrays:
     """A network: layer after layer of units, each a curve of a sum of what is known before it.
 
     What is known are the columns, then the units in order.
@@ -48,13 +48,13 @@ class Units:
     high: Floats
 
     @cached_property
-    def native(self) -> kernel.Units:
+    def native(self) -> kernel.UnitArrays:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return once(self, kernel.Units(self))
+        return once(self, kernel.UnitArrays(self))
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
+class PieceArrays:
     """The axes of a question in pieces over which cost and columns are straight; positions count
     along each axis from 0."""
 
@@ -77,13 +77,13 @@ class Pieces:
     """``(n_columns,)`` columns of what cannot move."""
 
     @cached_property
-    def native(self) -> kernel.Pieces:
+    def native(self) -> kernel.PieceArrays:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return once(self, kernel.Pieces(self))
+        return once(self, kernel.PieceArrays(self))
 
 
 @dataclass(frozen=True, eq=False)
-class Limits:
+class LimitArrays:
     """``weights @ known <= limit``, in doubt within ``doubt``: what an answer must keep."""
 
     weights: FloatRows
@@ -94,6 +94,6 @@ class Limits:
     """With which weights their sum begins."""
 
     @cached_property
-    def native(self) -> kernel.Limits:
+    def native(self) -> kernel.LimitArrays:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return once(self, kernel.Limits(self))
+        return once(self, kernel.LimitArrays(self))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.milp.levers import Lever, Levers, Piece
-from ifonly.explainers.search.networks.arrays import Pieces
+from ifonly.explainers.search.networks.arrays import PieceArrays
 from ifonly.explainers.search.trees.flat_rules import flatten
 from ifonly.explainers.search.trees.layout import AxisLine, Stretches
 from ifonly.explainers.search.trees.question import Question, SumLimits
@@ -24,14 +24,14 @@ _NO_LIMITS = SumLimits(np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
+class LaidAxes:
     """A question's axes, as boxes of positions and as pieces."""
 
     question: Question
-    pieces: Pieces
+    pieces: PieceArrays
 
 
-def lay(problem: Problem, levers: Levers, values_of: Sequence[int]) -> Laid:
+def lay(problem: Problem, levers: Levers, values_of: Sequence[int]) -> LaidAxes:
     """The axes of ``problem``; of ``values_of``, features, the value is a further column.
 
     Raises
@@ -51,11 +51,11 @@ def lay(problem: Problem, levers: Levers, values_of: Sequence[int]) -> Laid:
     question = question_of(
         problem, None, lines, problem.constraints, _NO_LIMITS, lambda r: flatten(r, problem.schema)
     )
-    return Laid(question, _pieces(problem, levers, owns, parts, values_of))
+    return LaidAxes(question, _pieces(problem, levers, owns, parts, values_of))
 
 
 def _ordered(pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces in the order of their values, a missing one last; none reaches over another."""
+    """PieceArrays in the order of their values, a missing one last; none reaches over another."""
     alone = [p.value for p in pieces if not p.steps and not p.is_missing]
     found: list[Piece] = []
     for piece in pieces:
@@ -121,7 +121,7 @@ def _pieces(
     owns: dict[int, Lever],
     parts: Sequence[Sequence[Piece]],
     values_of: Sequence[int],
-) -> Pieces:
+) -> PieceArrays:
     n_columns = len(levers.constant)
     place = {j: n_columns + k for k, j in enumerate(values_of)}
     constant = np.concatenate([levers.constant, np.zeros(len(values_of))])
@@ -160,7 +160,7 @@ def _pieces(
                 constant[place[j]] = problem.factual[j]
         of.append(len(first))
     whole = np.int64
-    return Pieces(
+    return PieceArrays(
         of=np.array(of, dtype=whole),
         first=np.array(first, dtype=whole),
         last=np.array(last, dtype=whole),

@@ -14,7 +14,7 @@ from ifonly.explainers.search.engine import (
     refuse_tolerances,
 )
 from ifonly.explainers.search.networks.model import NetworkModel
-from ifonly.explainers.search.networks.search import Search
+from ifonly.explainers.search.networks.search import NetworkProof
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.predictor import Row, Scores
 from ifonly.models.schema import Schema
@@ -46,7 +46,7 @@ class Networks:
             return SearchOutcome.none(problem)
         refuse_consequences(problem, self.name)
         refuse_tolerances(problem, self.name)
-        search = Search(self._model, problem, meter, deadline)
+        search = NetworkProof(self._model, problem, meter, deadline)
         if any(goal.limit == -math.inf for goal in self._model.goals(problem.target)):
             # No raw output at all is in the target; of numbers, which every row then has.
             self._model.bounds(self._model.levers(problem))

@@ -12,7 +12,7 @@ from ifonly.explainers.constraints import Comparison, Relation
 from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal
-from ifonly.explainers.search.networks.arrays import Limits
+from ifonly.explainers.search.networks.arrays import LimitArrays
 from ifonly.explainers.search.networks.network import spread
 from ifonly.explainers.space import TOLERANCE
 from ifonly.models.graph.forms import UnitNetwork
@@ -52,7 +52,7 @@ def limits_of(
     problem: Problem,
     rules: Sequence[Comparison],
     values_of: Sequence[int],
-) -> Limits:
+) -> LimitArrays:
     """The goals, each loosened by all that may blur it, and linear rules by their tolerance."""
     extra = len(values_of)
     weights, limit, doubt, begin = [], [], [], []
@@ -73,7 +73,7 @@ def limits_of(
         limit.append(most)
         doubt.append(slack)
         begin.append(0.0)
-    return Limits(np.array(weights), np.array(limit), np.array(doubt), np.array(begin))
+    return LimitArrays(np.array(weights), np.array(limit), np.array(doubt), np.array(begin))
 
 
 def _rows(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
-from ifonly.explainers.search.networks.arrays import CURVES, Units
+from ifonly.explainers.search.networks.arrays import CURVES, UnitArrays
 from ifonly.models.graph.forms import Core, ReluNetwork, UnitNetwork
 from ifonly.models.graph.intervals import NetworkBounds
 from ifonly.models.graph.layers import Matrix
@@ -54,7 +54,7 @@ def _below(skipped: int, n_known: int, matrix: Matrix) -> Floats:
     return np.concatenate([nothing, matrix.astype(np.float64)])
 
 
-def arrays_of(network: UnitNetwork, bounds: NetworkBounds, extra: int) -> Units:
+def arrays_of(network: UnitNetwork, bounds: NetworkBounds, extra: int) -> UnitArrays:
     """A network whose units' sums are bounded, with ``extra`` columns more that no unit reads."""
     first, curve = [0], []
     begins: list[int] = []
@@ -81,7 +81,7 @@ def arrays_of(network: UnitNetwork, bounds: NetworkBounds, extra: int) -> Units:
     sums, nothing = bounds.layers, np.zeros(0)
     low = np.concatenate([nothing, *(each.low for each in sums)])
     roots = np.repeat([layer.curve is Curve.SQRT for layer in network.layers], np.diff(first))
-    return Units(
+    return UnitArrays(
         columns=n_columns + extra,
         first=_whole(first),
         curve=_whole(curve),

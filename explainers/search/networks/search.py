@@ -14,7 +14,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.incumbents import KEPT
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
-from ifonly.explainers.search.networks.axes import Laid, lay
+from ifonly.explainers.search.networks.axes import LaidAxes, lay
 from ifonly.explainers.search.networks.limits import limits_of, linear_rules
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.network import arrays_of
@@ -34,7 +34,7 @@ MOST_DRAWN = 12
 """Times that a better row is drawn back at once."""
 
 
-class Effort:
+class BoxEffort:
     """How hard a box is worked on, as compiled code is told."""
 
     steps = 6
@@ -44,7 +44,7 @@ class Effort:
     most_open = 16_384
 
 
-class Search:
+class NetworkProof:
     """One question's progress: the best rows, and the cost below which there is none."""
 
     def __init__(
@@ -98,11 +98,11 @@ class Search:
                 laid.pieces.native,
                 limits.native,
                 laid.question.native,
-                Effort.steps,
-                Effort.first_steps,
-                Effort.rounds,
-                Effort.listed,
-                Effort.most_open,
+                BoxEffort.steps,
+                BoxEffort.first_steps,
+                BoxEffort.rounds,
+                BoxEffort.listed,
+                BoxEffort.most_open,
             )
             search.start(limit)
             return search
@@ -124,7 +124,7 @@ class Search:
         """Only rows that cost less are looked for."""
         return self._best - SAME_COST * max(1.0, self._best) if self._best < math.inf else math.inf
 
-    def _walk(self, search: kernel.NetworkSearch, laid: Laid, cap: float) -> None:
+    def _walk(self, search: kernel.NetworkSearch, laid: LaidAxes, cap: float) -> None:
         """Settle what costs less than ``cap``."""
         opened, done = self._opened(search, 0), False
         waiting: Rows = np.empty((0, len(self._problem.schema)))
@@ -154,7 +154,7 @@ class Search:
         self._meter.opened(search.nodes - before)
         return search.nodes
 
-    def _rows_of(self, laid: Laid, positions: npt.NDArray[np.int64]) -> Rows:
+    def _rows_of(self, laid: LaidAxes, positions: npt.NDArray[np.int64]) -> Rows:
         n = len(self._problem.schema)
         return laid.question.rows(positions.reshape(-1, n)) if len(positions) else np.empty((0, n))
 

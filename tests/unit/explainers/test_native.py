@@ -14,7 +14,7 @@ import pytest
 
 import hatch_build
 from ifonly.explainers.native import kernel
-from ifonly.explainers.search.networks.arrays import Limits, Pieces, Units
+from ifonly.explainers.search.networks.arrays import LimitArrays, PieceArrays, UnitArrays
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.batches import Bounded, Cuts
 from ifonly.explainers.search.trees.effects import Effects
@@ -25,7 +25,7 @@ from tests.support.native import instance
 
 STRUCTS: tuple[Any, ...] = (
     *(Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects),
-    *(Units, Pieces, Limits),
+    *(UnitArrays, PieceArrays, LimitArrays),
 )
 
 
