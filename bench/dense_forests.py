@@ -57,11 +57,11 @@ STUDIES = (
 )
 NEAR = 1e-6
 """Relative difference of costs that rounding explains."""
-Known = dict[str, list["Asked"]]
+Known = dict[str, list["DenseQuestion"]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class DenseQuestion:
     """One question, and what was said of it."""
 
     claim: str
@@ -117,7 +117,7 @@ class _Proof:
         return found
 
 
-def _ours(study: StudySetup, rows: Matrix, seconds: float) -> list[Asked]:
+def _ours(study: StudySetup, rows: Matrix, seconds: float) -> list[DenseQuestion]:
     model = load_folder(Path(study.folder))
     policy = policy_of(study, model)
     engines = _Proof(engines_for(model.form, model.spec.schema))
@@ -134,19 +134,19 @@ def _ours(study: StudySetup, rows: Matrix, seconds: float) -> list[Asked]:
     return found
 
 
-def _asked(answer: Answer, cpu: float) -> Asked:
+def _asked(answer: Answer, cpu: float) -> DenseQuestion:
     match answer:
         case Recourse():
             best = answer.counterfactuals[0]
             claim = "optimal" if best.gap == 0.0 else "feasible"
-            return Asked(claim, cpu, best.cost, best.lower_bound, answer.work.nodes)
+            return DenseQuestion(claim, cpu, best.cost, best.lower_bound, answer.work.nodes)
         case Infeasible():
-            return Asked("infeasible", cpu, boxes=answer.work.nodes)
+            return DenseQuestion("infeasible", cpu, boxes=answer.work.nodes)
         case _:
-            return Asked(str(answer.status), cpu)
+            return DenseQuestion(str(answer.status), cpu)
 
 
-def _treecf(study: StudySetup, rows: Matrix, options: argparse.Namespace) -> list[Asked]:
+def _treecf(study: StudySetup, rows: Matrix, options: argparse.Namespace) -> list[DenseQuestion]:
     use = next(u for u in USES if u.method == "treecf-exact")
     use = replace(use, seconds=options.seconds)
     python = interpreter(use.environment, options.cache, [])
@@ -163,13 +163,13 @@ def _treecf(study: StudySetup, rows: Matrix, options: argparse.Namespace) -> lis
             claim = "optimal" if reply.rows else "infeasible"
             claim = claim if reply.is_proven else "feasible"
             best = judge.weigh(row, reply.rows)
-            found.append(Asked(claim, reply.cpu, best.cost if best.holds else None))
+            found.append(DenseQuestion(claim, reply.cpu, best.cost if best.holds else None))
     finally:
         library.close()
     return found
 
 
-def _contradicts(one: Asked, other: Asked) -> bool:
+def _contradicts(one: DenseQuestion, other: DenseQuestion) -> bool:
     """Whether two claims about one question cannot both be true."""
     if "infeasible" in (one.claim, other.claim):
         return math.isfinite(min(_cost(one), _cost(other)))
@@ -181,7 +181,7 @@ def _contradicts(one: Asked, other: Asked) -> bool:
     return (both and dearer - proven > NEAR * dearer) or dearer > known * (1.0 + NEAR)
 
 
-def _cost(asked: Asked) -> float:
+def _cost(asked: DenseQuestion) -> float:
     return math.inf if asked.cost is None else asked.cost
 
 
@@ -192,11 +192,11 @@ def _milliseconds(some: Sequence[float]) -> str:
     return f"{median(spent):.3g} ({spent[math.ceil(0.95 * len(spent)) - 1]:.3g})"
 
 
-def _spent(some: Sequence[Asked]) -> str:
+def _spent(some: Sequence[DenseQuestion]) -> str:
     return _milliseconds([a.cpu for a in some])
 
 
-def _share(some: Sequence[Asked]) -> str:
+def _share(some: Sequence[DenseQuestion]) -> str:
     return f"{sum(a.is_proven for a in some)} of {len(some)}" if some else "–"
 
 
@@ -271,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _kept(file: Path) -> Known:
     known = json.loads(file.read_text())
-    return {key: [Asked(**each) for each in asked] for key, asked in known.items()}
+    return {key: [DenseQuestion(**each) for each in asked] for key, asked in known.items()}
 
 
 if __name__ == "__main__":

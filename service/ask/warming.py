@@ -46,10 +46,15 @@ def warm(model: ServedModel) -> None:
     """Ask ``model`` one question of every kind. One that it cannot answer is no matter here:
     whoever asks it is told."""
     row = row_of(model)
-    for ask in (_predictions, _tables, _explanations, _what_ifs, _plane):
+    for ask in (_engine, _predictions, _tables, _explanations, _what_ifs, _plane):
         # One kind of question that fails must not keep the others cold.
         with suppress(*REFUSED):
             ask(model, row)
+
+
+def _engine(model: ServedModel, row: Row) -> None:
+    # Also where no question of ours can be asked: the first of somebody else's would import it.
+    assert model.engine is not None
 
 
 def _predictions(model: ServedModel, row: Row) -> None:

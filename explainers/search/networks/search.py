@@ -78,8 +78,9 @@ class NetworkProof:
         values_of = sorted({j for rule in rules for j, _ in rule.now})
         laid = lay(problem, levers, values_of)
         if not levers.each:
-            # Nothing can move, and the factual is not in the target, or nobody would ask.
-            self._bound = math.inf
+            # Nothing can move: the factual itself is all that there is.
+            self._judge(problem.factual[None, :])
+            self._bound = self._best
             return
         first = find_incumbent(problem, self._over, _all)
         if first is not None:
