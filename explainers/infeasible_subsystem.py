@@ -29,8 +29,8 @@ def infeasible_subsystem(
     """
     filtering = _Filtering(problem, reaches, is_quick)
     if is_quick:
-        # Without any of them the target alone would be left.
-        filtering.leave_out(filtering.kept, is_needed=len(filtering.kept) > 1)
+        # All at once first: no row at all may be in the target, and then none of them blocks.
+        filtering.leave_out(filtering.kept, is_needed=False)
     else:
         for each in filtering.kept:
             filtering.leave_out((each,), is_needed=False)

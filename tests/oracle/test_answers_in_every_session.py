@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -100,8 +100,13 @@ def test_no_session_differs_by_more_than_the_rounding(kind: str, trained: Train)
             assert (np.abs(np.concatenate(parts) - ours) <= allowed).all()
 
 
-def test_a_graph_that_cannot_be_read_has_a_measured_rounding(trained: Train) -> None:
-    model = trained("tanh", "iris")
+def test_a_graph_that_cannot_be_read_has_a_measured_rounding(
+    trained: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neighbors = pytest.importorskip("sklearn.neighbors")
+    near = partial(neighbors.KNeighborsClassifier, 3, weights="distance")
+    monkeypatch.setitem(MAKERS, "neighbours", lambda seed: near())
+    model = trained("neighbours", "iris")
     assert model.form is None
     assert rounding_of(model.predictor).known is Known.MEASURED
 
