@@ -131,11 +131,13 @@ def _tuple(value: Any, n: int) -> Sequence[Any]:
     return tuple(value) if n > 1 else (value,)
 
 
-def caught_by(mutant: Mutant, modules: Sequence[Sequence[Call]]) -> str | None:
+def caught_by(
+    mutant: Mutant, modules: Sequence[Sequence[Call]], seconds: int = SECONDS
+) -> str | None:
     """The first case that fails, or does not end, with the fault planted; None if none does in
-    the time."""
+    ``seconds`` of CPU."""
     assert is_ready(mutant), f"{mutant}: does not compile"
-    told, died = forks.run(lambda: _tried(mutant, modules), SECONDS)
+    told, died = forks.run(lambda: _tried(mutant, modules), seconds)
     if not told:
         return None
     name, error = told[-1]

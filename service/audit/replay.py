@@ -40,6 +40,8 @@ SAME_DIGITS = 1e-12
 VERSIONS = {
     ("provenance", "ifonly_version"),
     ("provenance", "engine_version"),
+    # Which engine found it, too: what it found, and what is proven of it, is compared.
+    ("provenance", "engine"),
     # How much a search asks is a matter of the software, not of what it found.
     ("work", "rows"),
     ("work", "runs"),

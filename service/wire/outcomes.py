@@ -30,7 +30,6 @@ class OutcomeRequest(Wire):
             "examples": [
                 {
                     "result": "success",
-                    "happened": "2026-01-31T08:20:00Z",
                     "number": 12.0,
                     "unit": "min",
                     "comment": "no scrap since",

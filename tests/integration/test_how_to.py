@@ -58,9 +58,9 @@ def test_a_page_runs_as_it_stands(
         told = added(shop.command(*arguments, "--lang", "en"))
         assert "translated whole" in told
         assert "This is proven to be the smallest such change" in " ".join(told.split())
-    # A sentence that the page quotes is the one that comes.
-    quoted = re.findall(r"^> (.*)$", text, re.MULTILINE)
-    assert quoted == [str(names["answer"])] * len(quoted)
+    # A sentence that the page quotes of its own answer is the one that comes.
+    if "answer" in names:
+        assert re.findall(r"^> (.*)$", text, re.MULTILINE) == [str(names["answer"])]
 
 
 @pytest.mark.filterwarnings("ignore")

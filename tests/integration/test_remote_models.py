@@ -122,10 +122,11 @@ def test_a_model_that_is_elsewhere_is_explained_without_a_proof(tmp_path: Path) 
     told = found["confirmation"]
     assert (told["by"], told["says"], told["why"]) == ("predictor", "score", None)
     assert first["confirmation"]["said"] == pytest.approx(share)
-    assert found["work"]["calls"] == {"most": 128, "spent": False}
+    # Nothing is proven, so the search ends with its calls.
+    assert found["work"]["calls"] == {"most": 128, "spent": True}
     # In batches: no call has more rows than are allowed, and few have one.
     assert max(calls) == 512
-    assert len(calls) < 128
+    assert len(calls) <= 128 + 2  # what is said of the instance, and of the answer
 
 
 def test_a_search_ends_with_its_calls_and_says_so(tmp_path: Path) -> None:

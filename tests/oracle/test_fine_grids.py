@@ -241,7 +241,8 @@ def test_a_limit_between_the_rungs_of_one_lever_is_closed_in_on(limit: float) ->
     step = float(schema.features[1].resolution or 0)
     (action,) = answer.counterfactuals[0].actions
     assert limit - step <= action.counterfactual < limit
-    assert answer.work.rows < 40_000
+    # Of ten thousand million rows; most are looked at in vain, once the limit is closed in on.
+    assert answer.work.rows < 200_000
 
 
 ASKED = {"trees": (0, 4, 5), "linear": (0, 1, 8), "relu": (4, 15), "blackbox": (0, 4, 7)}

@@ -231,7 +231,7 @@ def test_every_question_is_answered_as_it_was(
             # That an answer survives the sensors' tolerances is said in words since decision 0115.
             request = api.get(f"/api/v1/audit/events/{told['id']}").json()["request"]
             survives = (request.get("constraints") or {}).get("robust")
-            assert all(survives and at.startswith("/text/") for at in changed), told
+            assert all(survives and at.startswith("/text/") for at in changed), (told, changed)
             replayed += 1
     assert replayed > 35
 
