@@ -27,6 +27,7 @@ COARSE, FINE = with_counts((100,) * 3), with_counts((1_000_000,) * 3)
 RATIO = 1.5
 FAMILIES = ("trees", "linear", "relu", "blackbox")
 SEEDS = range(24)
+LONG = (pytest.mark.slow, pytest.mark.long)
 SURVIVES = Survives((0.15, 8.0, 0.0, 0.0, 0.06), origin=Origin(Source.REQUEST, "robust"))
 
 

@@ -64,7 +64,10 @@ def questions(alarm: Body) -> Iterator[tuple[str, Body]]:
             {"constraints": {"rules": ["torque >= 50"], "max_changes": 1}},
             {"constraints": {"ranges": {"torque": [62, 63], "rotational_speed": [1380, 1390]}}},
         ]
-        for asked in kinds:
+        # Of another past nothing is proven: where there is no answer, `blackbox` looks at a million
+        # rows before it says so.
+        short = (kinds[1], kinds[2], kinds[3], kinds[5])
+        for asked in short if semantics == "backtracking" else kinds:
             yield f"{MILLING}/explanations", {"instance": alarm, "semantics": semantics} | asked
     for rung in ("association", "intervention", "counterfactual"):
         yield f"{MILLING}/what-if", {"instance": alarm, "set": {"torque": 55.1}, "rung": rung}

@@ -26,7 +26,7 @@ from ifonly.models.predictor import Rows, Scores
 from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 
 LEVERS = 30
-QUESTIONS = 12
+QUESTIONS = 6
 DECISION = Decision(Task.BINARY, (Category("good"), Category("bad")), 1, 0.5, desired=0)
 FEATURES = tuple(
     Feature(f"x{j}", Kind.INTEGER, lower=0.0, upper=1.0, resolution=Decimal(1))
