@@ -27,7 +27,6 @@ COARSE, FINE = with_counts((100,) * 3), with_counts((1_000_000,) * 3)
 RATIO = 1.5
 FAMILIES = ("trees", "linear", "relu", "blackbox")
 SEEDS = range(24)
-LONG = (pytest.mark.slow, pytest.mark.long)
 SURVIVES = Survives((0.15, 8.0, 0.0, 0.0, 0.06), origin=Origin(Source.REQUEST, "robust"))
 
 
@@ -104,7 +103,9 @@ def measured(family: str, schema: Schema, kinds: int = 0) -> Spent:
 @pytest.mark.parametrize(
     "family",
     [
-        pytest.param(f, marks=[pytest.mark.slow, pytest.mark.long]) if f == "relu" else f
+        pytest.param(f, marks=[pytest.mark.slow, pytest.mark.long])
+        if f in ("relu", "blackbox")
+        else f
         for f in FAMILIES
     ],
 )
