@@ -137,7 +137,7 @@ def caught_by(
     """The first case that fails, or does not end, with the fault planted; None if none does in
     ``seconds`` of CPU."""
     assert is_ready(mutant), f"{mutant}: does not compile"
-    told, died = forks.run(lambda: _tried(mutant, modules), seconds)
+    told, died = forks.run(lambda: _tried(mutant, modules, seconds), seconds)
     if not told:
         return None
     name, error = told[-1]
@@ -153,14 +153,16 @@ def _passes(name: str, modules: Sequence[Sequence[Call]]) -> bool:
     return bool(forks.run(lambda: iter([run() is None]), SECONDS)[0])
 
 
-def _tried(mutant: Mutant, modules: Sequence[Sequence[Call]]) -> Iterator[tuple[str, str]]:
+def _tried(
+    mutant: Mutant, modules: Sequence[Sequence[Call]], seconds: int
+) -> Iterator[tuple[str, str]]:
     """Each case before it runs, and once more with its error if it fails: the last of all."""
     plant(mutant)
     began = time.process_time()
     near = [own for own in modules if _is_near(mutant, own)]
     others = [own for own in modules if not _is_near(mutant, own)]
     for name, run in (*_in_turn(near), *_in_turn(others)):
-        if time.process_time() - began > SECONDS:
+        if time.process_time() - began > seconds:
             break
         yield name, ""
         try:

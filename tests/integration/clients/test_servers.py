@@ -227,7 +227,7 @@ def flips(found: dict[str, Any]) -> bool:
     )
     told = (found["status"], first["lower_bound"], found["confirmation"]["by"])
     assert told == ("feasible", None, "predictor"), told
-    assert found["work"]["calls"] == {"most": 128, "spent": False}
+    assert found["work"]["calls"] == {"most": 128, "spent": True}
     return bool(logit < 0.0)
 
 
