@@ -59,11 +59,13 @@ async def assigned_in(
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
+    if not request.attributes:
+        return recorder, request, None
     runtime = recorder.runtime
     running = runtime.experiments.known()
     if running is None:  # looked up some seconds ago
         running = await runtime.readers.run(runtime.experiments.of)
-    if not running or not request.attributes:
+    if not running:
         return recorder, request, None
     database = runtime.experiments.database
     find = partial(assigned, database, running, model, request.attributes)
