@@ -33,6 +33,9 @@ NARROWINGS = 5
 UNTOLD = 2.0**20
 """More than raw outputs of classes differ by."""
 
+MOST_TARGETS = 256
+"""Targets whose goals a model remembers: clients may invent as many as they care to."""
+
 
 @dataclass(frozen=True, eq=False)
 class LinearGoal:

@@ -4,16 +4,21 @@ walking every row finds."""
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ifonly.explainers.constraints import Immutable
+from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.explain import explain
 from ifonly.explainers.search.composed import search
 from ifonly.explainers.search.composed.enclosures import Encloser
+from ifonly.explainers.search.engine import Meter
 from ifonly.explainers.search.portfolio import Portfolio, engines_for
 from ifonly.models.graph.forms import Composition, TreeEnsemble
 from ifonly.models.graph.reading import read_as_composition
+from ifonly.models.rounding import Known, Rounding
 from ifonly.models.schema import Task
 from tests.support.checks import OPTIMAL, Tally, normal, optimum
 from tests.support.generated import SCHEMA
@@ -102,3 +107,24 @@ def test_a_claim_is_what_walking_every_row_finds(
 def test_models_that_come_to_one_sum_of_trees_are_read_as_one(kind: str) -> None:
     for task in tasks_of(kind):
         assert isinstance(deployed_estimator(kind, 0, task).form.core, TreeEnsemble)
+
+
+def test_where_nothing_can_move_the_factual_itself_is_judged() -> None:
+    """By the target, and by the looser one of what stands against a box: a class that is ahead in
+    one session that rounding allows."""
+    kind = next(k for k in KINDS if Task.MULTICLASS in tasks_of(k) and k not in TREE_SUMS)
+    deployed = deployed_estimator(kind, 0, Task.MULTICLASS)
+    problem, _, _ = question((), 0, Task.MULTICLASS)
+    engine = next(e for e in engines_for(deployed.form, SCHEMA).engines if e.name == "composed")
+    (scores,) = deployed.predictor.score(problem.factual[None, :])
+    second, first = np.argsort(scores)[-2:]
+    behind_by, none = float(scores[first] - scores[second]), (0.0,) * len(scores)
+    rounding = Rounding((behind_by,) * len(scores), none, Known.BOUNDED)
+    behind = replace(problem.target, wanted=int(second), rounding=rounding)
+    frozen = tuple(Immutable(j, origin=problem.target.origin) for j in range(len(SCHEMA)))
+    found = []
+    for target in (behind, replace(behind, is_loose=True)):
+        asked = replace(problem, target=target, constraints=frozen)
+        meter = Meter(deployed.predictor, Deadline.never())
+        found.append(len(engine.search(asked, meter, Deadline.never()).candidates))
+    assert found == [0, 1]

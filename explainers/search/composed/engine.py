@@ -3,11 +3,10 @@ machines, neighbours."""
 
 from __future__ import annotations
 
-from threading import Lock
-
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.remembered import Remembered
 from ifonly.explainers.search.composed.enclosures import Encloser
 from ifonly.explainers.search.composed.search import CompositionSearch
 from ifonly.explainers.search.engine import (
@@ -17,17 +16,14 @@ from ifonly.explainers.search.engine import (
     refuse_consequences,
     refuse_tolerances,
 )
-from ifonly.explainers.search.goals import LinearGoal, goals_of
-from ifonly.explainers.target import Target
+from ifonly.explainers.search.goals import MOST_TARGETS, LinearGoal, goals_of
+from ifonly.explainers.target import Target, TargetKey
 from ifonly.models.graph.forms import Composition, GraphForm
 from ifonly.models.predictor import Row, Scores
-from ifonly.models.rounding import Rounding
 from ifonly.models.schema import Schema
 
 Asked = tuple[tuple[LinearGoal, ...], Encloser]
 """Limits, and what bounds the outputs that they are about."""
-MOST_REMEMBERED = 256
-"""Targets whose limits are remembered."""
 
 
 class BoxEngine:
@@ -52,8 +48,7 @@ class BoxEngine:
         if isinstance(form.whole, Composition) and form.whole is not form.core:
             plain = GraphForm.unlinked(form.columns, form.whole)
             self._ways.append((plain, Encloser(form.whole)))
-        self._known: dict[tuple[float | Rounding | None, ...], Asked] = {}
-        self._lock = Lock()
+        self._known = Remembered[TargetKey, Asked](MOST_TARGETS)
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         """The optimum with its proof, or the best row and bound at the deadline.
@@ -80,16 +75,10 @@ class BoxEngine:
         return range_by_asking(problem, meter, row, column)
 
     def _asked(self, target: Target) -> Asked:
-        key = target.wanted, target.lower, target.upper, target.decision.threshold, target.rounding
-        with self._lock:
-            known = self._known.get(key)
-        # Outside of the lock: two threads may make the same limits.
+        known = self._known.get(target.key)
         if known is None:
             known = self._limits(target)
-            with self._lock:
-                if len(self._known) >= MOST_REMEMBERED:
-                    self._known.clear()  # as many targets as a client cares to invent
-                self._known[key] = known
+            self._known.keep(target.key, known)
         return known
 
     def _limits(self, target: Target) -> Asked:

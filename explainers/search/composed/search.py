@@ -76,7 +76,8 @@ class CompositionSearch:
         proven = False
         try:
             self._first_answers()
-            proven = self._close()
+            # Where nothing can move, the one row that there is has been put to the model.
+            proven = not self._levers or self._close()
         except (DeadlineReached, BudgetSpent):
             pass
         bound = self._incumbents.cost

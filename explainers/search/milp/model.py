@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.goals import LinearGoal, goals_of
+from ifonly.explainers.remembered import Remembered
+from ifonly.explainers.search.goals import MOST_TARGETS, LinearGoal, goals_of
 from ifonly.explainers.search.milp.arithmetic import ColumnBox
 from ifonly.explainers.search.milp.chain import layers_of
 from ifonly.explainers.search.milp.choices import Block, Choices
@@ -32,9 +33,6 @@ from ifonly.models.schema import Schema
 
 Floats = npt.NDArray[np.float64]
 
-MOST_TARGETS = 256
-"""Targets whose limits are remembered."""
-
 
 class LayeredModel:
     """Affine layers with ReLU between them; made once for a model, then shared."""
@@ -49,7 +47,7 @@ class LayeredModel:
         self._readings = read_features(form.columns, schema)
         self._schema = schema
         self._reals: dict[int, RealReading] = {}
-        self._goals: dict[TargetKey, tuple[LinearGoal, ...]] = {}
+        self._goals = Remembered[TargetKey, tuple[LinearGoal, ...]](MOST_TARGETS)
         self._lock = Lock()
 
     def following(self, problem: Problem) -> Following:
@@ -114,15 +112,10 @@ class LayeredModel:
         NotEligible
             If the target is no such goals.
         """
-        key = target.key
-        with self._lock:
-            known = self._goals.get(key)
+        known = self._goals.get(target.key)
         if known is None:
             known = goals_of(target, self.form, self.form.core.n_outputs)
-            with self._lock:
-                if len(self._goals) >= MOST_TARGETS:
-                    self._goals.clear()  # as many targets as a client cares to invent
-                self._goals[key] = known
+            self._goals.keep(target.key, known)
         return known
 
     def limits(self, problem: Problem) -> TargetLimits:

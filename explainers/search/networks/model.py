@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from threading import Lock
-
 import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.goals import LinearGoal, goals_of
+from ifonly.explainers.remembered import Remembered
+from ifonly.explainers.search.goals import MOST_TARGETS, LinearGoal, goals_of
 from ifonly.explainers.search.milp.levers import Levers, read_levers
 from ifonly.explainers.search.milp.reading import read_features
 from ifonly.explainers.search.networks.network import as_units
@@ -20,9 +19,6 @@ from ifonly.models.predictor import Rows
 from ifonly.models.schema import Schema
 
 Floats = npt.NDArray[np.float64]
-
-MOST_TARGETS = 256
-"""Targets whose limits are remembered."""
 
 
 class NetworkModel:
@@ -36,8 +32,7 @@ class NetworkModel:
         self.form = form
         self.network = as_units(form.core)
         self._readings = read_features(form.columns, schema)
-        self._goals: dict[TargetKey, tuple[LinearGoal, ...]] = {}
-        self._lock = Lock()
+        self._goals = Remembered[TargetKey, tuple[LinearGoal, ...]](MOST_TARGETS)
 
     def levers(self, problem: Problem) -> Levers:
         return read_levers(problem, problem.axes, self.form.columns, self._readings)
@@ -50,15 +45,10 @@ class NetworkModel:
         NotEligible
             If the target is no such goals.
         """
-        key = target.key
-        with self._lock:
-            known = self._goals.get(key)
+        known = self._goals.get(target.key)
         if known is None:
             known = goals_of(target, self.form, self.form.core.n_outputs)
-            with self._lock:
-                if len(self._goals) >= MOST_TARGETS:
-                    self._goals.clear()  # as many targets as a client cares to invent
-                self._goals[key] = known
+            self._goals.keep(target.key, known)
         return known
 
     def bounds(self, levers: Levers) -> NetworkBounds:
