@@ -59,10 +59,9 @@ class CausalCommands(LazyGroup):
             "A person accepts it, or does not.",
         ),
         "fairness": LazyCommand(
-            "causal_fairness",
-            "command",
-            "Cost and feasibility of recourse by group, and of twins: "
-            "oneself, had one been another.",
+            "fairness",
+            "fairness",
+            "As `ifonly fairness`.",
         ),
         "replay": LazyCommand(
             "causal_replay",
