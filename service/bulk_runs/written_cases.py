@@ -18,6 +18,8 @@ from ifonly.service.errors import CannotBulk
 
 COLUMNS = ("status", "cost", "actions", "blocked_by")
 """What a line has to say."""
+BOUNDS = ("lower_bound", "chance")
+"""What it says besides, if it was kept: without, less is known of costs."""
 NO_EXPLANATION = ("contradictory", "invalid", "failed")
 """Status of lines that no explanation is behind: over HTTP these rows are refused."""
 STATUSES = frozenset(Status)

@@ -61,6 +61,20 @@ def rows(reply: wire.FairnessReply, language: str) -> Iterator[Row]:
     yield _row("note", "all", "tests", count=reply.tests)
 
 
+def short_rows(reply: wire.FairnessReply, language: str) -> Iterator[Row]:
+    """The tested differences alone, in the columns of the report of recourse."""
+    names = {group.key: group.label[language] for group in reply.groups}
+    for each in reply.differences:
+        own, name = each.tested, names[each.group]
+        if own is None:
+            continue
+        measure, sizes = each.measure, (each.of, each.of + each.others)
+        ends = (own.low, own.high, *sizes)
+        yield ("fairness", name, f"{measure} ({own.unit}), least", own.least, *ends)
+        yield ("fairness", name, f"{measure} ({own.unit}), most", own.most, *ends)
+        yield "fairness", name, f"{measure}, corrected p", own.corrected, None, None, *sizes
+
+
 def _difference(each: wire.GroupDifference, name: str) -> Iterator[Row]:
     for who, share in ((name, each.share), (f"not {name}", each.others_share)):
         if share is not None:

@@ -182,7 +182,8 @@ def _reach(found: GroupBudgets, keys: Mapping[int, str]) -> wire.GroupReach:
 
 
 def _outcomes(found: FairnessFound, keys: Mapping[int, str]) -> list[wire.GroupOutcomeGap]:
-    if not found.followed:
+    followed = found.followed.values()
+    if all(each.is_followed is None and each.outcome is None for each in followed):
         return []
     everybody = counted("", list(found.followed.values()))
     told = [_outcome(None, everybody, None)]

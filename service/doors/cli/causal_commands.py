@@ -61,7 +61,8 @@ class CausalCommands(LazyGroup):
         "fairness": LazyCommand(
             "fairness",
             "fairness",
-            "As `ifonly fairness`.",
+            "Is recourse fair? Groups by several attributes, tested, and twins: oneself, had one "
+            "been another.",
         ),
         "replay": LazyCommand(
             "causal_replay",

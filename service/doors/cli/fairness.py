@@ -103,8 +103,11 @@ def fairness(
         str, typer.Option("--language", help=f"Of page, table and CSV: {', '.join(LANGUAGES)}.")
     ] = "en",
 ) -> None:
-    """Is recourse fair? Decision, cost, feasibility, sparsity and certainty by group, tested; and
-    twins: the same individuals, had the attribute been another."""
+    """Is recourse fair? Groups by several attributes, tested, and twins: oneself, had one been
+    another.
+
+    Compared are decision, cost, feasibility, sparsity and certainty, each group with everybody
+    else, corrected for the number of tests."""
     if not is_language(language):
         raise typer.BadParameter(
             f"{language!r} is not one of {', '.join(LANGUAGES)}", param_hint="--language"
