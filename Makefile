@@ -4,7 +4,7 @@
 # make test-clients   client libraries (KServe, Triton, MLflow, Ray, …) and what reads deploy/ (Helm,
 #              PromQL), each in an environment of its own
 # make check   lint, format, types, import contracts, then the tests
-# make sanitize   the oracle's tests of trees, with the search compiled to watch its memory
+# make sanitize   the oracle's tests of trees and networks, with the search compiled to watch its memory
 # make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
 # make sbom    what the image installs, as CycloneDX: dist/ifonly.cdx.json
 # make audit   known advisories against the lock (asks api.osv.dev)
