@@ -75,6 +75,27 @@ class AxisLine(NamedTuple):
         """How many values there are."""
         return len(self.values) if self.stretches is None else self.stretches.size
 
+    def cut_at(self, value: float) -> AxisLine:
+        """The same line, of stretches, with one of its own for ``value``, which is on the grid."""
+        assert self.stretches is not None
+        start, multiples, grid, size = self.stretches
+        at = int(self.values.searchsorted(value, side="right"))
+        begin, end = int(start[at - 1]), int(start[at]) if at < len(start) else size
+        steps = grid.nearest(value) - int(multiples[at - 1])
+        # From it to the next multiple, so that it alone is a stretch.
+        own = np.array([k for k in (steps, steps + 1) if 0 < k < end - begin], dtype=np.int64)
+        new = multiples[at - 1] + own
+
+        def put(among: npt.NDArray[Any], some: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.concatenate((among[:at], some, among[at:]))
+
+        # Where cells begin stays where it is: it is said in positions.
+        return self._replace(
+            values=put(self.values, grid.value(new)),
+            cells=put(self.cells, np.repeat(self.cells[at - 1], len(own))),
+            stretches=Stretches(put(start, begin + own), put(multiples, new), grid, size),
+        )
+
     def place(self, value: float) -> tuple[int, bool]:
         """How many values are below ``value``, and whether it is one of them; all numbers are below
         a missing one."""
@@ -225,11 +246,24 @@ class Layout:
 
     def _spread(self, column: int, value: float) -> AxisLine:
         axis, edges = self._readable(column)
+        if _is_inside(axis, value):
+            line = remembered(self._followed, column, lambda: self._spread_of(column, axis, edges))
+            return line.cut_at(value)
         axis = axis.adding(value)
         others = np.array(axis.others)
         runs = _runs(axis, edges, _home(axis, value))
         own = self._cells_of_one(column, others)
         return self._stretched(column, axis, runs, others, own)._replace(is_set=False)
+
+    def _spread_of(self, column: int, axis: Axis, edges: Edges) -> AxisLine:
+        others = np.array(axis.others)
+        runs, own = _runs(axis, edges, []), self._cells_of_one(column, others)
+        line = self._stretched(column, axis, runs, others, own)
+        return line._replace(is_set=False)
+
+    @cached_property
+    def _followed(self) -> dict[int, AxisLine]:
+        return {}
 
     def _readable(self, column: int) -> tuple[Axis, Edges]:
         """What a feature may read, finely, and where cells begin on it; found once for a model."""
