@@ -32,7 +32,6 @@ from ifonly.service.experiments.design import ArmObservation, ExperimentDesign
 from ifonly.service.experiments.power import UnitsNeeded, units_needed
 from ifonly.service.settings import ifonly_version
 from ifonly.service.store.chain import Facts
-from ifonly.service.store.journal import Draft
 from ifonly.service.store.opened import opened_by
 from ifonly.service.wire import experiments as wire
 from ifonly.service.wire import validation
@@ -127,9 +126,9 @@ def start(file: DesignFile, models: Models = None, as_json: AsJson = False) -> N
     request = _design(file)
     chosen = settings(models=models, log_level="ERROR")
     with opened_by(chosen, migrate=False) as store:
-        started.checked(store.database, registry(chosen), request)
+        started.check(registry(chosen), request)
         facts = Facts(actor=by(), engine_version=ifonly_version(), **started.said(request))
-        store.journal.append(Draft(facts, started.comment(request))).result()
+        store.journal.append(started.starting(store.database, request, facts)).result()
         made = registered.one(store.database, facts.id)
     if as_json:
         print_json(results.state_of(made).as_mapping())
@@ -146,10 +145,11 @@ def stop(
     """Assign no more, by a record."""
     request = wire.StopRequest(comment=comment)
     with opened_by(settings(), migrate=False) as store:
-        known = started.running(store.database, experiment)
+        known = registered.one(store.database, experiment)
         said = started.stopped(known, registered.STOPPED)
         facts = Facts(actor=by(), engine_version=ifonly_version(), **said)
-        store.journal.append(Draft(facts, started.comment(request))).result()
+        work = started.stopping(store.database, experiment, facts, started.comment(request))
+        store.journal.append(work).result()
         made = registered.one(store.database, known.id)
     if as_json:
         print_json(results.state_of(made).as_mapping())
