@@ -207,7 +207,7 @@ def test_a_plan_an_experiment_and_its_analysis_at_the_command_line(
     assert (code, shown.split()[:2]) == (0, ["shown-or-not", "runs:"]), complaints
     assert run("start", str(design))[0] == 2
     assert "running" in run("list")[1]
-    assert "too few units" in run("show", "shown-or-not")[1]
+    assert "Nothing can be said yet" in run("show", "shown-or-not")[1]
     assert run("stop", "shown-or-not", "--comment", "enough")[0] == 0
     assert run("stop", "shown-or-not")[0] == 2
     assert run("show", "nothing")[0] != 0
@@ -223,7 +223,7 @@ def test_a_plan_an_experiment_and_its_analysis_at_the_command_line(
     assert (found["verdict"], found["units"]) == ("better", [200, 200])
     assert found["metric"]["difference"]["low"] > 0.3
     assert found["metric"]["compliers"]["value"] == pytest.approx(0.6, abs=0.05)
-    assert "the treatment is better" in run("analyse", str(design), "--observed", str(observed))[1]
+    assert "‘shown’ is better than ‘not-shown’" in run("analyse", str(design), "--observed", str(observed))[1]
     observed.write_text("unit,arm,success\nm1,other,1\n")
     assert "line 2: arm is 'other'" in run("analyse", str(design), "--observed", str(observed))[2]
     design.write_text("name = [")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from ifonly.service.audit.follow_up.reading import followed
 from ifonly.service.audit.records import audit
 from ifonly.service.audit.registered_experiments import RegisteredExperiment
 from ifonly.service.experiments.analysis import ExperimentResult, MetricResult, analyse
-from ifonly.service.experiments.design import ArmObservation
+from ifonly.service.experiments.course import EarlierLook, course
+from ifonly.service.experiments.design import ArmObservation, ExperimentDesign
 from ifonly.service.experiments.estimates import EffectEstimate
 from ifonly.service.experiments.experiment import ToldMetric
 from ifonly.service.lifecycle import MINUTE_US
@@ -20,6 +22,7 @@ from ifonly.service.served.registry import Registry
 from ifonly.service.store.chain import now_us, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.wire import experiments as wire
+from ifonly.service.words.experiments import conclusion
 
 _READ = (ReadBack.FULLY, ReadBack.PARTLY, ReadBack.NOT_SEEN)
 
@@ -29,18 +32,27 @@ class ExperimentFound:
     """The result so far."""
 
     result: ExperimentResult
-    is_cut: bool
+    exposures: tuple[int, int]
+    """Alarms that were explained, by arm."""
+    is_cut: bool = False
+    waiting: int = 0
+    """Of them, those whose window is not over."""
+    course: tuple[EarlierLook, ...] = ()
 
     def told(self) -> wire.ExperimentResult:
         """As replies tell it."""
         found = self.result
         return wire.ExperimentResult(
             verdict=found.verdict.value,
+            text=dict(conclusion(found)),
+            exposures=list(self.exposures),
+            waiting=self.waiting,
             units=list(found.units),
             crossed=found.crossed,
             mismatch_p=found.mismatch_p,
             metric=_metric(found.metric),
             guards=[_metric(guard) for guard in found.guards],
+            course=[_look(look) for look in self.course],
             readings_cut=self.is_cut,
         )
 
@@ -72,11 +84,25 @@ def found(database: Database, registry: Registry, known: RegisteredExperiment) -
     window = experiment.within_minutes * MINUTE_US
     until = now + 1 if known.stopped_us is None else known.stopped_us
     came = followed(database, registry, experiment.model, known.started_us, until, window)
-    mature = [each for each in came.each if each.advice.time_us + window <= now]
-    return ExperimentFound(analyse(experiment.design, observations(known, mature)), came.is_cut)
+    over = [e.advice.time_us + window for e in came.each if known.id in e.advice.arms]
+    observed = [*zip(over, observations(known, came.each), strict=True)]
+    mature = [(time_us, each) for time_us, each in observed if time_us <= now]
+    return ExperimentFound(
+        analyse(experiment.design, (each for _, each in mature)),
+        exposures(experiment.design, (each for _, each in observed)),
+        came.is_cut,
+        len(observed) - len(mature),
+        tuple(course(experiment.design, mature)),
+    )
 
 
-def observations(known: RegisteredExperiment, each: list[FollowUp]) -> Iterator[ArmObservation]:
+def exposures(design: ExperimentDesign, observed: Iterable[ArmObservation]) -> tuple[int, int]:
+    """How many of the control and of the treatment."""
+    arms = Counter(each.arm for each in observed)
+    return arms[design.control], arms[design.treatment]
+
+
+def observations(known: RegisteredExperiment, each: Iterable[FollowUp]) -> Iterator[ArmObservation]:
     """One of each alarm that was explained in an arm, in the order of time."""
     for one in each:
         shown = one.advice.arms.get(known.id)
@@ -106,13 +132,23 @@ def _values(one: FollowUp, window: int) -> Iterator[tuple[str, float]]:
 
 def _metric(found: MetricResult) -> wire.MetricFound:
     name: Any = found.metric.name  # one that its request may have
+    shows: Any = found.verdict.value
     return wire.MetricFound(
         metric=name,
         better=found.metric.better.value,
+        shows=shows,
         units=list(found.units),
         means=[_number(mean) for mean in found.means],
         difference=_interval(found.difference),
         compliers=None if found.compliers is None else _interval(found.compliers),
+    )
+
+
+def _look(look: EarlierLook) -> wire.CourseLook:
+    return wire.CourseLook(
+        time=timestamp(look.time_us),
+        units=list(look.units),
+        difference=_interval(look.difference),
     )
 
 

@@ -206,7 +206,8 @@ def analyse_file(
     """What observations of a file say, by the same analysis: no store, no service."""
     design = registered.meant(_design(file)).design
     rows = [*_observations(read_columns(observed), design, observed.name)]
-    found = results.ExperimentFound(analyse(design, rows), is_cut=False).told()
+    shown = results.exposures(design, rows)
+    found = results.ExperimentFound(analyse(design, rows), shown).told()
     if as_json:
         print_json(found.as_mapping())
     else:
@@ -246,16 +247,6 @@ def _number(cell: Any, name: str, file: str, line: int) -> float | None:
     return value
 
 
-VERDICTS = {
-    "mismatch": "arms are not as large as was meant: no difference says anything",
-    "too_early": "too few units for any interval",
-    "guard": "a metric that must not become worse has: stop",
-    "better": "the treatment is better",
-    "worse": "the treatment is worse",
-    "not_shown": "no difference is shown; that shows no likeness",
-}
-
-
 def _tell(found: wire.ExperimentResult, design: ExperimentDesign) -> None:
     table = Table("metric", design.control, design.treatment, "difference", "of those who follow")
     for each in (found.metric, *found.guards):
@@ -267,7 +258,7 @@ def _tell(found: wire.ExperimentResult, design: ExperimentDesign) -> None:
     arms = " and ".join(f"{n:,}" for n in found.units)
     crossed = f", {found.crossed:,} shown both" if found.crossed else ""
     out.print(f"{arms} units{crossed}; mismatch p = {found.mismatch_p:.3g}", markup=False)
-    out.print(VERDICTS[found.verdict], markup=False)
+    out.print(found.text["en"], markup=False)
 
 
 def _interval(found: wire.Interval) -> str:
