@@ -43,10 +43,24 @@ def difference(name: str, number: float | None, tag: Language) -> str:
     """By how much two means of it differ."""
     if number is None or not math.isfinite(number):
         return UNKNOWN
-    if name in SHARES:
-        return say("experiment.points", tag, value=figure(100.0 * number, 3, signed=True))
-    unit = "minutes" if name == ToldMetric.MINUTES else "plain"
-    return say(f"experiment.{unit}", tag, value=figure(number, 4, signed=True))
+    return _with_unit(name, _signed(name, number), tag)
+
+
+def between(name: str, low: float | None, high: float | None, tag: Language) -> str:
+    """Where such a difference may lie."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return say("experiment.anything", tag)
+    ends = {"low": _signed(name, low), "high": _signed(name, high)}
+    return _with_unit(name, say("experiment.range", tag, **ends), tag)
+
+
+def _signed(name: str, number: float) -> str:
+    return figure(100.0 * number if name in SHARES else number, 3, signed=True)
+
+
+def _with_unit(name: str, text: str, tag: Language) -> str:
+    unit = "points" if name in SHARES else "minutes" if name == ToldMetric.MINUTES else "plain"
+    return say(f"experiment.{unit}", tag, value=text)
 
 
 def _concluded(found: ExperimentResult, tag: Language) -> str:
@@ -83,8 +97,7 @@ def _compared(key: str, found: ExperimentResult, of: MetricResult, tag: Language
         treated=value(name, of.means[1]),
         controlled=value(name, of.means[0]),
         difference=difference(name, gap.value, tag),
-        low=difference(name, gap.lower, tag),
-        high=difference(name, gap.upper, tag),
+        range=between(name, gap.lower, gap.upper, tag),
         # As many digits as were declared: 1 - 0.0001 is 0.9999 in decimals alone.
         level=exact_percentage(round(1.0 - design.alpha, 9)),
     )

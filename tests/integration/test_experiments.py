@@ -223,7 +223,10 @@ def test_a_plan_an_experiment_and_its_analysis_at_the_command_line(
     assert (found["verdict"], found["units"]) == ("better", [200, 200])
     assert found["metric"]["difference"]["low"] > 0.3
     assert found["metric"]["compliers"]["value"] == pytest.approx(0.6, abs=0.05)
-    assert "‘shown’ is better than ‘not-shown’" in run("analyse", str(design), "--observed", str(observed))[1]
+    assert (
+        "‘shown’ is better than ‘not-shown’"
+        in run("analyse", str(design), "--observed", str(observed))[1]
+    )
     observed.write_text("unit,arm,success\nm1,other,1\n")
     assert "line 2: arm is 'other'" in run("analyse", str(design), "--observed", str(observed))[2]
     design.write_text("name = [")

@@ -11,7 +11,7 @@ from typing import Any
 from ifonly.service.audit.follow_up.advice import FollowUp, ReadBack, Result
 from ifonly.service.audit.follow_up.reading import followed
 from ifonly.service.audit.records import audit
-from ifonly.service.audit.registered_experiments import RegisteredExperiment
+from ifonly.service.audit.registered_experiments import RegisteredExperiment, one
 from ifonly.service.experiments.analysis import ExperimentResult, MetricResult, analyse
 from ifonly.service.experiments.course import EarlierLook, course
 from ifonly.service.experiments.design import ArmObservation, ExperimentDesign
@@ -72,6 +72,19 @@ def state_of(known: RegisteredExperiment) -> wire.ExperimentState:
     )
 
 
+def reply(database: Database, registry: Registry, identity: str) -> wire.ExperimentReply:
+    """A design, and what it has found so far.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is none of that id or name.
+    """
+    known = one(database, identity)
+    result = found(database, registry, known).told()
+    return wire.ExperimentReply(experiment=state_of(known), result=result)
+
+
 def found(database: Database, registry: Registry, known: RegisteredExperiment) -> ExperimentFound:
     """Of alarms whose window is over: a course that is not, is no outcome yet.
 
@@ -104,29 +117,30 @@ def exposures(design: ExperimentDesign, observed: Iterable[ArmObservation]) -> t
 
 def observations(known: RegisteredExperiment, each: Iterable[FollowUp]) -> Iterator[ArmObservation]:
     """One of each alarm that was explained in an arm, in the order of time."""
-    for one in each:
-        shown = one.advice.arms.get(known.id)
+    for followed_up in each:
+        shown = followed_up.advice.arms.get(known.id)
         if shown is not None:
             yield ArmObservation(
                 shown.unit,
                 shown.arm,
-                dict(_values(one, known.experiment.within_minutes)),
-                one.is_followed,
-                one.advice.score,
+                dict(metric_values(followed_up, known.experiment.within_minutes)),
+                followed_up.is_followed,
+                followed_up.advice.score,
             )
 
 
-def _values(one: FollowUp, window: int) -> Iterator[tuple[str, float]]:
-    told = one.outcome
+def metric_values(of: FollowUp, window: int) -> Iterator[tuple[str, float]]:
+    """What is known of an alarm, by metric; ``window`` in minutes."""
+    told = of.outcome
     if told is not None:
         yield ToldMetric.SUCCESS, float(told.result is Result.SUCCESS)
         if told.number is not None:
             yield ToldMetric.NUMBER, told.number
-    if one.seen in _READ:
-        cleared = one.cleared_us is not None
-        yield ToldMetric.CLEARED, float(cleared and not one.returned)
-        yield ToldMetric.RETURNED, float(one.returned)
-        took_us = 0 if one.cleared_us is None else one.cleared_us - one.advice.time_us
+    if of.seen in _READ:
+        cleared = of.cleared_us is not None
+        yield ToldMetric.CLEARED, float(cleared and not of.returned)
+        yield ToldMetric.RETURNED, float(of.returned)
+        took_us = 0 if of.cleared_us is None else of.cleared_us - of.advice.time_us
         yield ToldMetric.MINUTES, took_us / MINUTE_US if cleared else float(window)
 
 

@@ -180,14 +180,13 @@ def show(experiment: Named, models: Models = None, as_json: AsJson = False) -> N
     chosen = settings(models=models, log_level="ERROR")
     with opened_by(chosen, migrate=False) as store:
         look(store, LISTED, "experiment show")
-        known = registered.one(store.database, experiment)
-        found = results.found(store.database, registry(chosen), known).told()
-    state = results.state_of(known)
+        told = results.reply(store.database, registry(chosen), experiment)
+    state = told.experiment
     if as_json:
-        print_json(wire.ExperimentReply(experiment=state, result=found).as_mapping())
+        print_json(told.as_mapping())
     else:
         out.print(f"{state.design.name}: {state.state} since {state.started}", markup=False)
-        _tell(found, known.experiment.design)
+        _tell(told.result, registered.meant(state.design).design)
 
 
 @app.command("analyse")
