@@ -154,7 +154,6 @@ class ExperimentResult(Wire):
         description="The metric's difference as it was at up to 40 moments, by what is known now: "
         "together they are one confidence sequence."
     )
-    readings_cut: bool
 
 
 class ExperimentState(Wire):

@@ -34,7 +34,6 @@ class ExperimentFound:
     result: ExperimentResult
     exposures: tuple[int, int]
     """Alarms that were explained, by arm."""
-    is_cut: bool = False
     waiting: int = 0
     """Of them, those whose window is not over."""
     course: tuple[EarlierLook, ...] = ()
@@ -53,7 +52,6 @@ class ExperimentFound:
             metric=_metric(found.metric),
             guards=[_metric(guard) for guard in found.guards],
             course=[_look(look) for look in self.course],
-            readings_cut=self.is_cut,
         )
 
 
@@ -103,7 +101,6 @@ def found(database: Database, registry: Registry, known: RegisteredExperiment) -
     return ExperimentFound(
         analyse(experiment.design, (each for _, each in mature)),
         exposures(experiment.design, (each for _, each in observed)),
-        came.is_cut,
         len(observed) - len(mature),
         tuple(course(experiment.design, mature)),
     )

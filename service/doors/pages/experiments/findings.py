@@ -74,7 +74,6 @@ class FoundView:
     lines: tuple[MetricLine, ...]
     chart: EffectDrawing | None
     has_guards: bool
-    is_cut: bool
 
 
 def found_view(told: wire.ExperimentReply, tag: Language) -> FoundView:
@@ -96,7 +95,6 @@ def found_view(told: wire.ExperimentReply, tag: Language) -> FoundView:
         tuple(_line(metric, tag, is_guard=is_guard) for metric, is_guard in metrics),
         drawn(found.course, found.metric.metric, tag),
         bool(found.guards),
-        found.readings_cut,
     )
 
 
