@@ -165,8 +165,6 @@ def report(
         print_json(found.as_mapping())
         return
     out.print(_table(found))
-    if found.readings_cut:
-        complain("there were more readings than are looked at: choose a shorter period")
 
 
 def _table(found: wire.FollowUpReport) -> Table:
