@@ -39,7 +39,13 @@ from ifonly.service.offline.compared_rows import (
     repeats,
 )
 from ifonly.service.offline.grouped_rows import Grouping
-from ifonly.service.offline.kinds_of_rows import AskedRow, KindsAsked, KindsFound, find_kinds
+from ifonly.service.offline.kinds_of_rows import (
+    AskedRow,
+    KindsAsked,
+    KindsFound,
+    find_kinds,
+    read_kinds,
+)
 from ifonly.service.offline.nuisance import front_door_learners, learners_for, moved_learners
 
 
@@ -166,7 +172,11 @@ def _by_comparison(
     rng = np.random.default_rng(seed)
     held, through = names
     observed = compared.observed(table, schema, held, through)
-    kinds = None
+    read = kinds = None
+    # Read first: what cannot be grouped is refused before minutes of work.
+    if asked.is_by_kind:
+        rows = KindsAsked(table, schema, compared.used, held, asked.by, asked.like)
+        read = read_kinds(rows, observed)
     if by.strategy is Strategy.BACK_DOOR:
         learners = learners_for(observed, seed)
         found = estimate_effect(observed, learners, rng, asked.estimand)
@@ -174,9 +184,8 @@ def _by_comparison(
             found.scores, strengths(observed, learners, found), is_share=compared.is_share
         )
         checks = refute(observed, learners, found, rng, asked.estimand)
-        if asked.is_by_kind:
-            rows = KindsAsked(table, schema, compared.used, held, asked.by, asked.like)
-            kinds = find_kinds(rows, observed, learners, found)
+        if read is not None:
+            kinds = find_kinds(read, observed, learners, found)
     else:
         _one_value_each(table, schema, asked, compared)
         by_mediators = front_door_learners(observed, seed)

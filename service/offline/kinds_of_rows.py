@@ -44,6 +44,14 @@ class KindsAsked:
     like: Sequence[AskedRow]
 
 
+@dataclass(frozen=True, eq=False)
+class KindsRead:
+    """What was asked, as far as the rows go: groups of them, and each row's covariates."""
+
+    groups: tuple[tuple[str, tuple[tuple[str, Flags], ...]], ...]
+    rows: tuple[Array, ...]
+
+
 @dataclass(frozen=True)
 class KindsFound:
     form: EffectForm
@@ -54,28 +62,32 @@ class KindsFound:
     """Of each row that was asked for."""
 
 
-def find_kinds(
-    asked: KindsAsked, observed: Observed, learners: Learners, found: EstimatedEffect
-) -> KindsFound:
-    """Of the average effect that was ``found`` in the ``observed`` rows.
+def read_kinds(asked: KindsAsked, observed: Observed) -> KindsRead:
+    """Of the ``observed`` rows, before anything is estimated of them.
 
     Raises
     ------
     UnreadableRows
-        If a row that is asked for does not say what is held fixed.
+        If rows cannot be grouped so, or one that is asked for does not say what is held fixed.
     """
+    return KindsRead(
+        tuple((g.name, groups_of(asked.table, asked.schema, g, asked.used)) for g in asked.by),
+        tuple(_covariates(asked, observed, each, k) for k, each in enumerate(asked.like, 1)),
+    )
+
+
+def find_kinds(
+    read: KindsRead, observed: Observed, learners: Learners, found: EstimatedEffect
+) -> KindsFound:
+    """Of the average effect that was ``found`` in the ``observed`` rows."""
     kept = found.kept
     covariates = observed.covariates[kept]
     names = tuple(column.name for column in observed.columns)
-    groups = []
-    for grouping in asked.by:
-        parts = groups_of(asked.table, asked.schema, grouping, asked.used)
-        groups.append((grouping.name, [(told, own[kept]) for told, own in parts]))
+    groups = [(name, [(told, own[kept]) for told, own in parts]) for name, parts in read.groups]
     kinds = effects_by_kind(covariates, found.scores, found.fold[0][kept], groups)
     treated = observed.treated.astype(np.float64)
     told = []
-    for number, each in enumerate(asked.like, 1):
-        row = _covariates(asked, observed, each, number)
+    for row in read.rows:
         (propensity,) = learners.propensity(observed.covariates, treated, row[None, :])
         told.append(like_row(kinds.law, row, float(propensity), names, covariates, found.scores))
     return KindsFound(kinds.law.terms.form, kinds.groups, kinds.calibration, tuple(told))

@@ -108,6 +108,8 @@ def read_log(
         raise Failure(f"{', '.join(sorted(twice)) or outcome} is named as two things at once")
     graph = spec
     if action:
+        # What was done acts on the outcome, or there was nothing to ask.
+        named[0] = [*named[0], action] if named[0] and action not in named[0] else named[0]
         try:
             spec, table = with_action(spec, table, action)
         except UnreadableRows as error:
