@@ -246,3 +246,14 @@ def test_outcomes_are_told_from_a_file_beside_a_service_and_counted(
     assert "success followed" in run("report", "--model", NAME, "--csv")[1]
     assert run("report", "--model", NAME, "--by", "size")[0] == 2
     assert run("show", "nothing")[0] != 0
+    code, table, _ = run("export", "--model", NAME)
+    (line,) = csv.DictReader(io.StringIO(table))
+    assert code == 0
+    assert {name: line[name] for name in BAD} == {name: str(v) for name, v in BAD.items()}
+    assert (line["machine"], line["line"], line["explanation"]) == ("Press 1", "a", given["id"])
+    assert (line["followed"], line["done"], line["carried_out"]) == ("yes", "smallest", "fully")
+    assert (line["success"], line["advised"]) == ("0", "smallest")
+    code, said, _ = run("export", "--model", NAME, "--out", str(tmp_path / "advice.csv"))
+    assert (code, said) == (0, f"1 rows: {tmp_path / 'advice.csv'}\n")
+    assert (tmp_path / "advice.csv").read_text("utf-8") == table
+    assert run("export", "--model", "nothing")[0] != 0
