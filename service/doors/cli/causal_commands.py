@@ -72,10 +72,10 @@ class CausalCommands(LazyGroup):
             "A person accepts it, or does not.",
         ),
         "fairness": LazyCommand(
-            "causal_fairness",
-            "command",
-            "Cost and feasibility of recourse by group, and of twins: "
-            "oneself, had one been another.",
+            "fairness",
+            "fairness",
+            "Is recourse fair? Groups by several attributes, tested, and twins: oneself, had one "
+            "been another.",
         ),
         "replay": LazyCommand(
             "causal_replay",

@@ -76,6 +76,12 @@ class Commands(LazyGroup):
             "Recourse of a whole file: by group with exact tests, cost, sparsity, what blocks. "
             "Exit code 1 if FILE is not as it was written; the report is made, and says so.",
         ),
+        "fairness": LazyCommand(
+            "fairness",
+            "fairness",
+            "Is recourse fair? Groups by several attributes, tested, and twins: oneself, had one "
+            "been another.",
+        ),
         "train": LazyCommand(
             "train",
             "train",
