@@ -37,6 +37,7 @@ struct Node {
     std::vector<Span> sum;
     std::vector<Cut> cuts;
     std::vector<PricedRow> rows;
+    Numbers place;       // on each axis, where the point was that bounds it; none yet
     double worth = 0.0;  // of a goal's unit, where it was worth something
     Whole depth = 0;
     // How it is to be halved.
@@ -245,6 +246,7 @@ private:
         std::copy(node.lo.begin(), node.lo.end(), lo_.begin());
         std::copy(node.hi.begin(), node.hi.end(), hi_.begin());
         relaxation_.sum = node.sum;
+        node_ = &node;
         for (Whole i = 0; i < u_.size(); ++i) relaxation_.touch[i] = Touch{};
         for (Whole round = 0; round < effort_.rounds; ++round) {
             const double corner = shrink(q_, best_, ALL, view(lo_), view(hi_), view(at_));
@@ -270,6 +272,8 @@ private:
         look_at();
         choose(node);
         keep_rows(node);
+        node.place.assign(lo_.begin(), lo_.end());
+        for (Whole m = 0; m < ends_.n_moving(); ++m) node.place[ends_.feature[m]] = place_[m];
         return false;
     }
 
@@ -359,7 +363,8 @@ private:
         const double room = std::max(best_ - total_, 0.0) + error_;
         column_ends();
         ball_.of_ends(ends_, best_);
-        r.envelopes.begin(u_.size(), ends_.size());
+        r.envelopes.begin(u_.size(), ends_, ball_);
+        gone_from(*node_);
         side_.bend.resize(ends_.size()), main_.bend.resize(ends_.size());
         // What each moving feature's ends are beyond its least, of the sum that is below the best.
         beyond_.resize(whole_.size());
@@ -379,8 +384,8 @@ private:
                         z.high = std::min(z.high, -least_sum(layer, i, -1.0, r, room));
                         if (is_convex(curve) && is_open(curve, i, z)) {
                             for (double& each : side_part_) each = -each;
-                            r.envelopes.make(i, curve, ends_, ball_, low, low_part_, -side_fixed_,
-                                             side_part_, side_doubt_);
+                            r.envelopes.make(i, curve, low, low_part_, -side_fixed_, side_part_, side_doubt_,
+                                             gone_);
                         }
                     }
                     if (std::isnan(z.low) || std::isnan(z.high)) {
@@ -431,6 +436,7 @@ private:
     void touch_at(const Numbers& z) {
         std::copy(columns_.begin(), columns_.begin() + u_.columns, up_.begin());
         std::copy(columns_.begin(), columns_.begin() + u_.columns, down_.begin());
+        gone_of_point();
         for (Whole layer = 0; layer < u_.n_layers(); ++layer) {
             const Whole curve = u_.curve[layer];
             for (Whole i = u_.first[layer]; i < u_.first[layer + 1]; ++i) {
@@ -469,11 +475,39 @@ private:
         double& up = up_[u_.columns + i];
         up = over.slope >= 0.0 ? over.at(most) : over.at(least);
         r.envelopes.is_used[i] = 0;
+        r.envelopes.touch(i, gone_);
         if (!r.envelopes.is_known[i]) return;
         const double bent = r.envelopes.base[i] + of_point(r.envelopes.part(i));
         if (bent < up) {
             up = bent;
             r.envelopes.is_used[i] = 1;
+        }
+    }
+
+    void gone_of_point() {
+        gone_.clear();
+        for (std::size_t c = 0; c < choices_.size(); ++c) {
+            if (point_[c] > 1e-9) gone_.push_back({choices_[c].end, choices_[c].moving, point_[c]});
+        }
+    }
+
+    // Where the point of the box that was halved has gone.
+    void gone_from(const Node& node) {
+        gone_.clear();
+        if (node.place.empty()) return;
+        for (Whole m = 0; m < ends_.n_moving(); ++m) {
+            const Whole j = ends_.feature[m];
+            const double key = static_cast<double>(ends_.position[ball_.key[m]]);
+            const double x = std::min(std::max(node.place[j], static_cast<double>(lo_[j])),
+                                      static_cast<double>(hi_[j]));
+            for (Whole e = ends_.first[m]; e < ends_.first[m + 1]; ++e) {
+                const double end = static_cast<double>(ends_.position[e]);
+                const double share = (x - key) / (end - key);
+                if (std::abs(end - key) <= 1.0 && ends_.first[m + 1] - ends_.first[m] > 2) continue;
+                if (end == key || !(share > 1e-9) || share > 1.0) continue;
+                gone_.push_back({e, m, share});
+                break;
+            }
         }
     }
 
@@ -972,6 +1006,28 @@ private:
             }
         }
         choose_feature(node, most);
+        static const double spatial = std::getenv("SPATIAL") ? std::atof(std::getenv("SPATIAL")) : 0.0;
+        if (spatial > 0.0) choose_spatial(node, most, spatial);
+    }
+
+    void choose_spatial(Node& node, double most, double spatial) {
+        double best = most > 0.0 && node.unit >= 0 ? most : 0.0;
+        for (const Gone& each : gone_) {
+            const Whole j = ends_.feature[each.moving];
+            const double key = static_cast<double>(ends_.position[ball_.key[each.moving]]);
+            const double end = static_cast<double>(ends_.position[each.end]);
+            const double share = std::min(std::max(each.share, 0.2), 0.8);
+            const double score = spatial * ends_.cost[each.end] * 0 + spatial * (ends_.cost[each.end] - ends_.cost[ball_.key[each.moving]]) * std::min(each.share, 0.8);
+            const double at = key + share * (end - key);
+            const Whole edge = static_cast<Whole>(end > key ? std::ceil(at) : std::floor(at) + 1.0);
+            if (edge <= lo_[j] || edge > hi_[j]) continue;
+            if (score > best) {
+                best = score;
+                node.unit = -1;
+                node.feature = j;
+                node.edge = edge;
+            }
+        }
     }
 
     void choose_feature(Node& node, double most) {
@@ -993,7 +1049,8 @@ private:
                 edge = low + 1;
             }
         }
-        if (node.unit >= 0 && most > 1e-9 && (most >= score || found < 0)) return;
+        static const double tilt = std::getenv("TILT") ? std::atof(std::getenv("TILT")) : 1.0;
+        if (node.unit >= 0 && most > 1e-9 && (tilt * most >= score || found < 0)) return;
         if (found < 0) {
             // The point is a row: it was refused, or is too near to a limit. What it breaks, or else the
             // widest feature, is cut beside it.
@@ -1044,6 +1101,8 @@ private:
     Ball ball_;
     std::shared_ptr<const Layout> layout_;
     Numbers up_, down_, low_part_;
+    std::vector<Gone> gone_;
+    const Node* node_ = nullptr;
     double side_fixed_ = 0.0, side_doubt_ = 0.0;
     Numbers low_, high_, side_error_, beyond_, columns_, fixed_, scales_, line_, place_;
     std::vector<double> point_;
