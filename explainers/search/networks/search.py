@@ -14,6 +14,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.incumbents import KEPT
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
+from ifonly.explainers.search.networks.arrays import LimitArrays, UnitArrays
 from ifonly.explainers.search.networks.axes import LaidAxes, lay
 from ifonly.explainers.search.networks.limits import limits_of, linear_rules
 from ifonly.explainers.search.networks.model import NetworkModel
@@ -30,6 +31,8 @@ BOXES = 64
 FIRST_CAP, LAST_CAP, GROWTH = 1 / 16, 0.8, 1.25
 """Parts of the best cost within which it is proven that nothing is before any other; and how many
 times larger the next is."""
+PROGRAMS = 200
+"""Linear programs of a way down from cell to cell."""
 MOST_DRAWN = 12
 """Times that a better row is drawn back at once."""
 
@@ -108,6 +111,7 @@ class NetworkProof:
             search.start(limit)
             return search
 
+        self._descend(units, laid, limits)
         whole = begun(self._limit)
         self._opened(whole, 0)
         # Near the factual few units can change sides: what costs little is closed at once.
@@ -119,6 +123,23 @@ class NetworkProof:
             cap *= GROWTH
         # Begun anew where a cheaper row has been found meanwhile.
         self._walk(begun(self._limit), laid, math.inf)
+
+    def _descend(self, units: UnitArrays, laid: LaidAxes, limits: LimitArrays) -> None:
+        """Make the best cheaper, from cell to cell."""
+        while len(self._rows):
+            question = laid.question
+            at = question.positions(self._rows[0], self._problem.factual, self._problem.axes)
+            if at is None:
+                return
+            found = kernel.descend_cells(
+                units.native, laid.pieces.native, limits.native, question.native, at, PROGRAMS
+            )
+            before = self._best
+            if not self._judge(self._rows_of(laid, found)):
+                return
+            self._draw_back()
+            if self._best > 0.999 * before:
+                return
 
     @property
     def _limit(self) -> float:
