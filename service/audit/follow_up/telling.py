@@ -115,7 +115,6 @@ class FollowUpRows:
 
     csv: bytes
     rows: int
-    readings_cut: bool
 
 
 def rows_of(database: Database, registry: Registry, query: wire.FollowUpQuery) -> FollowUpRows:
@@ -133,7 +132,7 @@ def rows_of(database: Database, registry: Registry, query: wire.FollowUpQuery) -
     window = query.window_minutes * MINUTE_US
     found = followed(database, registry, query.model, since, until, window)
     table = exporting.as_csv(found.advised, schema, window, now_us())
-    return FollowUpRows(table, len(found.advised), found.is_cut)
+    return FollowUpRows(table, len(found.advised))
 
 
 HEADER = ("group", "measure", "value", "low95", "high95", "count", "of")

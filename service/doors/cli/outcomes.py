@@ -198,8 +198,6 @@ def export(
     else:
         out_file.write_bytes(found.csv)
         out.print(f"{found.rows:,} rows: {out_file}", markup=False)
-    if found.readings_cut:
-        complain("there were more readings than are looked at: choose a shorter period")
 
 
 def _table(found: wire.FollowUpReport) -> Table:

@@ -9,9 +9,13 @@ import pytest
 
 from ifonly.explainers.target import Target
 from ifonly.models.rounding import Known, Rounding
-from ifonly.models.schema import Decision, Task
+from ifonly.models.schema import Category, Decision, Task
 
-STRICT = Target(Decision(Task.BINARY, ("normal", "failure"), threshold=0.5), wanted=0, lower=0.9)
+STRICT = Target(
+    Decision(Task.BINARY, (Category("normal"), Category("failure")), threshold=0.5),
+    wanted=0,
+    lower=0.9,
+)
 OTHERWISE: dict[str, Any] = {
     "decision": replace(STRICT.decision, threshold=0.4),
     "wanted": 1,
