@@ -20,13 +20,16 @@ from ifonly.explainers.fairness.measures import (
     typical,
     within,
 )
-from ifonly.explainers.fairness.permutations import DRAWS, permuted_p, rank_scores
+from ifonly.explainers.fairness.permutations import DRAWS, permuted_p
 from ifonly.explainers.fairness.shares import ShareDifference, ratio, same_share
 from ifonly.explainers.fairness.sizes import EffectSize, simultaneous_z, size_of
 from ifonly.models.shares import CONFIDENCE, ShareEstimate
 
 DRAWS_A_TEST = 100
 """Permutations for each test of the family, so that the least probability survives correction."""
+
+MOST_DRAWS = 50_000
+"""Of very many tests those of small groups then cannot survive correction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,8 @@ def audited(
     plan = [_key(measure, group, grouping.least) for measure, group in every]
     keys = dict.fromkeys(key for key in plan if key is not None)
     tests = len(keys)
-    p = _probabilities(asked, every, plan, seed, max(draws, DRAWS_A_TEST * tests))
+    enough = min(max(draws, DRAWS_A_TEST * tests), MOST_DRAWS)
+    p = _probabilities(asked, every, plan, seed, enough)
     corrected = dict(zip(p, family_wise(list(p.values())), strict=True))
     discovery = dict(zip(p, false_discovery(list(p.values())), strict=True))
     z = simultaneous_z(tests)
@@ -186,9 +190,8 @@ def _probabilities(
             for key, side in sides.items():
                 found[key] = same_share(measure.sure(side), measure.sure(~side))
             continue
-        scores = rank_scores(measure.lower[measure.of], measure.upper[measure.of])
         within_measure = [side[measure.of] for side in sides.values()]
-        p = permuted_p(scores, within_measure, rng, draws)
+        p = permuted_p(measure.standing.scores, within_measure, rng, draws)
         found.update(zip(sides, p, strict=True))
     return found
 

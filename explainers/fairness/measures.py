@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.fairness.groups import Flags
+from ifonly.explainers.fairness.permutations import Standing
 from ifonly.models.shares import ShareEstimate, share
 
 Floats = npt.NDArray[np.float64]
@@ -66,6 +68,11 @@ class Measure:
     @property
     def is_share(self) -> bool:
         return self.name in SHARES
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Among all that it is of; in their order."""
+        return Standing.of(self.lower[self.of], self.upper[self.of])
 
     def is_known(self) -> bool:
         """Whether no value is known by its bounds alone."""
@@ -129,9 +136,12 @@ def within(cost: Measure, budget: float) -> Measure:
 def bought(cost: Measure, side: Flags, budgets: Sequence[float]) -> tuple[BudgetShare, ...]:
     """Of ``side``, by budget."""
     own = side & cost.of
-    n, found = int(own.sum()), []
-    for budget in budgets:
-        enough = within(cost, budget)
-        ends = (share(int(bound[own].sum()), n) for bound in (enough.lower, enough.upper))
-        found.append(BudgetShare(budget, *ends))
-    return tuple(found)
+    lower, upper, n = cost.lower[own], cost.upper[own], int(own.sum())
+    return tuple(
+        BudgetShare(
+            budget,
+            share(int((upper <= budget).sum()), n),
+            share(int((lower <= budget).sum()), n),
+        )
+        for budget in budgets
+    )

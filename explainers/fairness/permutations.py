@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,19 +20,34 @@ _CELLS = 4_000_000
 _ROUNDING = 1e-9
 
 
-def rank_scores(lower: Floats, upper: Floats) -> Floats:
-    """How many others each value is surely above, less how many it is surely below (Gehan 1965),
-    ``(n,)`` each.
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """Of how many of ``n`` values each is surely above, surely below, and known to be equal; all
+    ``(n,)``. A value lies between its bounds; infinite ones are equal."""
 
-    A value lies between its bounds; infinite ones are equal. The sum is 0.
+    above: Floats
+    below: Floats
+    equal: Floats
+    """Itself among them, where it is known."""
 
-    >>> rank_scores(np.array([1.0, 2.0, 0.0]), np.array([1.0, 2.0, 1.5])).tolist()
-    [-1.0, 2.0, -1.0]
-    """
-    lows, highs = np.sort(lower), np.sort(upper)
-    above = np.searchsorted(highs, lower, side="left")
-    below = len(lows) - np.searchsorted(lows, upper, side="right")
-    return (above - below).astype(np.float64)
+    @classmethod
+    def of(cls, lower: Floats, upper: Floats) -> Standing:
+        lows, highs, known = np.sort(lower), np.sort(upper), lower == upper
+        above = np.searchsorted(highs, lower, side="left")
+        below = len(lows) - np.searchsorted(lows, upper, side="right")
+        exact = np.sort(lower[known])
+        ends = [np.searchsorted(exact, lower, side=side) for side in ("right", "left")]
+        equal = np.where(known, ends[0] - ends[1], 0)
+        return cls(*(counts.astype(np.float64) for counts in (above, below, equal)))
+
+    @property
+    def scores(self) -> Floats:
+        """Above less below (Gehan 1965); the sum is 0.
+
+        >>> Standing.of(np.array([1.0, 2.0, 0.0]), np.array([1.0, 2.0, 1.5])).scores.tolist()
+        [-1.0, 2.0, -1.0]
+        """
+        return self.above - self.below
 
 
 def permuted_p(

@@ -44,7 +44,7 @@ def ratio(a: ShareEstimate, b: ShareEstimate) -> ShareDifference | None:
     >>> from ifonly.models.shares import share
     >>> found = ratio(share(30, 100), share(50, 100))
     >>> round(found.value, 2), round(found.low, 3), round(found.high, 3)
-    (0.6, 0.42, 0.849)
+    (0.6, 0.419, 0.852)
     """
     if not (a.of and b.count):
         return None

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
 
-import numpy as np
-
 from ifonly.explainers.fairness.groups import Flags
 from ifonly.explainers.fairness.measures import Floats, Measure
+from ifonly.explainers.fairness.permutations import Standing
 from ifonly.explainers.fairness.shares import difference
 from ifonly.models.shares import CONFIDENCE, share
 
@@ -57,7 +56,7 @@ def size_of(measure: Measure, side: Flags, z: float) -> EffectSize:
     own, others = side & measure.of, ~side & measure.of
     if measure.is_share:
         return _of_shares(measure, own, others, z)
-    least, most = superiority(measure, own, others)
+    least, most = superiority(measure, side)
     n, m = int(own.sum()), int(others.sum())
     low = superiority_interval(least, n, m, z)[0]
     return EffectSize(SizeKind.DEARER, least, most, low, superiority_interval(most, n, m, z)[1])
@@ -76,19 +75,19 @@ def _of_shares(measure: Measure, own: Flags, others: Flags, z: float) -> EffectS
     return EffectSize(SizeKind.SHARES, least, most, low, high)
 
 
-def superiority(measure: Measure, own: Flags, others: Flags) -> tuple[float, float]:
-    """Least and greatest probability, by the bounds, that one of ``own`` has more than one of
-    ``others``, a tie counted half."""
-    n, m = int(own.sum()), int(others.sum())
-    lower, upper = measure.lower, measure.upper
-    more = np.searchsorted(np.sort(upper[others]), lower[own], side="left").sum()
-    less = m * n - np.searchsorted(np.sort(lower[others]), upper[own], side="right").sum()
-    known = lower == upper
-    mine, counts = np.unique(lower[own & known], return_counts=True)
-    theirs = np.sort(lower[others & known])
-    ends = [np.searchsorted(theirs, mine, side=side) for side in ("right", "left")]
-    tied = float(((ends[0] - ends[1]) * counts).sum())
-    return float(more + tied / 2) / (n * m), float(n * m - less - tied / 2) / (n * m)
+def superiority(measure: Measure, side: Flags) -> tuple[float, float]:
+    """Least and greatest probability, by the bounds, that one of ``side`` has more than one of the
+    others, a tie counted half."""
+    own = side & measure.of
+    n, every = int(own.sum()), int(measure.of.sum())
+    # Of all less of one's own: one order of all serves every group.
+    place, within = own[measure.of], Standing.of(measure.lower[own], measure.upper[own])
+    among = measure.standing
+    more = float(among.above[place].sum() - within.above.sum())
+    less = float(among.below[place].sum() - within.below.sum())
+    tied = float(among.equal[place].sum() - within.equal.sum())
+    pairs = n * (every - n)
+    return (more + tied / 2) / pairs, (pairs - less - tied / 2) / pairs
 
 
 def superiority_interval(value: float, n: int, m: int, z: float) -> tuple[float, float]:
@@ -97,7 +96,7 @@ def superiority_interval(value: float, n: int, m: int, z: float) -> tuple[float,
 
     >>> low, high = superiority_interval(0.5, 20, 20, 1.96)
     >>> round(low, 3), round(high, 3)
-    (0.333, 0.667)
+    (0.331, 0.669)
     """
     more = (n + m) / 2 - 1
 

@@ -16,15 +16,19 @@ import numpy.typing as npt
 
 from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.errors import CausalError
+from ifonly.explainers.causal.function import Always, Members
 from ifonly.explainers.causal.graph import Graph
 from ifonly.explainers.causal.hidden import HiddenCauses, Tilts, TooManyHidden
-from ifonly.explainers.causal.members import CausalMembers
+from ifonly.explainers.causal.members import CausalMembers, draw_members
 from ifonly.models.predictor import Rows
 
 Floats = npt.NDArray[np.float64]
 Edges = frozenset[tuple[int, int]]
 WORLDS = 200
 """Drawn by default."""
+WIDER = 1.3
+"""By what mechanisms are drawn wider than their posterior: its prior is learned, and draws small
+effects towards none (without, intervals of 95 % hold the truth in 87 to 97 %: decision 0143)."""
 _CELLS = 8_000_000
 """Numbers that are held at once."""
 
@@ -38,7 +42,7 @@ class TwinWorlds:
     graph: npt.NDArray[np.int64]
     """``(w,)``: of each world, which graph."""
     version: npt.NDArray[np.int64]
-    """``(w,)``: which of its plausible mechanisms."""
+    """``(w,)``: which of the graph's own members."""
     tilt: Floats
     """``(w,)``: where among what hidden causes may do, from 0 to 1."""
     allowed: Edges
@@ -58,7 +62,7 @@ def draw_worlds(
     seed: int = 0,
     allowed: Edges = frozenset(),
 ) -> TwinWorlds:
-    """``n`` worlds, graphs by their probability."""
+    """``n`` worlds, graphs by their probability, each with mechanisms of its own."""
     rng = np.random.default_rng(seed)
     graphs, weights = [replace(consequences, others=())], [1.0]
     for other in consequences.others:
@@ -66,13 +70,38 @@ def draw_worlds(
         weights.append(other.weight)
         weights[0] -= other.weight
     chosen = rng.choice(len(graphs), size=n, p=np.array(weights) / sum(weights))
-    # Each version once before any twice: draws of a posterior, not of a few of its draws.
-    orders = [rng.permutation(graph.members.k) for graph in graphs]
     version = np.zeros(n, dtype=np.int64)
-    for g, order in enumerate(orders):
+    for g, graph in enumerate(graphs):
         own = np.flatnonzero(chosen == g)
-        version[own] = order[np.arange(len(own)) % len(order)]
+        version[own] = np.arange(len(own))
+        # Anew, and as many as there are worlds: answers are all held against the same few.
+        members = _wider(draw_members(graph.model, rng, max(len(own), 1)))
+        graphs[g] = replace(graph, members=members)
     return TwinWorlds(tuple(graphs), chosen, version, rng.random(n), allowed)
+
+
+@dataclass(frozen=True, eq=False)
+class WiderMembers:
+    """Draws of a function, each farther from what is believed of it."""
+
+    believed: Always
+    drawn: Members
+
+    def __call__(self, parents: Floats) -> Floats:
+        middle = self.believed(parents)
+        return np.asarray(middle + WIDER * (self.drawn(parents) - middle))
+
+
+def _wider(members: CausalMembers) -> CausalMembers:
+    return replace(
+        members,
+        mechanisms=tuple(
+            None
+            if drawn is None or mechanism is None
+            else replace(drawn, location=WiderMembers(Always(mechanism.location), drawn.location))
+            for drawn, mechanism in zip(members.mechanisms, members.model.mechanisms, strict=True)
+        ),
+    )
 
 
 def believed_twins(worlds: TwinWorlds, rows: Rows, column: int, value: float) -> Rows:

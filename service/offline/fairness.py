@@ -31,7 +31,7 @@ from ifonly.service.offline.twins import (
 )
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.wire import fairness as wire
-from ifonly.service.words.catalogue import say_all
+from ifonly.service.words.catalogue import in_each, say, say_all
 
 Edge = tuple[str, str]
 
@@ -94,12 +94,15 @@ def fairness(
     for by in dict.fromkeys(question.by if options.wanted else ()):
         reason = _no_twins(model, by)
         if reason is not None:
-            notes.append(say_all("fairness.no_twins", reason="{reason}"))
-            notes[-1] = {tag: notes[-1][tag].format(reason=reason[tag]) for tag in LANGUAGES}
+            notes.append(_note("no_twins", reason=reason))
             continue
         report, every = _twin_report(model, rows, cases, by, options, lambda r: ask(r, None))
         reports.append(report)
         each[by] = every
+        failed = _doubts(model, by.partition(":")[2])
+        if failed:
+            count: Labels = dict.fromkeys(LANGUAGES, str(failed))
+            notes.append(_note("note_doubts", name=name_of(by, features), count=count))
     scope = FairnessScope(model.name)
     return FairnessAnew(told(found, features, scope, reports, notes), found, each)
 
@@ -123,6 +126,20 @@ def _no_twins(model: ServedModel, by: str) -> Labels | None:
     if model.causal is None or not isinstance(model.causal.consequences, CausalConsequences):
         return say_all("fairness.why_no_graph")
     return None
+
+
+def _doubts(model: ServedModel, name: str) -> int:
+    """Parts of the causal model that had failed when it was accepted, and on which twins rest."""
+    assert model.causal is not None
+    column = model.schema.index(name)
+    return len(model.causal.doubts_under((column,)))
+
+
+def _note(key: str, **gaps: Labels) -> Labels:
+    """With what is in its gaps in each language."""
+    return in_each(
+        lambda tag: say(f"fairness.{key}", tag, **{name: said[tag] for name, said in gaps.items()})
+    )
 
 
 # --- rows asked anew ----------------------------------------------------------------------------

@@ -211,18 +211,23 @@ def _show(found: FairnessAnew, tag: Language) -> None:
     for each in page.tables:
         heads = [say(f"fairness.{name}", tag) for name in ("group", "own", "others")]
         table = Table(*heads, each.unit, "95 %", say("fairness.p", tag), title=each.measure)
-        for line in each.lines:
+        # Of the many that are made of several attributes, what is shown; the rest is in the CSV.
+        kept = [line for line in each.lines if line.is_single or line.is_shown]
+        left_out = each.more + len(each.lines) - len(kept)
+        for line in kept:
             cells = (line.group, line.own, line.others, line.gap.text, line.gap.range)
             mark = " *" if line.is_shown else ""
             table.add_row(*map(Text, cells), Text(line.p.removeprefix("= ") + mark))
         out.print(table)
+        if left_out:
+            out.print(say("fairness.more_lines", tag, count=left_out), markup=False)
     if page.ratios:
         out.print(say("fairness.ratio", tag, ratios=page.ratios), markup=False)
     if page.reach:
         budgets = [say("fairness.reach_of", tag, budget=budget) for budget in page.budgets]
-        table = Table(say("fairness.group", tag), *budgets, title=say("fairness.reach", tag))
+        table = Table(say("fairness.group", tag), "n", *budgets, title=say("fairness.reach", tag))
         for bought in page.reach:
-            table.add_row(*map(Text, (bought.group, *bought.cells)))
+            table.add_row(*map(Text, (bought.group, bought.of, *bought.cells)))
         out.print(table)
     for twins in page.twins:
         names = ("twin_better", "twin_worse", "twin_net", "twin_cost", "twin_only")
@@ -232,9 +237,10 @@ def _show(found: FairnessAnew, tag: Language) -> None:
             shares = [f"{x.text} [{x.range}]" for x in (pair.better, pair.worse)]
             texts = (pair.pair, pair.of, *shares, pair.net, pair.cost, pair.only)
             table.add_row(*map(Text, texts))
-            if pair.untold:
-                table.add_row(Text(pair.untold))
         out.print(table)
+        for pair in twins.lines:
+            if pair.untold:
+                out.print(f"{pair.pair}: {pair.untold}", markup=False)
     if page.small:
         out.print(say("fairness.small", tag, count=page.small, least=page.least))
     for note in page.notes:

@@ -17,7 +17,7 @@ from ifonly.explainers.fairness.measures import (
     budgets_of,
     typical,
 )
-from ifonly.explainers.fairness.permutations import _first_drawn, permuted_p, rank_scores
+from ifonly.explainers.fairness.permutations import Standing, _first_drawn, permuted_p
 from ifonly.explainers.fairness.shares import ratio
 from ifonly.explainers.fairness.sizes import (
     simultaneous_z,
@@ -86,7 +86,7 @@ def test_scores_count_what_is_surely_above_and_below():
         sum(upper[j] < lower[i] for j in range(30)) - sum(lower[j] > upper[i] for j in range(30))
         for i in range(30)
     ]
-    assert rank_scores(lower, upper).tolist() == brute
+    assert Standing.of(lower, upper).scores.tolist() == brute
     assert sum(brute) == 0
 
 
@@ -144,7 +144,7 @@ def test_the_chance_of_more_is_that_of_all_pairs_within_what_bounds_leave_open()
     lower[0] = upper[0] = upper[1] = INF
     found = measure(MeasureName.COST, lower, upper)
     own = np.arange(24) < 10
-    least, most = superiority(found, own, ~own)
+    least, most = superiority(found, own)
 
     def chance(values):
         return np.mean([
@@ -158,7 +158,7 @@ def test_the_chance_of_more_is_that_of_all_pairs_within_what_bounds_leave_open()
         values = np.where(lower == upper, lower, between)
         assert least - 1e-12 <= chance(values) <= most + 1e-12
     exact = measure(MeasureName.COST, lower, lower)
-    assert superiority(exact, own, ~own)[0] == pytest.approx(chance(lower))
+    assert superiority(exact, own)[0] == pytest.approx(chance(lower))
 
 
 def test_an_interval_of_the_chance_holds_it_and_is_within_0_and_1():
@@ -260,3 +260,11 @@ def test_a_measure_of_too_few_members_is_told_without_a_test():
     assert [c.tested for c in found.compared] == [None, None]
     assert {c.of for c in found.compared} == {30, 5}
     assert found.budget is None
+
+
+def test_of_nobody_nothing_is_told():
+    nobody = np.zeros(0)
+    grouping = subgroups([attribute("sex", "")])
+    found = audited(grouping, [Measure(MeasureName.COST, nobody > 0, nobody, nobody)])
+    assert (found.tests, found.compared, found.budget) == (0, (), None)
+    assert found.budgets[0].shares == ()

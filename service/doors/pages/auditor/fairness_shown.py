@@ -24,6 +24,8 @@ class FairnessLine:
     """One group beside everybody else."""
 
     group: str
+    is_single: bool
+    """Whether it is made of one attribute."""
     own: str
     others: str
     gap: ShownInterval
@@ -47,6 +49,7 @@ class FairnessTable:
 @dataclass(frozen=True, slots=True)
 class ReachLine:
     group: str
+    of: str
     cells: tuple[str, ...]
 
 
@@ -192,6 +195,7 @@ def _line(each: wire.GroupDifference, labels: Mapping[str, str], tag: Language) 
     assert tested is not None
     return FairnessLine(
         labels[each.group],
+        "&" not in each.group,
         _value(each.share, each.median, tag),
         _value(each.others_share, each.others_median, tag),
         _gap(tested),
@@ -251,7 +255,8 @@ def _reach(each: wire.GroupReach, labels: Mapping[str, str], tag: Language) -> R
             "–" if end.share is None else percentage(end.share) for end in (reach.low, reach.high)
         )
         cells.append(low if low == high else f"{low} – {high}")
-    return ReachLine(_named(each.group, labels, tag), tuple(cells))
+    of = count(each.reach[0].low.of) if each.reach else "0"
+    return ReachLine(_named(each.group, labels, tag), of, tuple(cells))
 
 
 def _named(key: str | None, labels: Mapping[str, str], tag: Language) -> str:
