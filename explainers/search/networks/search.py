@@ -42,7 +42,7 @@ class BoxEffort:
 
     steps = 6
     first_steps = 30
-    rounds = 2
+    rounds = 1
     listed = 256
     most_open = 16_384
 
