@@ -122,30 +122,53 @@ struct Envelopes {
         if (!is_bent_[i]) return;
         const double* more = more_.data() + i * n_;
         const double z = more0_[i];
-        double best = INFINITE, price = 0.0;
-        const auto look = [&](double here) {
-            const double value = worth(here, z, more, at);
-            if (value < best) best = value, price = here;
-        };
-        look(-std::max(z, 0.0));
-        look(-std::min(z, 0.0));
-        look(0.0);
+        ways_.clear();
+        prices_.assign({-std::max(z, 0.0), -std::min(z, 0.0)});
+        if (z != 0.0) prices_.push_back(0.0);
         for (const Gone& each : at) {
-            if (ball_->inverse[each.end] > 0.0) look(more[each.end] / ball_->inverse[each.end]);
+            const Way way{ball_->inverse[each.end], more[each.end], each.share};
+            ways_.push_back(way);
+            if (way.cost > 0.0) prices_.push_back(way.more / way.cost);
         }
-        worth(price, z, more, at);
-        lay(i, price);
+        std::sort(prices_.begin(), prices_.end());
+        double best = INFINITE, price = 0.0, share = 0.0;
+        // What prices say is convex in them.
+        std::size_t low = 0, high = prices_.size();
+        while (low < high) {
+            const std::size_t middle = (low + high) / 2;
+            const Worth here = worth(prices_[middle], z);
+            if (here.value < best) best = here.value, price = prices_[middle], share = here.share;
+            if (here.slope > 0.0) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        lay(i, price, share, at);
     }
 
 private:
+    struct Way {
+        double cost, more, share;
+    };
+    struct Turn {
+        double at, fall, cost;
+        bool is_second;
+    };
+    struct Worth {
+        double value, slope;
+        double share;  // of the second function
+    };
+
     Whole n_ = 0;
     const Ends* ends_ = nullptr;
     const Ball* ball_ = nullptr;
     // ``max(0, more) + less``, of kinks.
     Numbers parts_, more_, less_, more0_, less0_, slack_, charge_, pay_;
     std::vector<char> is_bent_;
-    std::vector<std::pair<double, double>> turns_;
-    double share_ = 0.0;
+    std::vector<double> prices_;
+    std::vector<Way> ways_;
+    std::vector<Turn> turns_;
 
     void make_kink(Whole i, Whole curve, double low0, const Numbers& low, double high0, const Numbers& high,
                    double error) {
@@ -172,43 +195,54 @@ private:
         is_bent_[i] = std::isfinite(more0_[i]) && std::isfinite(far);
     }
 
-    // What prices say of ``max(0, more)`` at a point: where ``price`` is of cost, below 0 of the first
-    // function and above of the second.
-    double worth(double price, double z, const double* more, const std::vector<Gone>& at) {
+    // What prices say of ``max(0, more)`` at a point: ``price`` is of cost, below 0 of the first function
+    // and above of the second.
+    Worth worth(double price, double z) {
         const double first = std::max(-price, 0.0), second = std::max(price, 0.0);
         // From share 0 of the second function to 1, what one more share of it adds falls.
-        double rise = z + second - first, total = first;
+        double rise = z + second - first, total = first, whole = 0.0;
         turns_.clear();
-        for (const Gone& each : at) {
-            const double c = ball_->inverse[each.end], s = more[each.end] - price * c;
-            total -= first * c * each.share;
+        for (const Way& way : ways_) {
+            const double s = way.more - price * way.cost;
+            whole += way.cost * way.share;
             if (s > 0.0) {
                 rise += s;
-                turns_.push_back({each.share, s});
+                turns_.push_back({way.share, s, way.cost, true});
             } else if (s < 0.0) {
-                turns_.push_back({1.0 - each.share, -s});
+                turns_.push_back({1.0 - way.share, -s, way.cost, false});
             }
         }
-        std::sort(turns_.begin(), turns_.end());
+        total -= first * whole;
+        for (std::size_t k = 1; k < turns_.size(); ++k) {  // few: in their place one by one
+            const Turn own = turns_[k];
+            std::size_t to = k;
+            for (; to > 0 && turns_[to - 1].at > own.at; --to) turns_[to] = turns_[to - 1];
+            turns_[to] = own;
+        }
         double share = 0.0;
-        for (const auto& [where, fall] : turns_) {
+        for (const Turn& turn : turns_) {
             if (rise <= 0.0) break;
-            const double to = std::min(std::max(where, share), 1.0);
+            const double to = std::min(std::max(turn.at, share), 1.0);
             total += (to - share) * rise;
             share = to;
-            rise -= fall;
+            rise -= turn.fall;
         }
         if (rise > 0.0) {
             total += (1.0 - share) * rise;
             share = 1.0;
         }
-        share_ = share;
-        at_ = &at;
-        return total;
+        // What the second function has of the cost.
+        double spent = 0.0;
+        for (const Turn& turn : turns_) {
+            spent += turn.cost * (turn.is_second ? std::min(turn.at, share)
+                                                 : std::max(share - turn.at, 0.0));
+        }
+        const double slope = price > 0.0 ? share - spent : (whole - spent) - (1.0 - share);
+        return {total, slope, share};
     }
 
     // The function of the prices at hand; it holds for any.
-    void lay(Whole i, double price) {
+    void lay(Whole i, double price, double share, const std::vector<Gone>& at) {
         const double* more = more_.data() + i * n_;
         const double* less = less_.data() + i * n_;
         double* own = parts_.data() + i * n_;
@@ -217,18 +251,18 @@ private:
         double one = first, other = more0_[i] + second, edge = 0.0;
         Whole open = -1;
         bool is_second = false;
-        for (const Gone& each : *at_) {
+        for (const Gone& each : at) {
             const double s = more[each.end] - price * ball_->inverse[each.end];
             if (charge_[each.moving] > 0.0 || pay_[each.moving] > 0.0) continue;
-            if (s > 0.0 && each.share >= share_) {
-                if (each.share == share_) {
+            if (s > 0.0 && each.share >= share) {
+                if (each.share == share) {
                     edge = s, open = each.moving, is_second = true;
                     continue;
                 }
                 pay_[each.moving] = s;
                 other += s;
-            } else if (s < 0.0 && 1.0 - each.share <= share_) {
-                if (1.0 - each.share == share_) {
+            } else if (s < 0.0 && 1.0 - each.share <= share) {
+                if (1.0 - each.share == share) {
                     edge = -s, open = each.moving, is_second = false;
                     continue;
                 }
@@ -298,8 +332,6 @@ private:
         size[i] = total;
         is_known[i] = 1;
     }
-
-    const std::vector<Gone>* at_ = nullptr;
 };
 
 }  // namespace ifonly::networks

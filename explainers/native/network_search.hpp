@@ -118,6 +118,7 @@ public:
     Whole nodes = 0;
     Places rows;      // positions of rows that may be answers, laid end to end: they were taken out
     Places hopes;     // of rows that are worth a look
+    Places far;       // of the last row beyond a box's point that meets the goals, whatever it costs
     bool is_lost = false;  // a number was none: nothing that is said may be relied upon
 
 private:
@@ -929,9 +930,27 @@ private:
         for (const double times : {1.0, 1.05, 1.15, 1.3, 1.6, 2.0}) {
             if (look_beside(times)) break;
         }
+        if (nodes % 16 == 1 || nodes < 8) look_far();
+    }
+
+    // A row that meets the goals on the way beyond the point, from which others may go down.
+    void look_far() {
+        for (const double times : {1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 6.0}) {
+            place_beside(times);
+            columns_at(view(at_));
+            if (forward_exactly(u_, known_, sum_) && missed(0.0, true) <= 0.0) {
+                far = at_;
+                return;
+            }
+        }
     }
 
     bool look_beside(double times) {
+        place_beside(times);
+        return hope(view(at_));
+    }
+
+    void place_beside(double times) {
         at_ = lo_;
         for (Whole m = 0; m < ends_.n_moving(); ++m) {
             const Whole j = ends_.feature[m];
@@ -943,7 +962,6 @@ private:
             const Whole last = q_.size[j] - 1;
             at_[j] = std::min(std::max(static_cast<Whole>(y), Whole{0}), last);
         }
-        return hope(view(at_));
     }
 
     // What to halve: the unit whose line is farthest from its curve, by what that adds to the bound, or

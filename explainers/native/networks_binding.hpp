@@ -38,6 +38,7 @@ public:
     Whole nodes() const { return search_.nodes; }
     bool is_lost() const { return search_.is_lost; }
     GivenBack<Whole> take_rows() { return given_back<Whole>(std::exchange(search_.rows, {})); }
+    GivenBack<Whole> take_far() { return given_back<Whole>(std::exchange(search_.far, {})); }
     GivenBack<Whole> take_hopes() { return given_back<Whole>(std::exchange(search_.hopes, {})); }
 
 private:
@@ -76,6 +77,7 @@ inline void bind_networks(nb::module_& m) {
         .def("start", &HeldSearch::start, "best"_a)
         .def("run", &HeldSearch::run, "most"_a, "best"_a)
         .def("take_rows", &HeldSearch::take_rows, own)
+        .def("take_far", &HeldSearch::take_far, own)
         .def("take_hopes", &HeldSearch::take_hopes, own)
         .def_prop_ro("bound", &HeldSearch::bound)
         .def_prop_ro("nodes", &HeldSearch::nodes)
