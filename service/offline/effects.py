@@ -38,7 +38,7 @@ from ifonly.service.offline.compared_rows import (
     columns_of,
     repeats,
 )
-from ifonly.service.offline.grouped_rows import Grouping
+from ifonly.service.offline.grouped_rows import RowGrouping
 from ifonly.service.offline.kinds_of_rows import (
     AskedRow,
     KindsAsked,
@@ -63,7 +63,7 @@ class AskedEffect:
     estimand: Estimand = Estimand.ATE
     strategy: Strategy | None = None
     """None: the first by which the graph identifies it."""
-    by: Sequence[Grouping] = ()
+    by: Sequence[RowGrouping] = ()
     """By what rows are grouped."""
     like: Sequence[AskedRow] = ()
     """Of rows like which the effect is asked for, too."""

@@ -19,7 +19,7 @@ QUARTERS = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
-class Grouping:
+class RowGrouping:
     """A feature, or a column beside the features."""
 
     name: str
@@ -27,7 +27,7 @@ class Grouping:
     """Where ranges of a number begin; none: at its quartiles."""
 
     @classmethod
-    def read(cls, text: str) -> Grouping:
+    def read(cls, text: str) -> RowGrouping:
         """``NAME``, or ``NAME:100,200``.
 
         Raises
@@ -48,7 +48,7 @@ class Grouping:
 
 
 def groups_of(
-    table: Table, schema: Schema, grouping: Grouping, used: Flags
+    table: Table, schema: Schema, grouping: RowGrouping, used: Flags
 ) -> tuple[tuple[str, Flags], ...]:
     """Each group, and which of the ``used`` rows are in it.
 
@@ -66,7 +66,7 @@ def groups_of(
 
 
 def _groups(
-    table: Table, schema: Schema, grouping: Grouping, used: Flags
+    table: Table, schema: Schema, grouping: RowGrouping, used: Flags
 ) -> Iterator[tuple[str, Flags]]:
     name = grouping.name
     if name in schema:
@@ -88,7 +88,7 @@ def _groups(
         yield text, cells == text
 
 
-def _ranges(values: Array, grouping: Grouping, unit: str) -> Iterator[tuple[str, Flags]]:
+def _ranges(values: Array, grouping: RowGrouping, unit: str) -> Iterator[tuple[str, Flags]]:
     cuts = grouping.cuts or tuple(np.unique(np.quantile(values, QUARTERS)).tolist())
     place = np.searchsorted(cuts, values, side="right")
     shown = [plain(float(f"{cut:.6g}")) for cut in cuts]

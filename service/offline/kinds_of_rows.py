@@ -20,7 +20,7 @@ from ifonly.models.predictor import Row
 from ifonly.models.repository.reference import Table
 from ifonly.models.schema import Schema
 from ifonly.service.offline.compared_rows import Array, Flags, UnreadableRows, covariates_of
-from ifonly.service.offline.grouped_rows import Grouping, groups_of
+from ifonly.service.offline.grouped_rows import RowGrouping, groups_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class KindsAsked:
     used: Flags
     """Rows that are compared."""
     held: tuple[str, ...]
-    by: Sequence[Grouping]
+    by: Sequence[RowGrouping]
     like: Sequence[AskedRow]
 
 

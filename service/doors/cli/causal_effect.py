@@ -42,7 +42,7 @@ from ifonly.service.doors.cli.console import AsJson, Failure, out, print_json
 from ifonly.service.doors.cli.languages import Languages, languages_of
 from ifonly.service.offline.compared_rows import UnreadableRows, band_of
 from ifonly.service.offline.effects import AskedEffect, FoundEffect, find_effect
-from ifonly.service.offline.grouped_rows import Grouping
+from ifonly.service.offline.grouped_rows import RowGrouping
 from ifonly.service.words import evidence as words
 
 
@@ -115,7 +115,7 @@ def effect(
     if attach and action:
         raise Failure(f"--attach is of a feature that answers set; {action} is none")
     try:
-        grouped = [Grouping.read(text) for text in groups]
+        grouped = [RowGrouping.read(text) for text in groups]
     except UnreadableRows as error:
         raise Failure(str(error)) from None
     log = read_log(
