@@ -95,9 +95,7 @@ def test_sensor_errors_cost_what_they_must():
     sure = sensor_survival(model, np.zeros(2), [0], values, reached(4), np.zeros(2))
     assert sure.tolist() == [1.0, 1.0]
     # b = 4 (or 6) + error of b - 2 * error of a: sd sqrt(1 + 4); needs at least 4.
-    noisy = sensor_survival(
-        model, np.zeros(2), [0], values, reached(4), np.ones(2), n_draws=20_000
-    )
+    noisy = sensor_survival(model, np.zeros(2), [0], values, reached(4), np.ones(2), n_draws=20_000)
     assert noisy == pytest.approx([0.5, 0.8145], abs=0.01)
 
 
@@ -138,13 +136,16 @@ def test_the_tilt_at_the_true_correlation_is_the_true_effect():
 def test_an_effect_that_the_answer_does_not_need_never_tips():
     model = model_of(Mechanism(linear(0.0, np.array([2.0])), noise=Noise(1.0)))
     tip = tipping(
-        HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), lambda rows: rows[:, 0] >= 0.0, EDGE
+        HiddenCauses(model, ()),
+        np.zeros(2),
+        [0],
+        np.array([[1.0]]),
+        lambda rows: rows[:, 0] >= 0.0,
+        EDGE,
     )
     assert np.isnan(tip.rho).all()
     # The tilt is -rho/sqrt(1-rho^2) for a slope of 2: 1.6 is left at rho = 0.37.
-    tip = tipping(
-        HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), reached(1.6), EDGE
-    )
+    tip = tipping(HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), reached(1.6), EDGE)
     assert tip.rho.tolist() == [0.38]
 
 
