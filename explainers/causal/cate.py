@@ -196,7 +196,7 @@ class CalibrationPart:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class EffectCalibration:
     """Predicted effects against measured ones, in rows that the law has not seen."""
 
     parts: tuple[CalibrationPart, ...]
@@ -228,7 +228,7 @@ class Calibration:
         return None if interval is None else interval[0] <= 1.0 <= interval[1]
 
 
-def calibration(scores: Scores, predicted: Array) -> Calibration:
+def calibration(scores: Scores, predicted: Array) -> EffectCalibration:
     """Of ``predicted`` effects ``(n,)``, each by a law that has not seen the row."""
     effect = scores.if_treated - scores.if_not
     order = np.argsort(predicted, kind="stable")
@@ -244,7 +244,7 @@ def calibration(scores: Scores, predicted: Array) -> Calibration:
         slope_se = float(np.sqrt((inverse[1] ** 2 * left**2).sum()))
     parts = tuple(_part(scores, predicted, np.isin(np.arange(len(effect)), p)) for p in pieces)
     apart = sum(p.rows * abs(p.predicted - p.measured.value) for p in parts) / len(effect)
-    return Calibration(parts, slope, slope_se, apart)
+    return EffectCalibration(parts, slope, slope_se, apart)
 
 
 def _part(scores: Scores, predicted: Array, inside: Flags) -> CalibrationPart:
@@ -278,7 +278,7 @@ class EffectsByKind:
     law: EffectLaw
     groups: tuple[tuple[str, tuple[GroupEffect, ...]], ...]
     """By what rows are grouped."""
-    calibration: Calibration
+    calibration: EffectCalibration
 
 
 def effects_by_kind(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ifonly.explainers.causal.cate import (
-    Calibration,
+    EffectCalibration,
     EffectForm,
     GroupEffect,
     LikeRow,
@@ -57,7 +57,7 @@ class KindsFound:
     form: EffectForm
     """How the effect depends on what is held fixed."""
     groups: tuple[tuple[str, tuple[GroupEffect, ...]], ...]
-    calibration: Calibration
+    calibration: EffectCalibration
     like: tuple[LikeRow, ...]
     """Of each row that was asked for."""
 

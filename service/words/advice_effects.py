@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ifonly.explainers.causal.cate import Calibration, LikeRow
+from ifonly.explainers.causal.cate import EffectCalibration, LikeRow
 from ifonly.explainers.causal.estimand import Estimate
 from ifonly.explainers.causal.evidence import Evidence
 from ifonly.explainers.causal.panel import PanelEffect
@@ -46,7 +46,7 @@ def like_row(found: LikeRow, evidence: Evidence, schema: Schema) -> Labels:
     return in_each(told)
 
 
-def calibration(found: Calibration) -> Labels:
+def calibration(found: EffectCalibration) -> Labels:
     """Whether predicted differences between rows are found again."""
 
     def told(language: Language) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
-from ifonly.explainers.causal.cate import Calibration, GroupEffect, LikeRow
+from ifonly.explainers.causal.cate import EffectCalibration, GroupEffect, LikeRow
 from ifonly.explainers.causal.effect import LEAST_ROWS
 from ifonly.explainers.causal.estimand import Estimate
 from ifonly.explainers.causal.evidence import Evidence
@@ -116,7 +116,7 @@ def with_interval(found: Estimate) -> str:
     return f"{found.value:+.4f}  [{low:+.4f}, {high:+.4f}]"
 
 
-def _show_calibration(found: Calibration, languages: Sequence[Language]) -> None:
+def _show_calibration(found: EffectCalibration, languages: Sequence[Language]) -> None:
     said = words.calibration(found)
     for language in languages:
         out.print(Text(said[language]))
