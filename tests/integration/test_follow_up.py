@@ -14,6 +14,7 @@ import pytest
 
 from ifonly.service.doors.cli import main
 from ifonly.service.settings import Settings
+from ifonly.service.words.catalogue import say
 from tests.integration.conftest import serving
 from tests.integration.small_models import SORTER, linear
 
@@ -179,13 +180,15 @@ def test_a_report_has_each_advice_in_one_cell_and_says_the_same_as_csv(api):
     assert groups["Saw 1"]["success_followed"]["of"] == 0
     assert groups["Saw 2"]["success_not_followed"]["of"] == 1
     assert groups["Saw 3"]["success_unknown"]["of"] == 1
-    assert report["readings_cut"] is False
     levers = api.get("/api/v1/audit/follow-up", params={"model": NAME, "by": "lever"}).json()
     assert {group["group"] for group in levers["groups"]} == {"size"}
     sheet = api.get("/api/v1/audit/follow-up", params=query | {"format": "csv"})
     rows = [*csv.DictReader(io.StringIO(sheet.text.removeprefix("\ufeff")))]
     advised = [r for r in rows if r["measure"] == "advised" and r["group"] == "all"]
     assert [int(r["count"]) for r in advised] == [report["total"]["advised"]]
+    by_way = {"model": NAME, "by": "way", "format": "csv"}
+    for language, name in ({}, "smallest"), ({"language": "ko"}, say("ways.smallest", "ko")):
+        assert name in api.get("/api/v1/audit/follow-up", params=by_way | language).text
     shown = api.get("/report/follow-up", params=query, headers={"Accept-Language": "ko"})
     assert shown.status_code == 200
     for word in ("조언 이후", "Saw 2", "100"):
@@ -243,6 +246,17 @@ def test_outcomes_are_told_from_a_file_beside_a_service_and_counted(
     assert "success followed" in run("report", "--model", NAME, "--csv")[1]
     assert run("report", "--model", NAME, "--by", "size")[0] == 2
     assert run("show", "nothing")[0] != 0
+    code, table, _ = run("export", "--model", NAME)
+    (line,) = csv.DictReader(io.StringIO(table))
+    assert code == 0
+    assert {name: line[name] for name in BAD} == {name: str(v) for name, v in BAD.items()}
+    assert (line["machine"], line["line"], line["explanation"]) == ("Press 1", "a", given["id"])
+    assert (line["followed"], line["done"], line["carried_out"]) == ("yes", "smallest", "fully")
+    assert (line["success"], line["advised"]) == ("0", "smallest")
+    code, said, _ = run("export", "--model", NAME, "--out", str(tmp_path / "advice.csv"))
+    assert (code, said) == (0, f"1 rows: {tmp_path / 'advice.csv'}\n")
+    assert (tmp_path / "advice.csv").read_text("utf-8") == table
+    assert run("export", "--model", "nothing")[0] != 0
 
 
 def test_what_was_followed_and_how_it_came_out_is_compared_between_lines(api):

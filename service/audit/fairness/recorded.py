@@ -12,7 +12,6 @@ from ifonly.service.served.registry import Registry
 from ifonly.service.store.chain import timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.wire import fairness as wire
-from ifonly.service.words.catalogue import say_all
 
 
 def fairness(
@@ -36,9 +35,8 @@ def fairness(
     features = oversight.features_of(registry, query.model)
     question = FairnessQuestion(tuple(query.by), query.least, query.depth, query.budget)
     found = compared(cases, features, question, follow_ups)
-    notes = [say_all("fairness.note_cut")] if advice.is_cut else []
     scope = FairnessScope(query.model, timestamp(since), timestamp(until))
-    return told(found, features, scope, notes=notes)
+    return told(found, features, scope)
 
 
 def as_csv(database: Database, registry: Registry, query: wire.FairnessQuery) -> bytes:

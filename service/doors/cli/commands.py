@@ -107,7 +107,7 @@ class Commands(LazyGroup):
         "outcomes": LazyCommand(
             "outcomes",
             "app",
-            "What came of advice: tell it from a file, see what became of each, count it.",
+            "What came of advice: tell it from a file, see what became of each, count, export.",
         ),
         "experiment": LazyCommand(
             "experiment",

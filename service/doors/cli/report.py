@@ -9,32 +9,25 @@ from typing import Annotated
 import typer
 
 from ifonly.explainers.wording import LANGUAGES, is_language
+from ifonly.service.audit.recent_accesses import READ
 from ifonly.service.doors.cli.console import (
-    Failure,
     Models,
     complain,
+    needs_pyarrow,
     print_json,
     registry,
     settings,
 )
-
-try:
-    from ifonly.service.bulk_runs import durable
-    from ifonly.service.bulk_runs.common_change import SECONDS, CohortQuestion
-    from ifonly.service.bulk_runs.recourse import FileQuestion, FileRecourse, recourse
-    from ifonly.service.doors.cli.bulk_verify import ledger_of, tell_line
-except ImportError as error:
-    if (error.name or "").partition(".")[0] != "pyarrow":
-        raise
-    raise Failure(
-        "report needs pyarrow, which is not installed: pip install 'ifonly[bulk]'"
-    ) from None
-
-from ifonly.service.audit.recent_accesses import READ
 from ifonly.service.doors.cli.store import look
 from ifonly.service.store.opened import opened_by
 from ifonly.service.wire.common import MAX_COMMON_LEVERS
 from ifonly.service.wire.fairness import LEAST
+
+with needs_pyarrow("report"):
+    from ifonly.service.bulk_runs import durable
+    from ifonly.service.bulk_runs.common_change import SECONDS, CohortQuestion
+    from ifonly.service.bulk_runs.recourse import FileQuestion, FileRecourse, recourse
+    from ifonly.service.doors.cli.bulk_verify import ledger_of, tell_line
 
 
 def report(

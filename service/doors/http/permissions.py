@@ -152,6 +152,12 @@ PAGES = {
     ("GET", "/report/follow-up"): _AUDITS,
     ("GET", "/report/fairness"): _AUDITS,
     ("POST", "/report/common"): _AUDITS,
+    ("GET", "/experiments"): _REVIEWS,
+    ("POST", "/experiments"): _KEEPS,
+    ("GET", "/experiments/new"): _KEEPS,
+    ("GET", "/experiments/{id}"): _REVIEWS,
+    ("GET", "/experiments/{id}/results"): _AUDITS,
+    ("POST", "/experiments/{id}/stop"): _KEEPS,
     ("GET", "/models"): _EVERYBODY,
     ("POST", "/models"): _KEEPS,
     ("GET", "/models/{model}"): _EVERYBODY,
@@ -207,6 +213,12 @@ WHOLE = frozenset(
         ("POST", "/reviews/samples"),
         ("GET", "/reviews/samples/{id}"),
         ("POST", "/reviews/samples/{id}/redraw"),
+        ("GET", "/experiments"),
+        ("POST", "/experiments"),
+        ("GET", "/experiments/new"),
+        ("GET", "/experiments/{id}"),
+        ("GET", "/experiments/{id}/results"),
+        ("POST", "/experiments/{id}/stop"),
     }
 )
 """What tells of everything that is there, and is for nobody who may see a part of it only."""
