@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from ifonly.explainers.fairness.measures import MeasureName
+from ifonly.service.audit.fairness import measuring
 from ifonly.service.audit.fairness.measuring import FairnessQuestion, compared, measures
 from ifonly.service.audit.fairness.table import csv_of, short_rows
 from ifonly.service.audit.fairness.telling import FairnessScope, told
 from ifonly.service.audit.recourse_by_group.cases import LeverChange, RecourseCase
+from ifonly.service.errors import InvalidRequest
 
 LEVER = (LeverChange("torque", "Nm", -1.0),)
 
@@ -96,3 +98,10 @@ def test_the_same_is_said_in_every_language(tag):
     assert all(note[tag] for note in reply.notes)
     assert all(group.label[tag] for group in reply.groups)
     assert np.isfinite([d.tested.p for d in reply.differences if d.tested]).all()
+
+
+def test_more_groups_than_are_compared_are_refused(monkeypatch):
+    monkeypatch.setattr(measuring, "MOST_GROUPS", 3)
+    cases = [case("optimal", 1.0, attributes={"line": str(k % 4)}) for k in range(12)]
+    with pytest.raises(InvalidRequest, match="there are 4 groups; 3 are compared at most"):
+        compared(cases, {}, FairnessQuestion(("attribute:line",), least=2))
