@@ -51,6 +51,10 @@ struct Costlier {
     bool operator()(const Node* a, const Node* b) const { return a->bound > b->bound; }
 };
 
+// What a unit of cost that the point has spent on a feature is worth, to one of the bound that a unit's
+// lines give away.
+inline constexpr double WAY = 0.5;
+
 // What the search may do; Python's to say, for tests and measurements.
 struct Effort {
     Whole steps = 6;           // that rows are added in, of a box
@@ -822,16 +826,31 @@ private:
 
     // Look at all rows of the box whose sum is below the best, if they are few; whether they were.
     bool listed() {
+        order_.resize(ends_.n_moving());
+        for (Whole m = 0; m < ends_.n_moving(); ++m) order_[m] = m;
+        const auto length = [&](Whole m) { return hi_[ends_.feature[m]] - lo_[ends_.feature[m]] + 1; };
+        // The longest last: the goals and the cost leave little of it.
+        std::stable_sort(order_.begin(), order_.end(), [&](Whole a, Whole b) { return length(a) < length(b); });
         double size = 1.0;
-        for (Whole m = 0; m < ends_.n_moving(); ++m) {
-            const Whole j = ends_.feature[m];
-            size *= static_cast<double>(hi_[j] - lo_[j] + 1);
+        for (std::size_t k = 0; k + 1 < order_.size(); ++k) {
+            size *= static_cast<double>(length(order_[k]));
             if (size > 1e7) return false;
         }
         const double room = best_ - total_ + error_ + 1e-12 * std::abs(best_);
         found_.clear();
         at_ = lo_;
         Whole left = 16 * effort_.rows;
+        kept_.clear();
+        for (std::size_t k = 0; k < rows_.size(); ++k) {
+            if (rows_[k].price > 0.0) kept_.push_back(k);
+        }
+        so_far_.assign((order_.size() + 1) * kept_.size(), 0.0);
+        for (std::size_t k = 0; k < kept_.size(); ++k) {
+            double size = std::abs(fixed_[kept_[k]]);
+            for (const double each : parts_[kept_[k]]) size = std::max(size, std::abs(each));
+            so_far_[k] = fixed_[kept_[k]] - rows_[kept_[k]].row->error -
+                         1e-13 * static_cast<double>(ends_.n_moving() + 4) * size;
+        }
         if (!list(0, room, left)) return false;
         for (std::size_t k = 0; k < found_.size(); k += n_) {
             keep_possible({found_.data() + k, n_});
@@ -839,22 +858,67 @@ private:
         return true;
     }
 
-    bool list(Whole m, double room, Whole& left) {
-        if (m == ends_.n_moving()) {
+    bool list(std::size_t depth, double room, Whole& left) {
+        if (depth == order_.size()) {
             if (static_cast<Whole>(found_.size()) >= effort_.rows * n_) return false;
             found_.insert(found_.end(), at_.begin(), at_.end());
             return true;
         }
-        const Whole j = ends_.feature[m];
-        for (Whole p = lo_[j]; p <= hi_[j]; ++p) {
+        const Whole m = order_[depth], j = ends_.feature[m];
+        const double* so_far = so_far_.data() + depth * kept_.size();
+        double* next = so_far_.data() + (depth + 1) * kept_.size();
+        Whole low = lo_[j], high = hi_[j];
+        if (depth + 1 == order_.size()) keep_rows_of_last(m, so_far, room, low, high);
+        for (Whole p = low; p <= high; ++p) {
             if (--left < 0) return false;
-            const double beyond = whole_at(m, p) - least_[m];
+            const double beyond = layout_->at(whole_, m, p) - least_[m];
             if (beyond > room + 1e-12 * (std::abs(least_[m]) + 1.0)) continue;
             at_[j] = p;
-            if (!list(m + 1, room - beyond, left)) return false;
+            for (std::size_t k = 0; k < kept_.size(); ++k) {
+                next[k] = so_far[k] + layout_->at(parts_[kept_[k]], m, p);
+            }
+            if (!list(depth + 1, room - beyond, left)) return false;
         }
         at_[j] = lo_[j];
         return true;
+    }
+
+    // Between which positions of the last feature rows and the sum below the best leave anything: both are
+    // straight from end to end.
+    void keep_rows_of_last(Whole m, const double* so_far, double room, Whole& low, Whole& high) const {
+        Whole first = high + 1, last = low - 1;
+        const double most = least_[m] + room + 1e-12 * (std::abs(least_[m]) + 1.0 + std::abs(room));
+        for (Whole e = ends_.first[m]; e < ends_.first[m + 1]; ++e) {
+            const bool is_two = e + 1 < ends_.first[m + 1] && ends_.piece[e + 1] == ends_.piece[e];
+            const Whole f = is_two ? e + 1 : e;
+            Whole from = ends_.position[e], to = ends_.position[f];
+            clip(whole_[e], whole_[f], most, ends_.position[e], ends_.position[f], from, to);
+            for (std::size_t k = 0; k < kept_.size() && from <= to; ++k) {
+                const Numbers& part = parts_[kept_[k]];
+                clip(part[e], part[f], -so_far[k], ends_.position[e], ends_.position[f], from, to);
+            }
+            if (from <= to) first = std::min(first, from), last = std::max(last, to);
+            e = f;
+        }
+        low = std::max(low, first);
+        high = std::min(high, last);
+    }
+
+    // Where a line from ``a`` at ``begin`` to ``b`` at ``end`` is at most ``most``; one position more, for
+    // rounding.
+    static void clip(double a, double b, double most, Whole begin, Whole end, Whole& from, Whole& to) {
+        if (a <= most && b <= most) return;
+        if (!(a <= most) && !(b <= most)) {
+            to = from - 1;
+            return;
+        }
+        const double share = std::min(std::max((most - a) / (b - a), 0.0), 1.0);
+        const double at = static_cast<double>(begin) + share * static_cast<double>(end - begin);
+        if (a <= most) {
+            to = std::min(to, static_cast<Whole>(std::floor(at)) + 1);
+        } else {
+            from = std::max(from, static_cast<Whole>(std::ceil(at)) - 1);
+        }
     }
 
     void columns_at(Wholes at) {
@@ -1024,27 +1088,26 @@ private:
             }
         }
         choose_feature(node, most);
-        static const double spatial = std::getenv("SPATIAL") ? std::atof(std::getenv("SPATIAL")) : 0.0;
-        if (spatial > 0.0) choose_spatial(node, most, spatial);
+        choose_way(node, most);
     }
 
-    void choose_spatial(Node& node, double most, double spatial) {
-        double best = most > 0.0 && node.unit >= 0 ? most : 0.0;
+    // The feature on which the point has spent most, where that is worth more than a unit: beyond the cut
+    // less is left to spend, and before it the envelopes of units lie closer.
+    void choose_way(Node& node, double most) {
+        double best = node.unit >= 0 ? std::max(most, 0.0) : 0.0;
         for (const Gone& each : gone_) {
-            const Whole j = ends_.feature[each.moving];
-            const double key = static_cast<double>(ends_.position[ball_.key[each.moving]]);
+            const Whole j = ends_.feature[each.moving], origin = ball_.key[each.moving];
+            const double key = static_cast<double>(ends_.position[origin]);
             const double end = static_cast<double>(ends_.position[each.end]);
-            const double share = std::min(std::max(each.share, 0.2), 0.8);
-            const double score = spatial * ends_.cost[each.end] * 0 + spatial * (ends_.cost[each.end] - ends_.cost[ball_.key[each.moving]]) * std::min(each.share, 0.8);
-            const double at = key + share * (end - key);
+            const double spent = ends_.cost[each.end] - ends_.cost[origin];
+            const double score = WAY * spent * std::min(each.share, 0.8);
+            const double at = key + std::min(std::max(each.share, 0.2), 0.8) * (end - key);
             const Whole edge = static_cast<Whole>(end > key ? std::ceil(at) : std::floor(at) + 1.0);
-            if (edge <= lo_[j] || edge > hi_[j]) continue;
-            if (score > best) {
-                best = score;
-                node.unit = -1;
-                node.feature = j;
-                node.edge = edge;
-            }
+            if (edge <= lo_[j] || edge > hi_[j] || !(score > best)) continue;
+            best = score;
+            node.unit = -1;
+            node.feature = j;
+            node.edge = edge;
         }
     }
 
@@ -1067,8 +1130,7 @@ private:
                 edge = low + 1;
             }
         }
-        static const double tilt = std::getenv("TILT") ? std::atof(std::getenv("TILT")) : 1.0;
-        if (node.unit >= 0 && most > 1e-9 && (tilt * most >= score || found < 0)) return;
+        if (node.unit >= 0 && most > 1e-9 && (most >= score || found < 0)) return;
         if (found < 0) {
             // The point is a row: it was refused, or is too near to a limit. What it breaks, or else the
             // widest feature, is cut beside it.
@@ -1133,7 +1195,9 @@ private:
     double total_ = 0.0;
     bool was_cleared_ = false;
     std::vector<Column> spans_;
-    Places found_;
+    Places found_, order_;
+    std::vector<std::size_t> kept_;
+    Numbers so_far_;
 };
 
 }  // namespace ifonly::networks
