@@ -480,7 +480,7 @@ private:
         double& up = up_[u_.columns + i];
         up = over.slope >= 0.0 ? over.at(most) : over.at(least);
         r.envelopes.is_used[i] = 0;
-        r.envelopes.touch(i, gone_);
+        r.envelopes.touch(i, gone_, up);
         if (!r.envelopes.is_known[i]) return;
         const double bent = r.envelopes.base[i] + of_point(r.envelopes.part(i));
         if (bent < up) {
