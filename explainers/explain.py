@@ -44,6 +44,7 @@ from ifonly.explainers.search.engine import (
     reaches,
     tells_quickly,
 )
+from ifonly.explainers.search.portfolio import met_by
 from ifonly.explainers.space import slack
 from ifonly.explainers.target import Demand
 from ifonly.explainers.transcript import goal_of, terms_of
@@ -415,8 +416,8 @@ class Inquiry:
             return counterfactual
         row = counterfactual.action_on(problem.factual)
         columns = [action.column for action in counterfactual.actions]
-        margin = problem.margin(self.deployed.score)
-        assurance = problem.consequences.assurance(problem.factual, columns, row[columns], margin)
+        met = met_by(self.engine, problem, self.deployed.score)
+        assurance = problem.consequences.assurance(problem.factual, columns, row[columns], met)
         return replace(counterfactual, assurance=assurance)
 
     def nothing(

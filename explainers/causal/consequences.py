@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from ifonly.explainers.consequences import (
     Flow,
     Flows,
     Margin,
+    Met,
     NotAffine,
     PossibleGraph,
     Tie,
@@ -40,6 +41,8 @@ from ifonly.models.predictor import Row, Rows
 
 if TYPE_CHECKING:
     from ifonly.explainers.native import kernel
+
+Said = TypeVar("Said")
 
 ROUNDING = 1e-9
 """Part of their size by which bounds are widened: sums in another order round otherwise."""
@@ -179,8 +182,8 @@ class CausalConsequences:
             rows[:, whole] = np.rint(rows[:, whole])
         return rows
 
-    def _as_read(self, margin: Margin) -> Margin:
-        return lambda rows: margin(self.read(rows.copy()))
+    def _as_read(self, said: Callable[[Rows], Said]) -> Callable[[Rows], Said]:
+        return lambda rows: said(self.read(rows.copy()))
 
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
@@ -289,11 +292,9 @@ class CausalConsequences:
             raise NotAffine(f"{self.model.names[j]} is no affine function of its causes")
         return Flow(j, causes, slopes, members.slopes(self.members.k), is_whole)
 
-    def assurance(
-        self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
-    ) -> Assurance:
+    def assurance(self, factual: Row, columns: Sequence[int], values: Array, met: Met) -> Assurance:
         one = values[None, :]
-        found = self.assured(factual, columns, one, self.rows(factual, columns, one), margin)
+        found = self.assured(factual, columns, one, self.rows(factual, columns, one), met)
         moved = {*columns, *self.follows(columns)}
         ties = tuple(
             tie
@@ -301,7 +302,7 @@ class CausalConsequences:
             # A tie matters only where the edge carries the action: its
             # cause moves, its effect follows.
             if hidden.cause in moved and hidden.effect in moved - {*columns}
-            for tie in self._tie(factual, columns, one, self._as_read(margin), hidden)
+            for tie in self._tie(factual, columns, one, self._as_read(met), hidden)
         )
         return replace(found, ties=ties)
 
@@ -311,15 +312,15 @@ class CausalConsequences:
         columns: Sequence[int],
         one: Array,
         row: Rows,
-        margin: Margin,
+        met: Met,
         shift: frozenset[int] = NONE,
     ) -> Assurance:
         """How sure ``one`` action, ``(1, k)``, is that leads to ``row``, ``(1, d)``; of hidden
         common causes nothing is said. ``shift`` as in :meth:`trust`."""
-        margin = self._as_read(margin)
+        met = self._as_read(met)
         # A reading that is missing has no error.
         errors = np.where(np.isnan(factual), 0.0, self.error_sd)
-        survival = sensor_survival(self.model, factual, columns, one, margin, errors, shift=shift)
+        survival = sensor_survival(self.model, factual, columns, one, met, errors, shift=shift)
         beyond = extrapolation(self.model, columns, row)
         outside = zip(beyond.columns, beyond.ratio[0], strict=True)
         return Assurance(float(survival[0]), tuple(j for j, r in outside if r > 1.0), ())
@@ -329,11 +330,11 @@ class CausalConsequences:
         factual: Row,
         columns: Sequence[int],
         one: Array,
-        margin: Margin,
+        met: Met,
         hidden: HiddenCause,
     ) -> tuple[Tie, ...]:
         try:
-            rho = float(tipping(self._ties, factual, columns, one, margin, hidden).rho[0])
+            rho = float(tipping(self._ties, factual, columns, one, met, hidden).rho[0])
         except NoMechanism:  # nothing is known of one of the noises
             return ()
         held = (hidden.low, hidden.high)

@@ -22,6 +22,8 @@ struct Row {
     double constant = 0.0;
     double error = 0.0;
     Whole source = 0;  // which goal; or which cut, counted behind all goals
+    Numbers bends;     // more, of each end of ``layout``; or none
+    std::shared_ptr<const Layout> layout;
 };
 
 struct PricedRow {
@@ -35,6 +37,7 @@ struct Node {
     std::vector<Span> sum;
     std::vector<Cut> cuts;
     std::vector<PricedRow> rows;
+    Numbers place;       // on each axis, where the point was that bounds it; none yet
     double worth = 0.0;  // of a goal's unit, where it was worth something
     Whole depth = 0;
     // How it is to be halved.
@@ -71,6 +74,8 @@ public:
         low_.resize(u.known()), high_.resize(u.known()), spans_.resize(u.columns);
         relaxation_.below.resize(u.size()), relaxation_.above.resize(u.size());
         relaxation_.touch.resize(u.size()), layer_of_.resize(u.size());
+        relaxation_.under.resize(u.size()), relaxation_.over.resize(u.size());
+        up_.resize(u.known()), down_.resize(u.known());
         for (Whole layer = 0; layer < u.n_layers(); ++layer) {
             for (Whole i = u.first[layer]; i < u.first[layer + 1]; ++i) layer_of_[i] = layer;
         }
@@ -113,6 +118,7 @@ public:
     Whole nodes = 0;
     Places rows;      // positions of rows that may be answers, laid end to end: they were taken out
     Places hopes;     // of rows that are worth a look
+    Places far;       // of the last row beyond a box's point that meets the goals, whatever it costs
     bool is_lost = false;  // a number was none: nothing that is said may be relied upon
 
 private:
@@ -241,12 +247,15 @@ private:
         std::copy(node.lo.begin(), node.lo.end(), lo_.begin());
         std::copy(node.hi.begin(), node.hi.end(), hi_.begin());
         relaxation_.sum = node.sum;
+        node_ = &node;
         for (Whole i = 0; i < u_.size(); ++i) relaxation_.touch[i] = Touch{};
         for (Whole round = 0; round < effort_.rounds; ++round) {
             const double corner = shrink(q_, best_, ALL, view(lo_), view(hi_), view(at_));
             if (corner >= best_) return true;
             node.bound = std::max(node.bound, corner);
             ends_.of_box(p_, view(lo_), view(hi_));
+            layout_ = std::make_shared<const Layout>(
+                Layout{ends_.feature, ends_.first, ends_.piece, ends_.position});
             if (ends_.n_moving() == 0) return single();
             lay_rows(node);
             if (priced(node)) return true;
@@ -264,6 +273,8 @@ private:
         look_at();
         choose(node);
         keep_rows(node);
+        node.place.assign(lo_.begin(), lo_.end());
+        for (Whole m = 0; m < ends_.n_moving(); ++m) node.place[ends_.feature[m]] = place_[m];
         return false;
     }
 
@@ -283,6 +294,26 @@ private:
     void lay_row(const Row& row) {
         parts_.emplace_back();
         fixed_.push_back(row.constant + ends_.sums(row.weights, parts_.back()));
+        if (row.bends.empty()) return;
+        Numbers& part = parts_.back();
+        if (row.layout == layout_) {
+            for (std::size_t e = 0; e < part.size(); ++e) part[e] += row.bends[e];
+            return;
+        }
+        // Both count the moving features in the same order; here fewer of them move.
+        const Layout& from = *row.layout;
+        Whole m = 0;
+        for (Whole k = 0; k < static_cast<Whole>(from.feature.size()); ++k) {
+            const Whole j = from.feature[k];
+            if (m < ends_.n_moving() && ends_.feature[m] == j) {
+                for (Whole e = ends_.first[m]; e < ends_.first[m + 1]; ++e) {
+                    part[e] += from.at(row.bends, k, ends_.position[e]);
+                }
+                ++m;
+            } else {
+                fixed_.back() += from.at(row.bends, k, lo_[j]);
+            }
+        }
     }
 
     // Bound the box by the prices of its rows; whether that closes it. What each feature adds is laid
@@ -332,6 +363,10 @@ private:
         Relaxation& r = relaxation_;
         const double room = std::max(best_ - total_, 0.0) + error_;
         column_ends();
+        ball_.of_ends(ends_, best_);
+        r.envelopes.begin(u_.size(), ends_, ball_);
+        gone_from(*node_);
+        side_.bend.resize(ends_.size()), main_.bend.resize(ends_.size());
         // What each moving feature's ends are beyond its least, of the sum that is below the best.
         beyond_.resize(whole_.size());
         for (Whole m = 0; m < ends_.n_moving(); ++m) {
@@ -344,13 +379,14 @@ private:
                 if (is_open(curve, i, z) && z.width() > 1e-9 * (1.0 + std::abs(z.low))) {
                     by_intervals(layer, i, z);
                     if (is_open(curve, i, z)) {
-                        for (const double sign : {1.0, -1.0}) {
-                            const double least = least_sum(layer, i, sign, r, room);
-                            if (sign > 0.0) {
-                                z.low = std::max(z.low, least);
-                            } else {
-                                z.high = std::min(z.high, -least);
-                            }
+                        z.low = std::max(z.low, least_sum(layer, i, 1.0, r, room));
+                        const double low = side_fixed_;
+                        low_part_.swap(side_part_);
+                        z.high = std::min(z.high, -least_sum(layer, i, -1.0, r, room));
+                        if (is_convex(curve) && is_open(curve, i, z)) {
+                            for (double& each : side_part_) each = -each;
+                            r.envelopes.make(i, curve, low, low_part_, -side_fixed_, side_part_, side_doubt_,
+                                             gone_);
                         }
                     }
                     if (std::isnan(z.low) || std::isnan(z.high)) {
@@ -361,6 +397,8 @@ private:
                 }
                 r.touch[i] = touch_of(curve, z);
                 set_lines(curve, z, r, i);
+                lay_lines(curve, i);
+                r.envelopes.is_used[i] = r.envelopes.is_known[i];
                 const Span out = curve == STEP
                     ? Span{z.low > u_.blur[i] ? 1.0 : 0.0, z.high > -u_.blur[i] ? 1.0 : 0.0}
                     : values_over(curve, z);
@@ -389,8 +427,17 @@ private:
         }
     }
 
-    // The lines that are nearest to the curves at sums ``z``.
+    void lay_lines(Whole curve, Whole i) {
+        Relaxation& r = relaxation_;
+        r.under[i] = line_below(curve, r.sum[i], r.below[i], r.touch[i], u_.blur[i]);
+        r.over[i] = line_above(curve, r.sum[i], r.above[i], r.touch[i], u_.blur[i]);
+    }
+
+    // The lines that are nearest to the curves at sums ``z``, those of the point; ``columns_`` are its.
     void touch_at(const Numbers& z) {
+        std::copy(columns_.begin(), columns_.begin() + u_.columns, up_.begin());
+        std::copy(columns_.begin(), columns_.begin() + u_.columns, down_.begin());
+        gone_of_point();
         for (Whole layer = 0; layer < u_.n_layers(); ++layer) {
             const Whole curve = u_.curve[layer];
             for (Whole i = u_.first[layer]; i < u_.first[layer + 1]; ++i) {
@@ -406,8 +453,74 @@ private:
                 } else {
                     a = b = relaxation_.sum[i].clip(z[i]);
                 }
+                lay_lines(curve, i);
+                meet(layer, i);
             }
         }
+    }
+
+    // Between which a unit's value is at the point by what stands for the curves; what is lower above it
+    // is used.
+    void meet(Whole layer, Whole i) {
+        Relaxation& r = relaxation_;
+        const double* w = u_.weight.data + u_.start[i];
+        const Whole from = u_.from[layer], n = u_.till[layer] - from;
+        double least = u_.bias[i], most = u_.bias[i];
+        for (Whole k = 0; k < n; ++k) {
+            const double a = w[k] * down_[from + k], b = w[k] * up_[from + k];
+            least += std::min(a, b);
+            most += std::max(a, b);
+        }
+        const Line under = r.under[i], over = r.over[i];
+        down_[u_.columns + i] = under.slope >= 0.0 ? under.at(least) : under.at(most);
+        double& up = up_[u_.columns + i];
+        up = over.slope >= 0.0 ? over.at(most) : over.at(least);
+        r.envelopes.is_used[i] = 0;
+        r.envelopes.touch(i, gone_);
+        if (!r.envelopes.is_known[i]) return;
+        const double bent = r.envelopes.base[i] + of_point(r.envelopes.part(i));
+        if (bent < up) {
+            up = bent;
+            r.envelopes.is_used[i] = 1;
+        }
+    }
+
+    void gone_of_point() {
+        gone_.clear();
+        for (std::size_t c = 0; c < choices_.size(); ++c) {
+            if (point_[c] > 1e-9) gone_.push_back({choices_[c].end, choices_[c].moving, point_[c]});
+        }
+    }
+
+    // Where the point of the box that was halved has gone.
+    void gone_from(const Node& node) {
+        gone_.clear();
+        if (node.place.empty()) return;
+        for (Whole m = 0; m < ends_.n_moving(); ++m) {
+            const Whole j = ends_.feature[m];
+            const double key = static_cast<double>(ends_.position[ball_.key[m]]);
+            const double x = std::min(std::max(node.place[j], static_cast<double>(lo_[j])),
+                                      static_cast<double>(hi_[j]));
+            for (Whole e = ends_.first[m]; e < ends_.first[m + 1]; ++e) {
+                const double end = static_cast<double>(ends_.position[e]);
+                const double share = (x - key) / (end - key);
+                if (std::abs(end - key) <= 1.0 && ends_.first[m + 1] - ends_.first[m] > 2) continue;
+                if (end == key || !(share > 1e-9) || share > 1.0) continue;
+                gone_.push_back({e, m, share});
+                break;
+            }
+        }
+    }
+
+    // A function of ends at the program's point.
+    double of_point(const double* part) const {
+        double total = 0.0;
+        for (const Whole e : key_) total += part[e];
+        for (std::size_t c = 0; c < choices_.size(); ++c) {
+            if (point_[c] == 0.0) continue;
+            total += point_[c] * (part[choices_[c].end] - part[key_[choices_[c].moving]]);
+        }
+        return total;
     }
 
     // Least and greatest value of each column in the box.
@@ -457,8 +570,9 @@ private:
         side_.with_error(side_error_[i] < 0.0);
         side_.clear();
         side_.add_sum(layer, i, sign);
-        side_.carry(layer, r, none_);
-        const double fixed = side_.constant + ends_.sums(side_.weight, side_part_);
+        side_.carry(layer, r);
+        const double fixed = side_fixed_ = side_.constant + ends_.sums(side_.weight, side_part_);
+        for (std::size_t e = 0; e < side_part_.size(); ++e) side_part_[e] += side_.bend[e];
         double spread = 0.0, most = 0.0;
         for (Whole m = 0; m < ends_.n_moving(); ++m) {
             double a = INFINITE, b = -INFINITE, far = 0.0;
@@ -471,7 +585,9 @@ private:
         }
         const double start = most > 0.0 ? spread / most : 0.0;
         sided_.find(ends_, side_part_, beyond_, fixed, -room, start, INFINITE, 0.0);
-        const double error = side_error_[i] < 0.0 ? side_.error(reach_) : side_error_[i];
+        const double error = side_error_[i] < 0.0 ? side_.error(reach_)
+                                                  : side_error_[i] + side_.bend_error();
+        side_doubt_ = sign > 0.0 ? error : std::max(side_doubt_, error);
         return sided_.value - error -
                1e-13 * (std::abs(sided_.value) + sided_.price * (room + most));
     }
@@ -600,7 +716,7 @@ private:
                 if (w[k] != 0.0) main_.add_known(k, w[k]);
             }
             main_.add_constant(-(g_.limit[source] + g_.doubt[source]));
-            main_.carry(u_.n_layers(), relaxation_, none_);
+            main_.carry(u_.n_layers(), relaxation_);
             return;
         }
         const Cut& cut = node.cuts[source - g_.size()];
@@ -608,7 +724,7 @@ private:
         const Whole layer = layer_of_[cut.unit];
         main_.add_sum(layer, cut.unit, sign);
         main_.add_constant(-sign * cut.at);
-        main_.carry(layer, relaxation_, none_);
+        main_.carry(layer, relaxation_);
     }
 
     // A row of a goal or a cut, if the point breaks it.
@@ -619,6 +735,7 @@ private:
             here += main_.weight[c] * columns_[c];
             size += std::abs(main_.weight[c] * columns_[c]);
         }
+        if (main_.bend_size > 0.0) here += of_point(main_.bend.data());
         if (!std::isfinite(here)) return false;
         if (here <= 1e-9 * size) return false;
         auto row = std::make_shared<Row>();
@@ -626,6 +743,10 @@ private:
         row->constant = main_.constant;
         row->error = main_.error(reach_);
         row->source = source;
+        if (main_.bend_size > 0.0) {
+            row->bends = main_.bend;
+            row->layout = layout_;
+        }
         lay_row(*row);
         rows_.push_back({std::move(row), 0.0});
         add_to_program(rows_.size() - 1);
@@ -809,9 +930,27 @@ private:
         for (const double times : {1.0, 1.05, 1.15, 1.3, 1.6, 2.0}) {
             if (look_beside(times)) break;
         }
+        if (nodes % 16 == 1 || nodes < 8) look_far();
+    }
+
+    // A row that meets the goals on the way beyond the point, from which others may go down.
+    void look_far() {
+        for (const double times : {1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 6.0}) {
+            place_beside(times);
+            columns_at(view(at_));
+            if (forward_exactly(u_, known_, sum_) && missed(0.0, true) <= 0.0) {
+                far = at_;
+                return;
+            }
+        }
     }
 
     bool look_beside(double times) {
+        place_beside(times);
+        return hope(view(at_));
+    }
+
+    void place_beside(double times) {
         at_ = lo_;
         for (Whole m = 0; m < ends_.n_moving(); ++m) {
             const Whole j = ends_.feature[m];
@@ -823,7 +962,6 @@ private:
             const Whole last = q_.size[j] - 1;
             at_[j] = std::min(std::max(static_cast<Whole>(y), Whole{0}), last);
         }
-        return hope(view(at_));
     }
 
     // What to halve: the unit whose line is farthest from its curve, by what that adds to the bound, or
@@ -857,7 +995,7 @@ private:
                 if (w[k] != 0.0) main_.add_known(k, worths[g] * w[k]);
             }
         }
-        main_.carry(u_.n_layers(), relaxation_, none_);
+        main_.carry(u_.n_layers(), relaxation_);
         double most = -1.0;
         for (Whole layer = 0; layer < u_.n_layers(); ++layer) {
             const Whole curve = u_.curve[layer];
@@ -866,7 +1004,11 @@ private:
                 if (!is_open(curve, i, z) || main_.nu[i] == 0.0) continue;
                 if (!(z.width() > 1e-7 * (1.0 + std::abs(z.low) + std::abs(z.high)))) continue;
                 const double here = z.clip(sum_[i]);
-                double off = std::abs(main_.line[i].at(here) - curve_at(curve, here));
+                const double nu = main_.nu[i];
+                double off = nu < 0.0 && relaxation_.envelopes.is_used[i]
+                    ? std::abs(up_[u_.columns + i] - curve_at(curve, here))
+                    : std::abs((nu > 0.0 ? relaxation_.under : relaxation_.over)[i].at(here) -
+                               curve_at(curve, here));
                 double at = 0.0;
                 if (!is_kinked(curve)) {
                     at = std::min(std::max(here, z.low + 0.2 * z.width()), z.high - 0.2 * z.width());
@@ -882,6 +1024,28 @@ private:
             }
         }
         choose_feature(node, most);
+        static const double spatial = std::getenv("SPATIAL") ? std::atof(std::getenv("SPATIAL")) : 0.0;
+        if (spatial > 0.0) choose_spatial(node, most, spatial);
+    }
+
+    void choose_spatial(Node& node, double most, double spatial) {
+        double best = most > 0.0 && node.unit >= 0 ? most : 0.0;
+        for (const Gone& each : gone_) {
+            const Whole j = ends_.feature[each.moving];
+            const double key = static_cast<double>(ends_.position[ball_.key[each.moving]]);
+            const double end = static_cast<double>(ends_.position[each.end]);
+            const double share = std::min(std::max(each.share, 0.2), 0.8);
+            const double score = spatial * ends_.cost[each.end] * 0 + spatial * (ends_.cost[each.end] - ends_.cost[ball_.key[each.moving]]) * std::min(each.share, 0.8);
+            const double at = key + share * (end - key);
+            const Whole edge = static_cast<Whole>(end > key ? std::ceil(at) : std::floor(at) + 1.0);
+            if (edge <= lo_[j] || edge > hi_[j]) continue;
+            if (score > best) {
+                best = score;
+                node.unit = -1;
+                node.feature = j;
+                node.edge = edge;
+            }
+        }
     }
 
     void choose_feature(Node& node, double most) {
@@ -903,7 +1067,8 @@ private:
                 edge = low + 1;
             }
         }
-        if (node.unit >= 0 && most > 1e-9 && (most >= score || found < 0)) return;
+        static const double tilt = std::getenv("TILT") ? std::atof(std::getenv("TILT")) : 1.0;
+        if (node.unit >= 0 && most > 1e-9 && (tilt * most >= score || found < 0)) return;
         if (found < 0) {
             // The point is a row: it was refused, or is too near to a limit. What it breaks, or else the
             // widest feature, is cut beside it.
@@ -951,6 +1116,12 @@ private:
         Whole end;
     };
 
+    Ball ball_;
+    std::shared_ptr<const Layout> layout_;
+    Numbers up_, down_, low_part_;
+    std::vector<Gone> gone_;
+    const Node* node_ = nullptr;
+    double side_fixed_ = 0.0, side_doubt_ = 0.0;
     Numbers low_, high_, side_error_, beyond_, columns_, fixed_, scales_, line_, place_;
     std::vector<double> point_;
     std::vector<Numbers> parts_;
@@ -963,7 +1134,6 @@ private:
     bool was_cleared_ = false;
     std::vector<Column> spans_;
     Places found_;
-    const Numbers none_;
 };
 
 }  // namespace ifonly::networks

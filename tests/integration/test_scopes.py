@@ -108,6 +108,7 @@ ROUTES = {
     ("GET", "/api/v1/explanations/{id}/follow-up"): RECORD,
     ("POST", "/api/v1/outcomes"): SEND,  # of several: each is looked up in the scope
     ("GET", "/api/v1/audit/follow-up"): LIST,
+    ("GET", "/api/v1/audit/fairness"): LIST,
     ("GET", "/api/v1/experiments"): ALL,  # of all equipment that is assigned
     ("POST", "/api/v1/experiments"): ALL,
     ("GET", "/api/v1/experiments/{id}"): ALL,
@@ -152,6 +153,7 @@ ROUTES = {
     ("GET", "/report"): LIST,
     ("GET", "/report/table"): LIST,
     ("GET", "/report/follow-up"): LIST,
+    ("GET", "/report/fairness"): LIST,
     ("POST", "/report/common"): SEND,  # of many alarms: see below
     ("GET", "/models"): LIST,
     ("POST", "/models"): SEND,
@@ -333,6 +335,8 @@ class Asker:
             asked["params"] = {"of": identity}
         if path.endswith(("/report", "/report/table", "/follow-up")) and "{id}" not in path:
             asked = {"params": {"model": model}}
+        if path.endswith("/fairness"):
+            asked = {"params": {"model": model, "by": "attribute:line", "least": "2"}}
         return client.request(method, filled, headers=headers | asked.pop("headers", {}), **asked)
 
 

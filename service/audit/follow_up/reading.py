@@ -173,6 +173,7 @@ class _Reader:
                 condition,
                 reading,
                 said,
+                instance,
                 answer["prediction"].get("probability"),
                 arms,
             )

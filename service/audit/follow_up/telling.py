@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ifonly.explainers.languages import Language
 from ifonly.models.errors import UnknownModel
 from ifonly.service.audit import oversight, records
-from ifonly.service.audit.follow_up import outcomes
+from ifonly.service.audit.follow_up import exporting, outcomes
 from ifonly.service.audit.follow_up.advice import FollowUp, ReadBack
 from ifonly.service.audit.follow_up.counting import FollowUpCounts, by_group, counted, levers_of
 from ifonly.service.audit.follow_up.reading import Entry, Followed, followed
@@ -16,7 +16,7 @@ from ifonly.service.audit.recourse_by_group import table
 from ifonly.service.errors import UnknownRecord
 from ifonly.service.lifecycle import MINUTE_US
 from ifonly.service.served.registry import Registry
-from ifonly.service.store.chain import timestamp
+from ifonly.service.store.chain import now_us, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.wire import outcomes as wire
 from ifonly.service.wire.report import Proportion
@@ -107,6 +107,32 @@ def labels(told: wire.FollowUpReport, registry: Registry, tag: Language) -> dict
             return {}
         return {feature.name: label(feature, tag) for feature in features}
     return {UNSAID: say("recourse.missing", tag)}
+
+
+@dataclass(frozen=True)
+class FollowUpRows:
+    """Advice as a table."""
+
+    csv: bytes
+    rows: int
+
+
+def rows_of(database: Database, registry: Registry, query: wire.FollowUpQuery) -> FollowUpRows:
+    """Advice of a model in a period, a row each: for whoever tells effects from it.
+
+    Raises
+    ------
+    UnknownModel
+        If the model is not here: its readings have no columns.
+    InvalidRequest, StoreUnavailable, StoreDamaged
+        As :func:`report`.
+    """
+    schema = registry.find(query.model).schema
+    since, until = oversight.period_of(query.since, query.until)
+    window = query.window_minutes * MINUTE_US
+    found = followed(database, registry, query.model, since, until, window)
+    table = exporting.as_csv(found.advised, schema, window, now_us())
+    return FollowUpRows(table, len(found.advised))
 
 
 HEADER = ("group", "measure", "value", "low95", "high95", "count", "of")

@@ -21,6 +21,7 @@ from ifonly.service.doors.cli.console import (
 from ifonly.service.doors.cli.store import look
 from ifonly.service.store.opened import opened_by
 from ifonly.service.wire.common import MAX_COMMON_LEVERS
+from ifonly.service.wire.fairness import LEAST
 
 with needs_pyarrow("report"):
     from ifonly.service.bulk_runs import durable
@@ -32,11 +33,16 @@ with needs_pyarrow("report"):
 def report(
     given: Annotated[str, typer.Argument(metavar="FILE", help="Answers of `ifonly bulk`.")],
     by: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--by", help="Column that makes groups: kept in FILE (--keep), or of what was read."
+            "--by",
+            help="Column that makes groups: kept in FILE (--keep), or of what was read. Again: "
+            "another, and what they have in common.",
         ),
     ] = None,
+    least: Annotated[
+        int, typer.Option("--least", min=2, help="Rows in a group and outside to be tested.")
+    ] = LEAST,
     common: Annotated[
         int | None,
         typer.Option(
@@ -78,7 +84,9 @@ def report(
     chosen = settings(models=models, log_level="ERROR")
     ledger = ledger_of(chosen, None)
     many = None if common is None else CohortQuestion(common, chosen, deadline_ms)
-    found = recourse(given, registry(chosen), ledger, FileQuestion(by, now_at, many))
+    found = recourse(
+        given, registry(chosen), ledger, FileQuestion(tuple(by or ()), now_at, many, least)
+    )
     record = found.verification.record
     if ledger is not None and record is not None:
         with opened_by(chosen, migrate=False) as store:
@@ -120,6 +128,10 @@ def _tell(found: FileRecourse, to: Path) -> None:
     differ = [pair for pair in comparison.pairs if pair.shown]
     if found.reply.groups:
         tell_line(f"  {len(found.reply.groups)} groups, {len(differ)} pairs shown to differ")
+    if found.fairness is not None:
+        shown = sum(d.tested is not None and d.tested.shown for d in found.fairness.differences)
+        tests = found.fairness.tests
+        tell_line(f"  {shown} differences shown between groups, in {tests} corrected tests")
     for each in found.reply.common:
         tell_line(
             f"  one change clears {each.cleared:,} of {each.alarms:,}; none over {each.bound:,}"
