@@ -48,7 +48,7 @@ class AdviceSetting:
     groups: tuple[tuple[str, Callable[[Array], Flags]], ...]
     rule: Callable[[Array], Flags]
     """Of a policy: who would be treated."""
-    rows: int = 1_000
+    rows: int = 800
 
 
 def _toy(name: str, setting: Setting, column: int) -> AdviceSetting:

@@ -195,17 +195,31 @@ class CausalConsequences:
             low, high = (np.repeat(factual[None, :], len(lower), axis=0) for _ in range(2))
             low[:, moved], high[:, moved] = -np.inf, np.inf
             return low, high
+        # Of what follows from, or beside, a reading that is missing nothing is known.
+        low[:, moved] = _known(low[:, moved], -np.inf)
+        high[:, moved] = _known(high[:, moved], np.inf)
         effects = self._affine(tuple(columns))
         if effects is not None:  # exact, also where two ways lead from a cause to an effect
+            effects = effects[:, moved]
             rise, fall = np.maximum(effects, 0.0), np.minimum(effects, 0.0)
-            down, up = lower - factual[list(columns)], upper - factual[list(columns)]
+            before = factual[list(columns)]
+            filled = np.isnan(before)
+            # By how much it moves that was not read nobody can tell.
+            down, up = (np.where(filled, 0.0, end - before) for end in (lower, upper))
+            told = ~(effects[filled] != 0.0).any(axis=0) & ~np.isnan(factual[moved])
+            some = np.array(moved, dtype=np.int64)[told]
             # Both bounds hold, so the tighter of the two does.
-            low = np.maximum(low, factual + down @ rise + up @ fall)
-            high = np.minimum(high, factual + up @ rise + down @ fall)
+            least, most = (
+                factual[some] + one @ rise[:, told] + other @ fall[:, told]
+                for one, other in ((down, up), (up, down))
+            )
+            low[:, some] = np.maximum(low[:, some], least)
+            high[:, some] = np.minimum(high[:, some], most)
         # Rows are computed in another order, and must lie within.
-        room = ROUNDING * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))[:, moved]
-        low[:, moved] -= room
-        high[:, moved] += room
+        size = np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))[:, moved]
+        room = np.where(np.isfinite(size), ROUNDING * size, np.nan)
+        low[:, moved] = _known(low[:, moved] - room, -np.inf)
+        high[:, moved] = _known(high[:, moved] + room, np.inf)
         return self.read(low), self.read(high)
 
     def _affine(self, columns: tuple[int, ...]) -> Array | None:
@@ -361,3 +375,8 @@ def _is_same(a: CausalModel, b: CausalModel, j: int) -> bool:
         and a.mechanisms[j] is b.mechanisms[j]
         and roots[0] is roots[1]
     )
+
+
+def _known(ends: Array, otherwise: float) -> Array:
+    """Ends of intervals, ``otherwise`` where there is none."""
+    return np.where(np.isnan(ends), otherwise, ends)

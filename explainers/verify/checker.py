@@ -94,7 +94,8 @@ class CheckDraft:
     row: list[float]
     cost: float = 0.0
     to_score: list[Rows] = field(default_factory=list)
-    """The row itself, then plausible versions, then readings of it; each ``(k, n_features)``."""
+    """The row itself, then plausible versions of it, then readings of it: ``(k, n_features)``
+    each."""
     worlds: list[WorldCount] = field(default_factory=list)
     """The main graph's first; none: nothing follows."""
     via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -448,8 +449,8 @@ class Checker:
 
 @lru_cache(maxsize=64)
 def _shares(seed: int, n: int) -> Rows:
-    """Draws of how far off the sensors of ``n`` features are, in parts of their tolerances,
-    -1 to 1, ``(READINGS, n)``: half of them corners, where a linear score is at its worst."""
+    """Draws of how far off the sensors of ``n`` features are, -1 to 1 in parts of their tolerances,
+    ``(READINGS, n)``: half of them corners, where a linear score is at its worst."""
     shares = np.random.default_rng(seed).uniform(-1.0, 1.0, (READINGS, n))
     shares[: READINGS // 2] = np.where(shares[: READINGS // 2] < 0.0, -1.0, 1.0)
     shares.setflags(write=False)

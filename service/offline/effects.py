@@ -46,7 +46,12 @@ from ifonly.service.offline.kinds_of_rows import (
     find_kinds,
     read_kinds,
 )
-from ifonly.service.offline.nuisance import front_door_learners, learners_for, moved_learners
+from ifonly.service.offline.nuisance import (
+    front_door_learners,
+    learners_for,
+    moved_learners,
+    one_thread,
+)
 
 
 @dataclass(frozen=True)
@@ -138,10 +143,12 @@ def find_effect(table: Table, spec: CausalSpec, asked: AskedEffect, seed: int) -
     names = [tuple(diagram.names[j] for j in part) for part in (by.held, by.through)]
     compared = ComparedRows.of(table, schema, asked.feature, asked.bands, asked.outcome, asked.also)
     if by.strategy is Strategy.INSTRUMENT:
-        found = _by_instrument(table, schema, asked, compared, names[0], names[1], seed)
+        with one_thread():
+            found = _by_instrument(table, schema, asked, compared, names[0], names[1], seed)
         used = compared.whole
     else:
-        found = _by_comparison(table, schema, asked, compared, by, names, seed)
+        with one_thread():
+            found = _by_comparison(table, schema, asked, compared, by, names, seed)
         used = compared.used
     return replace(found, refutations=(*found.refutations, repeats(table, used)))
 

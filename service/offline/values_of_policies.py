@@ -37,7 +37,7 @@ from ifonly.service.offline.compared_rows import (
     repeats,
     whole_rows,
 )
-from ifonly.service.offline.nuisance import learners_for
+from ifonly.service.offline.nuisance import learners_for, one_thread
 
 Index = npt.NDArray[np.int64]
 ALWAYS = "always "
@@ -101,14 +101,8 @@ def find_values(table: Table, spec: CausalSpec, asked: AskedValue, seed: int) ->
     columns, covariates = covariates_of(table, schema, held)
     log = ActionLog(covariates[used], actions.done[used], outcome[used], actions.names, columns)
     fixed = _fixed(table, schema, asked, actions, used)
-    learners = [learners_for(log.observed(side), seed) for side in log.sides]
-    rng = np.random.default_rng(seed)
-    scores = score_actions(log, learners, rng)
-    learn = partial(_learned, is_higher_better=asked.is_higher_better)
-    always = {f"{ALWAYS}{name}": np.full(len(log), a) for a, name in enumerate(log.actions)}
-    policies = {**always, **fixed, **learn(log, scores)}
-    found = policy_values(log, scores, policies)
-    checks = refute_values(log, learners, policies, found, learn, rng)
+    with one_thread():
+        found, checks = _valued(log, fixed, seed, is_higher_better=asked.is_higher_better)
     return PolicyValuesFound(
         held,
         actions.names,
@@ -119,6 +113,19 @@ def find_values(table: Table, spec: CausalSpec, asked: AskedValue, seed: int) ->
         found,
         (*checks, repeats(table, used)),
     )
+
+
+def _valued(
+    log: ActionLog, fixed: dict[str, Choices], seed: int, *, is_higher_better: bool
+) -> tuple[ValuesFound, tuple[Refutation, ...]]:
+    rng = np.random.default_rng(seed)
+    learners = [learners_for(log.observed(side), seed) for side in log.sides]
+    scores = score_actions(log, learners, rng)
+    learn = partial(_learned, is_higher_better=is_higher_better)
+    always = {f"{ALWAYS}{name}": np.full(len(log), a) for a, name in enumerate(log.actions)}
+    policies = {**always, **fixed, **learn(log, scores)}
+    found = policy_values(log, scores, policies)
+    return found, refute_values(log, learners, policies, found, learn, rng)
 
 
 def _learned(log: ActionLog, scores: ActionScores, *, is_higher_better: bool) -> dict[str, Choices]:

@@ -235,8 +235,8 @@ class Trees:
                     found[start : start + block] = part
                     start, block = start + block, 2 * block
             found[~known] = IN_DOUBT
-            k = int(np.argmin(known))
-            if not known[k] and values[k] == problem.factual[column] and (found[:k] == HOLDS).all():
+            home = values == problem.factual[column]
+            if home.any() and (found[: (k := int(np.argmax(home)))] == HOLDS).all():
                 found[k] = self._judge_at_home(problem, consequences, row, column)
             return found
 

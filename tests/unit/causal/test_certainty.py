@@ -135,8 +135,14 @@ def test_the_tilt_at_the_true_correlation_is_the_true_effect():
 
 def test_an_effect_that_the_answer_does_not_need_never_tips():
     model = model_of(Mechanism(linear(0.0, np.array([2.0])), noise=Noise(1.0)))
-    causes, keeps = HiddenCauses(model, ()), lambda rows: rows[:, 0] >= 0.0
-    tip = tipping(causes, np.zeros(2), [0], np.array([[1.0]]), keeps, EDGE)
+    tip = tipping(
+        HiddenCauses(model, ()),
+        np.zeros(2),
+        [0],
+        np.array([[1.0]]),
+        lambda rows: rows[:, 0] >= 0.0,
+        EDGE,
+    )
     assert np.isnan(tip.rho).all()
     # The tilt is -rho/sqrt(1-rho^2) for a slope of 2: 1.6 is left at rho = 0.37.
     tip = tipping(HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), reached(1.6), EDGE)
