@@ -111,14 +111,14 @@ struct Envelopes {
               double error, const std::vector<Gone>& at) {
         if (curve == RELU || curve == ABS) {
             make_kink(i, curve, low0, low, high0, high, error);
-            touch(i, at);
+            touch(i, at, INFINITE);
         } else {
             make_smooth(i, curve, low0, low, high0, high, error);
         }
     }
 
-    // Of a kink, the least at a point.
-    void touch(Whole i, const std::vector<Gone>& at) {
+    // Of a kink, the least at a point; what it was stays unless that is below ``most`` there.
+    void touch(Whole i, const std::vector<Gone>& at, double most) {
         if (!is_bent_[i]) return;
         const double* more = more_.data() + i * n_;
         const double z = more0_[i];
@@ -144,7 +144,9 @@ struct Envelopes {
                 low = middle + 1;
             }
         }
-        lay(i, price, share, at);
+        double less = less0_[i];
+        for (const Gone& each : at) less += each.share * less_[i * n_ + each.end];
+        if (best + less < most) lay(i, price, share, at);
     }
 
 private:

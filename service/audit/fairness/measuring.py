@@ -17,6 +17,10 @@ from ifonly.models.schema import Feature, Labels
 from ifonly.service.audit.follow_up.advice import FollowUp, Result
 from ifonly.service.audit.recourse_by_group import groups
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
+from ifonly.service.errors import Fault, InvalidRequest, RequestPart
+
+MOST_GROUPS = 3_000
+"""In all measures some twenty seconds, of 50,000 explanations."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,24 @@ def compared(
     Raises
     ------
     InvalidRequest
-        If it is to be grouped by what is no feature.
+        If it is to be grouped by what is no feature, or there are too many groups.
     """
     # An erased case has no readings and attributes left, so it belongs to no group.
     known = tuple(case for case in cases if not case.erased)
     attributes, labels = _attributes(known, features, question.by)
     advised = follow_ups or {}
     followed = {k: advised[case.id] for k, case in enumerate(known) if case.id in advised}
+    grouping = subgroups(attributes, question.least, question.depth)
+    if len(grouping.groups) > MOST_GROUPS:
+        count = len(grouping.groups)
+        problem = (
+            f"there are {count:,} groups; {MOST_GROUPS:,} are compared at most: a smaller depth, "
+            f"fewer attributes or a greater least makes fewer"
+        )
+        fault = Fault(("depth",), problem, question.depth, limit=MOST_GROUPS, parameter="depth")
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
     found = audited(
-        subgroups(attributes, question.least, question.depth),
+        grouping,
         [*measures(known), *_measures_of_advice(len(known), followed)],
         budget=question.budget,
     )

@@ -14,6 +14,8 @@ from ifonly.service.wire.outcomes import Gap
 from ifonly.service.wire.proportion import Proportion
 from ifonly.service.words.catalogue import say
 
+MOST_FINDINGS = 8
+"""Told in a sentence each."""
 MOST_LINES = 20
 """Of one measure; the others are in the CSV."""
 FOUR_FIFTHS = 0.8
@@ -44,6 +46,10 @@ class FairnessTable:
     lines: tuple[FairnessLine, ...]
     more: int
     """Lines that are left out."""
+    is_shown: bool
+    """Whether some group is shown to differ."""
+    p: str
+    """The least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,9 @@ def shown(reply: wire.FairnessReply, tag: Language, title: str = "") -> Fairness
     found = [each for each in tested if each.tested and each.tested.shown]
     found.sort(key=lambda each: each.tested.corrected if each.tested else 1.0)
     least = min(tested, key=lambda each: each.tested.p if each.tested else 1.0, default=None)
-    told = found or ([] if least is None else [least])
+    told = surest = _one_of_two(found)
+    if not told and least is not None:
+        told = [least]
     period = (moment(end)[:-3] for end in (reply.since or "", reply.until or ""))
     since, until = period
     of = title or say("report.of", tag, model=reply.model, since=since, until=until)
@@ -122,9 +130,9 @@ def shown(reply: wire.FairnessReply, tag: Language, title: str = "") -> Fairness
         of,
         count(reply.asked),
         reply.asked == 0,
-        len(found),
+        len(surest),
         count(reply.tests),
-        tuple(_finding(each, labels, reply, tag) for each in told[:MOST_LINES]),
+        tuple(_finding(each, labels, reply, tag) for each in told[:MOST_FINDINGS]),
         tuple(_tables(tested, labels, reply, tag)),
         _ratios(reply, labels),
         tuple(rounded(each.budget) for each in reply.reach[0].reach) if reply.reach else (),
@@ -135,6 +143,25 @@ def shown(reply: wire.FairnessReply, tag: Language, title: str = "") -> Fairness
         reply.least,
         tuple(said_in(note, tag)[0] for note in reply.notes),
     )
+
+
+def _one_of_two(found: Sequence[wire.GroupDifference]) -> list[wire.GroupDifference]:
+    """Of a group and its complement, which are one test, the one that is worse off."""
+
+    def has_worse_half(each: wire.GroupDifference) -> bool:
+        return any(
+            other.measure == each.measure
+            and (other.of, other.others) == (each.others, each.of)
+            and other.tested is not None
+            and each.tested is not None
+            and other.tested.p == each.tested.p
+            and other.tested.worse
+            for other in found
+        )
+
+    return [
+        each for each in found if (each.tested and each.tested.worse) or not has_worse_half(each)
+    ]
 
 
 def measure_name(name: str, budget: float | None, tag: Language) -> str:
@@ -185,6 +212,8 @@ def _tables(
                 say(f"fairness.gap_{lines[0].tested.unit}", tag),
                 tuple(_line(each, labels, tag) for each in lines),
                 len(own) - len(lines),
+                any(each.tested.shown for each in own if each.tested),
+                p_of(min(each.tested.corrected for each in own if each.tested)),
             )
         )
     return found
