@@ -274,8 +274,8 @@ def _lines(names: Sequence[str], most: int, seconds: Sequence[float]) -> Iterato
         yield line
 
 
-def _one(words: list[str]) -> str:
-    return ", ".join(dict.fromkeys(words))
+def _one(words: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(word for each in words for word in each.split(", ")))
 
 
 def main() -> None:
