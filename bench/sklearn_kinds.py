@@ -185,7 +185,9 @@ KINDS: Kinds = {
     ),
     "SVR, RBF": (VALUES, lambda: _scaled(svm.SVR())),
     "5 neighbours of a value": (VALUES, lambda: _scaled(neighbors.KNeighborsRegressor(5))),
-    "isolation forest": (OUTLIERS, lambda: ensemble.IsolationForest(100, random_state=0)),
+    "isolation forest": (
+        OUTLIERS, lambda: ensemble.IsolationForest(n_estimators=100, random_state=0)
+    ),
     "one-class SVM": (OUTLIERS, lambda: _scaled(svm.OneClassSVM(nu=0.05))),
     "elliptic envelope": (OUTLIERS, lambda: covariance.EllipticEnvelope(random_state=0)),
     "Gaussian mixture": (OUTLIERS, lambda: mixture.GaussianMixture(3, random_state=0)),

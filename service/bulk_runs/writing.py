@@ -17,8 +17,8 @@ from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading.unpacking import PACKED
 
 GROUP = 32_768
-"""Rows of a row group, and of a batch: so few that a file of a million takes no more memory than one
-of two groups."""
+"""Rows of a row group, and of a batch: so few that a file of a million takes no more memory than
+one of two groups."""
 PART_ROWS = 1_048_576
 """Rows of one file of a folder."""
 
