@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from ifonly.service.bulk_runs.endings import FILE_ENDS
 from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading.unpacking import PACKED
 
@@ -34,16 +35,7 @@ class OutputFormat(StrEnum):
     """Of Parquet files."""
 
 
-ENDS: Mapping[str, OutputFormat] = {
-    ".parquet": OutputFormat.PARQUET,
-    ".pq": OutputFormat.PARQUET,
-    ".arrow": OutputFormat.ARROW,
-    ".ipc": OutputFormat.ARROW,
-    ".feather": OutputFormat.ARROW,
-    ".csv": OutputFormat.CSV,
-    ".jsonl": OutputFormat.JSONL,
-    ".ndjson": OutputFormat.JSONL,
-}
+ENDS: Mapping[str, OutputFormat] = {end: OutputFormat(kind) for end, kind in FILE_ENDS.items()}
 """By the end of a name; CSV and JSON lines may be packed (``.gz``, ``.zst``)."""
 _TEXT = (OutputFormat.CSV, OutputFormat.JSONL)
 
