@@ -16,9 +16,10 @@
 namespace ifonly {
 
 // Part of what is missing that the first step towards better charges is meant to gain: in a box without
-// charges, and in one that has some.
+// charges; in one that has some, at most, and so many times the last step of the box around.
 inline constexpr double FIRST_STEP = 0.1;
 inline constexpr double NEXT_STEP = 0.05;
+inline constexpr double LONGER_THAN_AROUND = 4.0;
 
 // A leaf's interval of the pieces of one part; leaves that a part does not bound have none.
 struct Bounds {
@@ -61,6 +62,7 @@ struct PricedBox {
     Owned<double> dearer;  // (n_goals,)
     double step = 0.0;     // part of what is missing that the next step is meant to gain
     Whole misses = 0;      // steps since that gained nothing
+    Whole steps = 0;       // steps so far
     bool possible = false;  // whether every tree has a leaf in the box, and every feature a cell
 
     Whole n_features() const { return lo.size(); }
@@ -297,11 +299,12 @@ inline PricedBox box_to_price(
     }
     b.charge = Owned<double>(b.parts.cell.size());
     b.weight = Owned<double>(b.parts.leaf.size());
-    b.step = around == nullptr ? FIRST_STEP : NEXT_STEP;
+    b.step = FIRST_STEP;
     if (around != nullptr) {
         inherit(b, *around);
         b.price.copy(around->price);
         b.scale.copy(around->scale);
+        b.step = std::min(NEXT_STEP, LONGER_THAN_AROUND * around->step);
     }
     return b;
 }

@@ -25,16 +25,16 @@ namespace ifonly {
 
 // Part of the sum of all sizes: more than rounding can make of the sums of a bound.
 inline constexpr double MARGIN = 1e-10;
-// What the newest choices count in the average of all.
-inline constexpr double NEWEST = 0.1;
+// What the newest choices count in the average of all, at least: the first few count alike.
+inline constexpr double NEWEST = 0.05;
 // Steps aim at a bound that is a little higher than what closes the box.
 inline constexpr double AIM = 1.02;
 // Part of what is missing that the longest step is meant to gain.
 inline constexpr double LONGEST_STEP = 2.0;
 // After a step that gained as much as it was meant to, and after so many that gained nothing.
 inline constexpr double LONGER = 1.1;
-inline constexpr double SHORTER = 0.8;
-inline constexpr Whole MISSES = 10;
+inline constexpr double SHORTER = 0.6;
+inline constexpr Whole MISSES = 3;
 // Choices that are rarer do not count where a box is halved.
 inline constexpr double RARE = 1e-3;
 
@@ -295,16 +295,17 @@ inline Ascent ascend(const Tables& t, PricedBox& b, double enough, Whole steps) 
         }
         const double bound = now.at(charge, price);
         look(charge);
+        const double newest = std::max(NEWEST, 1.0 / static_cast<double>(++b.steps + 1));
         double agrees = 0.0;
         for (Whole i = 0; i < charge.size(); ++i) {
             agrees += apart[i] * b.ahead[i];
-            b.ahead[i] += NEWEST * (apart[i] - b.ahead[i]);
+            b.ahead[i] += newest * (apart[i] - b.ahead[i]);
         }
         for (Whole g = 0; g < goals; ++g) {
             agrees += beyond[g] * b.dearer[g];
-            b.dearer[g] += NEWEST * (beyond[g] - b.dearer[g]);
+            b.dearer[g] += newest * (beyond[g] - b.dearer[g]);
         }
-        remember(b, now, NEWEST);
+        remember(b, now, newest);
         if (bound > best) {
             best = bound;
             b.charge.copy(charge);

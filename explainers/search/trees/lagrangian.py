@@ -6,11 +6,10 @@ what the limits leave over is paid for at a price. The trees then choose their l
     cost >= sum over trees of  min over leaves (price * value + charges of the leaf's cells)
           + sum over features of  min over cells (cost - charges)  -  price * limit
 
-for *any* charges and prices (Lagrangian decomposition). Charges are made better feature by
-feature: what each tree would pay at least for each cell is gathered, and the sum is shared out
-anew (min-marginal averaging; Werner, "A linear programming approach to max-sum problem", PAMI
-2007, section 6; Kolmogorov, PAMI 2006, for the order). It comes close to the linear program over
-leaves, at a thousandth of its time. A box inside another begins with the other's charges.
+for *any* charges and prices (Lagrangian decomposition). The best give the linear program over leaves
+and cells; they are approached by the volume algorithm (Barahona and Anbil, "The volume algorithm:
+producing primal solutions with a subgradient method", Mathematical Programming 87, 2000), over the
+cells that hold a value of the grid alone. A box inside another begins with the other's charges.
 Compiled: ``explainers/native/lagrangian.hpp``.
 """
 
