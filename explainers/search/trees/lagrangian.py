@@ -6,10 +6,11 @@ what the limits leave over is paid for at a price. The trees then choose their l
     cost >= sum over trees of  min over leaves (price * value + charges of the leaf's cells)
           + sum over features of  min over cells (cost - charges)  -  price * limit
 
-for *any* charges and prices (Lagrangian decomposition). The best give the linear program over leaves
-and cells; they are approached by the volume algorithm (Barahona and Anbil, "The volume algorithm:
-producing primal solutions with a subgradient method", Mathematical Programming 87, 2000), over the
-cells that hold a value of the grid alone. A box inside another begins with the other's charges.
+for *any* charges and prices (Lagrangian decomposition). The best give the linear program over
+leaves and cells; they are approached by the volume algorithm (Barahona and Anbil, "The volume
+algorithm: producing primal solutions with a subgradient method", Mathematical Programming 87,
+2000), over the cells that hold a value of the grid alone. A box inside another begins with the
+other's charges.
 Compiled: ``explainers/native/lagrangian.hpp``.
 """
 

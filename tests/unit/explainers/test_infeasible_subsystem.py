@@ -51,3 +51,28 @@ def test_what_is_not_settled_is_kept() -> None:
     for is_quick in (False, True):
         kept = infeasible_subsystem(problem, lambda _: None, is_quick=is_quick)
         assert kept == liftable(problem)
+
+
+def test_what_is_dearer_than_is_of_use_is_not_looked_for() -> None:
+    """The bound says so, and nothing else is asked; what is cheaper is found as ever."""
+    deployed = deployed_trees(3, Task.BINARY)
+    engine = Trees(deployed.form, SCHEMA, patience=0)
+    for seed in range(12):
+        problem, _, _ = question((), seed, Task.BINARY)
+        meter = Meter(deployed.predictor, Deadline.never())
+        whole = engine.search(problem, meter, Deadline.never())
+        if not len(whole.candidates):
+            continue
+        cost = float(problem.cost_of(whole.candidates[:1])[0])
+        if cost == 0.0:
+            continue
+        useless = replace(problem, below=cost)
+        found = engine.search(useless, meter, Deadline.never())
+        assert not len(found.candidates)
+        assert found.lower_bound == cost
+        assert found.is_proven(useless)
+        assert not found.is_infeasible
+        useful = replace(problem, below=1.01 * cost)
+        found = engine.search(useful, meter, Deadline.never())
+        assert float(problem.cost_of(found.candidates[:1])[0]) == cost
+        assert found.is_proven(useful)
