@@ -50,8 +50,8 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
-    for name in ("batches", "boxes", "causal", "cells", "curves", "dual", "effect_search",
-                 "following", "functions", "intervals", "kernel", "lagrangian", "leaves", "merging",
+    for name in ("batches", "boxes", "causal", "cells", "charges", "curves", "dual",
+                 "effect_search", "following", "functions", "intervals", "kernel", "lagrangian", "leaves", "merging",
                  "network_search", "primal_heuristic", "rules", "separable", "survival",
                  "surviving_incumbent", "table_building")
 )  # fmt: skip

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, liftable
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.trees.engine import Trees
 from ifonly.models.schema import Task
+from tests.support.deployed import deployed_trees
+from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.questions import question
 
