@@ -9,7 +9,14 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.consequences import Consequences, Margin, Trust, follow, trust
+from ifonly.explainers.consequences import (
+    Consequences,
+    Margin,
+    Trust,
+    follow,
+    is_redrawn,
+    trust,
+)
 from ifonly.explainers.constraints import (
     Axes,
     Changes,
@@ -134,6 +141,16 @@ class Problem:
         inert.__dict__["_whole"] = self._whole
         return inert
 
+    @property
+    def now(self) -> Problem:
+        """The same question of actions that are carried out at once."""
+        return self._now if is_redrawn(self.consequences) else self
+
+    @cached_property
+    def _now(self) -> Problem:
+        assert self.consequences is not None
+        return replace(self, consequences=self.consequences.now)
+
     @cached_property
     def _narrowing(self) -> tuple[Constraint, ...]:
         """Constraints that say what may be set: of those on the row, the ones that read nothing
@@ -181,7 +198,7 @@ class Problem:
                 Problem
             )  # checked already, and asked some thousand times a second
             other.__dict__.update(self.__dict__, target=self.target.firm(rounding))
-            for derived in ("_inert", "_firm"):  # problems that have targets of their own
+            for derived in ("_inert", "_firm", "_now"):  # problems that have targets of their own
                 other.__dict__.pop(derived, None)
             self._firm[rounding] = other
         return self._firm[rounding]

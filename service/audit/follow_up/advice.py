@@ -72,6 +72,8 @@ class Advice:
     """The model's, of the reading."""
     arms: Mapping[str, ShownArm] = field(default_factory=dict)
     """By id of the experiment."""
+    instance: Reading = field(default_factory=dict)
+    """The reading itself."""
 
     @property
     def first(self) -> str:
@@ -157,6 +159,8 @@ class FollowUp:
     """Whether one after it did."""
     outcome: ToldOutcome | None
     """The last that was told."""
+    carried_out: Reading | None = None
+    """The reading in which all of one way was first read back."""
 
     @property
     def asked(self) -> int:

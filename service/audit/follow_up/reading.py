@@ -161,6 +161,7 @@ class _Reader:
                 said,
                 answer["prediction"].get("probability"),
                 arms,
+                instance,
             )
         )
 

@@ -64,6 +64,11 @@ class CausalCommands(LazyGroup):
             "Cost and feasibility of recourse by group, and of twins: "
             "oneself, had one been another.",
         ),
+        "stability": LazyCommand(
+            "causal_stability",
+            "stability_command",
+            "Learn how much of each node's own noise stays until a remedy is carried out.",
+        ),
         "replay": LazyCommand(
             "causal_replay",
             "replay",
