@@ -243,7 +243,9 @@ class CausalConsequences:
             # elsewhere in it, whatever is set.
             if self.redrawing is None and not self._matters(other, columns):
                 continue
-            found = other.consequences.trust(factual, columns, values, margin)
+            # Of what does by the main graph: less sure by this one it counts in the mixture still.
+            asked = None if self.redrawing is None else own.holds
+            found = other.consequences._own_trust(factual, columns, values, margin, asked)
             chance = chance + other.weight * (found.chance - own.chance)
             if later is not None and found.later is not None and own.later is not None:
                 later = later + other.weight * (found.later - own.later)
@@ -255,9 +257,15 @@ class CausalConsequences:
         return Trust(lower, chance, holds, own.holds, later)
 
     def _own_trust(
-        self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
+        self,
+        factual: Row,
+        columns: Sequence[int],
+        values: Array,
+        margin: Margin,
+        asked: npt.NDArray[np.bool_] | None = None,
     ) -> Trust:
-        """The same by this graph alone."""
+        """The same by this graph alone. ``asked``, ``(n,)``: of which it is told how sure they are
+        when carried out; None: of those that are sure enough at once."""
         try:
             each = [
                 self.trusted(factual, columns, values, margin, tilts=tilts)
@@ -277,7 +285,9 @@ class CausalConsequences:
         )
         if self.redrawing is None:
             return found
-        later = self._later(factual, columns, values, margin, found.holds)
+        later = self._later(
+            factual, columns, values, margin, found.holds if asked is None else asked
+        )
         return replace(found, holds=found.holds & (later >= self.floor), later=later)
 
     def _later(

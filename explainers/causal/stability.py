@@ -41,8 +41,8 @@ PRIOR_SPREAD = 1.5
 LEAST_NODES = 3
 MOST_STEPS = 200
 LEVEL, SPREAD = 0.2, 1.25
-"""Mean of what was drawn anew, and factor of its spread, from which on it is not distributed as the
-fitted noise."""
+"""Size of a level, and factor of a spread, from which on what is drawn anew is not distributed as
+the fitted noise."""
 SURE = 3.5
 """Standard errors from 0 at which a level is free."""
 STEP = 1e-4
@@ -88,9 +88,10 @@ class LearnedStability:
     own_rho: float = math.nan
     """By its own pairs alone, before nodes are held together."""
     level: float = 0.0
-    """Mean of what was drawn anew, in standard deviations of the fitted noise; 0: as that."""
+    """By how much the noise is higher after than what stays of it, in standard deviations of the
+    fitted noise."""
     spread: float = 1.0
-    """Its standard deviation by that of the fitted noise."""
+    """Size of the noise after, by what it would be were what is drawn anew as the fitted noise."""
     is_clustered: bool = False
     """Whether the interval allows for pairs of one piece of equipment being alike."""
 
@@ -161,15 +162,16 @@ def _of_node(
     law = _fitted(z0, z1)
     is_clustered = pieces >= LEAST_EQUIPMENT
     sd = _deviation(z0, z1, law, groups if is_clustered else np.arange(n))
-    # What is drawn anew of a noise that is distributed as before has this spread.
-    rest = math.sqrt(1.0 - law.rho * law.rho)
+    # The square of what stays, and so what is read then were all distributed as fitted.
+    stays = law.rho**2 * float((z0 * z0).mean())
+    expected, seen = stays + 1.0 - law.rho**2, stays + law.spread**2
     learned = LearnedStability(
         name,
         n,
         replace(known, rho=law.rho, redrawn=law.redrawn),
         own_rho=law.rho,
-        level=law.level / rest,
-        spread=law.spread / rest,
+        level=law.level,
+        spread=math.sqrt(seen / expected),
         is_clustered=is_clustered,
     )
     degrees = float(pieces - 1 if is_clustered else n - 1)
