@@ -125,7 +125,8 @@ def pairs_of(
     if how == "alarms" and drawn is not None:
         # Half of them begin with an alarm, as records of advice do.
         pool = truth.noise(rng, 20 * n)
-        alarms = pool[np.flatnonzero(drawn.margin(truth.carry_out(pool, {})) < 0.0)][: n // 2]
+        margins = np.asarray(drawn.margin(truth.carry_out(pool, {})))
+        alarms = pool[margins < 0.0][: n // 2]
         noise[: len(alarms)] = alarms
     if how == "as they come":
         # Each machine a series, so that one reading ends a pair and begins the next.
@@ -143,7 +144,7 @@ def pairs_of(
         is_set[::2, j] = True
         to = rng.permutation(after[:, j])
         acted = truth.carry_out(later, {j: to})
-        after = np.where(is_set.any(axis=1)[:, None], acted, after)
+        after[is_set.any(axis=1)] = acted[is_set.any(axis=1)]
     return Pairs(truth.carry_out(noise, {}), after, is_set, groups)
 
 

@@ -1,4 +1,4 @@
-"""What is left when an action is carried out: the checker's own draws against the causal layer's."""
+"""What is left when an action is carried out: the checker's draws against the causal layer's."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def test_both_read_a_distribution_alike() -> None:
         for sd in (0.7, 1e-9, 1e9):
             ours = Marginal.of(Noise(sd, sample))
             theirs = Spread.read(sd, None if sample is None else sample.tolist())
-            assert ours is not None and theirs is not None
+            assert ours is not None
+            assert theirs is not None
             for u in (*draw.normal(size=10), -40.0, 40.0, 0.0):
                 at = np.array([u])
                 z = float(ours.score(at)[0])

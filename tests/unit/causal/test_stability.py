@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ifonly.explainers.causal import CausalModel, Graph, draw_members, parse_causal
+from ifonly.explainers.causal.backtracking import BacktrackingConsequences
 from ifonly.explainers.causal.basis import linear
 from ifonly.explainers.causal.certainty import carried_out
 from ifonly.explainers.causal.consequences import CausalConsequences
@@ -101,6 +102,8 @@ def test_an_action_from_which_nothing_follows_must_be_sure_when_carried_out_too(
         assert found.later[0] == pytest.approx(later, abs=0.01)
         assert bool(found.holds[0]) is (later > 0.9)
     assert trust(asked.now, FACTUAL, action, above(1, 2.5)).later is None
+    # Another past was: nothing of it is carried out later.
+    assert not is_redrawn(BacktrackingConsequences(asked))
 
 
 def test_what_was_not_read_stays_and_what_hangs_on_it_is_not_told() -> None:
@@ -141,13 +144,16 @@ def pairs_of(rho: float, n: int = 400, anew: float = 0.0, seed: int = 0) -> Pair
 @pytest.mark.parametrize("rho", [0.0, 0.6, 0.95])
 def test_how_much_stays_is_learned_with_an_interval(rho: float) -> None:
     a, b, c = learn_stability(MODEL, pairs_of(rho))
-    assert b.found is not None and b.found.interval is not None
+    assert b.found is not None
+    assert b.found.interval is not None
     low, high = b.found.interval
     assert low <= rho <= high
     assert high - low < 0.25
     assert (b.found.redrawn, b.found.pairs, b.found.equipment) == (0.0, 400, 40)
-    assert b.is_as_fitted and b.is_clustered
-    assert a.found is not None and abs(a.found.rho) < 0.15
+    assert b.is_as_fitted
+    assert b.is_clustered
+    assert a.found is not None
+    assert abs(a.found.rho) < 0.15
     assert (c.found, c.why_not) == (None, WhyNot.NO_NOISE)
 
 
@@ -167,7 +173,8 @@ def test_what_was_done_in_between_does_not_matter_and_what_was_set_says_nothing(
     is_set[::2, 0] = True
     a, b, _ = learn_stability(MODEL, replace(pairs, after=after, is_set=is_set))
     assert a.pairs == 200
-    assert b.found is not None and b.found.rho == pytest.approx(0.9, abs=0.04)
+    assert b.found is not None
+    assert b.found.rho == pytest.approx(0.9, abs=0.04)
     # Set itself, it has no noise that could be told.
     is_set[:, 1] = True
     _, b, _ = learn_stability(MODEL, replace(pairs, is_set=is_set))
@@ -211,7 +218,8 @@ def test_few_pairs_are_drawn_towards_what_the_nodes_have_in_common() -> None:
     after[:22, 3] = marginal.noise(0.4 * z[:22, 3] + 0.9 * rng.normal(size=22))
     pairs = Pairs(before, after, np.zeros((500, 4), dtype=np.bool_), np.arange(500))
     *others, few = learn_stability(model, pairs)
-    assert few.found is not None and few.found.interval is not None
+    assert few.found is not None
+    assert few.found.interval is not None
     assert few.own_rho < few.found.rho < 0.9
     for each in others:
         assert each.found is not None
@@ -274,7 +282,7 @@ def test_the_file_says_it_and_what_is_written_reads_back(milling_spec: CausalSpe
 def test_what_is_wrong_is_named(
     milling_spec: CausalSpec, node: str, keys: str, problem: str
 ) -> None:
-    with pytest.raises(SpecError, match="stability.nodes") as raised:
+    with pytest.raises(SpecError, match=r"stability\.nodes") as raised:
         declared(milling_spec, node, keys)
     assert problem in str(raised.value)
 
