@@ -185,7 +185,7 @@ def intervals(draws: int) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _Margins:
     drawn: Scene
 
     def score(self, rows: Array) -> Array:
@@ -244,7 +244,7 @@ def _answer(
     schema = spec.schema
     decision = Decision(Task.BINARY, (Category("no"), Category("yes")), 1, LIMIT, desired=1)
     policy = Policy.read({}, schema, decision)
-    engine, predictor = Portfolio((Blackbox(),)), _Scored(drawn)
+    engine, predictor = Portfolio((Blackbox(),)), _Margins(drawn)
     for name, line in lines.items():
         asked = consequences_of(spec, fitted.model, {})
         asked = asked if name == "as learned" else asked.now

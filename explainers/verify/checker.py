@@ -23,7 +23,7 @@ import numpy as np
 from ifonly.explainers.verify.laws import PossibleWorld
 from ifonly.explainers.verify.limits import Limit
 from ifonly.explainers.verify.reading import NEAR, Reading, differing, exact, moved, near, slack
-from ifonly.explainers.verify.report import Check, GraphMargins, Report, Shares, mixture
+from ifonly.explainers.verify.report import Check, GraphMargins, Report, LaterShares, mixture
 from ifonly.explainers.verify.rulebook import Terms
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.rounding import UNKNOWN, Rounding
@@ -493,11 +493,11 @@ def _chance(margins: Sequence[float]) -> float:
     return sum(m >= 0.0 for m in margins) / len(margins)
 
 
-def _chances(groups: Sequence[Sequence[float]]) -> Shares:
+def _chances(groups: Sequence[Sequence[float]]) -> LaterShares:
     """Of the worst group: at least, as it is, and at most, were margins off by rounding."""
     worst = _worst(groups)
     low, high = (sum(m >= off for m in worst) / len(worst) for off in (NEAR, -NEAR))
-    return Shares(low, _chance(worst), high)
+    return LaterShares(low, _chance(worst), high)
 
 
 def _worst(groups: Sequence[Sequence[float]]) -> tuple[float, ...]:

@@ -77,7 +77,7 @@ def _along(points: Sequence[tuple[float, float]], x: float, slope: float) -> flo
 
 
 @dataclass(frozen=True)
-class Kept:
+class LeftNoise:
     """How much of one column's noise is declared to stay."""
 
     column: int
@@ -105,7 +105,7 @@ class Kept:
 class Lasting:
     """All columns of which something does not stay."""
 
-    each: tuple[Kept, ...]
+    each: tuple[LeftNoise, ...]
     """In schema order."""
     n_versions: int
 
@@ -156,7 +156,7 @@ def read_lasting(document: Mapping[str, Any], schema: Schema, n_versions: int) -
             rho = float(nodes[name]["rho"])
             low, high = nodes[name].get("interval", (rho, rho))
             anew = float(nodes[name].get("redrawn", 0.0))
-            each.append(Kept(j, rho, (float(low), float(high)), anew))
+            each.append(LeftNoise(j, rho, (float(low), float(high)), anew))
     moving = tuple(kept for kept in each if not kept.is_all)
     return Lasting(moving, n_versions) if moving else None
 

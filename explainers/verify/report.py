@@ -34,7 +34,7 @@ class GraphMargins(NamedTuple):
         return _share(self.margins)
 
 
-class Shares(NamedTuple):
+class LaterShares(NamedTuple):
     """A share of draws by which an action is in the target, and its ends were each margin within
     rounding of 0 on either side of it."""
 
@@ -62,7 +62,7 @@ class Report(NamedTuple):
     """For each column that may follow: what is set and leads there."""
     graphs: tuple[GraphMargins, ...] = ()
     """Where several graphs may be the true one: each of them, the main one first."""
-    later: tuple[Shares, ...] = ()
+    later: tuple[LaterShares, ...] = ()
     """By graph: of draws of what is read when the action is carried out; empty: all noise stays."""
     weights: tuple[float, ...] = ()
     """Of these graphs."""
@@ -88,12 +88,12 @@ class Report(NamedTuple):
         return mixture([g.chance for g in self.graphs], [g.weight for g in self.graphs])
 
     @property
-    def chance_later(self) -> Shares | None:
+    def chance_later(self) -> LaterShares | None:
         """Share of draws by which it is in the target when it is carried out, over all graphs by
         their weights; None: all noise stays, or the model was not asked."""
         if not self.later:
             return None
-        return Shares(*(mixture(each, self.weights) for each in zip(*self.later, strict=True)))
+        return LaterShares(*(mixture(each, self.weights) for each in zip(*self.later, strict=True)))
 
     @property
     def reasons(self) -> tuple[str, ...]:
