@@ -31,12 +31,13 @@ from bench.which_graphs import (
 )
 from bench.which_graphs import _random_actions as random_actions
 from ifonly.explainers.causal import build_alternatives
-from ifonly.explainers.causal.alternatives import EdgeRuns, find_alternatives
+from ifonly.explainers.causal.alternatives import EdgeRuns, edge_runs, find_alternatives
 from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.demands import consequences_of
-from ifonly.explainers.causal.discovery import arc_shares, propose
-from ifonly.explainers.causal.fit import fit, fit_alternatives
+from ifonly.explainers.causal.discovery import propose
+from ifonly.explainers.causal.fit import Fitted, fit, fit_alternatives
 from ifonly.explainers.causal.spec import CausalEdge, CausalSpec
+from ifonly.explainers.causal.which_graphs import Edge
 from ifonly.service.offline.discovery import DiscoveryFailed, discover
 
 TRUTHS = (LINEAR, ANM, NON_ADDITIVE)
@@ -52,40 +53,35 @@ def lines_of(
     d = len(names)
     none = np.zeros((d, d), dtype=np.bool_)
     found = discover(algorithm, rows, none, runs=runs, seconds=seconds, seed=seed, python=python)
-    proposal = propose(found.graphs, none)
-    shares = arc_shares(found.graphs, none)
     bare = declared_spec(setting)
-    edges = tuple(
-        CausalEdge(names[e.cause], names[e.effect], source="discovery") for e in proposal.edges
-    )
-    single = fit(replace(bare, edges=edges), rows, rng)
+
+    def accepted(*, open_edges: bool) -> CausalSpec:
+        proposal = propose(found.graphs, none, open_edges=open_edges)
+        edges = ((names[e.cause], names[e.effect]) for e in proposal.edges)
+        return replace(bare, edges=tuple(CausalEdge(*pair, source="discovery") for pair in edges))
+
+    single = fit(accepted(open_edges=False), rows, rng)
+    main = fit(accepted(open_edges=True), rows, rng)
+    seen = edge_runs(found.graphs, none, range(d))
     asked = {
         "single": consequences_of(single.spec, single.model, {}),
-        "set": _set(single.spec, single.files, single.model, rows, rng, shares, len(found.graphs)),
+        "set": _set(main, rows, rng, seen),
     }
     true = fit(bare, rows, rng)
     asked["true graph"] = consequences_of(true.spec, true.model, {})
-    told = " ".join(f"{names[e.cause]}->{names[e.effect]}" for e in proposal.edges)
-    told += "".join(f" {names[i]}?{names[j]}" for i, j in proposal.undecided)
+    told = " ".join(f"{e.cause}->{e.effect}" for e in single.spec.edges)
     graphs = ", ".join(f"{g.name} {g.weight:.2f}" for g in asked["set"].graphs)
     return asked, f"{told} | {graphs}"
 
 
 def _set(
-    spec: CausalSpec, files: Mapping[str, bytes], model: object, rows: Array,
-    rng: np.random.Generator, shares: Array, runs: int,
-) -> CausalConsequences:  # fmt: skip
-    d = len(spec.schema)
-    pairs = ((i, j) for i in range(d) for j in range(d) if i != j)
-    seen = {(i, j): EdgeRuns(runs, float(shares[i, j]), float(shares[j, i])) for i, j in pairs}
-    kept = tuple(
-        doubt.alternative
-        for doubt in find_alternatives(spec, rows, rng, runs=seen)
-        if doubt.weighed.kept
-    )
-    given, more = fit_alternatives(replace(spec, alternatives=kept), rows, rng)
-    others = build_alternatives(given, {**files, **more}, main=model)  # type: ignore[arg-type]
-    return consequences_of(given, model, {}, others)  # type: ignore[arg-type]
+    main: Fitted, rows: Array, rng: np.random.Generator, seen: Mapping[Edge, EdgeRuns]
+) -> CausalConsequences:
+    doubts = find_alternatives(main.spec, rows, rng, runs=seen)
+    kept = tuple(doubt.alternative for doubt in doubts if doubt.weighed.kept)
+    given, more = fit_alternatives(replace(main.spec, alternatives=kept), rows, rng)
+    others = build_alternatives(given, {**main.files, **more}, main=main.model)
+    return consequences_of(given, main.model, {}, others)
 
 
 def run(

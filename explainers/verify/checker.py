@@ -23,7 +23,7 @@ import numpy as np
 from ifonly.explainers.verify.laws import PossibleWorld
 from ifonly.explainers.verify.limits import Limit
 from ifonly.explainers.verify.reading import NEAR, Reading, differing, exact, moved, near, slack
-from ifonly.explainers.verify.report import Check, GraphMargins, Report, LaterShares, mixture
+from ifonly.explainers.verify.report import Check, GraphMargins, LaterShares, Report, mixture
 from ifonly.explainers.verify.rulebook import Terms
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.rounding import UNKNOWN, Rounding
