@@ -59,8 +59,10 @@ def propose(
     edges: list[ProposedEdge] = []
     undecided = []
     parents: dict[int, list[int]] = {j: [] for j in range(d)}
-    # The surest first, so that a weaker edge gives way where both would close a loop.
-    for i, j in sorted(pairs, key=lambda pair: -joined[pair]):
+    # The surest first, so that a weaker edge gives way where both would close a loop; open ones,
+    # if they are edges, take the way that all the others leave.
+    last = {pair: open_edges and votes[pair] == votes[pair[::-1]] for pair in pairs}
+    for i, j in sorted(pairs, key=lambda pair: (last[pair], -joined[pair])):
         cause, effect = (i, j) if votes[i, j] > votes[j, i] else (j, i)
         is_open = votes[i, j] == votes[j, i]
         if is_open and open_edges and forbidden[cause, effect]:

@@ -39,11 +39,11 @@ class ChangeKind(StrEnum):
     """An edge is turned round; another one too where it would close a loop."""
     ABSENT = "absent"
     """There is no such edge."""
-    ADDED = "added"
-    """There is an edge that is not declared; only where an algorithm found it in some rows."""
     HIDDEN = "hidden"
     """Something that nobody reads acts on cause and effect: of what the law says, a part is no
     effect, or all of it."""
+    ADDED = "added"
+    """There is an edge that is not declared; only where an algorithm found it in some rows."""
 
 
 @dataclass(frozen=True)
