@@ -143,13 +143,11 @@ def main() -> None:
                 print(f"  seed {seed}: {told}", file=sys.stderr, flush=True)
             for name, line in lines.items():
                 n = max(line.answered, 1)
-                error = (
-                    calibration_error(line.chances, line.right) if line.chances else float("nan")
-                )
+                off = calibration_error(line.chances, line.right) if line.chances else np.nan
                 print(
                     f"| {truth.name} | {algorithm} | {name} | {line.answered} of {line.asked} "
                     f"| {line.valid / n:.1%} | {line.said / n:.3f} | {100 * line.cost / n:.1f} "
-                    f"| {error:.3f} |",
+                    f"| {off:.3f} |",
                     flush=True,
                 )
             print(f"  ({time.process_time() - began:.0f} s of CPU)", file=sys.stderr)

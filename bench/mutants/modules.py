@@ -51,9 +51,10 @@ FAST = (
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
     for name in ("batches", "boxes", "causal", "cells", "curves", "dual", "effect_search",
-                 "following", "functions", "intervals", "kernel", "lagrangian", "leaves", "merging",
-                 "network_search", "primal_heuristic", "rules", "separable", "survival",
-                 "surviving_incumbent", "table_building")
+                 "envelopes", "following", "functions", "intervals", "kernel", "lagrangian",
+                 "leaves", "merging", "network_bounds", "network_branching", "network_program",
+                 "network_rows", "network_search", "primal_heuristic", "rules", "separable",
+                 "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

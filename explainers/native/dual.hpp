@@ -1,11 +1,9 @@
-// Sums of units bounded by sums of columns, backwards through a network's layers.
+// Sums of units bounded by sums of columns and of features' ends, backwards through a network's layers.
 #pragma once
 
-#include "separable.hpp"
+#include "envelopes.hpp"
 
 namespace ifonly::networks {
-
-inline constexpr double EPSILON = 1.2e-16;  // of one operation in float64, and a little
 
 // A unit's sum that was cut in two.
 struct Cut {
@@ -14,24 +12,27 @@ struct Cut {
     double at;
 };
 
-// Between which sums of units lie, and which lines stand for their curves.
+// Between which sums of units lie, and what stands for their curves.
 struct Relaxation {
     std::vector<Span> sum;
     Numbers below;  // which line below each curve, and above
     Numbers above;
     std::vector<Touch> touch;
+    std::vector<Line> under;  // these lines
+    std::vector<Line> over;
+    Envelopes envelopes;
 };
 
 // Weights of columns and units, carried backwards.
 class Backward {
 public:
     explicit Backward(const Units& units)
-        : u_(units), weight(units.known()), size_(units.known()), line(units.size()),
-          nu(units.size()) {}
+        : u_(units), weight(units.known()), nu(units.size()), size_(units.known()) {}
 
     void clear() {
         std::fill(weight.begin(), weight.end(), 0.0);
-        constant = 0.0;
+        std::fill(bend.begin(), bend.end(), 0.0);
+        constant = bend_size = 0.0;
         if (with_error_) {
             std::fill(size_.begin(), size_.end(), 0.0);
             size = 0.0;
@@ -65,27 +66,25 @@ public:
         if (with_error_) size_[k] += std::abs(times);
     }
 
-    // Through all layers before ``layers``, those of ``cuts`` on the way.
-    void carry(Whole layers, const Relaxation& r, const Numbers& cut_weight) {
+    // Through all layers before ``layers``.
+    void carry(Whole layers, const Relaxation& r) {
         for (Whole layer = layers; layer-- > 0;) {
-            const Whole curve = u_.curve[layer];
             for (Whole i = u_.first[layer]; i < u_.first[layer + 1]; ++i) {
                 const double own = weight[u_.columns + i];
                 nu[i] = own;
-                double times = cut_weight.empty() ? 0.0 : cut_weight[i];
-                const Span z = r.sum[i];
-                line[i] = own >= 0.0
-                    ? line_below(curve, z, r.below[i], r.touch[i], u_.blur[i])
-                    : line_above(curve, z, r.above[i], r.touch[i], u_.blur[i]);
-                if (own != 0.0) {
-                    times += own * line[i].slope;
-                    add_constant(own * line[i].shift);
-                    if (with_error_) {
-                        size += size_[u_.columns + i] * std::abs(line[i].shift);
-                        double most = size_[u_.columns + i] * std::abs(line[i].slope);
-                        most = std::max(most - std::abs(times), 0.0);
-                        if (most > 0.0) add_size(layer, i, most);
-                    }
+                if (own == 0.0) continue;
+                if (own < 0.0 && r.envelopes.is_used[i]) {
+                    bend_below(i, own, r.envelopes);
+                    continue;
+                }
+                const Line line = own > 0.0 ? r.under[i] : r.over[i];
+                const double times = own * line.slope;
+                add_constant(own * line.shift);
+                if (with_error_) {
+                    size += size_[u_.columns + i] * std::abs(line.shift);
+                    double most = size_[u_.columns + i] * std::abs(line.slope);
+                    most = std::max(most - std::abs(times), 0.0);
+                    if (most > 0.0) add_size(layer, i, most);
                 }
                 if (times != 0.0) add_sum(layer, i, times);
             }
@@ -98,15 +97,33 @@ public:
         double total = size;
         for (Whole c = 0; c < u_.columns; ++c) total += size_[c] * reach[c];
         const double steps = static_cast<double>((u_.known() + 20) * (u_.n_layers() + 2));
-        return EPSILON * steps * total;
+        return EPSILON * steps * (total + bend_size);
+    }
+
+    // How far rounding may have put what envelopes add, beyond what is said of lines.
+    double bend_error() const {
+        const double steps = static_cast<double>((u_.known() + 20) * (u_.n_layers() + 2));
+        return EPSILON * steps * bend_size;
     }
 
     const Units& u_;
     Numbers weight;
+    Numbers bend;  // of each end of the box
     double constant = 0.0;
     double size = 0.0;
+    double bend_size = 0.0;
+    Numbers nu;
 
 private:
+    // The envelope above unit ``i``, ``own < 0`` times.
+    void bend_below(Whole i, double own, const Envelopes& envelopes) {
+        add_constant(own * envelopes.base[i]);
+        const double* part = envelopes.part(i);
+        for (std::size_t e = 0; e < bend.size(); ++e) bend[e] += own * part[e];
+        const double most = with_error_ ? size_[u_.columns + i] : -own;
+        bend_size += std::max(most, -own) * envelopes.size[i];
+    }
+
     void add_size(Whole layer, Whole i, double most) {
         const double* w = u_.weight.data + u_.start[i];
         size += most * std::abs(u_.bias[i]);
@@ -117,27 +134,9 @@ private:
 
     Numbers size_;
     bool with_error_ = false;
-
-public:
-    std::vector<Line> line;
-    Numbers nu;
 };
 
-// Sums of the units at some columns by the lines that stand for their curves.
-inline void forward(const Units& u, const std::vector<Line>& line, Numbers& known, Numbers& sum) {
-    for (Whole layer = 0; layer < u.n_layers(); ++layer) {
-        const Whole from = u.from[layer], n = u.till[layer] - from;
-        for (Whole i = u.first[layer]; i < u.first[layer + 1]; ++i) {
-            const double* w = u.weight.data + u.start[i];
-            double z = u.bias[i];
-            for (Whole k = 0; k < n; ++k) z += w[k] * known[from + k];
-            sum[i] = z;
-            known[u.columns + i] = line[i].at(z);
-        }
-    }
-}
-
-// The same by the curves themselves; whether no sum is too near to a jump.
+// Sums of the units at some columns; whether no sum is too near to a jump.
 inline bool forward_exactly(const Units& u, Numbers& known, Numbers& sum) {
     bool is_clear = true;
     for (Whole layer = 0; layer < u.n_layers(); ++layer) {

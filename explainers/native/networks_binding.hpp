@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include "cell_descent.hpp"
 #include "entries.hpp"
 #include "network_search.hpp"
 
@@ -37,17 +38,36 @@ public:
     Whole nodes() const { return search_.nodes; }
     bool is_lost() const { return search_.is_lost; }
     GivenBack<Whole> take_rows() { return given_back<Whole>(std::exchange(search_.rows, {})); }
+    GivenBack<Whole> take_far() { return given_back<Whole>(std::exchange(search_.far, {})); }
     GivenBack<Whole> take_hopes() { return given_back<Whole>(std::exchange(search_.hopes, {})); }
 
 private:
     Search search_;
 };
 
+// Rows on the way down from one that meets the goals, laid end to end.
+inline GivenBack<Whole> descend_cells(
+    const HeldUnits& u, const HeldPieces& p, const HeldLimits& g, const HeldQuestion& q,
+    Given<const Whole> at, Whole programs
+) {
+    check_together(u.fields, p.fields, g.fields, q.fields);
+    check_box(q.fields, q.fields.least, q.fields.most);
+    check_row(q.fields, view<Whole>(at));
+    Places found;
+    {
+        nb::gil_scoped_release unlocked;
+        found = CellDescent(u.fields, p.fields, g.fields, q.fields).from(view<Whole>(at), programs);
+    }
+    return given_back<Whole>(std::move(found));
+}
+
 inline void bind_networks(nb::module_& m) {
     nb::class_<HeldUnits>(m, "UnitArrays").def(nb::init<nb::handle>(), "given"_a);
     nb::class_<HeldPieces>(m, "PieceArrays").def(nb::init<nb::handle>(), "given"_a);
     nb::class_<HeldLimits>(m, "LimitArrays").def(nb::init<nb::handle>(), "given"_a);
     constexpr auto own = nb::rv_policy::move;
+    m.def("descend_cells", &descend_cells, own, "units"_a, "pieces"_a, "limits"_a, "question"_a,
+          "at"_a.noconvert(), "programs"_a);
     nb::class_<HeldSearch>(m, "NetworkSearch")
         .def(nb::init<const HeldUnits&, const HeldPieces&, const HeldLimits&, const HeldQuestion&, Whole,
                       Whole, Whole, Whole, Whole>(),
@@ -57,6 +77,7 @@ inline void bind_networks(nb::module_& m) {
         .def("start", &HeldSearch::start, "best"_a)
         .def("run", &HeldSearch::run, "most"_a, "best"_a)
         .def("take_rows", &HeldSearch::take_rows, own)
+        .def("take_far", &HeldSearch::take_far, own)
         .def("take_hopes", &HeldSearch::take_hopes, own)
         .def_prop_ro("bound", &HeldSearch::bound)
         .def_prop_ro("nodes", &HeldSearch::nodes)

@@ -12,7 +12,9 @@ from ifonly.explainers.constraints import Origin, Source, Survives
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.search.engine import Meter, SearchOutcome
+from ifonly.explainers.search.networks import search
 from ifonly.explainers.search.networks.engine import Networks
+from ifonly.explainers.search.networks.search import BoxEffort
 from ifonly.models.schema import Task
 from tests.support.checks import normal, optimum
 from tests.support.deployed import Deployed, deployed_layers, deployed_units
@@ -74,6 +76,28 @@ def check(shape: str, seeds: range, most: int) -> int:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_claim_is_what_walking_every_row_finds(shape: str) -> None:
     assert check(shape, range(100, 130), QUESTIONS) == QUESTIONS
+
+
+@pytest.mark.parametrize("shape", ["layers", "autoencoder", "worst error"])
+def test_boxes_that_are_not_listed_are_halved_to_the_same_claim(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bounds and halves alone prove it: by one row at a time, with few steps."""
+    monkeypatch.setattr(search, "find_incumbent", lambda *_: None)
+    monkeypatch.setattr(BoxEffort, "listed", 1)
+    monkeypatch.setattr(BoxEffort, "steps", 1)
+    monkeypatch.setattr(BoxEffort, "first_steps", 1)
+    assert check(shape, range(400, 430), QUESTIONS) == QUESTIONS
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shape", ["layers", "autoencoder", "worst error"])
+def test_many_boxes_that_are_not_listed_are_halved_to_the_same_claim(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "find_incumbent", lambda *_: None)
+    monkeypatch.setattr(BoxEffort, "listed", 1)
+    assert check(shape, range(2_000, 2_200), 60) == 60
 
 
 @pytest.mark.long

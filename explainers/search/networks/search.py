@@ -14,7 +14,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.incumbents import KEPT
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
-from ifonly.explainers.search.networks.axes import LaidAxes, lay
+from ifonly.explainers.search.networks.axes import lay
 from ifonly.explainers.search.networks.limits import limits_of, linear_rules
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.network import arrays_of
@@ -30,6 +30,8 @@ BOXES = 64
 FIRST_CAP, LAST_CAP, GROWTH = 1 / 16, 0.8, 1.25
 """Parts of the best cost within which it is proven that nothing is before any other; and how many
 times larger the next is."""
+PROGRAMS = 200
+"""Linear programs of a way down from cell to cell."""
 MOST_DRAWN = 12
 """Times that a better row is drawn back at once."""
 
@@ -39,7 +41,7 @@ class BoxEffort:
 
     steps = 6
     first_steps = 30
-    rounds = 2
+    rounds = 1
     listed = 256
     most_open = 16_384
 
@@ -76,7 +78,7 @@ class NetworkProof:
         model.bounds(levers)  # every row has a number
         rules = linear_rules(problem)
         values_of = sorted({j for rule in rules for j, _ in rule.now})
-        laid = lay(problem, levers, values_of)
+        laid = self._laid = lay(problem, levers, values_of)
         if not levers.each:
             # Nothing can move: the factual itself is all that there is.
             self._judge(problem.factual[None, :])
@@ -108,36 +110,64 @@ class NetworkProof:
             search.start(limit)
             return search
 
+        def down(at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            return kernel.descend_cells(
+                units.native, laid.pieces.native, limits.native, laid.question.native, at, PROGRAMS
+            )
+
+        self._down = down
+        self._descend(self._at_best())
         whole = begun(self._limit)
         self._opened(whole, 0)
+        if len(far := whole.take_far()):
+            self._descend(far)
         # Near the factual few units can change sides: what costs little is closed at once.
         cap = max(2.0 * whole.bound, FIRST_CAP * min(self._limit, levers.most))
         while cap < LAST_CAP * min(self._limit, levers.most):
-            self._walk(begun(cap), laid, cap)
+            self._walk(begun(cap), cap)
             if self._best <= cap:
                 return
             cap *= GROWTH
         # Begun anew where a cheaper row has been found meanwhile.
-        self._walk(begun(self._limit), laid, math.inf)
+        self._walk(begun(self._limit), math.inf)
+
+    def _descend(self, at: npt.NDArray[np.int64] | None) -> None:
+        """Look for a better row on the way down from the one at ``at``, from cell to cell."""
+        while at is not None:
+            before = self._best
+            if not self._judge(self._rows_of(self._down(at))):
+                return
+            self._draw_back()
+            if self._best > 0.999 * before:
+                return
+            at = self._at_best()
+
+    def _at_best(self) -> npt.NDArray[np.int64] | None:
+        if not len(self._rows):
+            return None
+        problem = self._problem
+        return self._laid.question.positions(self._rows[0], problem.factual, problem.axes)
 
     @property
     def _limit(self) -> float:
         """Only rows that cost less are looked for."""
         return self._best - SAME_COST * max(1.0, self._best) if self._best < math.inf else math.inf
 
-    def _walk(self, search: kernel.NetworkSearch, laid: LaidAxes, cap: float) -> None:
+    def _walk(self, search: kernel.NetworkSearch, cap: float) -> None:
         """Settle what costs less than ``cap``."""
         opened, done = self._opened(search, 0), False
         waiting: Rows = np.empty((0, len(self._problem.schema)))
         try:
             while True:
-                waiting = self._rows_of(laid, search.take_rows())
-                hopes = self._rows_of(laid, search.take_hopes())
+                waiting = self._rows_of(search.take_rows())
+                hopes = self._rows_of(search.take_hopes())
                 if search.is_lost:
                     raise NotEligible("networks", "a bound is no number")
                 if self._judge(np.concatenate([waiting, hopes])):
                     self._draw_back()
                 waiting = waiting[:0]
+                if len(far := search.take_far()) and not done:
+                    self._descend(far)
                 if done:
                     break
                 self._deadline.check()
@@ -155,9 +185,10 @@ class NetworkProof:
         self._meter.opened(search.nodes - before)
         return search.nodes
 
-    def _rows_of(self, laid: LaidAxes, positions: npt.NDArray[np.int64]) -> Rows:
+    def _rows_of(self, positions: npt.NDArray[np.int64]) -> Rows:
         n = len(self._problem.schema)
-        return laid.question.rows(positions.reshape(-1, n)) if len(positions) else np.empty((0, n))
+        question = self._laid.question
+        return question.rows(positions.reshape(-1, n)) if len(positions) else np.empty((0, n))
 
     def _judge(self, rows: Rows) -> bool:
         """Take the cheapest of ``rows`` that is an answer, by the definitions and the model.
