@@ -35,6 +35,8 @@ def one_thread() -> AbstractContextManager[object]:
     ModuleNotFoundError
         If scikit-learn, which brings it, is not installed.
     """
+    # Loaded first: only threads of libraries that are there can be limited.
+    import sklearn.ensemble  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     found: AbstractContextManager[object] = threadpool_limits(limits=1)
