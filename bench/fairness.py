@@ -25,14 +25,8 @@ from ifonly.explainers.causal.spec import CausalSpec, parse_causal
 from ifonly.explainers.fairness.audit import GroupAudit, audited
 from ifonly.explainers.fairness.groups import GroupingAttribute, subgroups
 from ifonly.explainers.fairness.measures import Measure, MeasureName
-from ifonly.explainers.fairness.twins import (
-    UncertainValue,
-    believed_twins,
-    decision_twins,
-    draw_worlds,
-    mean_over_worlds,
-    twins_in,
-)
+from ifonly.explainers.fairness.over_worlds import UncertainValue, decision_twins, mean_over_worlds
+from ifonly.explainers.fairness.twins import believed_twins, draw_worlds, twins_in
 from ifonly.models.predictor import Rows
 from ifonly.models.schema import Category, Feature, Kind, Schema
 

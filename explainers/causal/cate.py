@@ -228,16 +228,21 @@ class EffectCalibration:
         return None if interval is None else interval[0] <= 1.0 <= interval[1]
 
 
-def calibration(scores: Scores, predicted: Array) -> EffectCalibration:
-    """Of ``predicted`` effects ``(n,)``, each by a law that has not seen the row."""
+def calibration(scores: Scores, predicted: Array, fold: npt.NDArray[np.int64]) -> EffectCalibration:
+    """Of ``predicted`` effects ``(n,)``, each by a law that has not seen the row's fold."""
     effect = scores.if_treated - scores.if_not
-    order = np.argsort(predicted, kind="stable")
-    if np.ptp(predicted) <= 1e-9 * max(1.0, float(np.abs(predicted).max())):
+    # Within folds: where a fold's rows have great scores, the law that lacks them is lower, which
+    # has nothing to do with differences between rows.
+    own = np.zeros(len(effect))
+    for k in np.unique(fold):
+        own[fold == k] = predicted[fold == k] - predicted[fold == k].mean()
+    order = np.argsort(own, kind="stable")
+    if np.ptp(own) <= 1e-9 * max(1.0, float(np.abs(predicted).max())):
         pieces = [order]
         slope = slope_se = None
     else:
         pieces = list(np.array_split(order, PARTS))
-        columns = np.column_stack([np.ones(len(effect)), predicted - predicted.mean()])
+        columns = np.column_stack([np.ones(len(effect)), own])
         inverse = np.linalg.pinv(columns)
         _, slope = (float(w) for w in inverse @ effect)
         left = effect - columns @ (inverse @ effect)
@@ -305,7 +310,7 @@ def effects_by_kind(
     return EffectsByKind(
         EffectLaw.fitted(form, covariates, effect),
         tuple((name, by_group(scores, parts)) for name, parts in groups),
-        calibration(scores, predicted),
+        calibration(scores, predicted, fold),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ifonly.explainers.answer import Recourse, Status
 from ifonly.explainers.causal.consequences import CausalConsequences
-from ifonly.explainers.fairness.twins import WORLDS, DecisionTwins, UncertainValue, draw_worlds
+from ifonly.explainers.fairness.over_worlds import DecisionTwins, UncertainValue
+from ifonly.explainers.fairness.twins import WORLDS, draw_worlds
 from ifonly.explainers.wording import LANGUAGES
 from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Labels

@@ -13,16 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.fairness.twins import (
+from ifonly.explainers.fairness.over_worlds import (
     DecisionTwins,
-    TwinWorlds,
     UncertainValue,
-    believed_twins,
     decision_twins,
     mean_over_worlds,
     share_over_worlds,
-    twins_in,
 )
+from ifonly.explainers.fairness.twins import TwinWorlds, believed_twins, twins_in
 from ifonly.models.predictor import Rows
 from ifonly.models.schema import Feature, plain
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase

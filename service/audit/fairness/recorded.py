@@ -30,8 +30,10 @@ def fairness(
     cases = oversight.cases_about(database, query.model, since, until)
     window = query.window_minutes * MINUTE_US
     advice = followed(database, registry, query.model, since, until, window)
-    # Asked again about one reading it is one advice: it counts at the first.
+    # Asked again about one reading of one machine it is one advice, and counts once: at the first.
     follow_ups = {each.ids[0]: each for each in advice.advised}
+    again = {identity for each in advice.each for identity in each.ids[1:]}
+    cases = [case for case in cases if case.id not in again]
     features = oversight.features_of(registry, query.model)
     question = FairnessQuestion(tuple(query.by), query.least, query.depth, query.budget)
     found = compared(cases, features, question, follow_ups)

@@ -20,7 +20,7 @@ from ifonly.service.audit.fairness.measuring import FairnessQuestion
 from ifonly.service.audit.fairness.table import csv_of
 from ifonly.service.audit.recourse_by_group.table import harmless
 from ifonly.service.doors.cli.causal import Folder
-from ifonly.service.doors.cli.console import AsJson, Failure, content_of, out, print_json
+from ifonly.service.doors.cli.console import AsJson, Failure, content_of, err, out, print_json
 from ifonly.service.offline.fairness import Edge, FairnessAnew, TwinOptions
 from ifonly.service.offline.fairness import fairness as compare
 from ifonly.service.offline.twins import TwinsOfLevel
@@ -127,7 +127,16 @@ def fairness(
     question = FairnessQuestion(_hows(model, others, by), least, depth, budget)
     options = TwinOptions(twins, worlds, cost_worlds, most, _edges(allowed or ()))
     others = {name: values[:limit] for name, values in others.items()}
-    found = compare(model, rows[:limit], others, question, seconds, options)
+    asked = 0
+    # Seen in a terminal alone: searches of many rows take their time.
+    with err.status("0 rows asked") as status:
+
+        def tick(more: int) -> None:
+            nonlocal asked
+            asked += more
+            status.update(f"{asked:,} rows and twins asked")
+
+        found = compare(model, rows[:limit], others, question, seconds, options, tick)
     if persons is not None:
         _write_persons(found.twins, persons)
     if html is not None:

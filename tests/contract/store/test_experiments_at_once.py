@@ -100,7 +100,7 @@ def _racer(url: str, name: str, line: Any, told: Any) -> None:
         told.put(begin(database, journal, name))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_of_many_processes_one_begins(database: Database, url: str) -> None:
     apart = multiprocessing.get_context("spawn")
     line, told = apart.Barrier(3), apart.Queue()

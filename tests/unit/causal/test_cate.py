@@ -53,7 +53,7 @@ def test_the_form_of_an_effect_is_found_and_predicted_differences_are_found_agai
     x, scores = drawn(1, 1_500)
     effect = scores.if_treated - scores.if_not
     assert chosen_form(x, effect, fold(1_500)) is EffectForm.LINES
-    found = calibration(scores, held_out(None, x, effect, fold(1_500)))
+    found = calibration(scores, held_out(None, x, effect, fold(1_500)), fold(1_500))
     assert found.tells_apart
     assert found.is_calibrated
     assert [p.rows for p in found.parts] == [300] * 5
@@ -65,10 +65,13 @@ def test_differences_that_mean_nothing_are_not_found_again():
     _, scores = drawn(2, 1_500, slope=0.0)
     effect = scores.if_treated - scores.if_not
     noise = np.random.default_rng(0).standard_normal(1_500)
-    found = calibration(scores, noise)
+    found = calibration(scores, noise, fold(1_500))
     assert not found.tells_apart
     assert found.is_calibrated is False
-    alike = calibration(scores, np.full(1_500, effect.mean()))
+    # Means of the other folds are lower where a fold's own is higher: that is no difference.
+    means = held_out(EffectForm.CONSTANT, np.empty((1_500, 0)), effect, fold(1_500))
+    assert len(np.unique(means)) == FOLDS
+    alike = calibration(scores, means, fold(1_500))
     assert (alike.slope, alike.is_calibrated, len(alike.parts)) == (None, None, 1)
     assert alike.parts[0].measured.value == pytest.approx(effect.mean())
 

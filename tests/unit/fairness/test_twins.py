@@ -13,15 +13,13 @@ from ifonly.explainers.causal.consequences import CausalConsequences, OtherGraph
 from ifonly.explainers.causal.hidden import HiddenCause
 from ifonly.explainers.causal.mechanism import Mechanism, Noise
 from ifonly.explainers.causal.writing import write_causal
-from ifonly.explainers.fairness.twins import (
+from ifonly.explainers.fairness.over_worlds import (
     LEAST_MEAN,
-    believed_twins,
     decision_twins,
-    draw_worlds,
     mean_over_worlds,
     share_over_worlds,
-    twins_in,
 )
+from ifonly.explainers.fairness.twins import believed_twins, draw_worlds, twins_in
 from ifonly.models.errors import SpecError
 from ifonly.models.schema import Category, Feature, Kind, Schema
 
