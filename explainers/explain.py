@@ -552,13 +552,15 @@ class Inquiry:
         self, problem: Problem, checker: Checker, blocked_by: Sequence[Blocker]
     ) -> Relaxation | None:
         """Only a member of every blocking set can be enough by itself, so of this one too."""
-        found = []
+        found, least = [], math.inf
         for lifted in blocked_by:
-            relaxed = without(problem, lifted)
+            # What lifting another brings already is not to be had dearer.
+            relaxed = replace(without(problem, lifted), below=least)
             if not self.deadline.expired():
                 counterfactual, _ = self.best(relaxed, _relaxed(checker, relaxed, lifted))
                 if counterfactual is not None:
                     found.append(Relaxation(lifted, counterfactual, problem.target))
+                    least = min(least, counterfactual.cost)
         return min(found, key=lambda r: r.counterfactual.cost, default=None)
 
     def surest_relaxation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
@@ -71,6 +72,8 @@ class Problem:
     """Model rows that a search without a proof may score before it gives up."""
     consequences: Consequences | None = None
     """What follows from what is set; None: nothing does, features move alone."""
+    below: float = math.inf
+    """Rows that cost as much are of no use; an engine need not look for them."""
 
     def __post_init__(self) -> None:
         n = len(self.schema)

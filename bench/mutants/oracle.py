@@ -67,6 +67,7 @@ NEAR = (
     ("native.intervals", ("effects_in_the_kernel",)),
     ("native.primal_heuristic", ("infeasible_subsystems_and_ranges",)),
     ("native.merging", ("priced_boxes", "test_trees")),
+    ("native.charges", ("priced_boxes", "test_trees")),
     ("native.lagrangian", ("priced_boxes", "test_trees")),
     ("native", ("test_trees", "infeasible_subsystems_and_ranges", "survival")),
     ("search.trees.survival", ("survival",)),

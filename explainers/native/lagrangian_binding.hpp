@@ -25,11 +25,11 @@ public:
         box = box_to_price(t.fields, q.fields, a.fields, around == nullptr ? nullptr : &around->box);
     }
 
-    std::tuple<double, Whole, Whole> ascend(const HeldTables& t, double enough) const {
+    std::tuple<double, Whole, Whole> ascend(const HeldTables& t, double enough, Whole steps) {
         nb::gil_scoped_release unlocked;
         require(t.serial == tables_, "the box is one of other tables");
-        require(box.reached(), "a tree has no leaf in the box");
-        const auto [bound, cut] = ifonly::ascend(t.fields, box, enough);
+        require(box.possible, "a tree has no leaf in the box");
+        const auto [bound, cut] = ifonly::ascend(t.fields, box, enough, steps);
         return {bound, cut.column, cut.edge};
     }
 
@@ -41,7 +41,7 @@ public:
         require(t.serial == tables_ && q.serial == question_, "the box is one of another search");
         check_fits(t.fields, a.fields);
         check_reach(t.fields, a.fields);
-        require(box.reached(), "a tree has no leaf in the box");
+        require(box.possible, "a tree has no leaf in the box");
         const Wholes lo = a.fields.lo[0], hi = a.fields.hi[0];
         for (Whole j = 0; j < box.n_features(); ++j) {
             require(box.lo[j] <= lo[j] && hi[j] <= box.hi[j], "lo, hi: not inside of the priced box");
@@ -57,6 +57,10 @@ public:
     void set_price(Given<const double> price) {
         check_length(view<double>(price), box.price.size(), "price");
         box.price.copy(view<double>(price));
+        for (Whole g = 0; g < box.price.size(); ++g) {
+            // The first is what the price of this goal is measured in from then on.
+            if (box.scale[g] == 0.0) box.scale[g] = box.price[g];
+        }
     }
 
     PricedBox box;
@@ -74,7 +78,7 @@ inline void bind_lagrangian(nb::module_& m) {
     nb::class_<HeldBox>(m, "PricedBox")
         .def(nb::init<const HeldTables&, const HeldQuestion&, const HeldArena&, const HeldBox*>(),
              "tables"_a, "question"_a, "arena"_a, "around"_a.none())
-        .def("ascend", &HeldBox::ascend, "tables"_a, "enough"_a)
+        .def("ascend", &HeldBox::ascend, "tables"_a, "enough"_a, "steps"_a)
         .def("strike_off", &HeldBox::strike_off, "tables"_a, "question"_a, "arena"_a, "enough"_a)
         .def("wish", &HeldBox::wish, "tables"_a, "question"_a)
         .def_prop_rw("price", array([](const PricedBox& b) -> Reals { return b.price; }),
@@ -85,7 +89,7 @@ inline void bind_lagrangian(nb::module_& m) {
         .def_prop_ro("limit", array([](const PricedBox& b) -> Reals { return b.limit; }), own)
         .def_prop_ro("leaf", array([](const PricedBox& b) -> Wholes { return b.parts.leaf; }), own)
         .def_prop_ro("first", array([](const PricedBox& b) -> Wholes { return b.parts.first; }), own)
-        .def_prop_ro("reached", [](const HeldBox& b) { return b.box.reached(); });
+        .def_prop_ro("reached", [](const HeldBox& b) { return b.box.possible; });
 }
 
 }  // namespace ifonly

@@ -68,10 +68,13 @@ class SearchOutcome:
         return self.lower_bound == math.inf
 
     def is_proven(self, problem: Problem) -> bool:
-        """Whether nothing is left to look for: the cheapest row meets the bound, or none can."""
-        # Without rows only "there is none" ends the search; a finite bound does not.
-        if self.lower_bound is None or not len(self.candidates):
-            return self.is_infeasible
+        """Whether nothing is left to look for: the cheapest row meets the bound, or none can, or
+        none that is cheap enough to be of use."""
+        if self.lower_bound is None:
+            return False
+        # Without rows only "there is none" ends the search; a lower bound does not.
+        if not len(self.candidates):
+            return self.lower_bound >= problem.below
         return float(problem.cost_of(self.candidates[:1])[0]) <= self.lower_bound
 
 

@@ -15,10 +15,15 @@ from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.explain import explain
 from ifonly.explainers.infeasible_subsystem import with_only, without
+from ifonly.explainers.native.kernel import FAILS
+from ifonly.explainers.native.kernel import SURVIVES as SURVIVES_ALL
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.trees import entry_points
+from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.search.trees.tables import Tables
 from ifonly.models.graph.forms import TreeEnsemble
 from ifonly.models.predictor import Predictor, Row, Rows, Scores
 from ifonly.models.schema import Task
@@ -207,3 +212,39 @@ def test_the_readings_that_verification_tries_are_counted(seed: int) -> None:
     assert answer.work.rows == counting.rows
     if isinstance(answer, Recourse):
         assert counting.rows > 128
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_reading_whose_sum_is_the_limit_itself_is_in_the_target(seed: int) -> None:
+    """To the last bit, in the order in which a row's own score is added up."""
+    problem, _ = asked(seed)
+    instance = engine(seed)._in_arrays(problem)
+    t, q, draw = instance.tables, instance.question, np.random.default_rng(seed)
+    split = 0
+    for _ in range(40):
+        at = np.array([draw.integers(size) for size in q.size])
+        entry = q.off[:-1] + at
+        ends = zip(q.near[entry], q.far[entry], strict=True)
+        cells = np.array(list(itertools.product(*(range(a, b + 1) for a, b in ends))))
+        if not 1 < len(cells) <= 200:
+            continue
+        sums = np.array([_sums(t, each) for each in cells])
+        limit = sums.max(axis=0)
+        split += 1
+        arena = Arena.of(t)
+        for one, survival in ((limit, SURVIVES_ALL), (np.nextafter(limit, -np.inf), FAILS)):
+            assert entry_points.survives(t, replace(q, limit=one), arena, at.copy()) == survival
+    assert split
+
+
+def _sums(t: Tables, cell: np.ndarray) -> list[float]:
+    """Of each goal, the values of the leaves that a row of these cells reaches."""
+    within = ((t.leaf_lo <= cell) & (cell <= t.leaf_hi)).all(axis=1)
+    kept = np.unpackbits(t.full.view(np.uint8), bitorder="little").astype(bool)
+    sums = []
+    for g, total in enumerate(t.constant.tolist()):
+        for tree in range(t.groups[g], t.groups[g + 1]):
+            leaves = slice(64 * t.words[tree], 64 * t.words[tree + 1])
+            total += float(t.value[leaves][(within & kept)[leaves]][0])
+        sums.append(total)
+    return sums

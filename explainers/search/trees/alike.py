@@ -80,6 +80,7 @@ class Likenesses:
         key = (
             *terms,
             problem.seed,
+            problem.below,
             np.delete(factual, idle).tobytes(),
             cells.tobytes(),
             ends.tobytes(),

@@ -6,11 +6,11 @@ what the limits leave over is paid for at a price. The trees then choose their l
     cost >= sum over trees of  min over leaves (price * value + charges of the leaf's cells)
           + sum over features of  min over cells (cost - charges)  -  price * limit
 
-for *any* charges and prices (Lagrangian decomposition). Charges are made better feature by
-feature: what each tree would pay at least for each cell is gathered, and the sum is shared out
-anew (min-marginal averaging; Werner, "A linear programming approach to max-sum problem", PAMI
-2007, section 6; Kolmogorov, PAMI 2006, for the order). It comes close to the linear program over
-leaves, at a thousandth of its time. A box inside another begins with the other's charges.
+for *any* charges and prices (Lagrangian decomposition). The best give the linear program over
+leaves and cells; they are approached by the volume algorithm (Barahona and Anbil, "The volume
+algorithm: producing primal solutions with a subgradient method", Mathematical Programming 87,
+2000), over the cells that hold a value of the grid alone. A box inside another begins with the
+other's charges.
 Compiled: ``explainers/native/lagrangian.hpp``.
 """
 
@@ -27,8 +27,10 @@ from ifonly.explainers.search.trees.arrays import Floats, Ints
 from ifonly.explainers.search.trees.question import Question
 from ifonly.explainers.search.trees.tables import Tables
 
-WORTH_GOING_ON = 0.5
-"""Part of what is missing that some sweeps must gain for more of them to follow."""
+STEPS_AT_FIRST, STEPS = 200, 40
+"""Steps towards better charges in a box that has none, and in one that begins with another's."""
+STEPS_BETWEEN_LOOKS = 10
+"""Steps between two looks at the deadline: a few milliseconds."""
 
 
 class Priced(NamedTuple):
@@ -75,16 +77,12 @@ def priced(
     if not box.reached:
         return None  # a tree without a leaf in the box
     box.price = _first_prices(t, q, box, best, a.corner)
-    bound = -np.inf
-    while True:
+    for _ in range((STEPS_AT_FIRST if around is None else STEPS) // STEPS_BETWEEN_LOOKS):
         look()
-        now, column, edge = box.ascend(t.native, best)
-        if now >= best:
+        bound, column, edge = box.ascend(t.native, best, STEPS_BETWEEN_LOOKS)
+        if bound >= best:
             return None
-        if now - bound <= WORTH_GOING_ON * (best - now):
-            break
-        bound = now
-    bound = max(bound, now, 0.0 if around is None else around.bound)
+    bound = max(bound, 0.0 if around is None else around.bound)
     return Priced(box.lo, box.hi, bound, box, column, edge, box.wish(t.native, q.native))
 
 

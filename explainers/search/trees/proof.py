@@ -60,6 +60,9 @@ at least."""
 PATIENCE_WITHOUT_ANSWER = 100_000
 """The same over levers squared while no row in the target is known: prices need a cost to be
 measured against, and say less."""
+PATIENCE_FOR_ANY, MOST_FOR_ANY, PATIENCE_IN_BOX_FOR_ANY = 1_000, 200_000, 5_000
+"""The same where any row will do, on the tables of the whole model, on merged ones, and in a box of
+these: prices say next to nothing where costs do not matter."""
 MOST_MISSES = 8
 """Boxes in a row near whose wishes no better row was found; from then on only of every so many."""
 WORTH_MERGING_AGAIN = 0.9
@@ -108,16 +111,22 @@ class BoxSearch:
         ends the search, whatever it costs."""
         # A feature with one position is no lever.
         levers = max(1, int(np.count_nonzero(asked.question.size > 1)))
-        self._patience = PATIENCE // levers if patience is None else patience
+        if patience is None:
+            patience = PATIENCE_FOR_ANY if any_row else PATIENCE // levers
+        self._patience = patience
+        self._patience_in_ball = MOST_FOR_ANY if any_row else PATIENCE_IN_BALL
         self._patience_in_box = max(PATIENCE_IN_BOX, min(MOST_IN_BOX // levers, PATIENCE_IN_BALL))
         self._patience_without = max(self._patience_in_box, PATIENCE_WITHOUT_ANSWER // levers**2)
+        if any_row:
+            self._patience_without = max(self._patience_without, PATIENCE_IN_BOX_FOR_ANY)
         self._any_row = any_row
         self._problem = problem
         self._meter = meter
         self._deadline = deadline
         self._asked = asked
         self._positions: npt.NDArray[np.int64] | None = None
-        self._best = math.inf
+        self._best = problem.below
+        """Cost of the best row, or what rows must be cheaper than to be of use."""
         self._bound = 0.0
         self._open = math.inf
         """Least cost that a box could have that the deadline left open."""
@@ -201,6 +210,9 @@ class BoxSearch:
             # here, hard ones go to merged trees.
             status = entry_points.begin(t, q, arena, min(chunk(t), self._patience))
             self._guess = float(arena.floats[GUESS])
+            if self._best < arena.floats[BEST]:
+                # Not of use: the search goes on within what would be.
+                arena.floats[BEST], arena.ints[HAS_BEST] = self._best, 0
             if self._drive(t, q, arena, status, self._patience):
                 self._bound = min(self._best, self._open)
                 return
@@ -275,7 +287,7 @@ class BoxSearch:
             entry_points.start(near, q, own, cap, *whole)
             # One box, only to learn how the search stands; `_drive` goes on from there.
             status = entry_points.search(near, q, own, 1)
-            settled = self._drive(near, q, own, status, PATIENCE_IN_BALL) or self._split(
+            settled = self._drive(near, q, own, status, self._patience_in_ball) or self._split(
                 near, q, own, cap
             )
         return cap

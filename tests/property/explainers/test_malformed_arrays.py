@@ -126,7 +126,7 @@ def price(t: Tables, q: Question, a: Arena, best: float) -> None:
     box = kernel.PricedBox(t.native, q.native, a.native, None)
     inside = kernel.PricedBox(t.native, q.native, a.native, box)
     inside.price = np.full(len(inside.price), best)
-    inside.ascend(t.native, best)
+    inside.ascend(t.native, best, 4)
     inside.wish(t.native, q.native)
 
 

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from ifonly.explainers.constraints import Immutable, Origin, Single, Source
+from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, liftable, with_only
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Meter
+from ifonly.explainers.search.trees.engine import Trees
 from ifonly.explainers.space import Axis
 from ifonly.models.predictor import Rows
 from ifonly.models.schema import Task
+from tests.support.deployed import deployed_trees
+from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.questions import question
 
@@ -94,3 +99,28 @@ def test_nothing_is_searched_where_constraints_say_nothing() -> None:
 
     kept = infeasible_subsystem(frozen, reaches)
     assert len(kept) == len(searches) == len({each.origin.key for each in kept})
+
+
+def test_what_is_dearer_than_is_of_use_is_not_looked_for() -> None:
+    """The bound says so, and nothing else is asked; what is cheaper is found as ever."""
+    deployed = deployed_trees(3, Task.BINARY)
+    engine = Trees(deployed.form, SCHEMA, patience=0)
+    for seed in range(12):
+        problem, _, _ = question((), seed, Task.BINARY)
+        meter = Meter(deployed.predictor, Deadline.never())
+        whole = engine.search(problem, meter, Deadline.never())
+        if not len(whole.candidates):
+            continue
+        cost = float(problem.cost_of(whole.candidates[:1])[0])
+        if cost == 0.0:
+            continue
+        useless = replace(problem, below=cost)
+        found = engine.search(useless, meter, Deadline.never())
+        assert not len(found.candidates)
+        assert found.lower_bound == cost
+        assert found.is_proven(useless)
+        assert not found.is_infeasible
+        useful = replace(problem, below=1.01 * cost)
+        found = engine.search(useful, meter, Deadline.never())
+        assert float(problem.cost_of(found.candidates[:1])[0]) == cost
+        assert found.is_proven(useful)

@@ -178,8 +178,22 @@ def test_leaves_outside_of_the_box_are_not_priced(asked: SearchInstance) -> None
     column = int(np.argmax(np.diff(asked.tables.cells)))
     arena.reach[:] = asked.tables.full
     arena.lo[0, column] = arena.hi[0, column]
-    with pytest.raises(ValueError, match="reach"):
-        _box(t, q, arena)
+    box = kernel.PricedBox(t, q, arena.native, None)
+    assert (
+        asked.tables.leaf_hi[box.leaf, column]
+        == asked.tables.cells[column + 1] - 1 - asked.tables.cells[column]
+    ).all()
+
+
+def test_between_two_values_of_a_grid_there_is_nothing_to_choose(asked: SearchInstance) -> None:
+    """Thresholds that no value lies between are parted by no charge: a box of single positions has
+    the bound of its one row, whatever the trees would like to find beside it."""
+    t, q, arena = begun(asked)
+    at = arena.corner.copy()
+    entry_points.start(asked.tables, asked.question, arena, ENOUGH, at, at)
+    box = kernel.PricedBox(t, q, arena.native, None)
+    assert (np.diff(box.first) == 1).all()
+    assert not len(box.charge)
 
 
 @pytest.mark.parametrize("field", ["lo", "hi", "corner"])
@@ -216,7 +230,7 @@ def test_a_box_is_charged_on_its_own_tables_only(asked: SearchInstance) -> None:
     box = kernel.PricedBox(t, q, arena.native, None)
     others = replace(asked.tables)
     with pytest.raises(ValueError, match="other tables"):
-        box.ascend(others.native, ENOUGH)
+        box.ascend(others.native, ENOUGH, 1)
     with pytest.raises(ValueError, match="another search"):
         box.wish(t, replace(asked.question).native)
     _, _, elsewhere = begun(replace(asked, tables=others))
@@ -231,7 +245,7 @@ def test_a_tree_without_a_leaf_has_no_price(asked: SearchInstance) -> None:
     box = kernel.PricedBox(t, q, arena.native, None)
     assert not box.reached
     with pytest.raises(ValueError, match="no leaf"):
-        box.ascend(t, ENOUGH)
+        box.ascend(t, ENOUGH, 1)
     assert (
         lagrangian.priced(asked.tables, asked.question, arena, ENOUGH, None, lambda: None) is None
     )
