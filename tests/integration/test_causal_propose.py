@@ -30,7 +30,7 @@ def test_what_is_proposed_says_how_it_was_found_and_is_not_used(folder):
     (folder / "causal.toml").unlink()
     done = run(
         str(folder), "--data", str(folder / "reference.csv"), "--algorithm", "notears",
-        "--runs", "2", "--fixed", "air_temperature,quality",
+        "--runs", "2", "--fixed", "air_temperature,quality", "--set",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     model = load_folder(folder)
@@ -43,6 +43,11 @@ def test_what_is_proposed_says_how_it_was_found_and_is_not_used(folder):
     assert "NOTEARS orders by variance" in spec.provenance.source
     assert "varsortability" in spec.provenance.source
     assert not {e.effect for e in spec.edges} & {"air_temperature", "quality"}
+    # The set: what two runs leave open stands beside it, and moves nothing that is fixed.
+    assert spec.alternatives
+    assert {other.source for other in spec.alternatives} <= {"discovery", "validation"}
+    moved = {effect for other in spec.alternatives for _, effect in other.add}
+    assert not moved & {"air_temperature", "quality"}
 
 
 def test_an_accepted_graph_is_not_written_over(folder):
