@@ -4,7 +4,7 @@
 # make test-clients   client libraries (KServe, Triton, MLflow, Ray, …) and what reads deploy/ (Helm,
 #              PromQL), each in an environment of its own
 # make check   lint, format, types, import contracts, then the tests
-# make sanitize   the oracle's tests of trees, with the search compiled to watch its memory
+# make sanitize   the oracle's tests of trees and networks, with the search compiled to watch its memory
 # make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
 # make sbom    what the image installs, as CycloneDX: dist/ifonly.cdx.json
 # make audit   known advisories against the lock (asks api.osv.dev)
@@ -17,8 +17,10 @@ PYTHON ?=
 VENV ?= .venv
 PYTEST_ARGS ?=
 CLIENTS := deploy events kserve mlflow mlserver openapi ray tritonclient
-# A file's tests stay in one process: they share the services and databases that it starts.
-PYTEST := python -m pytest -n auto --dist loadfile
+# A file's tests stay in one process: they share the services and databases that it starts. Some wait
+# for these rather than compute: three processes for two cores.
+WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$(((3 * n + 1) / 2)))
+PYTEST := python -m pytest -n $(WORKERS) --dist loadfile
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
@@ -31,7 +33,7 @@ INSTALL_PROJECT = { $(BIN)/python hatch_build.py --compiler >/dev/null || \
     $(INSTALL) --no-build-isolation --no-deps --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-browser test-clients test-ci test-all check lint format sanitize lock audit sbom clean docker-steps FORCE
+.PHONY: help run test test-browser clients test-clients test-ci test-all check lint format sanitize lock audit sbom clean docker-steps FORCE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -55,7 +57,10 @@ test-all: $(VENV)/.test
 	$(BIN)/$(PYTEST) -m "not browser" $(PYTEST_ARGS)
 	$(BIN)/$(PYTEST) -m browser tests/browser $(PYTEST_ARGS)
 
-test-clients: $(VENV)/.test $(CLIENTS:%=$(VENV)-clients/%/.ready)
+# Their environments alone: pip waits for its registry, so that something else may run beside it.
+clients: $(CLIENTS:%=$(VENV)-clients/%/.ready)
+
+test-clients: $(VENV)/.test clients
 	IFONLY_CLIENTS=$(VENV)-clients $(BIN)/python -m pytest -m clients tests/integration/clients $(PYTEST_ARGS)
 
 check: lint test

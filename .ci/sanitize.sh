@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The oracle's tests of trees, and many malformed arrays, with the search compiled so that reads and
+# The oracle's tests of trees and networks, and many malformed arrays, with the search compiled so that reads and
 # writes outside of memory, undefined behaviour and indices beyond arrays end the process. In a copy
 # of the sources: what is installed stays. Needs GCC.
 #
@@ -22,6 +22,7 @@ LD_PRELOAD="$($CXX -print-file-name=libasan.so) $($CXX -print-file-name=libstdc+
 LD_PRELOAD=$LD_PRELOAD exec "$python" -m pytest -p no:cacheprovider -m "not slow" "$@" \
     tests/property/explainers/test_malformed_arrays.py \
     tests/unit/explainers/test_{native,merging_and_prices}.py \
-    tests/oracle/test_{trees,survival,causal_trees,priced_boxes}_against_brute_force.py \
+    tests/oracle/test_{trees,survival,causal_trees,priced_boxes,isolation_forests}_against_brute_force.py \
+    tests/oracle/test_{networks,units}_against_brute_force.py \
     tests/oracle/test_effects_{in_the_kernel,at_edges}.py \
     tests/oracle/test_{trees_on_stretches,infeasible_subsystems_and_ranges}.py

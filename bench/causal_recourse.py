@@ -28,9 +28,10 @@ import onnxruntime
 from bench.causal_scms import ANM, LINEAR, LOAN, NON_ADDITIVE, Array, ScmTruth, sigmoid
 from bench.gaussian_process import learned_as_processes
 from ifonly.explainers.causal import CausalModel, Graph, draw_members
-from ifonly.explainers.causal.certainty import Margin, certainty
+from ifonly.explainers.causal.certainty import certainty
 from ifonly.explainers.causal.learning import learn
 from ifonly.explainers.causal.mechanism import Mechanism
+from ifonly.explainers.consequences import Margin
 from ifonly.models.onnx.export import export_onnx, to_bytes
 
 ROWS = 250

@@ -29,13 +29,13 @@ from bench.causal_recourse import (
 )
 from bench.causal_scms import ANM, LINEAR, Array, ScmTruth
 from ifonly.explainers.causal import CausalModel, draw_members
-from ifonly.explainers.causal.certainty import Margin
 from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.demands import MEMBERS, Demands
 from ifonly.explainers.causal.hidden import HiddenCause
 from ifonly.explainers.causal.mechanism import Noise
 from ifonly.explainers.causal.members import believed
 from ifonly.explainers.causal.spec import DEFAULT_STRENGTH
+from ifonly.explainers.consequences import Margin
 
 X1, X2 = 0, 1
 CORRELATIONS = (0.0, 0.1, 0.3, 0.5, -0.3)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Margin = Callable[[Rows], Floats]
 """Rows ``(n, d)`` to how far each is inside the target, ``(n,)``; below 0 it is not met."""
+Met = Callable[[Rows], npt.NDArray[np.bool_]]
+"""Rows ``(n, d)`` to whether each is in the target, ``(n,)``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +248,7 @@ class Consequences(Protocol):
         ...
 
     def assurance(
-        self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin
+        self, factual: Row, columns: Sequence[int], values: Floats, met: Met
     ) -> Assurance:
         """How sure one action is.
 
@@ -256,8 +258,8 @@ class Consequences(Protocol):
         columns : sequence of int
             What is set.
         values : ndarray, shape (len(columns),)
-        margin : callable
-            As for :meth:`trust`.
+        met : callable
+            Rows, shape (m, d), to whether each is in the target, shape (m,).
         """
         ...
 

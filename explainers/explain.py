@@ -30,7 +30,7 @@ from ifonly.explainers.answer import (
 )
 from ifonly.explainers.constraints import Source
 from ifonly.explainers.deadline import Deadline
-from ifonly.explainers.errors import DeadlineReached, DocumentsDiffer
+from ifonly.explainers.errors import CallsSpent, DeadlineReached, DocumentsDiffer
 from ifonly.explainers.in_company import Steps, alone, counted
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, without
 from ifonly.explainers.problem import Problem
@@ -44,6 +44,7 @@ from ifonly.explainers.search.engine import (
     reaches,
     tells_quickly,
 )
+from ifonly.explainers.search.portfolio import met_by
 from ifonly.explainers.space import slack
 from ifonly.explainers.target import Demand
 from ifonly.explainers.transcript import goal_of, terms_of
@@ -190,6 +191,7 @@ def _explaining(problem: Problem, asking: Inquiry, checker: Checker) -> Steps[An
         found[0] = asking.beside_main(problem, checker, found[0], outcome)
     with asking.watch("complete"):
         assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
+    deadline_hit |= asking.is_cut
     return Recourse(prediction, assured, asking.work(outcome, deadline_hit))
 
 
@@ -234,6 +236,8 @@ class Inquiry:
     rounding: Rounding = UNKNOWN
     """Rounding of the model's scores: answers that hold whatever it is are preferred."""
     doubted: Callable[[str], object] = unheard
+    is_cut: bool = False
+    """Whether the deadline left a range out of an answer that was found in time."""
     rejected: list[str] = field(default_factory=list)
     """What was proposed or claimed and did not hold, and why."""
 
@@ -350,7 +354,9 @@ class Inquiry:
             if problem.schema.features[j].kind is not Kind.NOMINAL:
                 try:
                     ends = self.engine.sufficient_range(problem, self.meter, action, j)
-                except DeadlineReached:
+                except DeadlineReached as cut:
+                    # Calls that are spent are told by themselves, and are the same each time.
+                    self.is_cut |= not isinstance(cut, CallsSpent)
                     continue
                 yield j, ends
 
@@ -415,8 +421,8 @@ class Inquiry:
             return counterfactual
         row = counterfactual.action_on(problem.factual)
         columns = [action.column for action in counterfactual.actions]
-        margin = problem.margin(self.deployed.score)
-        assurance = problem.consequences.assurance(problem.factual, columns, row[columns], margin)
+        met = met_by(self.engine, problem, self.deployed.score)
+        assurance = problem.consequences.assurance(problem.factual, columns, row[columns], met)
         return replace(counterfactual, assurance=assurance)
 
     def nothing(

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ifonly.explainers.answer import Blocker
+from ifonly.explainers.constraints import Axes, Single
 from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import LONGEST_LISTED
 from ifonly.explainers.target import Demand
 
 Reaches = Callable[[Problem], bool | None]
@@ -53,7 +57,7 @@ class _Filtering:
             names = {id(each) for each in some}
             rest = tuple(each for each in self.kept if id(each) not in names)
             # Each of them alone would be left out in its turn, and there is one proof for all.
-            if self._blocks(rest):
+            if self._say_nothing(some, rest) or self._blocks(rest):
                 self.kept = rest
                 return
         if len(some) > 1:
@@ -61,6 +65,23 @@ class _Filtering:
             self.leave_out(some[:half], is_needed=False)
             # If all of the first half can, not all of the second can.
             self.leave_out(some[half:], is_needed=before - len(self.kept) == half)
+
+    def _say_nothing(self, some: Sequence[Blocker], rest: tuple[Blocker, ...]) -> bool:
+        """Whether each of ``some`` is kept by whatever keeps the ``rest``: it speaks of what one
+        feature is set to, which is no more without it. Then no search need tell so."""
+        if not all(isinstance(each, Single) and each.of_action for each in some):
+            return False
+        axes = with_only(self._problem, rest).axes
+        # What blocks still blocks, since the same is allowed.
+        return all(isinstance(each, Single) and self._is_kept(each, axes) for each in some)
+
+    def _is_kept(self, each: Single, axes: Axes) -> bool:
+        axis, factual = axes[each.column], self._problem.factual
+        if len(axis) > LONGEST_LISTED:
+            return False
+        actions = np.repeat(factual[None, :], len(axis), axis=0)
+        actions[:, each.column] = axis.values()
+        return bool(each.holds(actions, factual).all())
 
     def _blocks(self, some: tuple[Blocker, ...]) -> bool:
         """Whether they are proven to leave nothing in the target."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -129,7 +129,7 @@ class Problem:
     def _inert(self) -> Problem:
         assert self.consequences is not None
         closing = closing_rules(self.consequences, len(self.schema))
-        inert = replace(self, consequences=None, constraints=(*self.constraints, *closing))
+        inert = self._altered(consequences=None, constraints=(*self.constraints, *closing))
         # Of the same features and the same row.
         inert.__dict__["_whole"] = self._whole
         return inert
@@ -177,14 +177,26 @@ class Problem:
         if not rounding:
             return self
         if rounding not in self._firm:
-            other = object.__new__(
-                Problem
-            )  # checked already, and asked some thousand times a second
-            other.__dict__.update(self.__dict__, target=self.target.firm(rounding))
-            for derived in ("_inert", "_firm"):  # problems that have targets of their own
-                other.__dict__.pop(derived, None)
-            self._firm[rounding] = other
+            # What is known of axes says nothing of targets; problems made of it have some.
+            known = {k: v for k, v in self.__dict__.items() if k not in ("_inert", "_firm")}
+            self._firm[rounding] = self._altered(**{**known, "target": self.target.firm(rounding)})
         return self._firm[rounding]
+
+    def following(
+        self, consequences: Consequences, constraints: tuple[Constraint, ...] | None = None
+    ) -> Problem:
+        """The same question where something follows from what is set; with ``constraints`` in place
+        of its own."""
+        constraints = self.constraints if constraints is None else constraints
+        return self._altered(consequences=consequences, constraints=constraints)
+
+    def _altered(self, **parts: object) -> Problem:
+        """The same question with other ``parts``, none of which its check looks at: a thousand
+        times a second."""
+        other = object.__new__(Problem)
+        other.__dict__.update({name: self.__dict__[name] for name in _FIELDS})
+        other.__dict__.update(parts)
+        return other
 
     @cached_property
     def _firm(self) -> dict[Rounding, Problem]:
@@ -321,6 +333,9 @@ class Problem:
             ],
             dtype=np.int64,
         )
+
+
+_FIELDS = tuple(part.name for part in fields(Problem))
 
 
 def _is_read(references: object, width: int) -> bool:

@@ -203,7 +203,9 @@ class Schema:
         InvalidInstance
             With one problem for each unknown, missing, invalid or out-of-bounds value.
         """
-        if has_names(instance):
+        # A plain array has no names, and need not be asked for them with every question.
+        is_plain = type(instance) is np.ndarray and instance.dtype == np.float64
+        if not is_plain and has_names(instance):
             return self.read(named(instance))
         row: Row = numbers(instance)
         if row.shape != (len(self),):

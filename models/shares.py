@@ -29,8 +29,9 @@ class ShareEstimate:
         return self.low <= value <= self.high
 
 
-def share(count: int, of: int) -> ShareEstimate:
-    """With Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001, eq. 4).
+def share(count: int, of: int, z: float = Z) -> ShareEstimate:
+    """With Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001, eq. 4); ``z``: the
+    normal quantile of its level, 95 % unless said.
 
     >>> nine = share(9, 10)
     >>> round(nine.low, 6), round(nine.high, 6)
@@ -39,10 +40,10 @@ def share(count: int, of: int) -> ShareEstimate:
     # Nothing is known: the interval is everything.
     if of == 0:
         return ShareEstimate(0, 0, 0.0, 1.0)
-    p, z2 = count / of, Z * Z
+    p, z2 = count / of, z * z
     # Wilson's interval: the plain one has no width at 0 of n, and leaves [0, 1].
     centre = (p + z2 / (2 * of)) / (1 + z2 / of)
-    half = Z / (1 + z2 / of) * math.sqrt(p * (1 - p) / of + z2 / (4 * of * of))
+    half = z / (1 + z2 / of) * math.sqrt(p * (1 - p) / of + z2 / (4 * of * of))
     # At the ends exactly: rounding must not leave a share outside of its own interval.
     low = 0.0 if count == 0 else max(0.0, centre - half)
     return ShareEstimate(count, of, low, 1.0 if count == of else min(1.0, centre + half))

@@ -19,7 +19,15 @@ import numpy as np
 from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.errors import CausalError
 from ifonly.explainers.causal.function import Array
-from ifonly.explainers.consequences import Assurance, Flows, Margin, NotAffine, PossibleGraph, Trust
+from ifonly.explainers.consequences import (
+    Assurance,
+    Flows,
+    Margin,
+    Met,
+    NotAffine,
+    PossibleGraph,
+    Trust,
+)
 from ifonly.models.predictor import Row, Rows
 
 
@@ -108,11 +116,9 @@ class BacktrackingConsequences:
         # Nothing follows, so it is as if features moved alone.
         return Flows((), self.causal.gamma, self.causal.floor)
 
-    def assurance(
-        self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
-    ) -> Assurance:
+    def assurance(self, factual: Row, columns: Sequence[int], values: Array, met: Met) -> Assurance:
         """As of an intervention, but for hidden common causes: they are part of what moves."""
         one = values[None, :]
         shifts, shift = self._shifts(factual, columns, one)
         row = self.rows(factual, columns, one)
-        return self.causal.assured(factual, columns, shifts, row, margin, shift)
+        return self.causal.assured(factual, columns, shifts, row, met, shift)

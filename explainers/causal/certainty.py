@@ -5,7 +5,7 @@ Every function takes a batch of actions on one factual and asks the deployed mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,13 +17,10 @@ from ifonly.explainers.causal.function import Array
 from ifonly.explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilt, Tilts
 from ifonly.explainers.causal.members import CausalMembers, believed
 from ifonly.explainers.causal.model import NONE, CausalModel
+from ifonly.explainers.consequences import Margin, Met
 from ifonly.models.predictor import Row, Rows
 
 Flags = npt.NDArray[np.bool_]
-
-Margin = Callable[[Rows], Array]
-"""Rows ``(n, d)`` to how far each is inside the target, ``(n,)``: at least 0 where it is met.
-For a probability that must fall: ``threshold - score``. One call of the deployed model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +109,7 @@ def sensor_survival(
     factual: Row,
     columns: Sequence[int],
     values: Array,
-    margin: Margin,
+    met: Met,
     sd: Array,
     n_draws: int = 200,
     shift: frozenset[int] = NONE,
@@ -127,8 +124,8 @@ def sensor_survival(
     factual : ndarray, shape (d,)
     columns : sequence of int
     values : ndarray, shape (n, len(columns))
-    margin : callable
-        Rows to how far each is inside the target.
+    met : callable
+        Rows to whether each is in the target; called once.
     sd : ndarray, shape (d,)
         Standard deviation of each reading's error, in its unit; 0 for none (categories).
     n_draws : int
@@ -145,8 +142,7 @@ def sensor_survival(
     # Each drawn state with every action, in the order that the reshape below takes apart.
     before = np.repeat(states, n, axis=0)
     rows = model.counterfactual(before, columns, np.tile(values, (n_draws, 1)), shift)
-    met = _margins(rows, factual, margin) >= 0.0
-    return np.asarray(met.reshape(n_draws, n).mean(axis=0))
+    return np.asarray(_met(rows, factual, met).reshape(n_draws, n).mean(axis=0))
 
 
 @lru_cache(maxsize=16)
@@ -216,7 +212,7 @@ def tipping(
     factual: Row,
     columns: Sequence[int],
     values: Array,
-    margin: Margin,
+    met: Met,
     one: HiddenCause,
 ) -> Tipping:
     """Every correlation of ``one`` hidden cause by the believed mechanisms, whatever range was
@@ -240,9 +236,7 @@ def tipping(
     slopes = (RHO / np.sqrt(1.0 - RHO**2) * hidden.ratio(one))[:, None]
     tilts = {one.effect: (Tilt(one.cause, slopes, hidden.is_told(one)),)}
     rows = believed(model, len(RHO)).counterfactual(factual, columns, values, tilts=tilts)
-    lost = (_margins(rows.reshape(len(RHO) * n, len(factual)), factual, margin) < 0.0).reshape(
-        len(RHO), n
-    )
+    lost = ~_met(rows.reshape(len(RHO) * n, len(factual)), factual, met).reshape(len(RHO), n)
     # Of those that undo it the nearest to 0: how little hidden cause is enough.
     strength = np.where(lost, np.abs(RHO)[:, None], np.inf)
     nearest = RHO[strength.argmin(axis=0)]
@@ -250,10 +244,28 @@ def tipping(
 
 
 def _margins(rows: Rows, factual: Row, margin: Margin) -> Array:
-    """Margin of each row; -inf where a mechanism has no value (a missing *reading* stays)."""
-    lost = (np.isnan(rows) & ~np.isnan(factual)).any(axis=1) | np.isinf(rows).any(axis=1)
+    """Margin of each row; -inf where a mechanism has no value."""
+    told = _told(rows, factual)
     found = np.full(len(rows), -np.inf)
     # A model may refuse an empty batch.
-    if not lost.all():
-        found[~lost] = margin(rows[~lost])
+    if told.any():
+        found[told] = margin(rows[told])
     return found
+
+
+def _met(rows: Rows, factual: Row, met: Met) -> Flags:
+    """Whether each row is in the target; none is where a mechanism has no value."""
+    told = _told(rows, factual)
+    if told.any():
+        told[told] = met(rows[told])
+    return told
+
+
+def _told(rows: Rows, factual: Row) -> Flags:
+    """Of which rows every value can be told; a missing *reading* stays missing."""
+    told = np.asarray(np.isfinite(rows).all(axis=1))
+    # Most rows are numbers alone, so the others are looked at only where there are some.
+    if not told.all():
+        stays = np.isnan(rows) & np.isnan(factual)
+        told = np.asarray((np.isfinite(rows) | stays).all(axis=1))
+    return told

@@ -42,6 +42,7 @@ def contradictions(document: Document, schema: Schema) -> Iterator[SpecProblem]:
         return  # what follows reads the edges
     yield from _loops(document)
     yield from _roles(document)
+    yield from _allowed(document, schema)
     yield from _tested_parts(document, schema)
     yield from _confounders(document, schema)
     yield from _mechanisms(document, schema)
@@ -187,6 +188,33 @@ def _loops(document: Document) -> Iterator[SpecProblem]:
             "edges",
             f"form a loop: {path}. Make set-points roots; unroll feedback with lagged nodes",
         )
+
+
+def _allowed(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    """Edges allowed for what has no effect along them: a slip, for nothing would be allowed."""
+    edges = [(e["from"], e["to"]) for e in document.get("edges", ()) if e["from"] in schema]
+    index = {name: j for j, name in enumerate(schema.names)}
+    pairs = [(index[cause], index[effect]) for cause, effect in edges]
+    for i, edge in enumerate(document.get("edges", ())):
+        for name in edge.get("allowed_for", ()):
+            key = f"edges[{i}].allowed_for"
+            if name not in schema:
+                yield SpecProblem(key, _unknown(name, schema.names))
+            elif name != edge["from"] and edge["from"] not in _below(schema.names, pairs, name):
+                yield SpecProblem(
+                    key, f"{name!r} has no effect along {edge['from']} -> {edge['to']}"
+                )
+
+
+def _below(names: Sequence[str], pairs: Sequence[tuple[int, int]], name: str) -> set[str]:
+    """Features that follow from ``name``."""
+    found, waiting = set[int](), [names.index(name)]
+    while waiting:
+        cause = waiting.pop()
+        more = {effect for own, effect in pairs if own == cause} - found
+        found |= more
+        waiting += more
+    return {names[j] for j in found}
 
 
 def _roles(document: Document) -> Iterator[SpecProblem]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from ifonly.explainers.consequences import (
     Flow,
     Flows,
     Margin,
+    Met,
     NotAffine,
     PossibleGraph,
     Tie,
@@ -40,6 +41,8 @@ from ifonly.models.predictor import Row, Rows
 
 if TYPE_CHECKING:
     from ifonly.explainers.native import kernel
+
+Said = TypeVar("Said")
 
 ROUNDING = 1e-9
 """Part of their size by which bounds are widened: sums in another order round otherwise."""
@@ -179,8 +182,8 @@ class CausalConsequences:
             rows[:, whole] = np.rint(rows[:, whole])
         return rows
 
-    def _as_read(self, margin: Margin) -> Margin:
-        return lambda rows: margin(self.read(rows.copy()))
+    def _as_read(self, said: Callable[[Rows], Said]) -> Callable[[Rows], Said]:
+        return lambda rows: said(self.read(rows.copy()))
 
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
@@ -192,17 +195,31 @@ class CausalConsequences:
             low, high = (np.repeat(factual[None, :], len(lower), axis=0) for _ in range(2))
             low[:, moved], high[:, moved] = -np.inf, np.inf
             return low, high
+        # Of what follows from, or beside, a reading that is missing nothing is known.
+        low[:, moved] = _known(low[:, moved], -np.inf)
+        high[:, moved] = _known(high[:, moved], np.inf)
         effects = self._affine(tuple(columns))
         if effects is not None:  # exact, also where two ways lead from a cause to an effect
+            effects = effects[:, moved]
             rise, fall = np.maximum(effects, 0.0), np.minimum(effects, 0.0)
-            down, up = lower - factual[list(columns)], upper - factual[list(columns)]
+            before = factual[list(columns)]
+            filled = np.isnan(before)
+            # By how much it moves that was not read nobody can tell.
+            down, up = (np.where(filled, 0.0, end - before) for end in (lower, upper))
+            told = ~(effects[filled] != 0.0).any(axis=0) & ~np.isnan(factual[moved])
+            some = np.array(moved, dtype=np.int64)[told]
             # Both bounds hold, so the tighter of the two does.
-            low = np.maximum(low, factual + down @ rise + up @ fall)
-            high = np.minimum(high, factual + up @ rise + down @ fall)
+            least, most = (
+                factual[some] + one @ rise[:, told] + other @ fall[:, told]
+                for one, other in ((down, up), (up, down))
+            )
+            low[:, some] = np.maximum(low[:, some], least)
+            high[:, some] = np.minimum(high[:, some], most)
         # Rows are computed in another order, and must lie within.
-        room = ROUNDING * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))[:, moved]
-        low[:, moved] -= room
-        high[:, moved] += room
+        size = np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))[:, moved]
+        room = np.where(np.isfinite(size), ROUNDING * size, np.nan)
+        low[:, moved] = _known(low[:, moved] - room, -np.inf)
+        high[:, moved] = _known(high[:, moved] + room, np.inf)
         return self.read(low), self.read(high)
 
     def _affine(self, columns: tuple[int, ...]) -> Array | None:
@@ -289,11 +306,9 @@ class CausalConsequences:
             raise NotAffine(f"{self.model.names[j]} is no affine function of its causes")
         return Flow(j, causes, slopes, members.slopes(self.members.k), is_whole)
 
-    def assurance(
-        self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
-    ) -> Assurance:
+    def assurance(self, factual: Row, columns: Sequence[int], values: Array, met: Met) -> Assurance:
         one = values[None, :]
-        found = self.assured(factual, columns, one, self.rows(factual, columns, one), margin)
+        found = self.assured(factual, columns, one, self.rows(factual, columns, one), met)
         moved = {*columns, *self.follows(columns)}
         ties = tuple(
             tie
@@ -301,7 +316,7 @@ class CausalConsequences:
             # A tie matters only where the edge carries the action: its
             # cause moves, its effect follows.
             if hidden.cause in moved and hidden.effect in moved - {*columns}
-            for tie in self._tie(factual, columns, one, self._as_read(margin), hidden)
+            for tie in self._tie(factual, columns, one, self._as_read(met), hidden)
         )
         return replace(found, ties=ties)
 
@@ -311,15 +326,15 @@ class CausalConsequences:
         columns: Sequence[int],
         one: Array,
         row: Rows,
-        margin: Margin,
+        met: Met,
         shift: frozenset[int] = NONE,
     ) -> Assurance:
         """How sure ``one`` action, ``(1, k)``, is that leads to ``row``, ``(1, d)``; of hidden
         common causes nothing is said. ``shift`` as in :meth:`trust`."""
-        margin = self._as_read(margin)
+        met = self._as_read(met)
         # A reading that is missing has no error.
         errors = np.where(np.isnan(factual), 0.0, self.error_sd)
-        survival = sensor_survival(self.model, factual, columns, one, margin, errors, shift=shift)
+        survival = sensor_survival(self.model, factual, columns, one, met, errors, shift=shift)
         beyond = extrapolation(self.model, columns, row)
         outside = zip(beyond.columns, beyond.ratio[0], strict=True)
         return Assurance(float(survival[0]), tuple(j for j, r in outside if r > 1.0), ())
@@ -329,11 +344,11 @@ class CausalConsequences:
         factual: Row,
         columns: Sequence[int],
         one: Array,
-        margin: Margin,
+        met: Met,
         hidden: HiddenCause,
     ) -> tuple[Tie, ...]:
         try:
-            rho = float(tipping(self._ties, factual, columns, one, margin, hidden).rho[0])
+            rho = float(tipping(self._ties, factual, columns, one, met, hidden).rho[0])
         except NoMechanism:  # nothing is known of one of the noises
             return ()
         held = (hidden.low, hidden.high)
@@ -360,3 +375,8 @@ def _is_same(a: CausalModel, b: CausalModel, j: int) -> bool:
         and a.mechanisms[j] is b.mechanisms[j]
         and roots[0] is roots[1]
     )
+
+
+def _known(ends: Array, otherwise: float) -> Array:
+    """Ends of intervals, ``otherwise`` where there is none."""
+    return np.where(np.isnan(ends), otherwise, ends)

@@ -176,7 +176,7 @@ def estimate_effect(
     """
     enough(observed)
     # Trimming needs the propensity, so it comes after the fit and before the mean.
-    fold = _divisions(observed.treated, rng)
+    fold = divisions(observed.treated, rng)
     seen = cross_fitted(observed, learners, fold)
     told, scores, kept = _scored(observed, seen, estimand, trim)
     others = {}
@@ -226,7 +226,7 @@ def refute(
     """As :func:`refuted`, of :func:`estimate_effect`."""
 
     def again(other: Observed) -> Estimate:
-        seen = cross_fitted(other, learners, _divisions(other.treated, rng))
+        seen = cross_fitted(other, learners, divisions(other.treated, rng))
         return _scored(other, seen, estimand, TRIM)[1].estimate
 
     return refuted(observed, found.estimate, again, rng, draws)
@@ -289,16 +289,19 @@ def _fitted(observed: Observed, learners: Learners, fold: npt.NDArray[np.int64])
     return found
 
 
-def _divisions(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    return np.stack([folds(treated, rng) for _ in range(REPEATS)])
+def divisions(
+    done: Flags | npt.NDArray[np.int64], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """``(REPEATS, n)``: several divisions of rows into folds."""
+    return np.stack([folds(done, rng) for _ in range(REPEATS)])
 
 
-def folds(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Each fold with its share of the treated."""
-    fold = np.empty(len(treated), dtype=np.int64)
+def folds(done: Flags | npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Each fold with its share of the rows in which each thing was done."""
+    fold = np.empty(len(done), dtype=np.int64)
     # Else a fold could hold no treated row at all.
-    for side in (treated, ~treated):
-        own = rng.permutation(np.flatnonzero(side))
+    for side in np.unique(done)[::-1]:
+        own = rng.permutation(np.flatnonzero(done == side))
         fold[own] = np.arange(len(own)) % FOLDS
     return fold
 

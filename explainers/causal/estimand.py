@@ -65,6 +65,19 @@ class Scores:
     flags: Flags
     """Who was treated."""
 
+    def __getitem__(self, index: Flags) -> Scores:
+        """The scores of some of the rows, whose own weighted mean they then tell."""
+        # The representer is of a mean over all rows: of a part the same weights count for more.
+        share = float(self.weight[index].mean() / self.weight.mean())
+        return Scores(
+            self.if_treated[index],
+            self.if_not[index],
+            self.weight[index],
+            self.residual[index],
+            self.riesz[index] / share,
+            self.flags[index],
+        )
+
     @classmethod
     def of(cls, estimand: Estimand, treated: Flags, outcome: Array, seen: Nuisances) -> Scores:
         """By an estimand that is not :data:`Estimand.LATE`."""
@@ -109,6 +122,11 @@ class Scores:
         return float(self.if_treated.sum() / total), float(self.if_not.sum() / total)
 
     @property
+    def worth(self) -> tuple[float, float]:
+        """As how many rows of equal weight the treated and the others count (Kish 1965)."""
+        return effective_size(self.riesz[self.flags]), effective_size(self.riesz[~self.flags])
+
+    @property
     def estimate(self) -> Estimate:
         one, none = self.means
         value = one - none
@@ -119,3 +137,9 @@ class Scores:
     def standard_error(self, influence: Array) -> float:
         """Of a weighted mean whose rows add ``influence`` beyond it, before division."""
         return float(influence.std(ddof=1) / self.weight.mean() / np.sqrt(len(influence)))
+
+
+def effective_size(weights: Array) -> float:
+    """As how many rows of equal weight rows of ``weights`` count (Kish 1965)."""
+    total = float(np.abs(weights).sum())
+    return total**2 / max(float((weights**2).sum()), np.finfo(float).tiny)

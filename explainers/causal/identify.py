@@ -184,6 +184,27 @@ class Diagram:
             f"or shares a cause with it"
         )
 
+    def beside(self, treatment: int, held: Iterable[int], more: Iterable[int]) -> tuple[int, ...]:
+        """``held``, which tell the effect, and ``more``, by which rows are grouped, held as well.
+
+        Raises
+        ------
+        NotIdentified
+            If the treatment moves one of ``more``, or to hold them opens a path.
+        """
+        for j in more:
+            if j == treatment or j in self._below(treatment):
+                name = self.names[treatment]
+                raise NotIdentified(
+                    f"{self.names[j]} follows from {name}: grouped by it, rows are not as they "
+                    f"were before {name} was set"
+                )
+        together = frozenset(held) | frozenset(more)
+        path = self.open_path(treatment, together)
+        if path:
+            raise NotIdentified(f"to group rows by {self._called(more)} opens {path}")
+        return tuple(sorted(together))
+
     def open_path(self, treatment: int, given: Iterable[int]) -> str:
         """A shortest path into ``treatment`` from behind and on to the outcome that ``given``
         leaves open, in words; empty if all are closed."""

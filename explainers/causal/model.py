@@ -22,6 +22,8 @@ from ifonly.models.predictor import Row, Rows
 
 Mask = npt.NDArray[np.bool_]
 NONE: frozenset[int] = frozenset()
+ULPS = 1e-14
+"""Part of a level by which two ways to compute it may differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,8 +172,17 @@ class CausalModel:
             causes = self.graph.parents[j]
             # This machine's own noise is one number: only its causes have a range.
             noise = self._noise(j, factual[None, causes], factual[None, j])[0]
+            # No finite noise makes this reading: which one it had nobody can tell.
+            if not np.isfinite(noise):
+                low[:, j], high[:, j] = -np.inf, np.inf
+                continue
             mechanism = self._mechanism(j)
-            low[:, j], high[:, j] = mechanism.bounds(low[:, causes], high[:, causes], noise)
+            least, most = mechanism.bounds(low[:, causes], high[:, causes], noise)
+            # Where level and noise cancel, what is left of them is rounding: it goes on to effects.
+            level = abs(float(mechanism.location(factual[None, causes])[0]))
+            size = np.maximum(level, np.maximum(np.abs(least), np.abs(most)))
+            digits = np.where(np.isfinite(size), ULPS * size, np.inf)
+            low[:, j], high[:, j] = least - digits, most + digits
         return low, high
 
     def affine_effects(self, columns: Sequence[int]) -> Array | None:

@@ -123,14 +123,16 @@ class TreeRegressor:
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Whether the test of each node may hold in each box, and whether it must."""
         column, threshold = self.trees.column[nodes], self.trees.threshold[nodes]
-        mode = self.trees.mode[nodes]
+        mode, missing_true = self.trees.mode[nodes], self.trees.missing_true[nodes]
         ends = [
             np.select(
                 [mode == BranchMode.LT, mode == BranchMode.LE, mode == BranchMode.GT],
-                [x[:, column] < threshold, x[:, column] <= threshold, x[:, column] > threshold],
-                x[:, column] >= threshold,
+                [x < threshold, x <= threshold, x > threshold],
+                x >= threshold,
             )
-            for x in (low, high)
+            # What is missing passes no test, but where the tree says so.
+            | (missing_true & np.isnan(x))
+            for x in (low[:, column], high[:, column])
         ]
         # Ordered tests are monotone, so what holds at both ends holds between.
         return ends[0] | ends[1], ends[0] & ends[1]

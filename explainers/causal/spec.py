@@ -78,6 +78,8 @@ class CausalEdge:
     delay: Labels = field(default_factory=dict)
     takes: Delay | None = None
     """How long until a move of the cause has moved the effect; None: nobody gave a number."""
+    allowed_for: tuple[str, ...] = ()
+    """Attributes whose effect along it is no unfairness."""
 
 
 @dataclass(frozen=True)
@@ -335,6 +337,7 @@ def _edge(table: Document) -> CausalEdge:
         table.get("evidence", ""),
         _words(table.get("delay", {})),
         _delay(table.get("delay", {})),
+        tuple(table.get("allowed_for", ())),
     )
 
 

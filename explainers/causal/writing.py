@@ -80,6 +80,7 @@ def _edge(edge: CausalEdge) -> dict[str, object]:
         "sign": "" if edge.sign == "any" else edge.sign,
         "evidence": edge.evidence,
         "delay": _delay(edge.takes, edge.delay),
+        "allowed_for": list(edge.allowed_for) or None,
     }
 
 

@@ -179,8 +179,8 @@ class LeverSet:
         if consequences is not None and consequences.effects(columns):
             lower, upper = self._followed(columns, alarms, lower, upper)
             moved = list(consequences.effects(columns))
-            # Of what nobody can tell nothing is ruled out.
-            told = ~(np.isnan(lower[:, moved]) | np.isnan(upper[:, moved])).any(axis=1)
+            # What was not read may stay so, which is between no bounds: nothing is ruled out.
+            told = ~np.isnan(before[:, moved]).any(axis=1)
             # What follows beyond its bounds cannot be read, unless it stays where it was read.
             ends = zip((np.fmin, np.fmax), self.alarms.bounds, strict=True)
             least, most = (pick(end, before)[:, moved] for pick, end in ends)

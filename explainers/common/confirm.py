@@ -105,15 +105,15 @@ class Confirmation:
 
     def _judged(self, drafts: Sequence[CheckDraft | None]) -> list[Report | None]:
         """Reports on all drafts; the model is asked once."""
-        asked = [row for draft in drafts if draft is not None for row in draft.to_score]
-        scores = self.ask(np.array(asked)) if asked else np.empty((0, 0))
+        asked = [rows for draft in drafts if draft is not None for rows in draft.to_score]
+        scores = self.ask(np.concatenate(asked)) if asked else np.empty((0, 0))
         reports: list[Report | None] = []
         start = 0
         for i, draft in enumerate(drafts):
             if draft is None:
                 reports.append(None)
                 continue
-            own = scores[start : start + len(draft.to_score)]
+            own = scores[start : start + draft.n_to_score]
             start += len(own)
             # The same checker, told the scores that were asked for all.
             reports.extend(replace(self._checker(i), score=_told(own)).judge([draft]))

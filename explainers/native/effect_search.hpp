@@ -238,7 +238,7 @@ inline void judge_along(
         if (run) {
             lo[static_cast<std::size_t>(column)] = std::min(positions[i], positions[last]);
             hi[static_cast<std::size_t>(column)] = std::max(positions[i], positions[last]);
-            if (f.must_hold(t, {lo.data(), at.size()}, {hi.data(), at.size()}, column)) {
+            if (f.must_hold(t, a, {lo.data(), at.size()}, {hi.data(), at.size()}, column)) {
                 for (; i <= last; ++i) out[i] = HOLDS;
                 at_once = std::min(2 * at_once, MOST_JUDGED);
                 continue;

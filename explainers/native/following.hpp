@@ -183,11 +183,27 @@ public:
                     far == cell_below(t, k, reading(k, low, 1));
             return std::pair<Whole, Whole>{near, far};
         };
-        Whole failed = base;
-        const Survival found = survive_between(t, q, a, base, failed, read);
+        OpenTrees open;
+        FailingPart failing;
+        const Survival found = survive_between(t, q, a, base, MOST_PARTS, open, failing, read);
         if (found == FAILS && !exact) return UNDECIDED;
-        if (found == FAILS) note_direction(a, failed, read);
+        if (found == FAILS) note_direction(a, failing.sp, read);
         return found;
+    }
+
+    // Whether every row between two lines of settings survives, with what follows as it was bounded.
+    bool must_survive(const Tables& t, const Arena& a, Wholes lo, Wholes hi) {
+        const auto read = [&](Whole j) {
+            const Whole k = place_of(j);
+            if (k < 0) return std::pair<Whole, Whole>{q.near[entry_at(q, j, lo[j])], q.far[entry_at(q, j, hi[j])]};
+            return std::pair<Whole, Whole>{
+                cell_below(t, k, reading(k, low_[static_cast<std::size_t>(j)], -1)),
+                cell_above(t, k, reading(k, high_[static_cast<std::size_t>(j)], 1)),
+            };
+        };
+        OpenTrees open;
+        FailingPart failing;
+        return survive_between(t, q, a, 0, MOST_PARTS_OF_RUN, open, failing, read) == SURVIVES;
     }
 
     // Whether no row of a box survives, as far as is known; what follows was placed in it.
@@ -315,11 +331,11 @@ public:
 
     // Whether every action between two lines of positions that differ in ``column`` will do for
     // certain, if the first will.
-    bool must_hold(const Tables& t, Wholes lo, Wholes hi, Whole column) {
+    bool must_hold(const Tables& t, const Arena& a, Wholes lo, Wholes hi, Whole column) {
         const Whole home = q.home[column];
         // With its factual value it would not be set: another action than the others.
         if (lo[column] <= home && home <= hi[column]) return false;
-        if (q.is_robust() || e.link == NO_LINK || !is_bounded()) return false;
+        if (e.link == NO_LINK || !is_bounded()) return false;
         if (!may_open(lo, lo) || !bound(lo, hi)) return false;
         tiny_lo_.assign(lo.begin(), lo.end());
         tiny_hi_.assign(hi.begin(), hi.end());
@@ -334,7 +350,9 @@ public:
             const bool reads = (q.rules.touched[r] & (follows_ | bit(column))) != 0;
             if (reads && kept(r, first, last) != ALWAYS) return false;
         }
-        return score(t, first, last) == Score::inside && must_be_trusted(t, lo, hi);
+        if (score(t, first, last) != Score::inside) return false;
+        if (q.is_robust() && !must_survive(t, a, lo, hi)) return false;
+        return must_be_trusted(t, lo, hi);
     }
 
     // Which of what is set to cut, where the trees would cut what follows; -1 if none of it can be.

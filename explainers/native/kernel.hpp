@@ -358,9 +358,9 @@ inline Whole is_fragile(const Arena& a, Wholes lo, Wholes hi) {
     return -1;
 }
 
-// Put rows like one that failed, which `survives` left at place ``from`` of the stack, into `fragile`;
-// which of its boxes they are.
-inline Whole note_failed(const Arena& a, Whole from) {
+// Put a box of rows that fail, as `survives` leaves it on its stack, into `fragile`; which of its boxes
+// it is.
+inline Whole note_failed(const Arena& a, Wholes lo, Wholes hi) {
     const Whole most = a.fragile_lo.size();
     Whole n = a.ints[FRAGILE];
     if (n == most) {
@@ -371,8 +371,8 @@ inline Whole note_failed(const Arena& a, Whole from) {
             a.fragile_hi[i].copy(a.fragile_hi[most - n + i]);
         }
     }
-    a.fragile_lo[n].copy(a.lo[from]);
-    a.fragile_hi[n].copy(a.hi[from]);
+    a.fragile_lo[n].copy(lo);
+    a.fragile_hi[n].copy(hi);
     a.ints[FRAGILE] = n + 1;
     return n;
 }
@@ -465,7 +465,7 @@ inline Outcome judge(
             case UNDECIDED:
                 return Outcome::waits;
             case FAILS:
-                cut = fragile_cut(q, a, sp, note_failed(a, sp + 1));
+                cut = fragile_cut(q, a, sp, note_failed(a, a.lo[sp + 1], a.hi[sp + 1]));
                 return Outcome::cut;
             case SURVIVES:
                 break;

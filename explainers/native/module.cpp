@@ -107,6 +107,15 @@ Whole row_survives(
     return survives(t.fields, q.fields, a.fields, view<Whole>(at));
 }
 
+void row_failed(HeldArena& a, Given<const Whole> lo, Given<const Whole> hi) {
+    const Arena& arena = a.fields;
+    check_known(arena);
+    require(arena.fragile_lo.size() > 1, "fragile_lo: there is no room");
+    check_length(view<Whole>(lo), arena.n_features(), "lo");
+    check_length(view<Whole>(hi), arena.n_features(), "hi");
+    note_failed(arena, view<Whole>(lo), view<Whole>(hi));
+}
+
 void values_around(
     const HeldTables& t, const HeldQuestion& q, HeldArena& a, Given<const Whole> at, Whole column,
     Given<Byte> out
@@ -217,6 +226,7 @@ NB_MODULE(kernel, m) {
     m.def("reach_from", &reach_row, tables, question, arena, at);
     m.def("open_bound", &least_open, question, arena);
     m.def("survives", &row_survives, tables, question, arena, at);
+    m.def("note_failed", &row_failed, arena, lo, hi);
     m.def("hold_around", &values_around, tables, question, arena, at, column, out);
     m.def("hold_at", &values_at, tables, question, arena, at, column, positions, out);
     m.def("over_limit", &row_over_limit, tables, question, arena, at);

@@ -297,16 +297,22 @@ void note_direction(const Arena& a, Whole sp, const Read& read) {
     for (Whole i = std::min(known, room - 1); i > 0; --i) swap_directions(a, i, i - 1);
 }
 
-// Whether a row survives whose readings lie between the cells that ``read`` gives for each feature; the
-// part that fails is left at the place of the stack that is returned in ``failed``. Places from ``base``
-// on are written over.
+// A part of some readings that leaves the target: where it is on the stack, and the goal that it misses.
+struct FailingPart {
+    Whole sp = 0;
+    Whole goal = 0;
+    double slack = 0.0;
+};
+
+// Whether a row survives whose readings lie between the cells that ``read`` gives for each feature; where
+// it does not, which part of them says so. Places from ``base`` on are written over. Undecided after
+// ``most`` parts.
 template <class Read>
 Survival survive_between(
-    const Tables& t, const Question& q, const Arena& a, Whole base, Whole& failed,
-    const Read& read
+    const Tables& t, const Question& q, const Arena& a, Whole base, Whole most, OpenTrees& open,
+    FailingPart& failing, const Read& read
 ) {
     Whole parts = 0;
-    OpenTrees open;
     for (Whole g = 0; g < q.n_goals(); ++g) {
         // The second place above it: a part needs the place above it to be split.
         if (base + 2 > a.stack()) return UNDECIDED;
@@ -327,7 +333,7 @@ Survival survive_between(
         Whole sp = base;
         while (sp >= base) {
             ++parts;
-            if (parts > MOST_PARTS || sp + 2 > a.stack()) return UNDECIDED;
+            if (parts > most || sp + 2 > a.stack()) return UNDECIDED;
             double greatest = open.settled;
             for (const Whole tree : open.trees) greatest += greatest_leaf(t, a, a.mask[sp], tree);
             if (greatest + slack <= q.limit[g]) {
@@ -338,8 +344,7 @@ Survival survive_between(
             } else if (noted_sum(t, a, g) <= q.limit[g]) {
                 --sp;
             } else {
-                widen(t, q, a, open, g, slack, sp);
-                failed = sp;
+                failing = {sp, g, slack};
                 return FAILS;
             }
         }
@@ -352,17 +357,40 @@ Survival survive_between(
 inline Survival survives(
     const Tables& t, const Question& q, const Arena& a, Wholes at, Whole base = 0
 ) {
-    Whole failed = base;
+    OpenTrees open;
+    FailingPart failing;
     const auto read = [&](Whole j) {
         const Whole entry = entry_at(q, j, at[j]);
         return std::pair<Whole, Whole>{q.near[entry], q.far[entry]};
     };
-    const Survival found = survive_between(t, q, a, base, failed, read);
+    const Survival found = survive_between(t, q, a, base, MOST_PARTS, open, failing, read);
     if (found == FAILS) {
-        note_direction(a, failed, read);
-        note_fragile(q, a, failed, base);
+        widen(t, q, a, open, failing.goal, failing.slack, failing.sp);
+        note_direction(a, failing.sp, read);
+        note_fragile(q, a, failing.sp, base);
     }
     return found;
+}
+
+// Parts of the readings of several rows at once that are looked at before they are left to be asked about
+// one by one.
+inline constexpr Whole MOST_PARTS_OF_RUN = 48;
+
+// Whether every row survives with ``column`` from ``low`` to ``high`` and all else as in ``at``, as far as
+// a few parts of their readings tell; of one row, whether it does.
+inline bool all_survive(
+    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, Whole low, Whole high
+) {
+    OpenTrees open;
+    FailingPart failing;
+    const auto read = [&](Whole j) {
+        // Readings rise along an axis.
+        const Whole first = entry_at(q, j, j == column ? low : at[j]);
+        const Whole last = j == column && high > low ? entry_at(q, j, high) : first;
+        return std::pair<Whole, Whole>{q.near[first], q.far[last]};
+    };
+    const Whole most = high > low ? MOST_PARTS_OF_RUN : MOST_PARTS;
+    return survive_between(t, q, a, 0, most, open, failing, read) == SURVIVES;
 }
 
 // Whether some row may be in the target whose sensors all are as far off as they may be in ``direction``,
@@ -424,22 +452,51 @@ inline std::pair<Whole, Whole> read_cells(
     return {cells[first], last + 1 < q.off[j + 1] ? cells[last + 1] : t.count(j) - 1};
 }
 
+// Of ``n`` values of ``column``, at positions ``position(i)``, keep those that survive in the place of that
+// in ``at``, where they hold: ``holds[i * step]``. With ``ends`` nobody asks beyond the first that does not.
+// Neighbours are asked about together, as many again each time that all of them survive.
+template <class Position>
+void keep_surviving_of(
+    const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, Whole n,
+    const Position& position, Byte* holds, Whole step, bool ends
+) {
+    Whole together = 1;
+    for (Whole i = 0; i < n;) {
+        Whole last = i;
+        while (holds[i * step] != 0 && last + 1 < n && last + 1 - i < together && holds[(last + 1) * step] != 0 &&
+               std::abs(position(last + 1) - position(i)) == last + 1 - i) {
+            ++last;
+        }
+        const Whole low = std::min(position(i), position(last)), high = std::max(position(i), position(last));
+        if (holds[i * step] != 0 && all_survive(t, q, a, at, column, low, high)) {
+            together = 2 * (last + 1 - i);
+            i = last + 1;
+            continue;
+        }
+        if (last > i) {
+            together = (last + 1 - i) / 2;
+            continue;
+        }
+        together = 1;
+        holds[i * step] = 0;
+        ++i;
+        if (ends) {
+            for (; i < n; ++i) holds[i * step] = 0;
+        }
+    }
+}
+
 // Of the values of ``column`` around ``at[column]`` that hold, keep those that survive, up to the first
 // on each side that does not.
 inline void keep_surviving(
     const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, Bytes holds
 ) {
-    const Wholes trial = a.trial;
-    trial.copy(at);
+    const Whole from = at[column];
     for (const Whole step : {-1, 1}) {
-        bool ends = false;
-        for (Whole p = at[column] + step; 0 <= p && p < q.size[column]; p += step) {
-            if (holds[p] == 0) break;
-            trial[column] = p;
-            // What lies beyond a value that does not survive is no part of the range: nobody asks.
-            ends = ends || survives(t, q, a, trial) != SURVIVES;
-            if (ends) holds[p] = 0;
-        }
+        const Whole n = step < 0 ? from : q.size[column] - 1 - from;
+        if (n == 0) continue;
+        const auto position = [&](Whole i) { return from + step * (i + 1); };
+        keep_surviving_of(t, q, a, at, column, n, position, &holds[from + step], step, true);
     }
 }
 
@@ -447,13 +504,9 @@ inline void keep_surviving(
 inline void keep_those_surviving(
     const Tables& t, const Question& q, const Arena& a, Wholes at, Whole column, Wholes positions, Bytes holds
 ) {
-    const Wholes trial = a.trial;
-    trial.copy(at);
-    for (Whole i = 0; i < positions.size(); ++i) {
-        if (holds[i] == 0) continue;
-        trial[column] = positions[i];
-        if (survives(t, q, a, trial) != SURVIVES) holds[i] = 0;
-    }
+    if (positions.size() == 0) return;
+    const auto position = [&](Whole i) { return positions[i]; };
+    keep_surviving_of(t, q, a, at, column, positions.size(), position, &holds[0], 1, false);
 }
 
 }  // namespace ifonly

@@ -52,7 +52,7 @@ inline double surviving_outward(
                 return exact;
             }
             if (found == UNDECIDED) break;
-            fragile = note_failed(a, 0);
+            fragile = note_failed(a, a.lo[0], a.hi[0]);
         }
         const Whole end = away > 0 ? a.fragile_hi[fragile][column] : a.fragile_lo[fragile][column];
         p = away * (end - p) >= 0 ? end + away : p + away;

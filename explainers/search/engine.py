@@ -204,7 +204,10 @@ def _range(
 ) -> tuple[float, float]:
     """The run of values around that of an answer; ``holding`` says how many of some, in order
     outward, hold before one does not."""
-    axis = problem.axes[column]
+    # Of a long axis as many are walked as it has; of any other all are, and the rules are asked.
+    axis = problem.single_axes[column]
+    if len(axis) > LONGEST_LISTED:
+        axis = problem.axes[column]
     at = axis.position(float(row[column]))
     most = MOST_WALKED if len(axis) <= LONGEST_LISTED else MOST_OF_LONG
     low, high = max(0, at - most), min(len(axis), at + 1 + most)

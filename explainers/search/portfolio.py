@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ifonly.explainers.consequences import Met
+from ifonly.explainers.constraints import Mask
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
@@ -25,7 +27,7 @@ from ifonly.models.graph.forms import (
     TreeEnsemble,
     UnitNetwork,
 )
-from ifonly.models.predictor import Predictor, Row, Scores
+from ifonly.models.predictor import Predictor, Row, Rows, Scores
 from ifonly.models.rounding import rounding_of
 from ifonly.models.schema import Schema
 from ifonly.models.window import window_of
@@ -100,6 +102,22 @@ def reach_of(engine: Engine, target: Target) -> TreeReach | None:
                 found: TreeReach = reach(target)
                 return found
     return None
+
+
+def met_by(engine: Engine, problem: Problem, score: Callable[[Rows], Scores]) -> Met:
+    """Which rows are in the target: by what an engine knows of them; the model, ``score``, is asked
+    where it is within rounding of the edge."""
+    margin, reach = problem.margin(score), reach_of(engine, problem.target)
+
+    def met(rows: Rows) -> Mask:
+        if reach is None:
+            return np.asarray(margin(rows) >= 0.0)
+        inside, known = reach.tell(rows)
+        if not known.all():
+            inside[~known] = margin(rows[~known]) >= 0.0
+        return inside
+
+    return met
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.remembered import Remembered
 from ifonly.explainers.search.engine import Engine, Meter, SearchOutcome
 from ifonly.explainers.search.trees.alike import Likeness
+from ifonly.explainers.search.trees.reach import TreeReach
+from ifonly.explainers.target import Target
 from ifonly.models.predictor import Row, Rows, Scores
 
 MOST = 4_096
@@ -35,6 +37,10 @@ class Discerning(Engine, Protocol):
 
     def likeness(self, problem: Problem) -> Likeness | None:
         """The same of questions that it cannot tell apart; None: of this one it sees all."""
+        ...
+
+    def reach(self, target: Target) -> TreeReach:
+        """What it knows of boxes of rows."""
         ...
 
 
@@ -69,6 +75,9 @@ class Sharing:
     @property
     def table_bytes(self) -> int:
         return int(getattr(self._engine, "table_bytes", 0))
+
+    def reach(self, target: Target) -> TreeReach:
+        return self._engine.reach(target)
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         like = self._likeness(problem)

@@ -14,11 +14,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ifonly.explainers.verify.laws import PossibleWorld
 from ifonly.explainers.verify.limits import Limit
@@ -92,8 +93,9 @@ class CheckDraft:
     action: Sequence[float]
     row: list[float]
     cost: float = 0.0
-    to_score: list[list[float]] = field(default_factory=list)
-    """The row itself, then plausible versions of it, then readings of it."""
+    to_score: list[Rows] = field(default_factory=list)
+    """The row itself, then plausible versions of it, then readings of it: ``(k, n_features)``
+    each."""
     worlds: list[WorldCount] = field(default_factory=list)
     """The main graph's first; none: nothing follows."""
     via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -102,6 +104,11 @@ class CheckDraft:
     def is_open(self) -> bool:
         """Whether nothing is broken so far."""
         return not self.checks or all(check.holds for check in self.checks)
+
+    @property
+    def n_to_score(self) -> int:
+        """How many rows that are."""
+        return sum(map(len, self.to_score))
 
     @property
     def lost(self) -> int:
@@ -177,17 +184,20 @@ class Checker:
 
     def _ask_about(self, draft: CheckDraft, action: Reading, columns: Sequence[int]) -> None:
         """The rows of which the model's word is needed."""
-        draft.to_score.append(draft.row)
+        draft.to_score.append(np.array([draft.row], dtype=np.float64))
         # In this order: `_judged` takes the scores apart again by these counts.
         for world in self._worlds(action, columns):
             asked = not draft.worlds or world.groups is not draft.worlds[0].world.groups
             counts = []
             for group in world.groups:
-                told = [row for row in group if not self._is_lost(row)]
-                draft.to_score += told if asked else []
+                rows = np.array(group, dtype=np.float64)
+                told = rows[~self._are_lost(rows)]
+                if asked:
+                    draft.to_score.append(told)
                 counts.append(VersionCount(len(told), len(group) - len(told)))
             draft.worlds.append(WorldCount(world, tuple(counts), asked))
-        draft.to_score += self._readings(draft.row)
+        if self.terms.survival:
+            draft.to_score.append(self._readings(draft.row))
         if self.terms.what_follows is not None:
             draft.via = self.terms.what_follows.via(columns)
         # A law without a value for this action is no law by which it surely flips.
@@ -282,23 +292,16 @@ class Checker:
         settings = {j: action[j] for j in columns}
         return terms.what_follows.worlds(self.factual, settings, terms.is_history)
 
-    def _readings(self, row: Sequence[float]) -> list[list[float]]:
+    def _readings(self, row: Sequence[float]) -> Rows:
         """Readings within the sensors' tolerances: corners first, then points inside."""
-        if not self.terms.survival:
-            return []
-        # Drawn anew from the question's seed, so that the same answer meets the same readings.
-        rng = np.random.default_rng(self.terms.seed)
-        shares = rng.uniform(-1.0, 1.0, (READINGS, len(row)))
-        # Half of them corners, where a linear score is at its worst.
-        shares[: READINGS // 2] = np.where(shares[: READINGS // 2] < 0.0, -1.0, 1.0)
-        features, values = self.terms.schema.features, np.array(row)
-        fixed = np.array([f.kind.is_categorical for f in features]) | np.isnan(values)
+        sensors, values = self.terms.sensors, np.array(row, dtype=np.float64)
+        # Drawn from the question's seed, so that the same answer meets the same readings.
+        read = values + _shares(self.terms.seed, len(row)) * sensors.tolerance
         # A sensor reads nothing beyond its bounds, but for a factual that is there already.
-        low = np.minimum([f.lower for f in features], values)
-        high = np.maximum([f.upper for f in features], values)
-        read = np.clip(values + shares * np.array(self.terms.tolerances), low, high)
-        found: list[list[float]] = np.where(fixed, values, read).tolist()
-        return found
+        low, high = np.minimum(sensors.least, values), np.maximum(sensors.greatest, values)
+        # What is missing stays missing: whatever is added to it, and between any ends.
+        read = np.minimum(np.maximum(read, low), high)
+        return np.where(sensors.errs, read, values)
 
     # --- after ----------------------------------------------------------------------------
 
@@ -310,12 +313,12 @@ class Checker:
 
     def rows_of(self, drafts: Sequence[CheckDraft]) -> Rows:
         """The rows, ``(n, n_features)``, that the model is to be asked about for some drafts."""
-        rows = [row for draft in drafts for row in draft.to_score]
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.factual))
+        rows = [rows for draft in drafts for rows in draft.to_score]
+        return np.concatenate(rows) if rows else np.empty((0, len(self.factual)))
 
     def judged(self, drafts: Sequence[CheckDraft], scores: Scores | None) -> list[Report]:
         """The drafts with the model's word on :meth:`rows_of` them; None: of no rows."""
-        ends = list(accumulate((len(draft.to_score) for draft in drafts), initial=0))
+        ends = list(accumulate((draft.n_to_score for draft in drafts), initial=0))
         if scores is None:
             return [self._judged(draft, None) for draft in drafts]
         # Of all at once, for a hundred readings are asked about with each answer.
@@ -403,13 +406,11 @@ class Checker:
             says += f", over all graphs {mixed:.4g}"
         return Check("certainty", holds, says)
 
-    def _is_lost(self, row: Sequence[float]) -> bool:
-        """Whether a mechanism has no value; a missing *reading* stays missing."""
-        if all(map(math.isfinite, row)):
-            return False
-        pairs = zip(row, self.factual, strict=True)
+    def _are_lost(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """In which rows a mechanism has no value; a missing *reading* stays missing."""
         # NaN from a reading that is there means that nobody can tell what it would be.
-        return any(abs(v) == math.inf or (v != v and was == was) for v, was in pairs)
+        stays = np.isnan(rows) & np.isnan(self.factual)
+        return np.asarray(~(np.isfinite(rows) | stays).all(axis=1))
 
     # --- claims -----------------------------------------------------------------------------
 
@@ -444,6 +445,16 @@ class Checker:
         columns, draft = moved(action, was), CheckDraft([], action.values, action.values)
         self._settable(draft, action, columns)
         return draft.is_open and self.terms.price.of(action, was, columns) < most
+
+
+@lru_cache(maxsize=64)
+def _shares(seed: int, n: int) -> Rows:
+    """Draws of how far off the sensors of ``n`` features are, -1 to 1 in parts of their tolerances,
+    ``(READINGS, n)``: half of them corners, where a linear score is at its worst."""
+    shares = np.random.default_rng(seed).uniform(-1.0, 1.0, (READINGS, n))
+    shares[: READINGS // 2] = np.where(shares[: READINGS // 2] < 0.0, -1.0, 1.0)
+    shares.setflags(write=False)
+    return shares
 
 
 def _chance(margins: Sequence[float]) -> float:

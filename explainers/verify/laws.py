@@ -302,10 +302,12 @@ class Laws:
         """The same by each plausible version of the laws, of which ``biases``, by effect, are no
         effects."""
         found = self._walk(self._versions, factual, settings, is_history, biases or {})
-        # What no version moves is one number, for all of them.
-        columns = [np.broadcast_to(value, (self.n_versions,)) for value in found]
-        return [[self._read(j, float(c[m])) for j, c in enumerate(columns)]
-                for m in range(self.n_versions)]  # fmt: skip
+        rows = np.empty((self.n_versions, len(found)))
+        for j, value in enumerate(found):
+            # What no version moves is one number, for all of them.
+            rows[:, j] = np.rint(value) if j in self.whole else value
+        told: list[list[float]] = rows.tolist()
+        return told
 
     @cached_property
     def _versions(self) -> tuple[Law | None, ...]:

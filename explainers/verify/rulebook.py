@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from ifonly.explainers.verify.goal import ScoreGoal, read_goal
 from ifonly.explainers.verify.laws import Laws, WhatFollows
@@ -20,7 +23,7 @@ from ifonly.explainers.verify.limits import (
 from ifonly.explainers.verify.passing import Passing
 from ifonly.explainers.verify.price import Price, read_price
 from ifonly.explainers.verify.window import WindowMoves
-from ifonly.models.predictor import Predictor, Rows
+from ifonly.models.predictor import Predictor, Row, Rows
 from ifonly.models.schema import Decision, Schema
 from ifonly.models.window import unrolled_constraints
 
@@ -37,6 +40,16 @@ class Asked:
     constraints: Table = field(default_factory=dict)
     semantics: str = INDEPENDENT
     seed: int = 0
+
+
+class Sensors(NamedTuple):
+    """What each feature's sensor may read, each ``(n_features,)``."""
+
+    errs: npt.NDArray[np.bool_]
+    """Whether it errs at all: a category is read as it is."""
+    least: Row
+    greatest: Row
+    tolerance: Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +91,17 @@ class Terms:
         if self.survival:
             tolerances = tuple(map(max, zip(self.tolerances, tolerances, strict=True)))
         return replace(self, tolerances=tolerances, survival=self.survival | {key})
+
+    @cached_property
+    def sensors(self) -> Sensors:
+        """What is told of the sensors, in arrays."""
+        features = self.schema.features
+        return Sensors(
+            np.array([not f.kind.is_categorical for f in features]),
+            np.array([f.lower for f in features], dtype=np.float64),
+            np.array([f.upper for f in features], dtype=np.float64),
+            np.array(self.tolerances, dtype=np.float64),
+        )
 
     @cached_property
     def keys(self) -> frozenset[str]:

@@ -88,7 +88,7 @@ def _table(text: bytes, schema: Schema, file: str, *, others: bool) -> Table:
             zeros if j in unread else _column(f, columns[f.name], file, read)
             for j, f in enumerate(schema.features)
         ]
-        found.append(np.column_stack(numbers))
+        found.append(np.column_stack(numbers) if numbers else np.empty((len(piece), 0)))
         for name, cells in beside.items():
             cells.extend(columns[name])
         read += len(piece)

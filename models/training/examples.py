@@ -65,6 +65,7 @@ ALARM_KINDS = (
         {
             "en": "Overstrain and too much power at once.",
             "ko": "과부하와 과도한 동력이 함께 나타났습니다.",
+            "ja": "過負荷と過大な動力が同時に起きています。",
         },
         _only("PWF", "OSF"),
     ),
@@ -73,6 +74,7 @@ ALARM_KINDS = (
         {
             "en": "The spindle takes more than 9 kW.",
             "ko": "주축 동력이 9 kW를 넘습니다.",
+            "ja": "主軸の動力が9 kWを超えています。",
         },
         _and(_only("PWF"), _too_strong),
     ),
@@ -81,6 +83,7 @@ ALARM_KINDS = (
         {
             "en": "Heat stays in the process: too little warmer than the hall, and a slow spindle.",
             "ko": "공정과 작업장의 온도 차가 작고 주축이 느려 열이 빠지지 않습니다.",
+            "ja": "作業場との温度差が小さく主軸が遅いため、熱が逃げていません。",
         },
         _only("HDF"),
     ),
@@ -89,6 +92,7 @@ ALARM_KINDS = (
         {
             "en": "The spindle takes less than 3.5 kW: it hardly cuts.",
             "ko": "주축 동력이 3.5 kW보다 작아 거의 절삭하지 못합니다.",
+            "ja": "主軸の動力が3.5 kW未満で、ほとんど切削していません。",
         },
         _and(_only("PWF"), _too_weak),
     ),
@@ -97,6 +101,7 @@ ALARM_KINDS = (
         {
             "en": "Overstrain on the best variant, which bears the most.",
             "ko": "가장 튼튼한 H 등급에서 일어난 과부하입니다.",
+            "ja": "最も丈夫な等級Hで起きた過負荷です。",
         },
         _and(_only("OSF"), _best_variant),
     ),
@@ -105,6 +110,7 @@ ALARM_KINDS = (
         {
             "en": "A worn tool under high torque: less torque or a new tool would do.",
             "ko": "마모된 공구에 큰 토크가 걸렸습니다. 토크를 낮추거나 공구를 교체하면 됩니다.",
+            "ja": "摩耗した工具に大きなトルク。トルクを下げるか工具を交換すれば足ります。",
         },
         _only("OSF"),
     ),
@@ -113,6 +119,7 @@ ALARM_KINDS = (
         {
             "en": "The tool was at the end of its life, and broke.",
             "ko": "공구 수명이 다하여 파손되었습니다.",
+            "ja": "工具が寿命に達し、破損しました。",
         },
         _only("TWF"),
     ),
@@ -121,6 +128,7 @@ ALARM_KINDS = (
         {
             "en": "A false alarm: the part was made without a failure.",
             "ko": "오경보입니다. 실제로는 고장 없이 가공되었습니다.",
+            "ja": "誤報です。実際には故障なく加工されました。",
         },
         _only(),
     ),
@@ -128,7 +136,11 @@ ALARM_KINDS = (
 
 NORMAL = ExampleKind(
     "normal",
-    {"en": "A part without alarm.", "ko": "경보가 없는 정상 부품입니다."},
+    {
+        "en": "A part without alarm.",
+        "ko": "경보가 없는 정상 부품입니다.",
+        "ja": "警報のない正常な部品です。",
+    },
     _only(),
 )
 

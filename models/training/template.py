@@ -24,10 +24,12 @@ def spec_text(version: str, threshold: float, scales: Mapping[str, float], csv: 
     simulated = {
         "data_en": "Trained on simulated parts after the AI4I 2020 rules.",
         "data_ko": "AI4I 2020 규칙을 따르는 모의 데이터로 학습했습니다.",
+        "data_ja": "AI4I 2020の規則に従う模擬データで学習しました。",
     }
     published = {
         "data_en": "Trained on a file in the format of AI4I 2020 (UCI 601).",
         "data_ko": "AI4I 2020(UCI 601) 형식의 파일로 학습했습니다.",
+        "data_ja": "AI4I 2020(UCI 601)形式のファイルで学習しました。",
     }
     return Template(template).substitute(
         simulated if csv is None else published,

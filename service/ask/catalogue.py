@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from ifonly.explainers.constraints import Constraint, Immutable
+from ifonly.explainers.languages import LANGUAGES
 from ifonly.models.errors import UnknownModel
 from ifonly.models.schema import Category, Feature, Labels
 from ifonly.models.spec.card import ModelCard
@@ -49,7 +50,8 @@ def _summary(model: ServedModel, registry: Registry) -> wire.ModelSummary:
 
 def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
     """Everything that a client needs to ask about a model."""
-    spec, speaker = model.deployed.spec, ReplyWriter(model)
+    # In every language, as labels are: who reads it is not known.
+    spec, speaker = model.deployed.spec, ReplyWriter(model, LANGUAGES)
     decision = spec.decision
     return wire.ModelReply(
         **_summary(model, registry).model_dump(),

@@ -23,10 +23,8 @@ from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart, in_d
 from ifonly.service.logs import logger
 from ifonly.service.served.causal_model import Semantics
 from ifonly.service.served.registry import ServedModel
-from ifonly.service.settings import ifonly_version
 from ifonly.service.wire import common as wire
 from ifonly.service.wire import common_replies as written
-from ifonly.service.wire import replies
 from ifonly.service.wire.base import Wire
 
 
@@ -175,21 +173,8 @@ class _CommonWriter:
                 tag: self._wording.common_answer(answer, tag, are_alarms=self._are_alarms)
                 for tag in self._tags
             },
-            provenance=replies.Provenance(
-                **writer.reference().model_dump(),
-                engine=answer.work.engine,
-                engine_version=ifonly_version(),
-                seed=self.request.seed,
-            ),
-            work=replies.Work(
-                rows=answer.work.rows,
-                runs=answer.work.runs,
-                nodes=answer.work.nodes,
-                deadline_ms=budget.ms,
-                rejected=list(answer.work.rejected),
-                times=spent.times(),
-                calls=writer.calls(answer.work),
-            ),
+            provenance=writer.provenance(answer.work, self.request.seed),
+            work=writer.work(answer.work, budget.ms, spent.times()),
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -92,10 +92,10 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
     causal = None if question.semantics is Semantics.INDEPENDENT else model.causal
     if causal is None:
         # What a profile moves follows from it whatever is asked.
-        return problem if model.moves is None else replace(problem, consequences=model.moves)
+        return problem if model.moves is None else problem.following(model.moves)
     if question.semantics is Semantics.BACKTRACKING:
         kept = (*of_history(problem.constraints), *causal.of_history)
-        return replace(problem, consequences=causal.history, constraints=kept)
+        return problem.following(causal.history, kept)
     # The graph adds limits: what it calls fixed or a consequence is never set.
     limits = (*problem.constraints, *causal.constraints)
-    return replace(problem, consequences=causal.consequences, constraints=limits)
+    return problem.following(causal.consequences, limits)

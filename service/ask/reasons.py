@@ -20,10 +20,8 @@ from ifonly.service.ask.write_reply import ReplyWriter
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart, in_doubt
 from ifonly.service.logs import logger
 from ifonly.service.served.registry import ServedModel
-from ifonly.service.settings import ifonly_version
 from ifonly.service.wire import reasons as wire
 from ifonly.service.wire import reasons_replies as written
-from ifonly.service.wire import replies
 
 
 def reasons(
@@ -101,21 +99,8 @@ class _ReasonsWriter:
             rules=list(answer.rules),
             set_aside=list(answer.set_aside),
             text={tag: wording.reasons(answer, factual, tag) for tag in self._tags},
-            provenance=replies.Provenance(
-                **writer.reference().model_dump(),
-                engine=answer.work.engine,
-                engine_version=ifonly_version(),
-                seed=self.request.seed,
-            ),
-            work=replies.Work(
-                rows=answer.work.rows,
-                runs=answer.work.runs,
-                nodes=answer.work.nodes,
-                deadline_ms=budget.ms,
-                rejected=list(answer.work.rejected),
-                times=spent.times(),
-                calls=writer.calls(answer.work),
-            ),
+            provenance=writer.provenance(answer.work, self.request.seed),
+            work=writer.work(answer.work, budget.ms, spent.times()),
         )
 
     @property

@@ -220,21 +220,8 @@ class ReplyWriter:
             blocked_by=[self.constraint(c) for c in blocking],
             relaxation=self._relaxation(explanation, wording),
             best_prediction=None if best is None else self.prediction(best),
-            provenance=wire.Provenance(
-                **self.reference().model_dump(),
-                engine=answer.work.engine,
-                engine_version=ifonly_version(),
-                seed=problem.seed,
-            ),
-            work=wire.Work(
-                rows=answer.work.rows,
-                runs=answer.work.runs,
-                nodes=answer.work.nodes,
-                deadline_ms=deadline_ms,
-                rejected=list(answer.work.rejected),
-                times=times,
-                calls=self.calls(answer.work),
-            ),
+            provenance=self.provenance(answer.work, problem.seed),
+            work=self.work(answer.work, deadline_ms, times),
         )
 
     def sentences(self, explanation: Explanation) -> dict[str, str]:
@@ -290,6 +277,27 @@ class ReplyWriter:
             return self._counterfactual(1, found, target, wording, explanation.doubts_of(found))
 
         return menus.menu(explanation.menu, self._model.schema, self._languages, written)
+
+    def provenance(self, work: Work, seed: int) -> wire.Provenance:
+        """Which model was asked, and what searched."""
+        return wire.Provenance(
+            **self.reference().model_dump(),
+            engine=work.engine,
+            engine_version=ifonly_version(),
+            seed=seed,
+        )
+
+    def work(self, work: Work, deadline_ms: int, times: wire.Times) -> wire.Work:
+        """What the search cost."""
+        return wire.Work(
+            rows=work.rows,
+            runs=work.runs,
+            nodes=work.nodes,
+            deadline_ms=deadline_ms,
+            rejected=list(work.rejected),
+            times=times,
+            calls=self.calls(work),
+        )
 
     def calls(self, work: Work) -> wire.Calls | None:
         """How the search was limited, where the model is only in another process."""

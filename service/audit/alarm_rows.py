@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,12 +21,12 @@ from ifonly.service.errors import (
     UnknownRecord,
 )
 from ifonly.service.served.registry import ServedModel
-from ifonly.service.store import archive
+from ifonly.service.store import alarms, archive
 from ifonly.service.store.chain import DAY_US, Payload, Record, microseconds, now_us
+from ifonly.service.store.chain_membership import held
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import said_in
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.store.rows import payload_of, record_of
 from ifonly.service.store.tables import episodes, records
 from ifonly.service.store.visibility import episodes_within
 from ifonly.service.wire import common as wire
@@ -202,19 +203,19 @@ def _raised(
     chosen = chosen.order_by(episodes.c.raised_us.desc(), episodes.c.id).limit(MOST_LOOKED_AT)
     with database.reading() as connection:
         rows = connection.execute(episodes_within(database, chosen)).all()
+    wanted = (
+        RaisedAlarm(row.raised_by or row.id, row.condition)
+        for row in rows
+        if has(said_in(row.attributes), asked.attributes)
+    )
     found: list[AlarmRow] = []
-    for row in rows:
-        if not has(said_in(row.attributes), asked.attributes):
-            continue
-        raised = RaisedAlarm(row.raised_by or row.id, row.condition)
-        try:
-            record, payload = archive.get(database, raised.record)
-        except UnknownRecord:
-            continue
-        if payload is not None and not _problem(record, payload, model):
-            found += raised.of(alarm_rows(record, payload, model), model)
-        if len(found) == asked.most:
-            break
+    # As many records at once as are still wanted: few of them lead to no row.
+    while len(found) < asked.most and (some := [*islice(wanted, asked.most - len(found))]):
+        kept = alarms.records_of(database, {each.record for each in some})
+        for raised in some:
+            record, payload = kept.get(raised.record, (None, None))
+            if record and payload and not _problem(record, payload, model):
+                found += raised.of(alarm_rows(record, payload, model), model)
     return found
 
 
@@ -236,7 +237,7 @@ def _recorded(
 def _alarms(
     database: Database, model: ServedModel, kind: RecordKind, since: int, until: int
 ) -> Iterator[tuple[Record, Payload]]:
-    """Records of alarms, the newest first."""
+    """Records of alarms that hold, the newest first."""
     chosen = archive.whole().where(
         records.c.kind == kind.value,
         records.c.model == model.name,
@@ -255,9 +256,9 @@ def _alarms(
             database, archive.newest_first(chosen, cursor, PIECE), PIECE
         )
         for row in rows:
-            payload = payload_of(row)
-            if payload is not None:
-                yield record_of(row), payload
+            record, payload = held(row) or (None, None)
+            if record is not None and payload is not None:
+                yield record, payload
         if cursor is None:
             return
 

@@ -59,8 +59,8 @@ def recourse(
         If a time is none, the feature is unknown, or there are too many explanations.
     """
     since, until = period(query)
-    found = _cases(database, query.model, since, until)
-    features = _features(registry, query.model)
+    found = cases_about(database, query.model, since, until)
+    features = features_of(registry, query.model)
     made = report(found, groups.by(found, features, query.by), _verdicts(database, query, since))
     sought = explanations.newest_about_model(
         database, RecordKind.COMMON, query.model, since, until, MOST_COMMON
@@ -70,8 +70,10 @@ def recourse(
     return made, told(made, found, features, scope)
 
 
-def _cases(database: Database, model: str, since: int, until: int) -> list[RecourseCase]:
-    """Raises
+def cases_about(database: Database, model: str, since: int, until: int) -> list[RecourseCase]:
+    """Every explanation of a period, as it is counted.
+
+    Raises
     ------
     InvalidRequest
         If there are too many.
@@ -140,7 +142,7 @@ def period_of(since_said: str | None, until_said: str | None) -> tuple[int, int]
     return max(until - PERIOD_US, EARLIEST_US) if since is None else since, until
 
 
-def _features(registry: Registry, model: str) -> dict[str, Feature]:
+def features_of(registry: Registry, model: str) -> dict[str, Feature]:
     """Of the latest version; none where the model is not served any more."""
     try:
         schema = registry.find(model).schema

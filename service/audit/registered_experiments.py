@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from pydantic_core import from_json
 
 from ifonly.service.errors import UnknownRecord
 from ifonly.service.experiments.design import BetterWay, ExperimentDesign, ExperimentMetric
 from ifonly.service.experiments.experiment import ArmOptions, AssignedUnit, Experiment
 from ifonly.service.store import archive
-from ifonly.service.store.archive import Filter
 from ifonly.service.store.chain import Record
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
@@ -22,7 +22,6 @@ from ifonly.service.wire import experiments as wire
 
 STARTED, STOPPED, BY_GUARD = "started", "stopped", "stopped_by_guard"
 REFRESH_SECONDS = 2.0
-PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -93,32 +92,35 @@ def registered(database: Database) -> list[RegisteredExperiment]:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
+    with database.reading() as connection:
+        return registered_in(database, connection)
+
+
+def registered_in(database: Database, connection: sa.Connection) -> list[RegisteredExperiment]:
+    """The same, as a transaction sees it."""
     started: list[Record] = []
     stopped: dict[str | None, Record] = {}
-    cursor: str | None = None
-    while True:
-        page = archive.page(database, Filter({"kind": RecordKind.EXPERIMENT.value}), cursor, PAGE)
-        for record in page.records:
-            if record.facts.id in page.doubtful:
-                continue
-            if record.facts.status == STARTED:
-                started.append(record)
-            else:
-                stopped[record.facts.about] = record  # the oldest of them stays
-        cursor = page.next
-        if cursor is None:
-            return [_read(record, stopped.get(record.facts.id)) for record in started]
+    for record in archive.every(database, connection, RecordKind.EXPERIMENT):
+        if record.facts.status == STARTED:
+            started.append(record)
+        else:
+            stopped[record.facts.about] = record  # the oldest of them stays
+    return [_read(record, stopped.get(record.facts.id)) for record in started]
 
 
 def one(database: Database, identity: str) -> RegisteredExperiment:
-    """By its id or its name, of which the newest counts.
+    """By its id or its name.
 
     Raises
     ------
     UnknownRecord
         If there is none.
     """
-    known = registered(database)
+    return named(registered(database), identity)
+
+
+def named(known: Iterable[RegisteredExperiment], identity: str) -> RegisteredExperiment:
+    """As :func:`one`, of those that are known."""
     for each in known:
         if identity in (each.id, each.experiment.design.name):
             return each

@@ -13,6 +13,10 @@ from ifonly.models.schema import Feature, Labels
 from ifonly.service.ask import read_request
 from ifonly.service.ask.question import problem_of
 from ifonly.service.ask.warming import row_of
+from ifonly.service.audit.fairness import table as fairness_table
+from ifonly.service.audit.fairness.measuring import FairnessQuestion, compared
+from ifonly.service.audit.fairness.telling import FairnessScope
+from ifonly.service.audit.fairness.telling import told as fairness_told
 from ifonly.service.audit.recourse_by_group import groups, table
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
 from ifonly.service.audit.recourse_by_group.common_changes import CommonChange
@@ -28,10 +32,11 @@ from ifonly.service.bulk_runs.records import StoreLedger
 from ifonly.service.bulk_runs.rereading import WrittenAnswers
 from ifonly.service.bulk_runs.targets import OutputTarget
 from ifonly.service.bulk_runs.verification import held, model_before
-from ifonly.service.bulk_runs.written_cases import COLUMNS, NO_EXPLANATION, CaseReader
+from ifonly.service.bulk_runs.written_cases import BOUNDS, COLUMNS, NO_EXPLANATION, CaseReader
 from ifonly.service.errors import CannotBulk
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.wire import validation
+from ifonly.service.wire.fairness import LEAST, FairnessReply
 from ifonly.service.wire.report import ReportReply
 from ifonly.service.wire.requests import ExplanationRequest
 from ifonly.service.words.catalogue import say_all
@@ -41,11 +46,14 @@ from ifonly.service.words.catalogue import say_all
 class FileQuestion:
     """What is asked about a file of answers."""
 
-    by: str | None = None
-    """Column that makes groups, of the answers or of the input; of a feature also its name."""
+    by: tuple[str, ...] = ()
+    """Columns that make groups, of the answers or of the input; of a feature also its name. The
+    first is that of the report's own groups."""
     given: str | None = None
     """Where the input is now; None: where it was."""
     common: CohortQuestion | None = None
+    least: int = LEAST
+    """Rows in a group, and outside of it, below which none is tested."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,9 @@ class FileRecourse:
     report: RecourseReport
     reply: ReportReply
     verification: RunVerification
+    fairness: FairnessReply | None = None
+    """Between groups by all columns that were asked for, and what they have in common; None: none
+    was."""
 
     def as_json(self) -> dict[str, Any]:
         run = self.verification.manifest
@@ -63,10 +74,14 @@ class FileRecourse:
             "run": {key: run[key] for key in kept},
             "verification": self.verification.as_json(),
             "report": self.reply.model_dump(mode="json", by_alias=True),
+            **({} if self.fairness is None else {"fairness": self.fairness.as_mapping()}),
         }
 
     def as_csv(self, language: str) -> bytes:
-        return table.as_csv(table.HEADER, table.rows(self.report, language))
+        rows = list(table.rows(self.report, language))
+        if self.fairness is not None:
+            rows += fairness_table.short_rows(self.fairness, language)
+        return table.as_csv(table.HEADER, rows)
 
 
 def recourse(
@@ -83,6 +98,21 @@ def recourse(
     """
     target, verification = held(out, ledger)
     return _FileReport(target, verification, registry, question).made()
+
+
+@dataclass(frozen=True)
+class _Grouping:
+    """Where it is said of which group a line is."""
+
+    kind: str
+    name: str
+    column: str | None
+    values: Mapping[int, Any]
+
+    def value(self, line: Mapping[str, Any]) -> Any:
+        if self.column is not None:
+            return line.get(self.column)
+        return self.values.get(line.get("row", -1))
 
 
 class _FileReport:
@@ -108,8 +138,9 @@ class _FileReport:
         self._input: tuple[Plan, RowSource] | None = None
 
     def made(self) -> FileRecourse:
-        how = self._by()
-        found = self._cases(how)
+        hows = self._by()
+        how = hows[0] if hows else None
+        found = self._cases(hows)
         if not found and not self._left_out():
             rows = self._said["rows"]
             raise CannotBulk(
@@ -127,55 +158,67 @@ class _FileReport:
             made,
             reply.model_copy(update={"notes": [*reply.notes, *map(dict, notes)]}),
             self._verification,
+            self._fairness(found, hows, scope),
         )
 
     # --- cases --------------------------------------------------------------------------------
 
-    def _by(self) -> str | None:
-        """As the API's query has it."""
-        name = self._question.by
-        if name is None:
-            return None
+    def _by(self) -> tuple[str, ...]:
+        """As the API's query has them."""
         called = self._said["how"]["names"]
-        own = [f for f in self._features if name in (f, called.get(f, f))]
-        return f"feature:{own[0]}" if own else f"attribute:{name}"
+        found = []
+        for name in self._question.by:
+            own = [f for f in self._features if name in (f, called.get(f, f))]
+            found.append(f"feature:{own[0]}" if own else f"attribute:{name}")
+        return tuple(dict.fromkeys(found))
 
-    def _cases(self, how: str | None) -> list[RecourseCase]:
+    def _fairness(
+        self, found: Sequence[RecourseCase], hows: tuple[str, ...], scope: ReportScope
+    ) -> FairnessReply | None:
+        if not hows:
+            return None
+        question = FairnessQuestion(hows, self._question.least)
+        of = FairnessScope(scope.model, scope.since, scope.until)
+        return fairness_told(compared(found, self._features, question), self._features, of)
+
+    def _cases(self, hows: Sequence[str]) -> list[RecourseCase]:
         missing = [name for name in COLUMNS if name not in self._written.columns]
         if missing:
             raise CannotBulk(
                 f"{self._target.given} has no column {missing[0]}: a report needs "
                 f"{', '.join(COLUMNS)} (ifonly bulk --columns)"
             )
-        kind, _, name = (how or "").partition(":")
-        column, values = self._values(kind, name)
-        wanted = ["row", *COLUMNS, *([column] if column is not None else ())]
+        sources = [_Grouping(*how.partition(":")[::2], *self._values(how)) for how in hows]
+        bounds = [name for name in BOUNDS if name in self._written.columns]
+        kept = [source.column for source in sources if source.column is not None]
+        wanted = list(dict.fromkeys(["row", *COLUMNS, *bounds, *kept]))
         found = []
         # Most rows need nothing, and many of them are alike: one object for all of these.
         alike: dict[Any, RecourseCase | None] = {}
         for line in self._written.rows(None, wanted):
-            value = line.get(column) if column is not None else values.get(line.get("row", -1))
-            if kind == "feature" and value is not None:
-                value = self._reading(name, value, line)
-            key = (str(line.get("status")), value is None, str(value))
+            instance, attributes = dict[str, Any](), dict[str, Any]()
+            for source in sources:
+                value = source.value(line)
+                if source.kind == "feature":
+                    if value is not None:
+                        value = self._reading(source.name, value, line)
+                    instance[source.name] = value
+                elif value is not None:
+                    attributes[source.name] = str(value)
+            key = (str(line.get("status")), *map(str, instance.items()), *attributes.items())
             if key in alike:
                 case = alike[key]
             else:
-                case = self._reader.case(
-                    line,
-                    {name: value} if kind == "feature" else {},
-                    {name: str(value)} if kind == "attribute" and value is not None else {},
-                )
+                case = self._reader.case(line, instance, attributes)
                 if case is None or not case.needs_recourse:
                     alike[key] = case
             if case is not None:
                 found.append(case)
         return found
 
-    def _values(self, kind: str, name: str) -> tuple[str | None, Mapping[int, Any]]:
+    def _values(self, by: str) -> tuple[str | None, Mapping[int, Any]]:
         """The column of the answers that makes groups; or what the input has, by row."""
-        if not kind:
-            return None, {}
+        kind, _, name = by.partition(":")
         how = self._said["how"]
         column = how["names"].get(name, name) if kind == "feature" else name
         if column in how["keep"]:

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from ifonly.service.bulk_runs.endings import FILE_ENDS
 from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading.unpacking import PACKED
 
-GROUP = 65_536
-"""Rows of a row group, and of a batch."""
+GROUP = 32_768
+"""Rows of a row group, and of a batch: so few that a file of a million takes no more memory than
+one of two groups."""
 PART_ROWS = 1_048_576
 """Rows of one file of a folder."""
 
@@ -33,16 +35,7 @@ class OutputFormat(StrEnum):
     """Of Parquet files."""
 
 
-ENDS: Mapping[str, OutputFormat] = {
-    ".parquet": OutputFormat.PARQUET,
-    ".pq": OutputFormat.PARQUET,
-    ".arrow": OutputFormat.ARROW,
-    ".ipc": OutputFormat.ARROW,
-    ".feather": OutputFormat.ARROW,
-    ".csv": OutputFormat.CSV,
-    ".jsonl": OutputFormat.JSONL,
-    ".ndjson": OutputFormat.JSONL,
-}
+ENDS: Mapping[str, OutputFormat] = {end: OutputFormat(kind) for end, kind in FILE_ENDS.items()}
 """By the end of a name; CSV and JSON lines may be packed (``.gz``, ``.zst``)."""
 _TEXT = (OutputFormat.CSV, OutputFormat.JSONL)
 
@@ -96,6 +89,7 @@ def write(
     for table in grouped(batches, schema, GROUP):
         writer.write(table)
         rows += table.num_rows
+        _release()
     writer.close()
     if codec is not None:
         packed.close()
@@ -117,6 +111,7 @@ def write_folder(
             while table is not None and rows + table.num_rows <= PART_ROWS:
                 writer.write(table)
                 rows += table.num_rows
+                _release()
                 table = next(groups, None)
             writer.close()
         found.append((path, rows))
@@ -137,6 +132,12 @@ def grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int) -> 
             count -= rows
     if count:
         yield pa.Table.from_batches(waiting, schema).combine_chunks()
+
+
+def _release() -> None:
+    """Give back what the last group took: else each group's pieces are kept for the next, which are
+    of other sizes, and memory grows with the file."""
+    pa.default_memory_pool().release_unused()
 
 
 def _opened(sink: Any, form: OutputFormat, schema: pa.Schema) -> _Writer:

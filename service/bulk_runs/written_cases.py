@@ -18,6 +18,8 @@ from ifonly.service.errors import CannotBulk
 
 COLUMNS = ("status", "cost", "actions", "blocked_by")
 """What a line has to say."""
+BOUNDS = ("lower_bound", "chance")
+"""What it says besides, if it was kept: without, less is known of costs."""
 NO_EXPLANATION = ("contradictory", "invalid", "failed")
 """Status of lines that no explanation is behind: over HTTP these rows are refused."""
 STATUSES = frozenset(Status)
@@ -52,7 +54,10 @@ class CaseReader:
                 id=str(line["row"]),
                 status=status,
                 policy=self.policy,
-                cost=None if line.get("cost") is None else float(line["cost"]),
+                cost=_number(line.get("cost")),
+                lower_bound=_number(line.get("lower_bound")),
+                # Of an abstention the chance is of no answer.
+                chance=_number(line.get("chance")) if line.get("actions") else None,
                 levers=tuple(map(_lever, _listed(line.get("actions")))),
                 blocked_by=tuple((key, self._said(key)) for key in _listed(line.get("blocked_by"))),
                 instance=instance,
@@ -64,6 +69,10 @@ class CaseReader:
 
     def _said(self, key: str) -> Labels:
         return self.words.get(key) or dict.fromkeys(LANGUAGES, key)
+
+
+def _number(found: Any) -> float | None:
+    return None if found is None else float(found)
 
 
 def _listed(found: Any) -> list[Any]:

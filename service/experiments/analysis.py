@@ -23,6 +23,7 @@ from ifonly.service.experiments.estimates import (
     mean_of,
     ratio_of,
 )
+from ifonly.service.experiments.observed import ObservedUnits, UnitSeen
 from ifonly.service.experiments.ratio import ratio_p_value
 from ifonly.service.experiments.sequences import FIRST_LOOK, Boundary
 
@@ -69,6 +70,16 @@ class MetricResult:
         return _sign(self.metric) * self._nearest < 0.0
 
     @property
+    def verdict(self) -> ExperimentVerdict:
+        """Of this metric alone."""
+        if self.is_better:
+            return ExperimentVerdict.BETTER
+        if self.is_worse:
+            return ExperimentVerdict.WORSE
+        is_early = sum(self.units) < FIRST_LOOK
+        return ExperimentVerdict.TOO_EARLY if is_early else ExperimentVerdict.NOT_SHOWN
+
+    @property
     def _nearest(self) -> float:
         """The end of the interval next to 0; 0 if that is within."""
         low, high = self.difference.lower, self.difference.upper
@@ -104,39 +115,7 @@ class ExperimentResult:
             return ExperimentVerdict.MISMATCH
         if self.broken:
             return ExperimentVerdict.GUARD
-        if self.metric.is_better:
-            return ExperimentVerdict.BETTER
-        if self.metric.is_worse:
-            return ExperimentVerdict.WORSE
-        return (
-            ExperimentVerdict.TOO_EARLY
-            if sum(self.metric.units) < FIRST_LOOK
-            else ExperimentVerdict.NOT_SHOWN
-        )
-
-
-@dataclass(frozen=True)
-class _Unit:
-    is_treated: bool
-    observations: Sequence[ArmObservation]
-
-    def mean(self, name: str) -> float:
-        """NaN where no observation has it."""
-        return _mean(o.values[name] for o in self.observations if name in o.values)
-
-    @property
-    def followed(self) -> float:
-        return _mean(float(o.followed) for o in self.observations if o.followed is not None)
-
-    @property
-    def covariate(self) -> float:
-        # The first alone: what comes later may hang together with what was advised.
-        return next((o.covariate for o in self.observations if o.covariate is not None), math.nan)
-
-
-def _mean(numbers: Iterable[float]) -> float:
-    given = [*numbers]
-    return sum(given) / len(given) if given else math.nan
+        return self.metric.verdict
 
 
 def analyse(design: ExperimentDesign, observations: Iterable[ArmObservation]) -> ExperimentResult:
@@ -145,7 +124,15 @@ def analyse(design: ExperimentDesign, observations: Iterable[ArmObservation]) ->
     A unit counts once, by the mean of its observations: they are no independent draws.
     Observations of arms that are none of the design's are left out.
     """
-    units, crossed = _units(design, observations)
+    seen = ObservedUnits(design)
+    for observation in observations:
+        seen.add(observation)
+    return found(seen)
+
+
+def found(seen: ObservedUnits) -> ExperimentResult:
+    """As :func:`analyse`, of what was seen so far."""
+    design, units = seen.design, seen.units
     counts = _counts(np.array([unit.is_treated for unit in units], dtype=np.bool_))
     shares = (1.0 - design.share, design.share)
     # Guards share the probability of a false alarm among them (Bonferroni).
@@ -153,23 +140,13 @@ def analyse(design: ExperimentDesign, observations: Iterable[ArmObservation]) ->
     metrics = [design.metric, *design.guards]
     results = [_of(design, units, m, a) for m, a in zip(metrics, alphas, strict=True)]
     p = ratio_p_value(counts, shares)
-    return ExperimentResult(design, counts, crossed, p, results[0], tuple(results[1:]))
+    return ExperimentResult(design, counts, seen.crossed, p, results[0], tuple(results[1:]))
 
 
-def _units(
-    design: ExperimentDesign, observations: Iterable[ArmObservation]
-) -> tuple[list[_Unit], int]:
-    """Units with one arm each, and how many had both."""
-    by_unit: dict[str, list[ArmObservation]] = {}
-    for observation in observations:
-        if observation.arm in design.weights:
-            by_unit.setdefault(observation.unit, []).append(observation)
-    kept = [
-        _Unit(seen[0].arm == design.treatment, seen)
-        for seen in by_unit.values()
-        if len({observation.arm for observation in seen}) == 1
-    ]
-    return kept, len(by_unit) - len(kept)
+def difference_in(seen: ObservedUnits) -> tuple[tuple[int, int], EffectEstimate]:
+    """Of the metric alone: units that have it, and treatment less control."""
+    result = _of(seen.design, seen.units, seen.design.metric, seen.design.alpha)
+    return result.units, result.difference
 
 
 def _counts(treated: Mask) -> tuple[int, int]:
@@ -177,7 +154,7 @@ def _counts(treated: Mask) -> tuple[int, int]:
 
 
 def _of(
-    design: ExperimentDesign, units: Sequence[_Unit], metric: ExperimentMetric, alpha: float
+    design: ExperimentDesign, units: Sequence[UnitSeen], metric: ExperimentMetric, alpha: float
 ) -> MetricResult:
     outcome = np.array([unit.mean(metric.name) for unit in units], dtype=np.float64)
     known = np.isfinite(outcome)
@@ -203,7 +180,7 @@ def _arm_mean(outcome: Floats, arm: Mask) -> float:
 
 def _compliers(
     design: ExperimentDesign,
-    units: Sequence[_Unit],
+    units: Sequence[UnitSeen],
     treated: Mask,
     values: Floats,
     boundary: Boundary,

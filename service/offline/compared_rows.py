@@ -15,6 +15,8 @@ from ifonly.models.schema import Feature, Kind, Schema
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Band = tuple[float, float]
+MOST_LEVELS = 50
+"""Of texts in a column beside the features."""
 REPEATED = 0.01
 """Share of equal rows that is let pass: copies make an interval too narrow."""
 
@@ -57,12 +59,7 @@ class ComparedRows:
             raise UnreadableRows("--from and --to meet: no row may be in both")
         treated = (c <= readings) & (readings <= d)
         inside = ((a <= readings) & (readings <= b)) | treated
-        happened = np.array([_number(cell, outcome) for cell in table.others[outcome]])
-        # Rows with gaps are left out: to hold fixed what was not read is not possible.
-        whole = np.isfinite(table.rows).all(axis=1) & np.isfinite(happened)
-        for name in also:
-            for _, column in columns_of(table, schema, name):
-                whole &= np.isfinite(column)
+        whole, happened = whole_rows(table, schema, outcome, also)
         return cls(whole, inside, treated, happened)
 
     @property
@@ -90,14 +87,23 @@ class ComparedRows:
         self, table: Table, schema: Schema, held: Sequence[str], through: Sequence[str] = ()
     ) -> Observed:
         """The rows, with the columns of ``held`` as covariates and of ``through`` as mediators."""
-        columns = [column for name in held for column in columns_of(table, schema, name)]
-        covariates = np.empty((len(self.used), len(columns)))
-        for j, (_, values) in enumerate(columns):
-            covariates[:, j] = values
-        named = tuple(covariate for covariate, _ in columns)
+        named, covariates = covariates_of(table, schema, held)
         mediators = [column for name in through for _, column in columns_of(table, schema, name)]
         between = np.column_stack(mediators) if mediators else None
         return Observed(covariates, self.treated, self.outcome, named, between)[self.used]
+
+
+def whole_rows(
+    table: Table, schema: Schema, outcome: str, also: Sequence[str] = ()
+) -> tuple[Flags, Array]:
+    """Rows of which nothing is missing, and every row's outcome."""
+    happened = np.array([flag_or_number(cell, outcome) for cell in table.others[outcome]])
+    # Rows with gaps are left out: to hold fixed what was not read is not possible.
+    whole = np.isfinite(table.rows).all(axis=1) & np.isfinite(happened)
+    for name in also:
+        for _, column in columns_of(table, schema, name):
+            whole &= np.isfinite(column)
+    return whole, happened
 
 
 def repeats(table: Table, used: Flags) -> Refutation:
@@ -112,6 +118,17 @@ def repeats(table: Table, used: Flags) -> Refutation:
     return Refutation("rows that stand twice", 1.0 - distinct / n, REPEATED + 10.0 * by_chance)
 
 
+def covariates_of(
+    table: Table, schema: Schema, names: Sequence[str]
+) -> tuple[tuple[Covariate, ...], Array]:
+    """What is held fixed of all ``n`` rows: what its columns hold, and ``(n, p)``."""
+    columns = [column for name in names for column in columns_of(table, schema, name)]
+    covariates = np.empty((len(table.rows), len(columns)))
+    for j, (_, values) in enumerate(columns):
+        covariates[:, j] = values
+    return tuple(covariate for covariate, _ in columns), covariates
+
+
 def columns_of(table: Table, schema: Schema, name: str) -> list[tuple[Covariate, Array]]:
     """As numbers; a category as one flag for each that occurs but the first."""
     if name in schema:
@@ -124,11 +141,16 @@ def columns_of(table: Table, schema: Schema, name: str) -> list[tuple[Covariate,
         return [(Covariate(name, _named(feature, v)), _flags(values, v)) for v in levels]
     cells = table.others[name]
     try:
-        return [(Covariate(name), np.array([float(cell) for cell in cells]))]
+        return [(Covariate(name), np.array([float(cell or np.nan) for cell in cells]))]
     except ValueError:
-        text = np.array(cells)
-        texts = sorted(set(cells))[1:]
-        return [(Covariate(name, v), (text == v).astype(np.float64)) for v in texts]
+        pass
+    text, texts = np.array(cells), sorted(set(cells))[1:]
+    if len(texts) >= MOST_LEVELS:
+        raise UnreadableRows(
+            f"{name} has {len(texts) + 1} different texts: to hold them fixed, or to group by "
+            f"them, at most {MOST_LEVELS} are possible"
+        )
+    return [(Covariate(name, v), (text == v).astype(np.float64)) for v in texts]
 
 
 def _flags(values: Array, level: float) -> Array:
@@ -139,7 +161,7 @@ def _named(feature: Feature, code: float) -> str:
     return feature.category_names[int(code)]
 
 
-def _number(cell: str, outcome: str) -> float:
+def flag_or_number(cell: str, outcome: str) -> float:
     """NaN where nothing was recorded."""
     known = {"": np.nan, "true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
     if cell.lower() in known:

@@ -38,7 +38,20 @@ from ifonly.service.offline.compared_rows import (
     columns_of,
     repeats,
 )
-from ifonly.service.offline.nuisance import front_door_learners, learners_for, moved_learners
+from ifonly.service.offline.grouped_rows import RowGrouping
+from ifonly.service.offline.kinds_of_rows import (
+    AskedRow,
+    KindsAsked,
+    KindsFound,
+    find_kinds,
+    read_kinds,
+)
+from ifonly.service.offline.nuisance import (
+    front_door_learners,
+    learners_for,
+    moved_learners,
+    one_thread,
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,20 @@ class AskedEffect:
     estimand: Estimand = Estimand.ATE
     strategy: Strategy | None = None
     """None: the first by which the graph identifies it."""
+    by: Sequence[RowGrouping] = ()
+    """By what rows are grouped."""
+    like: Sequence[AskedRow] = ()
+    """Of rows like which the effect is asked for, too."""
+
+    @property
+    def is_by_kind(self) -> bool:
+        """Whether the effect is asked for of kinds of rows."""
+        return bool(self.by or self.like)
+
+    def beside(self, schema: Schema) -> tuple[str, ...]:
+        """Columns beside the features that may act on all of it."""
+        more = (g.name for g in self.by if g.name not in schema)
+        return tuple(dict.fromkeys((*self.also, *more)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +105,10 @@ class FoundEffect:
     others: Mapping[Estimand, Estimate]
     first_stage: float | None
     """F of the instruments."""
+    worth: tuple[float, float] | None = None
+    """As how many rows of equal weight the treated and the others count."""
+    kinds: KindsFound | None = None
+    """None: they were not asked for."""
 
     @property
     def interval(self) -> Interval:
@@ -98,8 +129,11 @@ def find_effect(table: Table, spec: CausalSpec, asked: AskedEffect, seed: int) -
         If scikit-learn is not installed.
     """
     schema = spec.schema
+    asked = replace(asked, also=asked.beside(schema))
     diagram = Diagram.of(spec, asked.causes, asked.also, asked.hidden)
     by = diagram.identified(schema.index(asked.feature), asked.strategy)
+    if asked.is_by_kind:
+        by = _held_by_kind(diagram, schema, asked, by)
     if by.strategy is not Strategy.BACK_DOOR and asked.estimand is not Estimand.ATE:
         told = "those whom it moves" if by.strategy is Strategy.INSTRUMENT else "all rows"
         raise UnreadableRows(
@@ -109,12 +143,28 @@ def find_effect(table: Table, spec: CausalSpec, asked: AskedEffect, seed: int) -
     names = [tuple(diagram.names[j] for j in part) for part in (by.held, by.through)]
     compared = ComparedRows.of(table, schema, asked.feature, asked.bands, asked.outcome, asked.also)
     if by.strategy is Strategy.INSTRUMENT:
-        found = _by_instrument(table, schema, asked, compared, names[0], names[1], seed)
+        with one_thread():
+            found = _by_instrument(table, schema, asked, compared, names[0], names[1], seed)
         used = compared.whole
     else:
-        found = _by_comparison(table, schema, asked, compared, by, names, seed)
+        with one_thread():
+            found = _by_comparison(table, schema, asked, compared, by, names, seed)
         used = compared.used
     return replace(found, refutations=(*found.refutations, repeats(table, used)))
+
+
+def _held_by_kind(
+    diagram: Diagram, schema: Schema, asked: AskedEffect, by: Identified
+) -> Identified:
+    """What is held fixed where rows are told apart, too."""
+    if by.strategy is not Strategy.BACK_DOOR or asked.estimand is not Estimand.ATE:
+        raise UnreadableRows(
+            f"--by and --row need --estimand ate and the back door; this is {asked.estimand} by "
+            f"{by.strategy}"
+        )
+    more = [diagram.names.index(grouping.name) for grouping in asked.by]
+    held = diagram.beside(schema.index(asked.feature), by.held, more)
+    return replace(by, held=held)
 
 
 def _by_comparison(
@@ -129,6 +179,11 @@ def _by_comparison(
     rng = np.random.default_rng(seed)
     held, through = names
     observed = compared.observed(table, schema, held, through)
+    read = kinds = None
+    # Read first: what cannot be grouped is refused before minutes of work.
+    if asked.is_by_kind:
+        rows = KindsAsked(table, schema, compared.used, held, asked.by, asked.like)
+        read = read_kinds(rows, observed)
     if by.strategy is Strategy.BACK_DOOR:
         learners = learners_for(observed, seed)
         found = estimate_effect(observed, learners, rng, asked.estimand)
@@ -136,6 +191,8 @@ def _by_comparison(
             found.scores, strengths(observed, learners, found), is_share=compared.is_share
         )
         checks = refute(observed, learners, found, rng, asked.estimand)
+        if read is not None:
+            kinds = find_kinds(read, observed, learners, found)
     else:
         _one_value_each(table, schema, asked, compared)
         by_mediators = front_door_learners(observed, seed)
@@ -147,11 +204,12 @@ def _by_comparison(
         # A hidden cause of treatment and outcome is allowed here, so no E-value speaks of it.
         doubt = sensitivity(found.scores)
         checks = refuted(observed, found.estimate, again, rng)
-    return _found(by.strategy, held, through, found, compared, doubt, checks)
+    told = _found(by.strategy, held, through, found, compared, doubt, checks)
+    return replace(told, kinds=kinds)
 
 
 def _found(
-    strategy: Strategy,
+    by: Strategy,
     held: tuple[str, ...],
     through: tuple[str, ...],
     found: EstimatedEffect,
@@ -160,7 +218,7 @@ def _found(
     checks: tuple[Refutation, ...],
 ) -> FoundEffect:
     return FoundEffect(
-        strategy,
+        by,
         held,
         through,
         found.estimand,
@@ -174,6 +232,8 @@ def _found(
         found.overlap,
         {name: scores.estimate for name, scores in found.others.items()},
         None,
+        # By the front door rows are not weighted by how likely their treatment was alone.
+        found.scores.worth if by is Strategy.BACK_DOOR else None,
     )
 
 

@@ -8,6 +8,7 @@ where that is not sure.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,21 @@ Make = Callable[[int], Any]
 """A model of so many columns, not yet fitted."""
 KNOTS = np.linspace(-2.5, 2.5, 8)
 """Where a bent line bends, in standard deviations of a normal."""
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Hundreds of small models: their threads would only wait for one another, on a busy machine
+    for most of the time.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If scikit-learn, which brings it, is not installed.
+    """
+    from threadpoolctl import threadpool_limits
+
+    found: AbstractContextManager[object] = threadpool_limits(limits=1)
+    return found
 
 
 def learners_for(observed: Observed, seed: int) -> Learners:

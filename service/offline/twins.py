@@ -1,69 +1,105 @@
-"""Is recourse as cheap and as possible for one group as for another, and for one's own twin?
+"""Twins of rows: how they are decided, and what their recourse costs.
 
-Groups are compared as they are (Ustun et al. 2019): they differ in many ways. A *twin* is the same
-individual, with its own noise, had the attribute been otherwise: what follows from it has moved
-(von Kügelgen et al. 2022). If the twin's recourse costs something else, the attribute is why.
+Groups differ in many ways; a *twin* is the same individual, with its own noise, had the attribute
+been otherwise (Kusner et al. 2017). If it is decided otherwise, or its recourse costs something
+else (von Kügelgen et al. 2022), the attribute is why: as surely as the causal model is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.answer import Recourse, Status
-from ifonly.explainers.consequences import Consequences
-from ifonly.models.predictor import Row, Rows
+from ifonly.explainers.fairness.over_worlds import (
+    DecisionTwins,
+    UncertainValue,
+    decision_twins,
+    mean_over_worlds,
+    share_over_worlds,
+)
+from ifonly.explainers.fairness.twins import TwinWorlds, believed_twins, twins_in
+from ifonly.models.predictor import Rows
 from ifonly.models.schema import Feature, plain
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
 from ifonly.service.audit.recourse_by_group.groups import HALVES, CaseGroup, by_feature
-from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
-from ifonly.service.audit.recourse_by_group.statistics import ShareEstimate, mean_interval, share
 from ifonly.service.errors import CannotReplay
-from ifonly.service.offline.past_rows import alarms, answered
-from ifonly.service.served.registry import ServedModel
 
 Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Ask = Callable[[Rows], Sequence[RecourseCase]]
 """Rows ``(n, d)`` to what recourse each has, ``n`` cases."""
+Decide = Callable[[Rows], Flags]
+"""Rows ``(n, d)`` to which are decided otherwise than is desired, ``(n,)``."""
+PIECE = 1_000
+"""Individuals whose twins are held at once, in all worlds."""
 
 
 @dataclass(frozen=True)
-class Level:
-    """A group of rows, and the value of the attribute that a twin in it has."""
+class AttributeLevel:
+    """Rows with the same value of the attribute, and the value that a twin of theirs has."""
 
+    group: CaseGroup
     value: float
     """The median of its readings; of categories, the code."""
-    rows: frozenset[int]
+    rows: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Twins:
-    """Individuals with an alarm, each beside itself in every other group."""
+class CostTwins:
+    """Recourse of individuals who need some, beside their twins'."""
 
-    pairs: int
-    untold: int
-    """Pairs left out: by the causal model it cannot be told what the twin would read."""
-    other_decision: ShareEstimate
-    """The twin has no alarm."""
-    other_feasibility: ShareEstimate
-    """One of the two has recourse, the other has none."""
-    mean: float
-    """Of the difference in cost, the twin's less the own, where both have recourse."""
-    interval: tuple[float, float]
-    """Of that mean, at 95 %, by drawing individuals anew."""
-    largest: float
+    of: int
+    both: int
+    """Those where both have some, or the twin needs none."""
+    difference: UncertainValue | None
+    """Mean of the twin's cost less the own; None: of nobody."""
+    largest: float | None
     """Of its size: the individual unfairness of recourse (von Kügelgen et al. 2022, eq. 5)."""
+    only_own: UncertainValue
+    only_twin: UncertainValue
 
 
 @dataclass(frozen=True)
-class Fairness:
-    attribute: str
-    groups: tuple[GroupOutcomes, ...]
-    twins: Twins | None
-    """None: no causal model says what a twin would read."""
+class TwinPerson:
+    """One individual and its twin."""
+
+    row: int
+    """Place of the individual among the rows."""
+    is_alarm: bool
+    twin_is_alarm: bool
+    chance: float
+    """Share of worlds in which the twin is decided otherwise than is desired."""
+    cost: float | None = None
+    twin_cost: float | None = None
+
+
+@dataclass(frozen=True)
+class TwinsOfLevel:
+    """Individuals of one level, had they been of another."""
+
+    own: AttributeLevel
+    other: AttributeLevel
+    untold: int
+    decisions: DecisionTwins
+    costs: CostTwins | None
+    """None: nobody who needs recourse."""
+    persons: tuple[TwinPerson, ...]
+
+
+@dataclass(frozen=True)
+class TwinTerms:
+    """How much is asked."""
+
+    bounds: tuple[Values, Values]
+    """``2 * (d,)``: what can be read."""
+    cost_worlds: int = 8
+    """In how many worlds recourse is asked for, beside what is believed."""
+    most: int = 200
+    """Individuals of a level whose twins' recourse is asked for."""
+    seed: int = 0
 
 
 def check_differs(feature: Feature, values: Values) -> None:
@@ -93,58 +129,158 @@ def groups_of(cases: Sequence[RecourseCase], feature: Feature) -> tuple[CaseGrou
 
 def levels_of(
     groups: Sequence[CaseGroup], cases: Sequence[RecourseCase], values: Values
-) -> tuple[Level, ...]:
+) -> tuple[AttributeLevel, ...]:
     """``values``, ``(n,)``: what ``cases`` read of the attribute."""
     place = {case.id: k for k, case in enumerate(cases)}
-    members = [[place[case.id] for case in group.cases] for group in groups]
+    members = [np.array([place[case.id] for case in group.cases]) for group in groups]
     # The median: one far reading would make twins of what nobody has.
-    return tuple(Level(float(np.median(values[rows])), frozenset(rows)) for rows in members)
-
-
-def twins(
-    consequences: Consequences,
-    rows: Rows,
-    column: int,
-    levels: Sequence[Level],
-    cases: Sequence[RecourseCase],
-    ask: Ask,
-    bounds: tuple[Values, Values],
-    seed: int = 0,
-) -> Twins:
-    """``cases`` are of ``rows``, ``(n, d)``; ``bounds`` ``2 * (d,)`` of what can be read."""
-    pairs = [
-        (k, consequences.rows(rows[k], [column], np.array([[level.value]]))[0])
-        for k, case in enumerate(cases)
-        # Twins of those without an alarm would say nothing about recourse.
-        if case.needs_recourse
-        for level in levels
-        if k not in level.rows
-    ]
-    # A twin out of bounds cannot be read, so nothing is claimed of it; it is counted.
-    told = [(k, row) for k, row in pairs if _can_be_read(row, rows[k], bounds)]
-    # reshape: without pairs the array would have no columns.
-    theirs = ask(np.array([row for _, row in told]).reshape(len(told), rows.shape[1]))
-    both = [(k, cases[k], twin) for (k, _), twin in zip(told, theirs, strict=True)]
-    has_both = [(k, _cost(twin) - _cost(own)) for k, own, twin in both if _has(own) and _has(twin)]
-    gaps = np.array([gap for _, gap in has_both])
-    whose = np.array([k for k, _ in has_both], dtype=np.int64)
-    return Twins(
-        len(told),
-        len(pairs) - len(told),
-        share(sum(not twin.needs_recourse for twin in theirs), len(told)),
-        share(sum(_has(own) != _has(twin) for _, own, twin in both), len(told)),
-        float(gaps.mean()) if gaps.size else 0.0,
-        # Drawn by individuals: several twins of one are not independent.
-        mean_interval(gaps, whose, seed),
-        float(np.abs(gaps).max()) if gaps.size else 0.0,
+    return tuple(
+        AttributeLevel(group, float(np.median(values[rows])), rows)
+        for group, rows in zip(groups, members, strict=True)
     )
 
 
-def _can_be_read(twin: Row, own: Row, bounds: tuple[Values, Values]) -> bool:
-    """Within ``bounds``; what was not read may be missing."""
+@dataclass(frozen=True)
+class TwinQuestion:
+    """Rows with what is known of them, and whom to ask about others."""
+
+    rows: Rows
+    """``(n, d)``"""
+    cases: Sequence[RecourseCase]
+    """Of the rows, ``n``."""
+    column: int
+    """The attribute."""
+    decide: Decide
+    ask: Ask
+    terms: TwinTerms
+
+
+def twins(
+    question: TwinQuestion, worlds: TwinWorlds, levels: Sequence[AttributeLevel]
+) -> tuple[TwinsOfLevel, ...]:
+    """Each level, had it been each other."""
+    return tuple(
+        _twins(question, worlds, own, other)
+        for own in levels
+        for other in levels
+        if own is not other
+    )
+
+
+def _twins(
+    question: TwinQuestion, worlds: TwinWorlds, own: AttributeLevel, other: AttributeLevel
+) -> TwinsOfLevel:
+    terms = question.terms
+    rows = question.rows[own.rows]
+    believed = believed_twins(worlds, rows, question.column, other.value)
+    # A twin out of bounds cannot be read, so nothing is claimed of it; it is counted.
+    told = _can_be_read(believed, rows, terms.bounds)
+    untold, places = int((~told).sum()), own.rows[told]
+    rows, believed = rows[told], believed[told]
+    alarm = np.array([question.cases[k].needs_recourse for k in places], dtype=np.bool_)
+    parts = [
+        _decided_in(question, worlds, rows[start : start + PIECE], other.value)
+        for start in range(0, max(len(rows), 1), PIECE)
+    ]
+    # A world in which somebody's twin cannot be told says nothing of all.
+    usable = np.logical_and.reduce([is_told for _, is_told in parts])
+    decided = np.concatenate([found for found, _ in parts], axis=1)[usable]
+    twin_alarm = question.decide(believed) if len(rows) else np.zeros(0, dtype=np.bool_)
+    if not len(decided):  # by no world: only what is believed is told
+        decided = twin_alarm[None]
+    decisions = decision_twins(alarm, twin_alarm, decided, terms.seed)
+    costs, paid = _costs(question, worlds, places[alarm], other)
+    persons = tuple(
+        TwinPerson(
+            int(place),
+            bool(alarm[k]),
+            bool(twin_alarm[k]),
+            float(decided[:, k].mean()),
+            question.cases[place].cost,
+            paid.get(int(place)),
+        )
+        for k, place in enumerate(places)
+    )
+    return TwinsOfLevel(own, other, untold, decisions, costs, persons)
+
+
+def _decided_in(
+    question: TwinQuestion, worlds: TwinWorlds, rows: Rows, value: float
+) -> tuple[Flags, Flags]:
+    """Which twins are decided otherwise than is desired, ``(w, n)``; and of which worlds every twin
+    can be told, ``(w,)``."""
+    if not len(rows):
+        return np.zeros((len(worlds), 0), dtype=np.bool_), np.ones(len(worlds), dtype=np.bool_)
+    found = twins_in(worlds, rows, question.column, value)
+    told = np.asarray((np.isfinite(found) | np.isnan(rows)).all(axis=(1, 2)))
+    # Beyond what can be read a sensor reads its end.
+    lower, upper = question.terms.bounds
+    kept = np.clip(np.where(np.isfinite(found), found, rows), lower, upper)
+    flat = kept.reshape(-1, rows.shape[1])
+    decided: Flags = question.decide(flat).reshape(len(kept), len(rows))
+    return decided, told
+
+
+def _costs(
+    question: TwinQuestion, worlds: TwinWorlds, places: npt.NDArray[np.int64], other: AttributeLevel
+) -> tuple[CostTwins | None, dict[int, float]]:
+    """Beside it, what the twins' recourse costs by what is believed, by place."""
+    terms = question.terms
+    # Twins of those without an alarm would say nothing about recourse.
+    places = places[: terms.most]
+    if not len(places):
+        return None, {}
+    rows, cases = question.rows[places], [question.cases[k] for k in places]
+    few = worlds.first(terms.cost_worlds)
+    believed = believed_twins(worlds, rows, question.column, other.value)
+    tables = [believed, *twins_in(few, rows, question.column, other.value)]
+    told = [_can_be_read(table, rows, terms.bounds) for table in tables]
+    answers = _asked(
+        question.ask, [row for t, ok in zip(tables, told, strict=True) for row in t[ok]]
+    )
+    n, gaps, lost, won = len(rows), list[Values](), list[Flags](), list[Flags]()
+    paid = dict[int, float]()
+    for number, ok in enumerate(told):
+        gap = np.full(n, np.nan)
+        own_only, twin_only = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+        for k in np.flatnonzero(ok):
+            own, twin = cases[k], next(answers)
+            own_only[k], twin_only[k] = _has(own) and not _has(twin), _has(twin) and not _has(own)
+            if _has(own) and _has(twin):
+                gap[k] = _cost(twin) - _cost(own)
+            if number == 0 and _has(twin):
+                paid[int(places[k])] = _cost(twin)
+        gaps.append(gap)
+        lost.append(own_only)
+        won.append(twin_only)
+    some = slice(1, None) if len(gaps) > 1 else slice(0, None)
+    both = np.isfinite(gaps[0])
+    return (
+        CostTwins(
+            n,
+            int(both.sum()),
+            mean_over_worlds(gaps[0], np.array(gaps[some]), terms.seed),
+            float(np.abs(gaps[0][both]).max()) if both.any() else None,
+            share_over_worlds(lost[0], np.array(lost[some]), terms.seed),
+            share_over_worlds(won[0], np.array(won[some]), terms.seed),
+        ),
+        paid,
+    )
+
+
+def _asked(ask: Ask, rows: Sequence[Values]) -> Iterator[RecourseCase]:
+    """Of each row; of rows that are the same it is asked once: where nothing follows, all are."""
+    distinct = {row.tobytes(): row for row in rows}
+    cases = ask(np.array(list(distinct.values()))) if distinct else []
+    known = dict(zip(distinct, cases, strict=True))
+    return iter([known[row.tobytes()] for row in rows])
+
+
+def _can_be_read(twins: Rows, own: Rows, bounds: tuple[Values, Values]) -> Flags:
+    """Within ``bounds``, ``(n,)``; what was not read may be missing."""
     lower, upper = bounds
-    inside = (twin >= lower) & (twin <= upper)
-    return bool((inside | (np.isnan(own) & np.isnan(twin))).all())
+    inside = (twins >= lower) & (twins <= upper)
+    return np.asarray((inside | (np.isnan(own) & np.isnan(twins))).all(axis=1))
 
 
 def _has(case: RecourseCase) -> bool:
@@ -155,55 +291,3 @@ def _has(case: RecourseCase) -> bool:
 def _cost(case: RecourseCase) -> float:
     # Who has no alarm pays nothing.
     return case.cost or 0.0
-
-
-def asking(model: ServedModel, seconds: float) -> Ask:
-    """Recourse by the model's own policy and semantics; ``seconds`` for each search. What is
-    returned raises as :func:`ifonly.service.offline.past_rows.alarms`."""
-
-    def ask(rows: Rows) -> list[RecourseCase]:
-        if not len(rows):
-            return []
-        return [
-            _case(model, f"row {k}", row, seconds if alarm else None)
-            for k, (row, alarm) in enumerate(zip(rows, alarms(model, rows), strict=True))
-        ]
-
-    return ask
-
-
-def _case(model: ServedModel, name: str, row: Row, seconds: float | None) -> RecourseCase:
-    """``seconds``: None, there is no alarm."""
-    status, cost = Status.ALREADY_TARGET, None
-    if seconds is not None:
-        answer = answered(model, row, seconds)
-        status = answer.status
-        cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else None
-    # Costs of different policies cannot be compared, so each case says its own.
-    policy, instance = model.deployed.spec_sha256, model.schema.write(row)
-    return RecourseCase(name, status, policy, cost=cost, instance=instance)
-
-
-def fairness(model: ServedModel, attribute: str, rows: Rows, seconds: float) -> Fairness:
-    """Recourse by ``attribute`` among ``rows`` ``(n, d)``.
-
-    Raises
-    ------
-    CannotReplay
-        If there are no groups, or nothing is an alarm.
-    GraphError
-        If the model cannot score rows.
-    """
-    features, column = model.schema.features, model.schema.index(attribute)
-    check_differs(features[column], rows[:, column])
-    ask = asking(model, seconds)
-    cases = ask(rows)
-    groups = groups_of(cases, features[column])
-    told = tuple(outcomes(group) for group in groups)
-    # Groups can be compared without a graph, individuals cannot.
-    if model.causal is None:
-        return Fairness(attribute, told, None)
-    bounds = np.array([f.lower for f in features]), np.array([f.upper for f in features])
-    levels = levels_of(groups, cases, rows[:, column])
-    found = twins(model.causal.consequences, rows, column, levels, cases, ask, bounds)
-    return Fairness(attribute, told, found)

@@ -20,7 +20,7 @@ from ifonly.service.store.chain import (
     stated_time,
     timestamp,
 )
-from ifonly.service.store.chain_membership import contradicted, holds, standing_only, stands
+from ifonly.service.store.chain_membership import contradicted, held, standing_only, stands
 from ifonly.service.store.chain_membership import standing as standing_column
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import (
@@ -34,7 +34,7 @@ from ifonly.service.store.episodes import (
 )
 from ifonly.service.store.journal import Draft, RecordedWrite
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.rows import record_of
 from ifonly.service.store.tables import PAGE_ORDER, episodes, records
 from ifonly.service.store.visibility import episodes_within, within
 
@@ -397,7 +397,8 @@ def records_of(database: Database, identities: Collection[str]) -> RecordsById:
     chosen = archive.whole().where(records.c.id.in_(identities))
     with database.reading() as connection:
         found = connection.execute(within(database, chosen)).all() if identities else ()
-    return {row.id: (record_of(row), payload_of(row)) for row in found if holds(row)}
+    entries = ((row.id, held(row)) for row in found)
+    return {identity: entry for identity, entry in entries if entry is not None}
 
 
 def per_hour(

@@ -13,7 +13,14 @@ import sqlalchemy as sa
 from ifonly.service.errors import StoreDamaged, UnknownRecord
 from ifonly.service.store import cursors
 from ifonly.service.store.chain import Head, IntegrityFinding, Payload, Record, check
-from ifonly.service.store.chain_membership import displaced, doubts, require, standing, stands
+from ifonly.service.store.chain_membership import (
+    displaced,
+    doubts,
+    require,
+    standing,
+    standing_only,
+    stands,
+)
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.listings import is_listed
@@ -218,6 +225,13 @@ def actor_of(database: Database, identity: str) -> str | None:
     with database.reading() as connection:
         chosen = sa.select(records.c.actor).where(records.c.id == identity)
         return connection.execute(chosen).scalar_one_or_none()
+
+
+def every(database: Database, connection: sa.Connection, kind: RecordKind) -> Iterator[Record]:
+    """Every record of a kind of which there are few, the newest first; only those that stand."""
+    chosen = sa.select(records, standing()).where(records.c.kind == kind.value)
+    rows = connection.execute(within(database, chosen.order_by(*NEWEST_FIRST)))
+    return standing_only(rows)
 
 
 def about(

@@ -77,13 +77,13 @@ class Sealed:
         self._known: set[bytes] = set()
         self._key = os.urandom(32)
 
-    def holds(self, row: sa.Row[Any]) -> bool:
-        """``row``: of records, each column among the selected ones."""
+    def holds(self, row: sa.Row[Any], record: Record) -> bool:
+        """``row``: of records, each column among the selected ones; ``record``: the same."""
         said = row._mapping
         known = self._digest(tuple(said[column] for column in records.c))
         if known in self._known:
             return True
-        if own_findings(record_of(row)):
+        if own_findings(record):
             return False
         if len(self._known) >= MOST_REMEMBERED:
             # Bounds memory; what was forgotten is hashed once more.
@@ -101,13 +101,23 @@ _SEALED = Sealed()
 
 def stands(row: sa.Row[Any]) -> bool:
     """Of a row with :func:`standing`."""
-    return bool(row._mapping[IN_PLACE]) and _SEALED.holds(row)
+    return _stands(row, record_of(row))
+
+
+def _stands(row: sa.Row[Any], record: Record) -> bool:
+    return bool(row._mapping[IN_PLACE]) and _SEALED.holds(row, record)
 
 
 def holds(row: sa.Row[Any]) -> bool:
     """Of a row with :func:`standing` and a payload: also that is what was sealed."""
-    payload = payload_of(row)
-    return stands(row) and (payload is None or not payload.findings(record_of(row)))
+    return held(row) is not None
+
+
+def held(row: sa.Row[Any]) -> tuple[Record, Payload | None] | None:
+    """The record and its payload; None: they are not what was sealed."""
+    record, payload = record_of(row), payload_of(row)
+    is_whole = payload is None or not payload.findings(record)
+    return (record, payload) if is_whole and _stands(row, record) else None
 
 
 def standing_only(rows: Iterable[sa.Row[Any]]) -> Iterator[Record]:

@@ -163,13 +163,27 @@ def _once_free(connection: sqlite3.Connection, statement: str) -> None:
         time.sleep(LOOK_SECONDS)
 
 
+def lock(connection: sa.Connection, key: int) -> None:
+    """Until this writing transaction ends no other that asks for ``key`` is at work, in any
+    process, and what the ones before it wrote is seen. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
 def _postgresql(url: sa.URL) -> Database:
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "ifonly"}
     # pre_ping: readers notice a restarted server before they ask; the writer tries again anyway.
     reader = sa.create_engine(
         url, connect_args=arguments, pool_size=READERS, max_overflow=0, pool_pre_ping=True
     ).execution_options(postgresql_readonly=True)
-    writer = sa.create_engine(url, connect_args=arguments, pool_size=1, max_overflow=0)
+    # Whatever the server's default: what is read under a lock must not be of before the lock.
+    writer = sa.create_engine(
+        url,
+        connect_args=arguments,
+        pool_size=1,
+        max_overflow=0,
+        isolation_level="READ COMMITTED",
+    )
 
     @sa.event.listens_for(writer, "connect")
     def on_connect(connection: Any, _: object) -> None:

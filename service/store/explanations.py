@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from ifonly.service.store import archive
 from ifonly.service.store.chain import Payload, Record
-from ifonly.service.store.chain_membership import holds, standing, standing_only
+from ifonly.service.store.chain_membership import held, standing, standing_only
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
-from ifonly.service.store.rows import payload_of, record_of
+from ifonly.service.store.rows import octets, record_of
 from ifonly.service.store.tables import PAGE_ORDER, records
 from ifonly.service.store.visibility import within
 from ifonly.service.store.withdrawals import in_force
@@ -108,6 +108,45 @@ def about_model(
 ) -> Iterator[tuple[Record, Payload | None]]:
     """Records of one kind about a model in a period, oldest first, only those that hold; read in
     pieces."""
+    for read in read_about_model(database, kind, model, since_us, until_us):
+        entry = read.checked()
+        if entry is not None:
+            yield entry
+
+
+class ReadRecord:
+    """A record as it was read: what it says counts once it is checked, which costs most of it."""
+
+    __slots__ = ("_row", "time_us")
+
+    def __init__(self, row: sa.Row[Any]) -> None:
+        self._row = row
+        self.time_us: int = row.time_us
+
+    @property
+    def id(self) -> str:
+        return str(self._row.id)
+
+    @property
+    def about(self) -> str | None:
+        """The record that it is about."""
+        found: str | None = self._row.about
+        return found
+
+    @property
+    def content(self) -> bytes | None:
+        """Of its payload; None: it was erased, or there was none."""
+        return None if self._row.content is None else octets(self._row.content)
+
+    def checked(self) -> tuple[Record, Payload | None] | None:
+        """None: it is not what was sealed."""
+        return held(self._row)
+
+
+def read_about_model(
+    database: Database, kind: RecordKind, model: str, since_us: int, until_us: int
+) -> Iterator[ReadRecord]:
+    """As :func:`about_model`, not checked yet: for who passes most of them over."""
     place: tuple[int, str, int] = (since_us - 1, "", 0)
     chosen = archive.whole().where(*_of(kind, model, since_us, until_us)).order_by(*PAGE_ORDER)
     while True:
@@ -115,9 +154,7 @@ def about_model(
         with database.reading() as connection:
             piece = within(database, chosen.where(after).limit(archive.PIECE))
             rows = connection.execute(piece).all()
-        for row in rows:
-            if holds(row):
-                yield record_of(row), payload_of(row)
+        yield from map(ReadRecord, rows)
         if len(rows) < archive.PIECE:
             return
         place = (rows[-1].time_us, rows[-1].writer, rows[-1].sequence)
@@ -131,7 +168,7 @@ def newest_about_model(
     ordered = chosen.order_by(*archive.NEWEST_FIRST).limit(most)
     with database.reading() as connection:
         rows = connection.execute(within(database, ordered)).all()
-    return [(record_of(row), payload_of(row)) for row in rows if holds(row)]
+    return [entry for entry in map(held, rows) if entry is not None]
 
 
 def count_about_model(

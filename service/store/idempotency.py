@@ -88,6 +88,8 @@ def once(named: Named, work: Draft | RecordedWrite) -> RecordedWrite:
     """
 
     def only_once(connection: sa.Connection) -> Draft:
+        # First: what was done may refuse to be done again, which is no answer to its request.
+        _check(connection, named)
         made = work if isinstance(work, Draft) else work(connection)
         assert isinstance(made, Draft)
         payload = with_name(named, made.payload)

@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ifonly.service.errors import StoreOutdated
-from ifonly.service.store.database import Database, translated
+from ifonly.service.store.database import Database, lock, translated
 from ifonly.service.store.tables import BY_LANGUAGE
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -28,8 +28,7 @@ def upgrade(database: Database) -> str:
         If the store cannot be written.
     """
     with translated(), database.writer.begin() as connection:
-        if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE is the lock
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        lock(connection, _LOCK)
         found = revision(connection)
         _refuse_newer(found)
         if found != newest():

@@ -73,10 +73,13 @@ def row_of(record: Record) -> dict[str, Any]:
     }
 
 
+_COLUMNS = tuple((name, records.c[name]) for name in FACTS)
+
+
 def record_of(row: sa.Row[Any]) -> Record:
     """The record that a row holds, whatever is in it: whether it was sealed so is checked later."""
     said = row._mapping
-    facts = {name: said[records.c[name]] for name in FACTS}
+    facts: dict[str, Any] = {name: said[column] for name, column in _COLUMNS}
     facts["kind"] = _kind(facts["kind"])
     if facts["detail"] is not None:
         facts["detail"] = _detail(facts["detail"])

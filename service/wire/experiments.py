@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ifonly.service.wire.base import AttributeName, AttributeValue, Wire, is_none
+from ifonly.service.wire.base import AttributeName, AttributeValue, Text, Wire, is_none
 from ifonly.service.wire.replies import Audit
 from ifonly.service.wire.trail import Short
 
@@ -108,9 +108,13 @@ class Interval(Wire):
     p_value: float | None = Field(None, exclude_if=is_none)
 
 
+MetricVerdictName = Literal["too_early", "better", "worse", "not_shown"]
+
+
 class MetricFound(Wire):
     metric: MetricName
     better: Better
+    shows: MetricVerdictName = Field(description="Of a guard: `worse` ends the experiment.")
     units: list[int] = Field(description="Of the control and of the treatment.")
     means: list[float | None]
     difference: Interval = Field(description="Treatment less control.")
@@ -119,11 +123,25 @@ class MetricFound(Wire):
     )
 
 
+class CourseLook(Wire):
+    """What was known of the metric at an earlier moment."""
+
+    time: str
+    units: list[int] = Field(description="Of the control and of the treatment.")
+    difference: Interval
+
+
 ExperimentVerdictName = Literal["mismatch", "too_early", "guard", "better", "worse", "not_shown"]
 
 
 class ExperimentResult(Wire):
     verdict: ExperimentVerdictName
+    text: Text
+    exposures: list[int] = Field(
+        description="Alarms that were explained in the control and in the treatment, those among "
+        "them whose window is not over."
+    )
+    waiting: int = Field(description="Alarms whose window is not over: they count later.")
     units: list[int] = Field(description="Assigned and shown: of the control and the treatment.")
     crossed: int = Field(description="Units that were shown both arms: they count in neither.")
     mismatch_p: float = Field(
@@ -132,7 +150,10 @@ class ExperimentResult(Wire):
     )
     metric: MetricFound
     guards: list[MetricFound]
-    readings_cut: bool
+    course: list[CourseLook] = Field(
+        description="The metric's difference as it was at up to 40 moments, by what is known now: "
+        "together they are one confidence sequence."
+    )
 
 
 class ExperimentState(Wire):

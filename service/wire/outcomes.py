@@ -156,9 +156,6 @@ class FollowUp(Wire):
 class FollowUpReply(Wire):
     follow_up: FollowUp
     window_minutes: int
-    readings_cut: bool = Field(
-        description="There were more readings than are looked at: what came later is not known."
-    )
 
 
 class FollowUpQuery(BaseModel):
@@ -174,7 +171,9 @@ class FollowUpQuery(BaseModel):
     )
     window_minutes: Annotated[int, Field(ge=1, le=MAX_WINDOW_MINUTES)] = WINDOW_MINUTES
     format: Literal["json", "csv"] = "json"
-    language: Language = Field("en", description="Of names in CSV.")
+    language: Language | None = Field(
+        None, description="Of the groups' names in CSV; default: as models and replies name them."
+    )
 
 
 class WindowQuery(BaseModel):
@@ -228,6 +227,5 @@ class FollowUpReport(Wire):
     until: str
     by: str | None
     window_minutes: int
-    readings_cut: bool
     total: FollowUpGroup
     groups: list[FollowUpGroup]

@@ -64,7 +64,9 @@ def written(
 def in_words(evidence: Evidence, schema: Schema) -> Labels:
     """An average over machines, and so it is said."""
     feature = schema[evidence.feature]
-    size, low, high = (_amount(x, evidence) for x in (evidence.effect, *evidence.interval))
+    size, low, high = (
+        amount(x, is_share=evidence.is_share) for x in (evidence.effect, *evidence.interval)
+    )
 
     def told(language: Language) -> str:
         return say(
@@ -72,8 +74,8 @@ def in_words(evidence: Evidence, schema: Schema) -> Labels:
             language,
             whom=_whom(evidence, schema, language),
             feature=label(feature, language),
-            before=_band(feature, evidence.before, language),
-            after=_band(feature, evidence.after, language),
+            before=band(feature, evidence.before, language),
+            after=band(feature, evidence.after, language),
             outcome=label_or(evidence.outcome, language, evidence.outcome["en"]),
             size=size,
             low=low,
@@ -117,8 +119,8 @@ def _doubt(evidence: Evidence, schema: Schema, language: Language) -> str:
     else:
         said.append(say("doubt.already", language))
     if found.worst is not None:
-        name = _named(found.worst.covariate, schema, language)
-        left = _amount(found.worst.left, evidence)
+        name = named(found.worst.covariate, schema, language)
+        left = amount(found.worst.left, is_share=evidence.is_share)
         said.append(say("doubt.benchmark", language, name=name, left=left))
     if found.e_value is not None:
         tied = figure(found.e_value.estimate, 3), figure(found.e_value.interval, 3)
@@ -126,7 +128,8 @@ def _doubt(evidence: Evidence, schema: Schema, language: Language) -> str:
     return "".join(said)
 
 
-def _named(column: str, schema: Schema, language: Language) -> str:
+def named(column: str, schema: Schema, language: Language) -> str:
+    """A column, by its label where the model reads it."""
     # Effects may be adjusted for columns that the model does not read: they have no label.
     return label(schema[column], language) if column in schema else column
 
@@ -146,14 +149,14 @@ def whom(evidence: Evidence, schema: Schema) -> Labels:
             )
         ]
         for left_out in evidence.left_out:
-            band = evidence.after if left_out.treated else evidence.before
+            ends = evidence.after if left_out.treated else evidence.before
             parts.append(
                 say(
                     "estimand.left_out",
                     language,
                     rows=count(left_out.rows),
                     feature=label(feature, language),
-                    band=_band(feature, band, language),
+                    band=band(feature, ends, language),
                     marks=_marks(left_out, schema, language),
                 )
             )
@@ -185,7 +188,7 @@ def _marks(left_out: LeftOut, schema: Schema, language: Language) -> str:
 
 def _mark(mark: Mark, schema: Schema, language: Language) -> str:
     name, level = mark.covariate.name, mark.covariate.level
-    shown = _named(name, schema, language)
+    shown = named(name, schema, language)
     if level:
         numbers = percentage(mark.left_out), percentage(mark.kept)
         return say(
@@ -217,20 +220,22 @@ def _through(evidence: Evidence, schema: Schema, language: Language) -> str:
 
 
 def _listed(columns: Sequence[str], schema: Schema, language: Language) -> str:
-    return ", ".join(_named(name, schema, language) for name in columns)
+    return ", ".join(named(name, schema, language) for name in columns)
 
 
-def _amount(value: float, evidence: Evidence) -> str:
+def amount(value: float, *, is_share: bool) -> str:
+    """An effect, with its sign."""
     # Of weak instruments the interval may have no end.
     if not np.isfinite(value):
         return "+∞" if value > 0.0 else "-∞"
     # %p: a share that rises by 2 percentage points does not rise by 2 %.
-    if evidence.is_share:
+    if is_share:
         return f"{100.0 * value:+.1f} %p"
     return f"{value:+.4g}"
 
 
-def _band(feature: Feature, ends: tuple[float, float], language: Language) -> str:
+def band(feature: Feature, ends: tuple[float, float], language: Language) -> str:
+    """A range of settings, or a category."""
     if feature.kind.is_categorical:
         category = feature.categories[int(ends[0])]
         return say("evidence.category", language, label=label(category, language))

@@ -255,6 +255,7 @@ def test_axe_finds_nothing_on_auditors_and_stewards_pages(
         sample,
         f"/report?model={MODEL}&by=feature:torque",
         f"/report/follow-up?model={MODEL}&by=lever",
+        f"/report/fairness?model={MODEL}&by=feature:torque&by=feature:quality&least=2",
         "/models",
         f"/models/{MODEL}",
     ):

@@ -54,7 +54,7 @@ def test_a_model_tells_everything_that_a_client_needs_to_ask(client: httpx.Clien
     assert [f["name"] for f in described["features"]] == [f["name"] for f in spec["features"]]
     torque = next(f for f in described["features"] if f["name"] == "torque")
     assert (torque["unit"], torque["bounds"], torque["resolution"]) == ("Nm", [0, 100], 0.1)
-    assert torque["label"] == {"en": "torque", "ko": "토크"}
+    assert torque["label"] == {"en": "torque", "ko": "토크", "ja": "トルク"}
     assert described["decision"]["threshold"] == spec["decision"]["threshold"]
     assert described["decision"]["desired"] == "normal"
     assert all(c["text"]["ko"] and c["text"]["en"] for c in described["constraints"])

@@ -216,8 +216,10 @@ def waiting(client: Client) -> list[str]:
 
 
 INTERRUPTED = """
-import sys, httpx
+import signal, sys, httpx
 from ifonly.client import Client
+# A shell that starts the tests in its background has SIGINT ignored, in all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 client = Client(sys.argv[1], transport=httpx.HTTPTransport())
 rows = ({"pressure": 40.0, "speed": 1000} for _ in range(10**6))
 options = {"rows_per_job": 3} if sys.argv[2] == "jobs" else {}

@@ -207,7 +207,7 @@ def test_a_plan_an_experiment_and_its_analysis_at_the_command_line(
     assert (code, shown.split()[:2]) == (0, ["shown-or-not", "runs:"]), complaints
     assert run("start", str(design))[0] == 2
     assert "running" in run("list")[1]
-    assert "too few units" in run("show", "shown-or-not")[1]
+    assert "Nothing can be said yet" in run("show", "shown-or-not")[1]
     assert run("stop", "shown-or-not", "--comment", "enough")[0] == 0
     assert run("stop", "shown-or-not")[0] == 2
     assert run("show", "nothing")[0] != 0
@@ -223,8 +223,71 @@ def test_a_plan_an_experiment_and_its_analysis_at_the_command_line(
     assert (found["verdict"], found["units"]) == ("better", [200, 200])
     assert found["metric"]["difference"]["low"] > 0.3
     assert found["metric"]["compliers"]["value"] == pytest.approx(0.6, abs=0.05)
-    assert "the treatment is better" in run("analyse", str(design), "--observed", str(observed))[1]
+    assert (
+        "‘shown’ is better than ‘not-shown’"
+        in run("analyse", str(design), "--observed", str(observed))[1]
+    )
     observed.write_text("unit,arm,success\nm1,other,1\n")
     assert "line 2: arm is 'other'" in run("analyse", str(design), "--observed", str(observed))[2]
     design.write_text("name = [")
     assert "is no TOML" in run("start", str(design))[2]
+
+
+FORM = {
+    "name": "robust-first",
+    "model": NAME,
+    "salt": "s-9",
+    "control_name": "control",
+    "treatment_name": "withheld",
+    "treatment_advice": "withheld",
+    "metric": "success:up",
+    "guard_minutes_down": "1",
+    "unit": "equipment",
+    "share": "50",
+    "alpha": "5",
+    "within_minutes": "30",
+    "difference": "10",
+    "baseline": "50",
+    "power": "80",
+    "plan": "1",
+}
+
+
+def test_the_form_says_what_is_needed_and_seals_what_its_page_shows(api):
+    assert "There is no experiment." in api.get("/experiments").text
+    planned = api.get("/experiments/new", params=FORM)
+    assert planned.status_code == 200
+    assert "785 units, were the result looked at once." in planned.text
+    units = re.search(r'type="hidden" name="units" value="(\d+)"', planned.text)
+    assert units is not None
+    assert f"{int(units[1]):,} units, looked at whenever one likes." in planned.text
+    assert f"<dd>{int(units[1]):,}</dd>" in planned.text  # what is sealed is what is shown
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', planned.text))
+    assert FORM.items() <= hidden.items()
+    refused = api.post("/experiments", data={**hidden, "treatment_advice": "", "units": "1000"})
+    assert refused.status_code == 422
+    assert "the arms are the same" in refused.text
+    made = api.post("/experiments", data={**hidden, "comment": "does it help?"})
+    assert made.status_code == 303, made.text
+    (known,) = api.get("/api/v1/experiments").json()["experiments"]
+    assert made.headers["location"] == f"/experiments/{known['id']}"
+    assert known["design"]["units"] == int(units[1])
+    assert [g["name"] for g in known["design"]["guards"]] == ["minutes"]
+    explained(api, "Press 1")
+    page = api.get(f"/experiments/{known['id']}").text
+    assert page.index("Sealed design") < page.index("What it has found")
+    assert "Nothing can be said yet" not in page  # the design before what was found
+    found = api.get(f"/experiments/{known['id']}/results").text
+    assert "Nothing can be said yet: 0 units" in found
+    assert "1 count later" in found
+    assert known["id"] in api.get("/experiments", params={"state": "running", "model": NAME}).text
+    assert "No experiment is like that." in api.get("/experiments?state=stopped").text
+    assert api.get("/experiments?since=never").status_code == 422
+    stop = {"csrf": hidden["csrf"], "comment": "enough"}
+    assert api.post(f"/experiments/{known['id']}/stop", data=stop).status_code == 303
+    again = api.post(f"/experiments/{known['id']}/stop", data=stop)
+    assert again.status_code == 422
+    assert "an experiment that was stopped" in again.text
+    for wrong in ({"difference": "0"}, {"power": "100"}, {"difference": "nan"}, {"model": "none"}):
+        told = api.get("/experiments/new", params={**FORM, **wrong})
+        assert 'role="alert"' in told.text, wrong

@@ -14,6 +14,7 @@ import pytest
 
 from ifonly.service.doors.cli import main
 from ifonly.service.settings import Settings
+from ifonly.service.words.catalogue import say
 from tests.integration.conftest import serving
 from tests.integration.small_models import SORTER, linear
 
@@ -179,13 +180,15 @@ def test_a_report_has_each_advice_in_one_cell_and_says_the_same_as_csv(api):
     assert groups["Saw 1"]["success_followed"]["of"] == 0
     assert groups["Saw 2"]["success_not_followed"]["of"] == 1
     assert groups["Saw 3"]["success_unknown"]["of"] == 1
-    assert report["readings_cut"] is False
     levers = api.get("/api/v1/audit/follow-up", params={"model": NAME, "by": "lever"}).json()
     assert {group["group"] for group in levers["groups"]} == {"size"}
     sheet = api.get("/api/v1/audit/follow-up", params=query | {"format": "csv"})
     rows = [*csv.DictReader(io.StringIO(sheet.text.removeprefix("\ufeff")))]
     advised = [r for r in rows if r["measure"] == "advised" and r["group"] == "all"]
     assert [int(r["count"]) for r in advised] == [report["total"]["advised"]]
+    by_way = {"model": NAME, "by": "way", "format": "csv"}
+    for language, name in ({}, "smallest"), ({"language": "ko"}, say("ways.smallest", "ko")):
+        assert name in api.get("/api/v1/audit/follow-up", params=by_way | language).text
     shown = api.get("/report/follow-up", params=query, headers={"Accept-Language": "ko"})
     assert shown.status_code == 200
     for word in ("조언 이후", "Saw 2", "100"):
@@ -243,3 +246,85 @@ def test_outcomes_are_told_from_a_file_beside_a_service_and_counted(
     assert "success followed" in run("report", "--model", NAME, "--csv")[1]
     assert run("report", "--model", NAME, "--by", "size")[0] == 2
     assert run("show", "nothing")[0] != 0
+    code, table, _ = run("export", "--model", NAME)
+    (line,) = csv.DictReader(io.StringIO(table))
+    assert code == 0
+    assert {name: line[name] for name in BAD} == {name: str(v) for name, v in BAD.items()}
+    assert (line["machine"], line["line"], line["explanation"]) == ("Press 1", "a", given["id"])
+    assert (line["followed"], line["done"], line["carried_out"]) == ("yes", "smallest", "fully")
+    assert (line["success"], line["advised"]) == ("0", "smallest")
+    code, said, _ = run("export", "--model", NAME, "--out", str(tmp_path / "advice.csv"))
+    assert (code, said) == (0, f"1 rows: {tmp_path / 'advice.csv'}\n")
+    assert (tmp_path / "advice.csv").read_text("utf-8") == table
+    assert run("export", "--model", "nothing")[0] != 0
+
+
+def test_what_was_followed_and_how_it_came_out_is_compared_between_lines(api):
+    since = None
+    for k in range(8):
+        line, machine = ("a", "b")[k % 2], f"Fair {k}"
+        said = {"machine": machine, "line": line}
+        reply = api.post(f"{MODEL}/explanations", json={"instance": BAD, "attributes": said})
+        given = reply.json()
+        if since is None:
+            since = api.get(f"/api/v1/audit/events/{given['id']}").json()["event"]["time"]
+        if k == 0:  # the page opened again
+            api.post(f"{MODEL}/explanations", json={"instance": BAD, "attributes": said})
+        # Line a does what was advised, and it helps; line b does nothing.
+        row = after(given) if line == "a" else BAD
+        asked = {"instance": row, "attributes": said}
+        assert api.post(f"{MODEL}/predictions", json=asked).status_code == 200
+        told(api, given["id"], result="success" if line == "a" else "failure")
+    query = {"model": NAME, "since": since, "by": ["attribute:line", "feature:size"], "least": 2}
+    found = api.get("/api/v1/audit/fairness", params=query).json()
+    assert found["asked"] == 8
+    measured = {(d["group"], d["measure"]): d for d in found["differences"]}
+    followed = measured["attribute%3Aline=a", "followed"]
+    assert (followed["share"]["count"], followed["others_share"]["count"]) == (4, 0)
+    assert followed["tested"]["p"] == pytest.approx(2 / 70)  # of 70 tables the two most extreme
+    assert followed["tested"]["worse"] is False
+    # Nobody on line b followed, so there is nothing to compare success with.
+    assert measured["attribute%3Aline=a", "success"]["tested"] is None
+    everybody, own, other = found["outcomes"]
+    assert everybody["group"] is None
+    assert everybody["difference"]["value"] == 1.0
+    assert (own["success_followed"]["count"], other["success_not_followed"]["of"]) == (4, 4)
+    assert own["difference"] is own["beside_others"] is None
+    table = api.get("/api/v1/audit/fairness", params={**query, "format": "csv"})
+    assert table.headers["content-type"].startswith("text/csv")
+    lines = list(csv.DictReader(io.StringIO(table.content.decode("utf-8-sig"))))
+    assert {"share", "outcomes", "difference"} <= {line["section"] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({}, "by"),
+        ({"by": "shift"}, "by"),
+        ({"by": "feature:shade"}, "'shade' is no feature"),
+        ({"by": "attribute:line", "least": 1}, "least"),
+        ({"by": "attribute:line", "budget": -1}, "budget"),
+        ({"by": ["attribute:line"] * 6}, "by"),
+        ({"by": "attribute:line", "since": "yesterday"}, "since"),
+    ],
+)
+def test_a_question_about_fairness_that_cannot_be_answered_is_refused(api, query, names):
+    reply = api.get("/api/v1/audit/fairness", params={"model": NAME, **query})
+    assert reply.status_code == 422, reply.text
+    assert names in reply.text
+
+
+@pytest.mark.parametrize("language", ["en", "ko", "ja"])
+def test_the_page_of_fairness_says_what_the_api_says(api, language):
+    query = {"model": NAME, "by": ["attribute:line", "feature:dirt"], "least": "2"}
+    headers = {"Accept-Language": language, "Accept": "text/html"}
+    shown = api.get("/report/fairness", params=query, headers=headers)
+    assert shown.status_code == 200, shown.text
+    assert f'lang="{language}"' in shown.text
+    assert "Holm" in shown.text or "홀름" in shown.text or "ホルム" in shown.text
+    assert 'value="attribute:line" checked' in shown.text
+    wrong = api.get("/report/fairness", params={**query, "least": "few"}, headers=headers)
+    assert wrong.status_code == 422
+    assert "few" in wrong.text
+    nothing = api.get("/report/fairness", params={"model": NAME}, headers=headers)
+    assert nothing.status_code == 200

@@ -140,16 +140,27 @@ def test_a_file_is_counted_as_the_same_rows_are_that_were_recorded(
             by = f"{'attribute' if column == 'shift' else 'feature'}:{column}"
             query = {"model": "milling-machine", "since": since, "by": by}
             recorded = client.get("/api/v1/audit/report", params=query).json()
-            counted = of(name, by=column).as_json()["report"]
+            counted = of(name, by=(column,)).as_json()["report"]
             assert counted["by"] == by
             for part in COUNTED:
                 assert counted[part] == recorded[part], (name, part)
+        asked = {
+            "model": "milling-machine",
+            "since": since,
+            "by": ["attribute:shift", "feature:torque"],
+            "least": 2,
+        }
+        recorded = client.get("/api/v1/audit/fairness", params=asked).json()
+        counted = of(name, by=("shift", "torque"), least=2).as_json()["fairness"]
+        assert recorded["tests"] > 0
+        for part in ("by", "asked", "tests", "groups", "small", "differences", "reach", "outcomes"):
+            assert counted[part] == recorded[part], (name, part)
 
 
 def test_however_it_is_written_and_joined_it_is_counted_alike(of: Any) -> None:
-    kept = of("kept.parquet", by="shift").reply
+    kept = of("kept.parquet", by=("shift",)).reply
     for name in ("parts", "joined.csv"):
-        other = of(name, by="shift").reply
+        other = of(name, by=("shift",)).reply
         assert (other.levers, other.sparsity, other.blockers) == (
             kept.levers,
             kept.sparsity,
@@ -159,7 +170,9 @@ def test_however_it_is_written_and_joined_it_is_counted_alike(of: Any) -> None:
         assert {g.key: g.success for g in kept.groups if g.success.of} == {
             g.key: g.success for g in other.groups if g.success.of
         }
-    assert of("parts", by="torque").reply.groups == of("kept.parquet", by="torque").reply.groups
+    assert (
+        of("parts", by=("torque",)).reply.groups == of("kept.parquet", by=("torque",)).reply.groups
+    )
     notes = [note["en"] for note in of("joined.csv").reply.notes]
     assert any("2 rows whose decision was as wanted are not in it" in note for note in notes)
 
@@ -301,11 +314,11 @@ def test_without_the_model_what_is_there_is_counted(
 
     nothing: Any = Nothing()
     path = str(answered / "frozen.jsonl")
-    found = recourse(path, nothing, None, FileQuestion(by="shift"))
-    assert found.reply.total == of("frozen.jsonl", by="shift").reply.total
+    found = recourse(path, nothing, None, FileQuestion(by=("shift",)))
+    assert found.reply.total == of("frozen.jsonl", by=("shift",)).reply.total
     assert found.reply.blockers[0].text["ko"] == found.reply.blockers[0].key
     with pytest.raises(CannotBulk, match="needs the model"):
-        recourse(path, nothing, None, FileQuestion(by="quality"))
+        recourse(path, nothing, None, FileQuestion(by=("quality",)))
 
 
 # --- as people see it -----------------------------------------------------------------------------
@@ -313,7 +326,7 @@ def test_without_the_model_what_is_there_is_counted(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_is_one_file_in_each_language(language: Language, of: Any) -> None:
-    page = file_report(of("kept.parquet", by="shift"), "<b>kept.parquet", language)
+    page = file_report(of("kept.parquet", by=("shift",)), "<b>kept.parquet", language)
     assert f'<html lang="{language}"' in page
     assert not re.search(r"<script|src=|<link|url\(|@import|<b>kept", page)
     assert page.count('class="interval"') > 10

@@ -108,6 +108,7 @@ ROUTES = {
     ("GET", "/api/v1/explanations/{id}/follow-up"): RECORD,
     ("POST", "/api/v1/outcomes"): SEND,  # of several: each is looked up in the scope
     ("GET", "/api/v1/audit/follow-up"): LIST,
+    ("GET", "/api/v1/audit/fairness"): LIST,
     ("GET", "/api/v1/experiments"): ALL,  # of all equipment that is assigned
     ("POST", "/api/v1/experiments"): ALL,
     ("GET", "/api/v1/experiments/{id}"): ALL,
@@ -143,9 +144,16 @@ ROUTES = {
     ("POST", "/reviews/samples"): ALL,
     ("GET", "/reviews/samples/{id}"): ALL,
     ("POST", "/reviews/samples/{id}/redraw"): ALL,
+    ("GET", "/experiments"): ALL,
+    ("POST", "/experiments"): ALL,
+    ("GET", "/experiments/new"): ALL,
+    ("GET", "/experiments/{id}"): ALL,
+    ("GET", "/experiments/{id}/results"): ALL,
+    ("POST", "/experiments/{id}/stop"): ALL,
     ("GET", "/report"): LIST,
     ("GET", "/report/table"): LIST,
     ("GET", "/report/follow-up"): LIST,
+    ("GET", "/report/fairness"): LIST,
     ("POST", "/report/common"): SEND,  # of many alarms: see below
     ("GET", "/models"): LIST,
     ("POST", "/models"): SEND,
@@ -327,6 +335,8 @@ class Asker:
             asked["params"] = {"of": identity}
         if path.endswith(("/report", "/report/table", "/follow-up")) and "{id}" not in path:
             asked = {"params": {"model": model}}
+        if path.endswith("/fairness"):
+            asked = {"params": {"model": model, "by": "attribute:line", "least": "2"}}
         return client.request(method, filled, headers=headers | asked.pop("headers", {}), **asked)
 
 

@@ -14,7 +14,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.incumbents import KEPT
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
-from ifonly.explainers.search.networks.axes import LaidAxes, lay
+from ifonly.explainers.search.networks.axes import lay
 from ifonly.explainers.search.networks.limits import limits_of, linear_rules
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.network import arrays_of

@@ -8,7 +8,7 @@ back only where rounding leaves a doubt.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from ifonly.explainers.native.kernel import (
     BEST,
     FULL,
     HAS_BEST,
+    HOLDS,
     IN_DOUBT,
     NODES,
     REFUSED,
@@ -165,17 +166,19 @@ class CompiledEffectSearch:
 
 
 def judge_of(
-    search: CompiledEffectSearch, modes: Sequence[ModeInstance], row: Row, column: int
+    search: CompiledEffectSearch,
+    modes: Sequence[ModeInstance],
+    row: Row,
+    column: int,
+    at_home: Callable[[], int],
 ) -> Judge | None:
     """What the tables say of values of ``column``, outward from that of an answer; None where the
-    answer is on no mode's axes, or an axis is not listed."""
+    answer is on no mode's axes, or an axis is not listed. ``at_home`` says it of the factual value,
+    with which the feature is not set."""
     factual = search.problem.factual
     moved = frozenset(np.flatnonzero(changed(row[None, :], factual)[0]).tolist())
-    for asked in modes:
-        # The one in which what was set is set, and what was not follows.
-        if asked.mode.against == moved & asked.mode.movers and moved <= set(asked.mode.set):
-            break
-    else:
+    asked = mode_of(modes, moved)
+    if asked is None:
         return None
     if any(asked.question.listed[j] < 0 for j in {*moved, column}):
         return None
@@ -191,6 +194,17 @@ def judge_of(
         outward = places[: len(values) if known.all() else int(np.argmin(known))]
         found = np.full(len(values), IN_DOUBT, np.uint8)
         found[: len(outward)] = search.held_around(asked, at, column, outward)
+        k = len(outward)
+        if k < len(values) and values[k] == factual[column] and (found[:k] == HOLDS).all():
+            found[k] = at_home()
         return found
 
     return judge
+
+
+def mode_of(modes: Sequence[ModeInstance], moved: frozenset[int]) -> ModeInstance | None:
+    """The mode in which what was set, ``moved``, is set, and what was not follows."""
+    for asked in modes:
+        if asked.mode.against == moved & asked.mode.movers and moved <= set(asked.mode.set):
+            return asked
+    return None

@@ -43,7 +43,7 @@ from ifonly.explainers.search.trees.alike import Likeness, Likenesses
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.boxes import RawMargins, TreeBoxes, TreeEffectBoxes
 from ifonly.explainers.search.trees.contradiction import TreeContradictions
-from ifonly.explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
+from ifonly.explainers.search.trees.effect_search import CompiledEffectSearch, judge_of, mode_of
 from ifonly.explainers.search.trees.effects import margin_of
 from ifonly.explainers.search.trees.ensemble_targets import EnsembleTarget, EnsembleTargets
 from ifonly.explainers.search.trees.flat_rules import Flattened, flatten
@@ -136,17 +136,61 @@ class Trees:
         also = self._survival(problem)
         own = self._targets.of(problem.target)
         if self._is_severed(problem, consequences, row, column):
-            judge = self._judge_severed(problem, row, column)
+            judge = self._judge_severed(problem, consequences, row, column)
             if judge is not None:
                 return range_by_judging(problem, known, row, column, judge, also)
         with own.arenas.lent() as arena:
             search = self._effect_search(problem, consequences, own, arena, Deadline.never())
             if isinstance(search, CompiledEffectSearch):
                 modes = self._modes(problem, consequences, own.limits)
-                judged = judge_of(search, modes, row, column)
+                judged = judge_of(
+                    search,
+                    modes,
+                    row,
+                    column,
+                    lambda: self._judge_at_home(problem, consequences, row, column),
+                )
                 if judged is not None:
                     return range_by_judging(problem, known, row, column, judged, also)
         return range_by_asking(problem, known, row, column, also)
+
+    def _judge_at_home(
+        self, problem: Problem, consequences: Consequences, row: Row, column: int
+    ) -> int:
+        """What the tables say of an answer in which ``column`` is not set: it stays as it is, or
+        follows."""
+        back, factual = row.copy(), problem.factual
+        back[column] = factual[column]
+        moved = np.flatnonzero(changed(back[None, :], factual)[0]).tolist()
+        if consequences.effects(moved):
+            return self._judge_following(problem, consequences, back, moved)
+        inert = problem.inert
+        asked, found = self._in_arrays(inert), np.empty(1, np.uint8)
+        at = asked.question.positions(back, factual, inert.single_axes)
+        if at is None:
+            return IN_DOUBT
+        with asked.arenas.lent() as arena:
+            entry_points.hold_at(
+                asked.tables, asked.question, arena, at, column, at[column : column + 1], found
+            )
+        return int(found[0])
+
+    def _judge_following(
+        self, problem: Problem, consequences: Consequences, row: Row, moved: list[int]
+    ) -> int:
+        """What the tables say of one action, ``row``, that sets ``moved`` and from which something
+        follows."""
+        own = self._targets.of(problem.target)
+        with own.arenas.lent() as arena:
+            search = self._effect_search(problem, consequences, own, arena, Deadline.never())
+            mode = mode_of(self._modes(problem, consequences, own.limits), frozenset(moved))
+            if mode is None or not isinstance(search, CompiledEffectSearch):
+                return IN_DOUBT
+            at = mode.question.positions(row, problem.factual, problem.axes_if_set)
+            if at is None:
+                return IN_DOUBT
+            j = moved[0]
+            return int(search.held_around(mode, at, j, at[j : j + 1])[0])
 
     def _is_severed(
         self, problem: Problem, consequences: Consequences, row: Row, column: int
@@ -156,10 +200,11 @@ class Trees:
         others = np.flatnonzero(changed(row[None, :], problem.factual)[0]).tolist()
         return consequences.severs and not consequences.effects([*others, column])
 
-    def _judge_severed(self, problem: Problem, row: Row, column: int) -> Judge | None:
+    def _judge_severed(
+        self, problem: Problem, consequences: Consequences, row: Row, column: int
+    ) -> Judge | None:
         """What the tables say of values of a feature that is set against its causes: with its
-        factual value it would not be set, and follow, and that is asked. None where they do not
-        know the row."""
+        factual value it would not be set, and might follow. None where they do not know the row."""
         inert = problem.inert
         asked = self._in_arrays(inert)
         at = asked.question.positions(row, problem.factual, inert.single_axes)
@@ -190,6 +235,9 @@ class Trees:
                     found[start : start + block] = part
                     start, block = start + block, 2 * block
             found[~known] = IN_DOUBT
+            home = values == problem.factual[column]
+            if home.any() and (found[: (k := int(np.argmax(home)))] == HOLDS).all():
+                found[k] = self._judge_at_home(problem, consequences, row, column)
             return found
 
         return judge

@@ -57,6 +57,12 @@ def survives(t: Tables, q: Question, a: Arena, at: Ints) -> int:
     return kernel.survives(t.native, q.native, a.native, at)
 
 
+def note_failed(a: Arena, lo: Ints, hi: Ints) -> None:
+    """Put positions from ``lo`` to ``hi``, of rows that do not survive, among what is known to be
+    fragile."""
+    kernel.note_failed(a.native, lo, hi)
+
+
 def hold_around(t: Tables, q: Question, a: Arena, at: Ints, column: int, out: Bytes) -> None:
     """Which values of a feature would do in the place of that at ``at[column]``: HOLDS, IN_DOUBT
     or 0, and 0 from the first on that would not."""

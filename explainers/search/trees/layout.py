@@ -75,6 +75,27 @@ class AxisLine(NamedTuple):
         """How many values there are."""
         return len(self.values) if self.stretches is None else self.stretches.size
 
+    def cut_at(self, value: float) -> AxisLine:
+        """The same line, of stretches, with one of its own for ``value``, which is on the grid."""
+        assert self.stretches is not None
+        start, multiples, grid, size = self.stretches
+        at = int(self.values.searchsorted(value, side="right"))
+        begin, end = int(start[at - 1]), int(start[at]) if at < len(start) else size
+        steps = grid.nearest(value) - int(multiples[at - 1])
+        # From it to the next multiple, so that it alone is a stretch.
+        own = np.array([k for k in (steps, steps + 1) if 0 < k < end - begin], dtype=np.int64)
+        new = multiples[at - 1] + own
+
+        def put(among: npt.NDArray[Any], some: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.concatenate((among[:at], some, among[at:]))
+
+        # Where cells begin stays where it is: it is said in positions.
+        return self._replace(
+            values=put(self.values, grid.value(new)),
+            cells=put(self.cells, np.repeat(self.cells[at - 1], len(own))),
+            stretches=Stretches(put(start, begin + own), put(multiples, new), grid, size),
+        )
+
     def place(self, value: float) -> tuple[int, bool]:
         """How many values are below ``value``, and whether it is one of them; all numbers are below
         a missing one."""
@@ -107,11 +128,16 @@ class CellRun(NamedTuple):
     first: Whole
     """As that of :class:`AxisLine`."""
 
-    def cells_at(self, values: Values) -> Cells | None:
-        """Cells of ``values``, int32; None if they are not all on the grid."""
+    def places(self, values: Values) -> Whole | None:
+        """Where ``values`` stand in the run; None if they are not all on the grid."""
         at = self.values.searchsorted(values)
         found = self.values.take(at, mode="clip")  # beyond the last it is none of them
-        return self.cells.take(at, mode="clip") if (found == values).all() else None
+        return at if (found == values).all() else None
+
+    def cells_at(self, values: Values) -> Cells | None:
+        """Cells of ``values``, int32; None if they are not all on the grid."""
+        at = self.places(values)
+        return None if at is None else self.cells[at]
 
     def line(self, axis: Axis) -> AxisLine:
         """The part of an axis that is a run of the grid."""
@@ -220,11 +246,24 @@ class Layout:
 
     def _spread(self, column: int, value: float) -> AxisLine:
         axis, edges = self._readable(column)
+        if _is_inside(axis, value):
+            line = remembered(self._followed, column, lambda: self._spread_of(column, axis, edges))
+            return line.cut_at(value)
         axis = axis.adding(value)
         others = np.array(axis.others)
         runs = _runs(axis, edges, _home(axis, value))
         own = self._cells_of_one(column, others)
         return self._stretched(column, axis, runs, others, own)._replace(is_set=False)
+
+    def _spread_of(self, column: int, axis: Axis, edges: Edges) -> AxisLine:
+        others = np.array(axis.others)
+        runs, own = _runs(axis, edges, []), self._cells_of_one(column, others)
+        line = self._stretched(column, axis, runs, others, own)
+        return line._replace(is_set=False)
+
+    @cached_property
+    def _followed(self) -> dict[int, AxisLine]:
+        return {}
 
     def _readable(self, column: int) -> tuple[Axis, Edges]:
         """What a feature may read, finely, and where cells begin on it; found once for a model."""
@@ -306,6 +345,49 @@ class Layout:
         end = np.nextafter(values + math.copysign(off, toward), toward)
         # A factual may lie beyond the bounds: the clip then ends at the value itself.
         return np.clip(end, np.minimum(feature.lower, values), np.maximum(feature.upper, values))
+
+    def cells_read(
+        self, values: Sequence[Values], offs: Sequence[float]
+    ) -> tuple[list[Cells], list[Cells]]:
+        """Cells of the least and the greatest reading within ``offs`` of some values of every
+        feature (see :meth:`readings`)."""
+        found = [self._known_readings(j, own, offs[j]) for j, own in enumerate(values)]
+        # Of what is on no run the graph is asked, once for each direction.
+        foreign = [j for j, known in enumerate(found) if known is None]
+        ends = []
+        for toward in (-math.inf, math.inf):
+            read = [_NOTHING] * len(values)
+            for j in foreign:
+                read[j] = self.readings(j, values[j], offs[j], toward)
+            ends.append(self.cells_of(read) if foreign else [])
+        own = [(ends[0][j], ends[1][j]) if k is None else k for j, k in enumerate(found)]
+        return [near for near, _ in own], [far for _, far in own]
+
+    def _known_readings(self, j: int, values: Values, off: float) -> tuple[Cells, Cells] | None:
+        """The same of one feature; None if the graph must be asked."""
+        run = self.runs[j]
+        # A category's code is its cell.
+        if self.cells[j].cuts is None:
+            cells = self.cells[j].of(values, values)
+            return cells, cells
+        at = None if run is None else run.places(values)
+        if run is None or at is None:
+            return None
+        near, far = remembered(self._read_runs, (j, off), lambda: self._read_run(j, run, off))
+        return near[at], far[at]
+
+    def _read_run(self, j: int, run: CellRun, off: float) -> tuple[Cells, Cells]:
+        if not off:
+            return run.cells, run.cells
+        near, far = (
+            self._cells_of_one(j, self.readings(j, run.values, off, toward))
+            for toward in (-math.inf, math.inf)
+        )
+        return near, far
+
+    @cached_property
+    def _read_runs(self) -> dict[tuple[int, float], tuple[Cells, Cells]]:
+        return {}
 
     def _cells_of_one(self, column: int, values: Values) -> Cells:
         rest = [_NOTHING] * len(self.schema)

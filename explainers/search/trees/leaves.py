@@ -54,7 +54,10 @@ class FeatureCells:
         else:
             cells = np.searchsorted(self.cuts, encoded[:, self.column], side="right")
             cells = len(self.cuts) - cells if self.flipped else cells
-        return np.where(np.isnan(values), self.count - 1, cells).astype(np.int32)
+        missing = np.isnan(values)
+        if missing.any():
+            cells = np.where(missing, self.count - 1, cells)
+        return cells.astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)

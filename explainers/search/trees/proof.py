@@ -417,16 +417,10 @@ class BoxSearch:
             # The row counts as no answer, so nothing dearer than it may be called optimal.
             if found == UNDECIDED:
                 self._open = min(self._open, float(a.floats[WAITING]))
-            if found != FAILS:
-                return bool(found == SURVIVES)
-            lo, hi = self._fragile
-            n = int(a.ints[FRAGILE])
-            if n == len(lo):  # the newest half is kept
-                n //= 2
-                lo[:n], hi[:n] = lo[-n:].copy(), hi[-n:].copy()
-            lo[n], hi[n] = own.lo[0], own.hi[0]
-            a.ints[FRAGILE] = self._n_fragile = n + 1
-        return False
+            if found == FAILS:
+                entry_points.note_failed(a, own.lo[0], own.hi[0])
+                self._n_fragile = int(a.ints[FRAGILE])
+        return bool(found == SURVIVES)
 
     def _with_fragile(self, a: Arena) -> Arena:
         """The arena, with what is known of fragile rows."""

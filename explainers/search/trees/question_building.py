@@ -149,12 +149,8 @@ def readings_of(problem: Problem, layout: Layout, values: Sequence[Values]) -> t
     laid end to end; nothing if no answer must survive the sensors."""
     if problem.survives is None:
         return NO_CELLS, NO_CELLS
-    ends = []
-    for toward in (-np.inf, np.inf):
-        offs = enumerate(zip(values, problem.survives.tolerances, strict=True))
-        read = [layout.readings(j, own, off, toward) for j, (own, off) in offs]
-        ends.append(np.concatenate(layout.cells_of(read)))
-    return ends[0], ends[1]
+    near, far = layout.cells_read(values, problem.survives.tolerances)
+    return np.concatenate(near), np.concatenate(far)
 
 
 def _costs(problem: Problem, column: int, line: AxisLine, before: float) -> Values:

@@ -60,6 +60,16 @@ class TreeReach:
         limits = self.own.limits
         return np.asarray((greatest < limits.limit - limits.band).all(axis=1))
 
+    def tell(self, rows: Rows) -> tuple[Mask, Mask]:
+        """Which rows are in the target, and of which that is known: of the others the sum is within
+        rounding of its edge; both ``(m,)``."""
+        cells = self.cells(rows)
+        sums, _ = self._over(cells, cells)
+        limits = self.own.limits
+        inside = np.asarray((sums < limits.limit - limits.band).all(axis=1))
+        outside = np.asarray((sums > limits.limit + limits.band).any(axis=1))
+        return inside, inside | outside
+
     def sums(self, lower: Rows, upper: Rows) -> tuple[Rows, Rows]:
         """Least and greatest sums over boxes of rows, ``(m, n_goals)``; both ``(m,
         n_features)``."""

@@ -20,6 +20,12 @@ MEMBER = "experiment"
 """Of a record's detail."""
 
 
+def arm_in(said: Mapping[str, Any] | None) -> tuple[str, str] | None:
+    """The experiment's id and the arm that a record's detail, or an answer shown in one, names."""
+    found = (said or {}).get(MEMBER)
+    return (str(found["id"]), str(found["arm"])) if isinstance(found, dict) else None
+
+
 @dataclass(frozen=True)
 class Assignment:
     """The arm that a question is in."""

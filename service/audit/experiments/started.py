@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
+
+import sqlalchemy as sa
 
 from ifonly.service.audit.experiments.results import found, state_of
 from ifonly.service.audit.recorder import Recorder
@@ -13,20 +18,23 @@ from ifonly.service.audit.registered_experiments import (
     STOPPED,
     RegisteredExperiment,
     meant,
+    named,
     one,
     registered,
+    registered_in,
 )
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.experiments.analysis import ExperimentVerdict
 from ifonly.service.served.registry import Registry
 from ifonly.service.settings import ifonly_version
 from ifonly.service.store.chain import Facts
-from ifonly.service.store.database import Database
-from ifonly.service.store.journal import Draft, Journal
+from ifonly.service.store.database import Database, lock
+from ifonly.service.store.journal import Draft, Journal, RecordedWrite
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import experiments as wire
 
 SYSTEM = "system"
+_BEGINNING_OR_ENDING = 0x69666578706572  # "ifexper"
 
 
 async def start(request: wire.ExperimentRequest, recorder: Recorder) -> wire.ExperimentState:
@@ -42,21 +50,42 @@ async def start(request: wire.ExperimentRequest, recorder: Recorder) -> wire.Exp
         If it cannot be recorded.
     """
     runtime = recorder.runtime
-    database = runtime.store.database
-    check = partial(checked, database, runtime.registry, request)
-    await runtime.readers.run(check)
-    facts = recorder.drafting.plain(**said(request))
-    await recorder.record(Draft(facts, comment(request)))
+    check(runtime.registry, request)
+    work = starting(runtime.experiments.database, request, recorder.drafting.plain(**said(request)))
+    # Waited for whatever the durability: whether it may begin is known once it is recorded.
+    receipt = await asyncio.wrap_future(recorder.append(work))
     runtime.experiments.forget()
-    made = await runtime.readers.run(partial(one, database, facts.id))
+    made = await runtime.readers.run(partial(one, runtime.store.database, receipt.id))
     return state_of(made)
 
 
-def checked(database: Database, registry: Registry, request: wire.ExperimentRequest) -> None:
-    """Raises as :func:`start`."""
+def check(registry: Registry, request: wire.ExperimentRequest) -> None:
+    """What can be told of a request alone; raises as :func:`start`."""
     registry.get(request.model)
     meant(request)
-    for known in registered(database):
+
+
+def starting(database: Database, request: wire.ExperimentRequest, facts: Facts) -> RecordedWrite:
+    """The work that seals a design.
+
+    Raises, when it is done:
+
+    InvalidRequest
+        If name or salt are another's, or one runs on its model. Of two at once, wherever they were
+        started, one is: they are looked at and written in one transaction, one after the other.
+    """
+
+    def work(connection: sa.Connection) -> Draft:
+        lock(connection, _BEGINNING_OR_ENDING)
+        check_free(registered_in(database, connection), request)
+        return Draft(facts, comment(request))
+
+    return work
+
+
+def check_free(others: Iterable[RegisteredExperiment], request: wire.ExperimentRequest) -> None:
+    """Raises :class:`InvalidRequest` if one of ``others`` stands in its way."""
+    for known in others:
         for name, ours, theirs in (
             ("name", request.name, known.asked.name),
             ("salt", request.salt, known.asked.salt),
@@ -100,20 +129,28 @@ async def stop(
     """
     runtime = recorder.runtime
     database = runtime.store.database
-    known = await runtime.readers.run(partial(running, database, identity))
+    known = await runtime.readers.run(partial(one, database, identity))
     facts = recorder.drafting.plain(**stopped(known, STOPPED))
-    await recorder.record(Draft(facts, comment(request)))
+    work = stopping(runtime.experiments.database, identity, facts, comment(request))
+    await asyncio.wrap_future(recorder.append(work))
     runtime.experiments.forget()
     again = await runtime.readers.run(partial(one, database, known.id))
     return state_of(again)
 
 
-def running(database: Database, identity: str) -> RegisteredExperiment:
-    """One that can be stopped; raises as :func:`stop`."""
-    known = one(database, identity)
-    if not known.is_running:
-        raise _refused("id", f"id is {identity!r}, an experiment that was stopped", identity)
-    return known
+def stopping(
+    database: Database, identity: str, facts: Facts, content: bytes | None = None
+) -> RecordedWrite:
+    """The work that ends one; raises as :func:`stop`, when it is done."""
+
+    def work(connection: sa.Connection) -> Draft:
+        lock(connection, _BEGINNING_OR_ENDING)
+        # Again under the lock: of a person and a guard one ends it.
+        if not named(registered_in(database, connection), identity).is_running:
+            raise _refused("id", f"id is {identity!r}, an experiment that was stopped", identity)
+        return Draft(facts, content)
+
+    return work
 
 
 def stopped(known: RegisteredExperiment, status: str) -> dict[str, Any]:
@@ -140,8 +177,9 @@ def stop_by_guards(database: Database, registry: Registry, journal: Journal) -> 
             continue
         if found(database, registry, known).result.verdict is ExperimentVerdict.GUARD:
             facts = Facts(actor=SYSTEM, engine_version=ifonly_version(), **stopped(known, BY_GUARD))
-            journal.append(Draft(facts)).result()
-            ended.append(known.id)
+            with suppress(InvalidRequest):  # somebody stopped it meanwhile
+                journal.append(stopping(database, known.id, facts)).result()
+                ended.append(known.id)
     return ended
 
 

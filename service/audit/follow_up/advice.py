@@ -68,6 +68,8 @@ class Advice:
     reading: str | None = None
     """Digest of the reading that it is about: asked twice, it is one advice."""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    instance: Reading = field(default_factory=dict)
+    """The reading itself."""
     score: float | None = None
     """The model's, of the reading."""
     arms: Mapping[str, ShownArm] = field(default_factory=dict)

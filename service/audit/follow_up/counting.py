@@ -6,13 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ifonly.explainers.fairness.shares import ShareDifference, difference
+from ifonly.models.shares import ShareEstimate, share
 from ifonly.service.audit.follow_up.advice import Deed, FollowUp, ReadBack, Result
-from ifonly.service.audit.recourse_by_group.statistics import (
-    ShareDifference,
-    ShareEstimate,
-    difference,
-    share,
-)
 
 
 @dataclass(frozen=True)

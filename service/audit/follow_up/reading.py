@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from heapq import merge
-from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import from_json
 
 from ifonly.models.errors import UnknownModel
-from ifonly.service.audit import ways_told
 from ifonly.service.audit.drafts import ALARM
 from ifonly.service.audit.follow_up.advice import (
     Advice,
-    AdvisedLever,
     Deed,
     DeedSaid,
     FollowUp,
     Result,
-    ShownArm,
     ToldOutcome,
 )
+from ifonly.service.audit.follow_up.advised import arms_of, digest_of, ways_of
 from ifonly.service.audit.follow_up.tracking import FollowUps
 from ifonly.service.audit.observations import place_of
 from ifonly.service.lifecycle import AlarmDeed
@@ -34,12 +31,13 @@ from ifonly.service.store.alarms import alarm_of
 from ifonly.service.store.chain import Payload, Record, microseconds, now_us
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import episode_id
+from ifonly.service.store.explanations import ReadRecord
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.store.withdrawals import in_force
 from ifonly.service.wire.requests import of_rows
 
-MOST_READINGS = 200_000
-"""Records of predictions that are looked at for one report."""
+PLACES_KEPT = 65_536
+"""Of attributes that were said, as equipment; more are looked up anew."""
 TAKES_BACK = "takes_back"
 """Member of an outcome's detail: the id of the outcome that it takes back."""
 TAKEN_BACK = "taken_back"
@@ -53,6 +51,9 @@ _CAME = {"as_predicted": Result.SUCCESS, "not_as_predicted": Result.FAILURE}
 """What an operator says of what they did themselves is the plant's word, too."""
 
 Entry = tuple[Record, Payload | None]
+Heard = tuple[int, Callable[[], None]]
+"""When something was said or read, and what takes it in."""
+_WHEN = itemgetter(0)
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,6 @@ class Followed:
 
     each: list[FollowUp]
     """Also of explanations that advise nothing, if they are of an experiment."""
-    is_cut: bool
-    """There were more readings than are looked at."""
     told: Mapping[str, Entry] = field(default_factory=dict)
     """Records of outcomes, by id."""
 
@@ -101,7 +100,10 @@ class _Reader:
         self._end_us = until_us + window_us
         self._follow_ups = FollowUps(window_us)
         self._alarms: dict[str, str] = {}
-        """Of an alarm's id, which equipment it is of."""
+        """Of an alarm's id, which equipment it is of: of alarms about which something was done
+        alone, as there are as many others as there are readings."""
+        self._done_about: frozenset[str] = frozenset()
+        self._place = lru_cache(PLACES_KEPT)(self._place_said)
         self._told: dict[str, Entry] = {}
         try:
             self._model: ServedModel | None = registry.find(model)
@@ -112,26 +114,38 @@ class _Reader:
     def read(self) -> Followed:
         handlers: Mapping[RecordKind, Callable[[Record, Payload | None], None]] = {
             RecordKind.EXPLANATION: self._explanation,
-            RecordKind.PREDICTION: self._predictions,
             RecordKind.REVIEW: self._review,
             RecordKind.ALARM: self._deed,
             RecordKind.OUTCOME: self._outcome,
         }
-        self._count = 0
-        streams = [self._stream(kind) for kind in handlers]
-        for record, payload in merge(*streams, key=lambda entry: entry[0].facts.time_us):
-            handlers[record.facts.kind](record, payload)
-        found = self._follow_ups.found()
-        return Followed(found, self._count >= MOST_READINGS, self._told)
-
-    def _stream(self, kind: RecordKind) -> Iterator[Entry]:
+        now = now_us() + 1
         # What is said and told counts whenever it was; readings within the window alone.
-        is_reading = kind in (RecordKind.EXPLANATION, RecordKind.PREDICTION)
-        end = min(self._end_us, now_us() + 1) if is_reading else now_us() + 1
-        found = explanations.about_model(self._database, kind, self._name, self._since_us, end)
-        if kind is RecordKind.REVIEW:
-            return iter(_in_force(found))
-        return islice(found, MOST_READINGS) if kind is RecordKind.PREDICTION else found
+        ends = {RecordKind.EXPLANATION: min(self._end_us, now)}
+        said = {kind: partial(self._about, kind, ends.get(kind, now)) for kind in handlers}
+        deeds = (record.facts for record, _ in said[RecordKind.ALARM]())
+        self._done_about = frozenset(alarm_of(facts) for facts in deeds if facts.status in _DONE)
+        heard = [self._heard(said[kind], handler) for kind, handler in handlers.items()]
+        # Piece by piece: what is held in memory grows with advice, not with readings.
+        for _, take_in in merge(*heard, self._readings(ends[RecordKind.EXPLANATION]), key=_WHEN):
+            take_in()
+        return Followed(self._follow_ups.found(), self._told)
+
+    def _heard(
+        self,
+        entries: Callable[[], Iterator[Entry]],
+        handler: Callable[[Record, Payload | None], None],
+    ) -> Iterator[Heard]:
+        found = entries()
+        told = _in_force(found) if handler == self._review else found
+        return ((entry[0].facts.time_us, partial(handler, *entry)) for entry in told)
+
+    def _readings(self, end_us: int) -> Iterator[Heard]:
+        kind, since = RecordKind.PREDICTION, self._since_us
+        found = explanations.read_about_model(self._database, kind, self._name, since, end_us)
+        return ((read.time_us, partial(self._predictions, read)) for read in found)
+
+    def _about(self, kind: RecordKind, end_us: int) -> Iterator[Entry]:
+        return explanations.about_model(self._database, kind, self._name, self._since_us, end_us)
 
     def _explanation(self, record: Record, payload: Payload | None) -> None:
         if payload is None:
@@ -140,13 +154,13 @@ class _Reader:
         kept = from_json(payload.content)
         request, answer = kept["request"], kept["answer"]
         instance, said = request["instance"], request.get("attributes", {})
-        condition, reading = self._condition(said), _digest(instance)
+        condition, reading = self._condition(said), digest_of(instance)
         is_repeat = self._follow_ups.repeats(condition, reading, facts.time_us) is not None
         if condition is not None and facts.about is None and not is_repeat:
             # Asked outright it is a reading, too, of all that was advised before; asked again
             # about a reading it shows nothing that came after it.
             self._reading(record, condition, instance, answer["prediction"])
-        ways, arms = _ways(answer, self._model), _arms(facts.detail)
+        ways, arms = ways_of(answer, self._model), arms_of(facts.detail)
         if not (ways or arms) or not self._since_us <= facts.time_us < self._until_us:
             return
         self._follow_ups.advise(
@@ -159,26 +173,52 @@ class _Reader:
                 condition,
                 reading,
                 said,
+                instance,
                 answer["prediction"].get("probability"),
                 arms,
             )
         )
 
-    def _predictions(self, record: Record, payload: Payload | None) -> None:
-        self._count += 1
-        if payload is None or record.facts.about is not None:
+    def _predictions(self, read: ReadRecord) -> None:
+        if read.about is not None or read.content is None:
             return
-        kept = from_json(payload.content)
-        request, told = kept["request"], kept["answer"]["predictions"]
-        rows = request.get("instances") or [request.get("instance")]
-        said = of_rows(request.get("attributes", {}), len(rows))
-        conditions = [self._condition(each) for each in said]
-        is_one = len({each for each in conditions if each is not None}) == 1
-        for condition, row, each in zip(conditions, rows, told, strict=False):
+        try:
+            found = _RowsRead.of(read.content)
+            matters = any(self._matters(read, each) for each in self._identified(read, found))
+        # Not what any version wrote: whether somebody has written into it, the check tells.
+        except (ValueError, KeyError, TypeError, AttributeError):
+            matters = True
+        # Checked only where it counts: that takes most of the time, and few readings are of advice.
+        entry = read.checked() if matters else None
+        if entry is None:
+            return
+        record, payload = entry
+        assert payload is not None
+        found = _RowsRead.of(payload.content)
+        for (identity, condition), row, each in zip(
+            self._identified(read, found), found.rows, found.told, strict=False
+        ):
             if condition is not None and row is not None:
-                identity = record.facts.id if is_one else episode_id(record.facts.id, condition)
-                self._alarms[identity] = condition
+                if identity in self._done_about:
+                    self._alarms[identity] = condition
                 self._reading(record, condition, row, each)
+
+    def _matters(self, read: ReadRecord, identified: tuple[str, str | None]) -> bool:
+        """Whether it is of the course of any advice, or of an alarm about which something was
+        done."""
+        identity, condition = identified
+        if condition is None:
+            return False
+        return identity in self._done_about or self._follow_ups.is_open(condition, read.time_us)
+
+    def _identified(self, read: ReadRecord, found: _RowsRead) -> list[tuple[str, str | None]]:
+        """Of each row the alarm that it would raise, and the equipment."""
+        conditions = [self._condition(each) for each in found.said]
+        is_one = len({each for each in conditions if each is not None}) == 1
+        return [
+            (read.id if is_one or each is None else episode_id(read.id, each), each)
+            for each in conditions
+        ]
 
     def _reading(
         self,
@@ -188,7 +228,7 @@ class _Reader:
         prediction: Mapping[str, Any],
     ) -> None:
         is_alarm = self._is_alarm(record, prediction)
-        if record.facts.kind is RecordKind.EXPLANATION:
+        if record.facts.kind is RecordKind.EXPLANATION and record.facts.id in self._done_about:
             self._alarms[record.facts.id] = condition
         self._follow_ups.read(condition, record.facts.time_us, instance, is_alarm=is_alarm)
 
@@ -199,7 +239,10 @@ class _Reader:
         return bool(prediction.get("class") != decision.class_names[decision.desired])
 
     def _condition(self, said: Mapping[str, str]) -> str | None:
-        place = None if self._model is None else place_of(self._model, said)
+        return self._place(tuple(said.items()))
+
+    def _place_said(self, said: tuple[tuple[str, str], ...]) -> str | None:
+        place = None if self._model is None else place_of(self._model, dict(said))
         return None if place is None else place.condition
 
     def _review(self, record: Record, payload: Payload | None) -> None:
@@ -249,53 +292,25 @@ class _Reader:
         self._follow_ups.tell(about, said)
 
 
+@dataclass(frozen=True, slots=True)
+class _RowsRead:
+    """What a record of predictions says of each row."""
+
+    rows: Sequence[Any]
+    said: Sequence[Mapping[str, str]]
+    told: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, content: bytes) -> _RowsRead:
+        kept = from_json(content)
+        request = kept["request"]
+        rows = request.get("instances") or [request.get("instance")]
+        said = of_rows(request.get("attributes", {}), len(rows))
+        return cls(rows, said, kept["answer"]["predictions"])
+
+
 def _in_force(entries: Iterator[Entry]) -> Iterator[Entry]:
     """Reviews that nobody took back."""
     kept = {record.facts.id: (record, payload) for record, payload in entries}
     still = in_force(record for record, _ in kept.values())
     return (kept[record.facts.id] for record in still)
-
-
-def _ways(
-    answer: Mapping[str, Any], model: ServedModel | None
-) -> dict[str, tuple[AdvisedLever, ...]]:
-    """By name of the way, what it sets; nothing where there is no advice."""
-    found: dict[str, tuple[AdvisedLever, ...]] = {}
-    told = {way["name"]: way for way in answer.get("ways") or ()}
-    for name in ways_told.told(answer):
-        way = told.get(name, {})
-        # One that sets the same as another is that other.
-        if way.get("same_as"):
-            continue
-        one = way.get("counterfactual") or answer["counterfactuals"][0]
-        found[name] = tuple(_lever(action, model) for action in one["actions"])
-    return {name: levers for name, levers in found.items() if levers}
-
-
-def _arms(detail: Mapping[str, Any] | None) -> dict[str, ShownArm]:
-    """How an explanation was shown in an experiment, by its id."""
-    said = (detail or {}).get("experiment")
-    if not isinstance(said, dict):
-        return {}
-    return {str(said["id"]): ShownArm(str(said["arm"]), str(said["unit"]))}
-
-
-def _lever(action: Mapping[str, Any], model: ServedModel | None) -> AdvisedLever:
-    low, high = action.get("sufficient_range") or (None, None)
-    name = action["feature"]
-    tolerance = 0.0 if model is None else _tolerance(model, name)
-    return AdvisedLever(name, action["from"], action["to"], low, high, tolerance)
-
-
-def _tolerance(model: ServedModel, name: str) -> float:
-    """How far a reading may be from what was set: as the policy declares of the sensor, at least
-    a step of what can be set."""
-    own = model.deployed.spec.policy.get("features", {}).get(name, {})
-    feature = next((f for f in model.schema.features if f.name == name), None)
-    step = 0.0 if feature is None or feature.resolution is None else float(feature.resolution)
-    return max(float(own.get("tolerance", 0.0)), step)
-
-
-def _digest(instance: Mapping[str, Any]) -> str:
-    plain = {k: float(v) if isinstance(v, int) else v for k, v in instance.items()}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ifonly.explainers.languages import Language
+from ifonly.models.errors import UnknownModel
 from ifonly.service.audit import oversight, records
-from ifonly.service.audit.follow_up import outcomes
+from ifonly.service.audit.follow_up import exporting, outcomes
 from ifonly.service.audit.follow_up.advice import FollowUp, ReadBack
 from ifonly.service.audit.follow_up.counting import FollowUpCounts, by_group, counted, levers_of
 from ifonly.service.audit.follow_up.reading import Entry, Followed, followed
@@ -14,10 +16,12 @@ from ifonly.service.audit.recourse_by_group import table
 from ifonly.service.errors import UnknownRecord
 from ifonly.service.lifecycle import MINUTE_US
 from ifonly.service.served.registry import Registry
-from ifonly.service.store.chain import timestamp
+from ifonly.service.store.chain import now_us, timestamp
 from ifonly.service.store.database import Database
 from ifonly.service.wire import outcomes as wire
 from ifonly.service.wire.report import Proportion
+from ifonly.service.words.catalogue import is_said, say
+from ifonly.service.words.labels import label
 
 ATTRIBUTE = "attribute:"
 UNSAID = "-"
@@ -53,9 +57,7 @@ def one(
     mine = next((f for f in reversed(found.advised) if identity in f.ids), None)
     if mine is None:
         raise UnknownRecord(identity, "advice of the explanation")
-    return wire.FollowUpReply(
-        follow_up=told(mine, found), window_minutes=window_minutes, readings_cut=found.is_cut
-    )
+    return wire.FollowUpReply(follow_up=told(mine, found), window_minutes=window_minutes)
 
 
 def report(database: Database, registry: Registry, query: wire.FollowUpQuery) -> FollowUpFound:
@@ -79,7 +81,6 @@ def report(database: Database, registry: Registry, query: wire.FollowUpQuery) ->
         until=timestamp(until),
         by=query.by,
         window_minutes=query.window_minutes,
-        readings_cut=found.is_cut,
         total=_group(total),
         groups=[_group(group) for group in groups],
     )
@@ -89,16 +90,58 @@ def report(database: Database, registry: Registry, query: wire.FollowUpQuery) ->
 def as_csv(database: Database, registry: Registry, query: wire.FollowUpQuery) -> bytes:
     """The report as one table; raises as :func:`report`."""
     found = report(database, registry, query)
-    return table.as_csv(HEADER, rows(found))
+    names = {} if query.language is None else labels(found.reply, registry, query.language)
+    return table.as_csv(HEADER, rows(found, names))
+
+
+def labels(told: wire.FollowUpReport, registry: Registry, tag: Language) -> dict[str, str]:
+    """What groups are called in a language, where they have a name of their own in it."""
+    if told.by == "way":
+        keys = {group.group: f"ways.{group.group}" for group in told.groups}
+        return {way: say(key, tag) for way, key in keys.items() if is_said(key, tag)}
+    if told.by == "lever":
+        try:
+            features = registry.find(told.model).schema.features
+        # Records outlive models: levers keep their names.
+        except UnknownModel:
+            return {}
+        return {feature.name: label(feature, tag) for feature in features}
+    return {UNSAID: say("recourse.missing", tag)}
+
+
+@dataclass(frozen=True)
+class FollowUpRows:
+    """Advice as a table."""
+
+    csv: bytes
+    rows: int
+
+
+def rows_of(database: Database, registry: Registry, query: wire.FollowUpQuery) -> FollowUpRows:
+    """Advice of a model in a period, a row each: for whoever tells effects from it.
+
+    Raises
+    ------
+    UnknownModel
+        If the model is not here: its readings have no columns.
+    InvalidRequest, StoreUnavailable, StoreDamaged
+        As :func:`report`.
+    """
+    schema = registry.find(query.model).schema
+    since, until = oversight.period_of(query.since, query.until)
+    window = query.window_minutes * MINUTE_US
+    found = followed(database, registry, query.model, since, until, window)
+    table = exporting.as_csv(found.advised, schema, window, now_us())
+    return FollowUpRows(table, len(found.advised))
 
 
 HEADER = ("group", "measure", "value", "low95", "high95", "count", "of")
 
 
-def rows(found: FollowUpFound) -> Iterable[table.Row]:
-    """One measure of one group each."""
+def rows(found: FollowUpFound, names: Mapping[str, str]) -> Iterable[table.Row]:
+    """One measure of one group each; ``names``: what groups are called otherwise."""
     for group in (found.total, *found.groups):
-        name = group.group or "all"
+        name = names.get(group.group, group.group) or "all"
         yield name, "advised", None, None, None, group.advised, group.advised
         for deed, count in sorted(group.said.items()):
             yield name, f"said {deed.value}", None, None, None, count, group.advised

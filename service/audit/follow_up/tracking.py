@@ -138,6 +138,11 @@ class FollowUps:
             if time_us > known.advice.time_us:
                 known.read(time_us, reading, is_alarm)
 
+    def is_open(self, condition: str, time_us: int) -> bool:
+        """Whether a reading of equipment at this time is of the course of any advice."""
+        last = self.newest_of(condition)
+        return last is not None and time_us - self._open[last].advice.time_us <= self._window_us
+
     def newest_of(self, condition: str) -> str | None:
         """The newest advice about equipment, within the window."""
         open_ones = self._equipment.get(condition, [])

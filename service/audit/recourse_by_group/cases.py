@@ -36,6 +36,11 @@ class RecourseCase:
     erased: bool = False
     cost: float | None = None
     """Of the first answer."""
+    lower_bound: float | None = None
+    """No less than this is possible; None: nothing is known."""
+    chance: float | None = None
+    """That the decision changes once the first answer is carried out, by the causal model; None:
+    features move alone."""
     levers: tuple[LeverChange, ...] = ()
     blocked_by: tuple[tuple[str, Mapping[str, str]], ...] = ()
     """Key and words of each constraint that leaves nothing."""
@@ -83,6 +88,8 @@ def _case(record: Record, kept: Kept | None) -> RecourseCase:
     return RecourseCase(
         **known,
         cost=found[0]["cost"] if found else None,
+        lower_bound=found[0].get("lower_bound") if found else None,
+        chance=_chance(found[0]) if found else None,
         levers=tuple(
             LeverChange(a["feature"], a["unit"], a.get("delta"))
             for f in found
@@ -92,3 +99,10 @@ def _case(record: Record, kept: Kept | None) -> RecourseCase:
         instance=request["instance"],
         attributes=request.get("attributes", {}),
     )
+
+
+def _chance(found: Said) -> float | None:
+    # Records of before causal models have no such member.
+    assurance = found.get("assurance") or {}
+    chance = assurance.get("chance_under_this_model")
+    return None if chance is None else float(chance)

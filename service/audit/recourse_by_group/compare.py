@@ -10,14 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from ifonly.explainers.fairness.correction import family_wise
+from ifonly.explainers.fairness.shares import ShareDifference, difference, same_share
+from ifonly.models.shares import CONFIDENCE
 from ifonly.service.audit.recourse_by_group.outcomes import GroupOutcomes
-from ifonly.service.audit.recourse_by_group.statistics import (
-    CONFIDENCE,
-    ShareDifference,
-    corrected,
-    difference,
-    same_share,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ def compared(groups: Sequence[GroupOutcomes]) -> ShareComparison:
     counted = [group for group in groups if group.success.of]
     pairs = list(combinations(counted, 2))
     found = [same_share(a.success, b.success) for a, b in pairs]
-    every = [_pair(*pair, p) for pair, p in zip(pairs, corrected(found), strict=True)]
+    every = [_pair(*pair, p) for pair, p in zip(pairs, family_wise(found), strict=True)]
     shown = [pair for pair in every if pair.is_shown]
     shown.sort(key=lambda pair: -pair.difference.value)
     least = min(every, key=lambda pair: (pair.p, -pair.difference.value), default=None)

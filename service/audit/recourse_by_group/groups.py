@@ -124,7 +124,9 @@ def _parted(
         ends = _ends(values, parts)
         # Equal readings are in one group, whatever the quantile says.
         place = np.searchsorted(ends, values)
-        starts = [float(values.min()), *ends[:-1]]
+        # A flag's two readings are named by what they are, not as "above 0 to 1".
+        is_few = len(np.unique(values)) == len(ends)
+        starts = list(ends) if is_few else [float(values.min()), *ends[:-1]]
         for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
             inside = tuple(c for (_, c), p in zip(read, place, strict=True) if p == k)
             spans = f"{plain(start)}..{plain(end)}"

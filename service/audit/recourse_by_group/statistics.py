@@ -15,7 +15,6 @@ from ifonly.models.shares import ShareEstimate as ShareEstimate
 from ifonly.models.shares import share as share
 
 BOOTSTRAPS = 2_000
-_EQUAL = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,67 +25,6 @@ class Median:
     value: float
     low: float | None
     high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ShareDifference:
-    """Of two shares, with the interval in which it may lie."""
-
-    value: float
-    low: float
-    high: float
-
-
-def difference(a: ShareEstimate, b: ShareEstimate) -> ShareDifference:
-    """``a`` less ``b``, neither of none, with Newcombe's interval from Wilson's of each (Newcombe
-    1998, method 10).
-
-    >>> found = difference(share(56, 70), share(48, 80))
-    >>> round(found.value, 4), round(found.low, 4), round(found.high, 4)
-    (0.2, 0.0524, 0.3339)
-    """
-    p, q = a.count / a.of, b.count / b.of
-    return ShareDifference(
-        p - q, p - q - math.hypot(p - a.low, b.high - q), p - q + math.hypot(a.high - p, q - b.low)
-    )
-
-
-def same_share(a: ShareEstimate, b: ShareEstimate) -> float:
-    """Fisher's exact test, both sides: the probability, were the shares the same, of a table no
-    likelier than this one, given its margins (Fisher 1935; the sum of small probabilities, as R's
-    ``fisher.test``).
-
-    >>> round(same_share(share(22, 22), share(25, 31)), 4)
-    0.0353
-    """
-    found, of = a.count + b.count, a.of + b.of
-    # Logarithms of factorials: the binomial coefficients overflow a float from 1,030 on.
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, of + 1)))])
-    first = np.arange(max(0, found - b.of), min(found, a.of) + 1)
-
-    def ways(whole: int, part: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        return np.asarray(logs[whole] - logs[part] - logs[whole - part])
-
-    likely = ways(a.of, first) + ways(b.of, found - first)
-    chances = np.exp(likely - likely.max())
-    # Equal tables differ by rounding alone: as R does, a little more than the one seen counts.
-    own = chances[a.count - first[0]] * (1 + _EQUAL)
-    return float(min(1.0, chances[chances <= own].sum() / chances.sum()))
-
-
-def corrected(found: Sequence[float]) -> list[float]:
-    """Probabilities of as many tests, each as if it were the only one (Holm 1979): of true
-    hypotheses, one at all is rejected below 5 % with probability 5 % at most.
-
-    >>> corrected([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(found)), key=found.__getitem__)
-    result, least = [0.0] * len(found), 0.0
-    for k, number in enumerate(order):
-        # Never below one that was less: what is rejected later needs all before it.
-        least = result[number] = max(least, min(1.0, (len(found) - k) * found[number]))
-    return result
 
 
 def median(values: Sequence[float]) -> Median | None:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
+from ifonly.service.bulk_runs.endings import READ_ENDS
 from ifonly.service.bulk_runs.misasked import misasked
 from ifonly.service.bulk_runs.reading import lake
 from ifonly.service.bulk_runs.reading.columnar import IpcReader, ParquetReader
@@ -32,18 +33,7 @@ class InputFormat(StrEnum):
     ICEBERG = "iceberg"
 
 
-ENDS: Mapping[str, InputFormat] = {
-    ".parquet": InputFormat.PARQUET,
-    ".pq": InputFormat.PARQUET,
-    ".arrow": InputFormat.ARROW,
-    ".arrows": InputFormat.ARROW,
-    ".ipc": InputFormat.ARROW,
-    ".feather": InputFormat.ARROW,
-    ".csv": InputFormat.CSV,
-    ".tsv": InputFormat.CSV,
-    ".jsonl": InputFormat.JSONL,
-    ".ndjson": InputFormat.JSONL,
-}
+ENDS: Mapping[str, InputFormat] = {end: InputFormat(kind) for end, kind in READ_ENDS.items()}
 """By the end of a file's name, less ``.gz``, ``.zst``, …"""
 
 

@@ -12,11 +12,11 @@ from typer.core import TyperGroup
 from ifonly.explainers.wording import LANGUAGES, Language, is_language
 from ifonly.service.doors.cli.console import (
     AsJson,
-    Failure,
     Model,
     Models,
     Version,
     complain,
+    needs_pyarrow,
     pick,
     print_json,
     read_object,
@@ -24,10 +24,15 @@ from ifonly.service.doors.cli.console import (
     settings,
 )
 from ifonly.service.doors.cli.explain import read_target
+from ifonly.service.doors.cli.question_options import (
+    AskedSemantics,
+    Constraints,
+    Seed,
+    Target,
+)
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
-from ifonly.service.served.causal_model import Semantics
 
-try:
+with needs_pyarrow("bulk"):
     from ifonly.service.bulk import BulkOptions, InvalidTable
     from ifonly.service.bulk_runs import durable
     from ifonly.service.bulk_runs.engines import BulkEngine
@@ -37,12 +42,6 @@ try:
     from ifonly.service.bulk_runs.run import RunOutcome, run
     from ifonly.service.doors.cli.bulk_progress import RunProgress, called, span
     from ifonly.service.doors.cli.bulk_verify import ledger_of, tell_line, verify_run
-except ImportError as error:
-    if (error.name or "").partition(".")[0] != "pyarrow":
-        raise
-    raise Failure(
-        "bulk needs pyarrow, which is not installed: pip install 'ifonly[bulk]'"
-    ) from None
 
 INTERRUPTED = 130
 """Exit code, as shells have it."""
@@ -94,17 +93,9 @@ def run_file(
     model: Model = None,
     version: Version = None,
     models: Models = None,
-    target: Annotated[
-        str | None,
-        typer.Option("--target", help="As of `ifonly explain`: normal, 'normal>=0.6', JSON."),
-    ] = None,
-    constraints: Annotated[
-        str | None,
-        typer.Option("--constraints", help="The API's constraints, of every row: file or JSON."),
-    ] = None,
-    semantics: Annotated[
-        Semantics | None, typer.Option("--semantics", help="As of `ifonly explain`.")
-    ] = None,
+    target: Target = None,
+    constraints: Constraints = None,
+    semantics: AskedSemantics = None,
     robust: Annotated[
         bool | None,
         typer.Option(
@@ -115,7 +106,7 @@ def run_file(
     ] = None,
     alternatives: Annotated[int, typer.Option("--alternatives", help="Answers a row.")] = 1,
     ways: Annotated[bool, typer.Option("--ways", help="Also named ways, each proven.")] = False,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Seed = 0,
     deadline_ms: Annotated[
         int | None,
         typer.Option("--deadline-ms", help="Milliseconds to search for one row; 0: to the end."),

@@ -45,7 +45,20 @@ class CausalCommands(LazyGroup):
         "effect": LazyCommand(
             "causal_effect",
             "effect",
-            "Identify, estimate and try to refute an effect on the real outcome.",
+            "Identify, estimate and try to refute an effect on the real outcome: on average, by "
+            "group, and for machines that read like one.",
+        ),
+        "value": LazyCommand(
+            "causal_value",
+            "value",
+            "What the outcome would have been under other policies, beside what was done: from "
+            "logged rows, doubly robust, each row by predictions that did not see it.",
+        ),
+        "panel": LazyCommand(
+            "causal_panel",
+            "panel",
+            "Difference in differences with staggered starts, by group and time; trends before it "
+            "are looked at, errors are clustered by machine. Exit code 0 whatever they say.",
         ),
         "export": LazyCommand(
             "causal_export",
@@ -59,10 +72,10 @@ class CausalCommands(LazyGroup):
             "A person accepts it, or does not.",
         ),
         "fairness": LazyCommand(
-            "causal_fairness",
-            "command",
-            "Cost and feasibility of recourse by group, and of twins: "
-            "oneself, had one been another.",
+            "fairness",
+            "fairness",
+            "Is recourse fair? Groups by several attributes, tested, and twins: oneself, had one "
+            "been another.",
         ),
         "replay": LazyCommand(
             "causal_replay",

@@ -20,18 +20,29 @@ from ifonly.explainers.causal.estimand import Estimand, Strategy
 from ifonly.explainers.causal.evidence import Evidence, graph_digest
 from ifonly.explainers.causal.instrument import WEAK, Interval
 from ifonly.explainers.causal.sensitivity import STRENGTHS, Contour, contour
-from ifonly.explainers.causal.spec import ApprovalStatus, CausalSpec, EffectFile
+from ifonly.explainers.causal.spec import CausalSpec, EffectFile
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import percentage
-from ifonly.models.repository import load_folder
-from ifonly.models.repository import reference as files
 from ifonly.models.repository.folder import EFFECTS
 from ifonly.models.schema import Schema
-from ifonly.service.doors.cli.causal import Folder, Seed, graph_of, write_graph
-from ifonly.service.doors.cli.console import AsJson, Failure, content_of, out, print_json
+from ifonly.service.doors.cli.causal import Folder, Seed, write_graph
+from ifonly.service.doors.cli.causal_kinds import asked_row, kinds_as_json, show_kinds
+from ifonly.service.doors.cli.causal_logs import (
+    NO_SKLEARN,
+    ActionColumn,
+    Also,
+    Causes,
+    Hidden,
+    LogFile,
+    MovedFeature,
+    Outcome,
+    read_log,
+)
+from ifonly.service.doors.cli.console import AsJson, Failure, out, print_json
 from ifonly.service.doors.cli.languages import Languages, languages_of
 from ifonly.service.offline.compared_rows import UnreadableRows, band_of
 from ifonly.service.offline.effects import AskedEffect, FoundEffect, find_effect
+from ifonly.service.offline.grouped_rows import RowGrouping
 from ifonly.service.words import evidence as words
 
 
@@ -45,24 +56,15 @@ class Whom(StrEnum):
 
 def effect(
     folder: Folder,
-    data: Annotated[
-        Path,
-        typer.Option("--data", help="CSV: a column a feature, the outcome, what else there is."),
-    ],
-    outcome: Annotated[str, typer.Option("--outcome", help="Column: 0 or 1, or a number.")],
-    feature: Annotated[str, typer.Option("--feature", help="What people moved.")],
+    data: LogFile,
+    outcome: Outcome,
     before: Annotated[str, typer.Option("--from", help="A range (58..70), a number, a category.")],
     after: Annotated[str, typer.Option("--to", help="As --from; the two may not meet.")],
-    causes: Annotated[
-        str,
-        typer.Option("--causes", help="Features that act on the outcome directly. Default: all."),
-    ] = "",
-    also: Annotated[
-        str, typer.Option("--also", help="Columns of other readings that act on all of it.")
-    ] = "",
-    hidden: Annotated[
-        str, typer.Option("--hidden", help="Features that share an unread cause with the outcome.")
-    ] = "",
+    feature: MovedFeature = "",
+    action: ActionColumn = "",
+    causes: Causes = "",
+    also: Also = "",
+    hidden: Hidden = "",
     estimand: Annotated[
         Whom,
         typer.Option(
@@ -77,6 +79,22 @@ def effect(
             "--strategy", help="Default: the first of these by which the graph identifies it."
         ),
     ] = None,
+    groups: Annotated[
+        list[str],
+        typer.Option(
+            "--group-by",
+            help="Effects by group of a feature or another column: categories, quarters of a "
+            "number, or ranges of it (tool_wear:100,200); repeatable.",
+        ),
+    ] = [],  # noqa: B006 (typer makes a new one)
+    like: Annotated[
+        list[str],
+        typer.Option(
+            "--row",
+            help="The effect for machines that read like this one: a JSON file, JSON text, or -; "
+            "repeatable.",
+        ),
+    ] = [],  # noqa: B006
     label: Annotated[
         str, typer.Option("--label", help="The outcome in English. Default: its column's name.")
     ] = "",
@@ -90,33 +108,45 @@ def effect(
     lang: Languages = None,
     as_json: AsJson = False,
 ) -> None:
-    """Identify, estimate and try to refute an effect on the real outcome."""
-    model = load_folder(folder.resolve())
-    spec, schema = graph_of(model, None), model.spec.schema
-    # What has to be held fixed follows from the graph: a wrong one makes any number.
-    if spec.status is not ApprovalStatus.ACCEPTED:
-        raise Failure(f"the graph is {spec.status}: an effect is identified by an accepted one")
+    """Identify, estimate and try to refute an effect on the real outcome: on average, by group, and
+    for machines that read like one."""
     if attach and not by.strip():
         raise Failure("--attach needs --by: a person answers for what answers will print")
-    _known([feature], schema.names, "a feature")
-    content = content_of(data)
-    table = files.read_table(content, schema, str(data))
-    _known([outcome, *_listed(also)], list(table.others), "a column beside the features")
-    named = [_listed(option) for option in (causes, also, hidden)]
-    _known([*named[0], *named[2]], schema.names, "a feature")
+    if attach and action:
+        raise Failure(f"--attach is of a feature that answers set; {action} is none")
     try:
-        bands = band_of(schema[feature], before, "--from"), band_of(schema[feature], after, "--to")
+        grouped = [RowGrouping.read(text) for text in groups]
+    except UnreadableRows as error:
+        raise Failure(str(error)) from None
+    log = read_log(
+        folder, data, outcome, feature, action,
+        causes=causes, also=also, hidden=hidden, beside=[g.name for g in grouped],
+    )  # fmt: skip
+    spec, schema = log.spec, log.spec.schema
+    try:
         asked = AskedEffect(
-            feature, bands, outcome, named[0], named[1], named[2], Estimand(estimand), strategy
+            log.moved,
+            (
+                band_of(schema[log.moved], before, "--from"),
+                band_of(schema[log.moved], after, "--to"),
+            ),
+            outcome,
+            log.causes,
+            log.also,
+            log.hidden,
+            Estimand(estimand),
+            strategy,
+            grouped,
+            [asked_row(text, log) for text in like],
         )
-        found = find_effect(table, spec, asked, seed)
+        found = find_effect(log.table, spec, asked, seed)
     except (NotIdentified, UnreadableRows) as error:
         raise Failure(str(error)) from None
     except ModuleNotFoundError:
-        raise Failure("needs scikit-learn, not installed: pip install 'ifonly[effect]'") from None
+        raise Failure(NO_SKLEARN) from None
     evidence = Evidence(
-        feature,
-        *bands,
+        log.moved,
+        *asked.bands,
         {"en": label or outcome, **({"ko": label_ko} if label_ko else {})},
         found.is_share,
         found.estimate.value,
@@ -127,9 +157,9 @@ def effect(
         found.estimate.treated,
         found.overlap.trimmed if found.overlap else 0.0,
         found.refutations,
-        graph_digest(spec),
+        graph_digest(log.graph),
         data.name,
-        hashlib.sha256(content).hexdigest(),
+        hashlib.sha256(log.content).hexdigest(),
         today or datetime.date.today().isoformat(),
         by.strip(),
         found.estimand,
@@ -144,17 +174,7 @@ def effect(
     else:
         _show(evidence, found, schema, languages_of(lang))
     if attach:
-        _attach(folder, spec, evidence)
-
-
-def _listed(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]
-
-
-def _known(names: Sequence[str], known: Sequence[str], what: str) -> None:
-    for name in names:
-        if name not in known:
-            raise Failure(f"{name} is not {what} ({', '.join(known)})")
+        _attach(folder, log.graph, evidence)
 
 
 # --- what came out ------------------------------------------------------------------------
@@ -172,6 +192,8 @@ def _as_json(evidence: Evidence, found: FoundEffect, schema: Schema) -> dict[str
         "rows_with_gaps": found.gaps,
         "overlap": found.overlap and asdict(found.overlap),
         "contour": [asdict(point) for point in _contour(found)],
+        "worth": found.worth and list(found.worth),
+        "kinds": found.kinds and kinds_as_json(found.kinds, evidence, schema),
         "other_estimands": {
             name: {"effect": e.value, "interval": e.interval, "rows": e.rows}
             for name, e in found.others.items()
@@ -200,6 +222,8 @@ def _show(
         passed = "yes" if r.passed else "NO"
         checks.add_row(r.name, f"{r.value:+.4f}", f"{r.limit:.4f}", passed)
     out.print(checks)
+    if found.kinds is not None:
+        show_kinds(found.kinds, evidence, schema, languages)
 
 
 def _figures(evidence: Evidence, found: FoundEffect) -> Mapping[str, str]:
@@ -226,6 +250,10 @@ def _figures(evidence: Evidence, found: FoundEffect) -> Mapping[str, str]:
             "propensity of the treated, by tenths": " ".join(map(str, found.overlap.treated)),
             "propensity of the others": " ".join(map(str, found.overlap.others)),
         }
+    if found.worth is not None:
+        figures["worth rows of equal weight: treated, others"] = " and ".join(
+            f"{n:,.0f}" for n in found.worth
+        )
     return figures
 
 

@@ -76,6 +76,12 @@ class Commands(LazyGroup):
             "Recourse of a whole file: by group with exact tests, cost, sparsity, what blocks. "
             "Exit code 1 if FILE is not as it was written; the report is made, and says so.",
         ),
+        "fairness": LazyCommand(
+            "fairness",
+            "fairness",
+            "Is recourse fair? Groups by several attributes, tested, and twins: oneself, had one "
+            "been another.",
+        ),
         "train": LazyCommand(
             "train",
             "train",
@@ -101,7 +107,7 @@ class Commands(LazyGroup):
         "outcomes": LazyCommand(
             "outcomes",
             "app",
-            "What came of advice: tell it from a file, see what became of each, count it.",
+            "What came of advice: tell it from a file, see what became of each, count, export.",
         ),
         "experiment": LazyCommand(
             "experiment",

@@ -31,6 +31,11 @@ from ifonly.service.doors.cli.console import (
 )
 from ifonly.service.doors.cli.explain import read_target
 from ifonly.service.doors.cli.languages import Languages, languages_of
+from ifonly.service.doors.cli.question_options import (
+    Constraints,
+    DeadlineMs,
+    Target,
+)
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import Settings
 from ifonly.service.wire.common import CommonRequest
@@ -73,18 +78,13 @@ def common(
     max_levers: Annotated[
         int, typer.Option("--max-levers", help="How many features may be set in common.")
     ] = 2,
-    target: Annotated[str | None, typer.Option("--target", help="As of `ifonly explain`.")] = None,
-    constraints: Annotated[
-        str | None,
-        typer.Option("--constraints", help="The API's constraints: a JSON file or JSON text."),
-    ] = None,
+    target: Target = None,
+    constraints: Constraints = None,
     semantics: Annotated[
         Literal["interventional", "independent"] | None,
         typer.Option("--semantics", help="As of `ifonly explain`."),
     ] = None,
-    deadline_ms: Annotated[
-        int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
-    ] = None,
+    deadline_ms: DeadlineMs = None,
     lang: Languages = None,
     as_json: AsJson = False,
 ) -> None:

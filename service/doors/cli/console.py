@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +37,26 @@ Row = Annotated[
     str,
     typer.Option("--row", help="An instance: a JSON file, JSON text, or - for standard input."),
 ]
+
+
+@contextmanager
+def needs_pyarrow(command: str) -> Iterator[None]:
+    """Around imports of a command that reads tables.
+
+    Raises
+    ------
+    Failure
+        If what they need is not installed: how it is.
+    """
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "pyarrow":
+            raise
+        told = f"{command} needs pyarrow, which is not installed: pip install 'ifonly[bulk]'"
+        raise Failure(told) from None
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's reply instead of a table.")]
 
 

@@ -32,7 +32,6 @@ from ifonly.service.experiments.design import ArmObservation, ExperimentDesign
 from ifonly.service.experiments.power import UnitsNeeded, units_needed
 from ifonly.service.settings import ifonly_version
 from ifonly.service.store.chain import Facts
-from ifonly.service.store.journal import Draft
 from ifonly.service.store.opened import opened_by
 from ifonly.service.wire import experiments as wire
 from ifonly.service.wire import validation
@@ -127,9 +126,9 @@ def start(file: DesignFile, models: Models = None, as_json: AsJson = False) -> N
     request = _design(file)
     chosen = settings(models=models, log_level="ERROR")
     with opened_by(chosen, migrate=False) as store:
-        started.checked(store.database, registry(chosen), request)
+        started.check(registry(chosen), request)
         facts = Facts(actor=by(), engine_version=ifonly_version(), **started.said(request))
-        store.journal.append(Draft(facts, started.comment(request))).result()
+        store.journal.append(started.starting(store.database, request, facts)).result()
         made = registered.one(store.database, facts.id)
     if as_json:
         print_json(results.state_of(made).as_mapping())
@@ -146,10 +145,11 @@ def stop(
     """Assign no more, by a record."""
     request = wire.StopRequest(comment=comment)
     with opened_by(settings(), migrate=False) as store:
-        known = started.running(store.database, experiment)
+        known = registered.one(store.database, experiment)
         said = started.stopped(known, registered.STOPPED)
         facts = Facts(actor=by(), engine_version=ifonly_version(), **said)
-        store.journal.append(Draft(facts, started.comment(request))).result()
+        work = started.stopping(store.database, experiment, facts, started.comment(request))
+        store.journal.append(work).result()
         made = registered.one(store.database, known.id)
     if as_json:
         print_json(results.state_of(made).as_mapping())
@@ -180,14 +180,13 @@ def show(experiment: Named, models: Models = None, as_json: AsJson = False) -> N
     chosen = settings(models=models, log_level="ERROR")
     with opened_by(chosen, migrate=False) as store:
         look(store, LISTED, "experiment show")
-        known = registered.one(store.database, experiment)
-        found = results.found(store.database, registry(chosen), known).told()
-    state = results.state_of(known)
+        told = results.reply(store.database, registry(chosen), experiment)
+    state = told.experiment
     if as_json:
-        print_json(wire.ExperimentReply(experiment=state, result=found).as_mapping())
+        print_json(told.as_mapping())
     else:
         out.print(f"{state.design.name}: {state.state} since {state.started}", markup=False)
-        _tell(found, known.experiment.design)
+        _tell(told.result, registered.meant(state.design).design)
 
 
 @app.command("analyse")
@@ -206,7 +205,8 @@ def analyse_file(
     """What observations of a file say, by the same analysis: no store, no service."""
     design = registered.meant(_design(file)).design
     rows = [*_observations(read_columns(observed), design, observed.name)]
-    found = results.ExperimentFound(analyse(design, rows), is_cut=False).told()
+    shown = results.exposures(design, rows)
+    found = results.ExperimentFound(analyse(design, rows), shown).told()
     if as_json:
         print_json(found.as_mapping())
     else:
@@ -246,16 +246,6 @@ def _number(cell: Any, name: str, file: str, line: int) -> float | None:
     return value
 
 
-VERDICTS = {
-    "mismatch": "arms are not as large as was meant: no difference says anything",
-    "too_early": "too few units for any interval",
-    "guard": "a metric that must not become worse has: stop",
-    "better": "the treatment is better",
-    "worse": "the treatment is worse",
-    "not_shown": "no difference is shown; that shows no likeness",
-}
-
-
 def _tell(found: wire.ExperimentResult, design: ExperimentDesign) -> None:
     table = Table("metric", design.control, design.treatment, "difference", "of those who follow")
     for each in (found.metric, *found.guards):
@@ -267,7 +257,7 @@ def _tell(found: wire.ExperimentResult, design: ExperimentDesign) -> None:
     arms = " and ".join(f"{n:,}" for n in found.units)
     crossed = f", {found.crossed:,} shown both" if found.crossed else ""
     out.print(f"{arms} units{crossed}; mismatch p = {found.mismatch_p:.3g}", markup=False)
-    out.print(VERDICTS[found.verdict], markup=False)
+    out.print(found.text["en"], markup=False)
 
 
 def _interval(found: wire.Interval) -> str:

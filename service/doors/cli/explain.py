@@ -26,7 +26,13 @@ from ifonly.service.doors.cli.console import (
     settings,
 )
 from ifonly.service.doors.cli.languages import Languages, languages_of
-from ifonly.service.served.causal_model import Semantics
+from ifonly.service.doors.cli.question_options import (
+    AskedSemantics,
+    Constraints,
+    DeadlineMs,
+    Seed,
+    Target,
+)
 
 
 def explain(
@@ -34,21 +40,11 @@ def explain(
     model: Model = None,
     version: Version = None,
     models: Models = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "--target",
-            help="normal, 'normal>=0.6', 'score<=30', or the API's target as JSON. "
-            "Default: the model's desired class.",
-        ),
-    ] = None,
+    target: Target = None,
     freeze: Annotated[
         list[str] | None, typer.Option("--freeze", help="Feature to leave alone; repeatable.")
     ] = None,
-    constraints: Annotated[
-        str | None,
-        typer.Option("--constraints", help="The API's constraints: a JSON file or JSON text."),
-    ] = None,
+    constraints: Constraints = None,
     alternatives: Annotated[int, typer.Option("--alternatives", help="Answers wanted.")] = 1,
     ways: Annotated[
         bool,
@@ -74,19 +70,9 @@ def explain(
         list[str] | None,
         typer.Option("--lever", help="Of --menu: a lever that sets are made of; repeatable."),
     ] = None,
-    deadline_ms: Annotated[
-        int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    semantics: Annotated[
-        Semantics | None,
-        typer.Option(
-            "--semantics",
-            help="interventional: what follows moves too, by the accepted causal model (the "
-            "default where there is one); independent: features move alone; backtracking: which "
-            "other past by the same laws, to explain.",
-        ),
-    ] = None,
+    deadline_ms: DeadlineMs = None,
+    seed: Seed = 0,
+    semantics: AskedSemantics = None,
     lang: Languages = None,
     as_json: AsJson = False,
 ) -> None:
@@ -134,14 +120,9 @@ def menu(
         list[str] | None,
         typer.Option("--lever", help="A lever that sets are made of; repeatable."),
     ] = None,
-    target: Annotated[str | None, typer.Option("--target", help="As of `ifonly explain`.")] = None,
-    constraints: Annotated[
-        str | None,
-        typer.Option("--constraints", help="The API's constraints: a JSON file or JSON text."),
-    ] = None,
-    deadline_ms: Annotated[
-        int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
-    ] = None,
+    target: Target = None,
+    constraints: Constraints = None,
+    deadline_ms: DeadlineMs = None,
     lang: Languages = None,
     as_json: AsJson = False,
 ) -> None:

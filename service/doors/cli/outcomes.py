@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 from rich.table import Table
@@ -14,7 +15,7 @@ from rich.text import Text
 from ifonly.models.adding.table import read_columns
 from ifonly.models.errors import UnknownModel
 from ifonly.service.audit.follow_up import outcomes, telling
-from ifonly.service.audit.recent_accesses import LISTED, READ
+from ifonly.service.audit.recent_accesses import EXPORTED, LISTED, READ
 from ifonly.service.doors.cli.console import (
     AsJson,
     Models,
@@ -35,7 +36,7 @@ from ifonly.service.wire import outcomes as wire
 from ifonly.service.wire import validation
 
 app = typer.Typer(
-    help="What came of advice: tell it from a file, see what became of each, count it.",
+    help="What came of advice: tell it from a file, see what became of each, count, export.",
     no_args_is_help=True,
 )
 
@@ -165,8 +166,38 @@ def report(
         print_json(found.as_mapping())
         return
     out.print(_table(found))
-    if found.readings_cut:
-        complain("there were more readings than are looked at: choose a shorter period")
+
+
+@app.command("export")
+def export(
+    model: Annotated[str, typer.Option("--model", help="Whose advice.")],
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="CSV. Default: on standard output.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="RFC 3339, included; default: 30 days before.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="RFC 3339, excluded; default: now.")
+    ] = None,
+    window_minutes: Window = wire.WINDOW_MINUTES,
+    models: Models = None,
+) -> None:
+    """A row for each advice: its reading, what was advised, what was done, what came of it. It is
+    what `ifonly causal effect` and `ifonly causal value` read (--action followed, or done)."""
+    given = {"model": model, "since": since, "until": until}
+    asked = {name: value for name, value in given.items() if value is not None}
+    query = validation.read(wire.FollowUpQuery, {**asked, "window_minutes": window_minutes})
+    chosen = settings(models=models, log_level="ERROR")
+    with opened_by(chosen, migrate=False) as store:
+        look(store, EXPORTED, "outcomes export", urlencode(asked))
+        found = telling.rows_of(store.database, registry(chosen), query)
+    if out_file is None:
+        sys.stdout.buffer.write(found.csv)
+        sys.stdout.buffer.flush()
+    else:
+        out_file.write_bytes(found.csv)
+        out.print(f"{found.rows:,} rows: {out_file}", markup=False)
 
 
 def _table(found: wire.FollowUpReport) -> Table:

@@ -28,6 +28,9 @@ from ifonly.service.doors.cli.console import (
     settings,
 )
 from ifonly.service.doors.cli.languages import Languages, languages_of
+from ifonly.service.doors.cli.question_options import (
+    DeadlineMs,
+)
 from ifonly.service.wire.reasons import PRINCIPAL
 from ifonly.service.words.catalogue import say
 
@@ -45,9 +48,7 @@ def reasons(
     principal: Annotated[
         int, typer.Option("--principal", help="Principal reasons told at most, 1 to 10.")
     ] = PRINCIPAL,
-    deadline_ms: Annotated[
-        int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
-    ] = None,
+    deadline_ms: DeadlineMs = None,
     lang: Languages = None,
     as_json: AsJson = False,
 ) -> None:

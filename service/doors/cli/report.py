@@ -9,41 +9,40 @@ from typing import Annotated
 import typer
 
 from ifonly.explainers.wording import LANGUAGES, is_language
+from ifonly.service.audit.recent_accesses import READ
 from ifonly.service.doors.cli.console import (
-    Failure,
     Models,
     complain,
+    needs_pyarrow,
     print_json,
     registry,
     settings,
 )
+from ifonly.service.doors.cli.store import look
+from ifonly.service.store.opened import opened_by
+from ifonly.service.wire.common import MAX_COMMON_LEVERS
+from ifonly.service.wire.fairness import LEAST
 
-try:
+with needs_pyarrow("report"):
     from ifonly.service.bulk_runs import durable
     from ifonly.service.bulk_runs.common_change import SECONDS, CohortQuestion
     from ifonly.service.bulk_runs.recourse import FileQuestion, FileRecourse, recourse
     from ifonly.service.doors.cli.bulk_verify import ledger_of, tell_line
-except ImportError as error:
-    if (error.name or "").partition(".")[0] != "pyarrow":
-        raise
-    raise Failure(
-        "report needs pyarrow, which is not installed: pip install 'ifonly[bulk]'"
-    ) from None
-
-from ifonly.service.audit.recent_accesses import READ
-from ifonly.service.doors.cli.store import look
-from ifonly.service.store.opened import opened_by
-from ifonly.service.wire.common import MAX_COMMON_LEVERS
 
 
 def report(
     given: Annotated[str, typer.Argument(metavar="FILE", help="Answers of `ifonly bulk`.")],
     by: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--by", help="Column that makes groups: kept in FILE (--keep), or of what was read."
+            "--by",
+            help="Column that makes groups: kept in FILE (--keep), or of what was read. Again: "
+            "another, and what they have in common.",
         ),
     ] = None,
+    least: Annotated[
+        int, typer.Option("--least", min=2, help="Rows in a group and outside to be tested.")
+    ] = LEAST,
     common: Annotated[
         int | None,
         typer.Option(
@@ -85,7 +84,9 @@ def report(
     chosen = settings(models=models, log_level="ERROR")
     ledger = ledger_of(chosen, None)
     many = None if common is None else CohortQuestion(common, chosen, deadline_ms)
-    found = recourse(given, registry(chosen), ledger, FileQuestion(by, now_at, many))
+    found = recourse(
+        given, registry(chosen), ledger, FileQuestion(tuple(by or ()), now_at, many, least)
+    )
     record = found.verification.record
     if ledger is not None and record is not None:
         with opened_by(chosen, migrate=False) as store:
@@ -127,6 +128,10 @@ def _tell(found: FileRecourse, to: Path) -> None:
     differ = [pair for pair in comparison.pairs if pair.shown]
     if found.reply.groups:
         tell_line(f"  {len(found.reply.groups)} groups, {len(differ)} pairs shown to differ")
+    if found.fairness is not None:
+        shown = sum(d.tested is not None and d.tested.shown for d in found.fairness.differences)
+        tests = found.fairness.tests
+        tell_line(f"  {shown} differences shown between groups, in {tests} corrected tests")
     for each in found.reply.common:
         tell_line(
             f"  one change clears {each.cleared:,} of {each.alarms:,}; none over {each.bound:,}"

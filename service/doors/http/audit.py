@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from ifonly.service.audit import bundle as bundling
 from ifonly.service.audit import inspection, oversight, proofs, records, reviews
+from ifonly.service.audit.fairness import recorded
 from ifonly.service.audit.replay import replay
 from ifonly.service.audit.trust_root import roots_of, verified, witness_keys
 from ifonly.service.doors.http.context import AppState, Recording, Shared
@@ -21,6 +22,7 @@ from ifonly.service.errors import NoLogKey
 from ifonly.service.store import archive, translog
 from ifonly.service.store.export import MEDIA_TYPES, export
 from ifonly.service.transparency.signing import NoKey
+from ifonly.service.wire import fairness as wire_fairness
 from ifonly.service.wire import inspection as wire_one
 from ifonly.service.wire import report as wire_many
 from ifonly.service.wire import trail as wire
@@ -204,6 +206,27 @@ async def report(query: Annotated[wire_many.ReportQuery, Query()], state: Shared
         return Response(body, media_type=CSV, headers={"Content-Disposition": name})
     _, reply = await state.auditors.run(partial(oversight.recourse, database, registry, query))
     return written(reply)
+
+
+@router.get(
+    "/audit/fairness",
+    tags=["audit"],
+    response_model=wire_fairness.FairnessReply,
+    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}, **guarded(422)},
+)
+async def fairness(
+    query: Annotated[wire_fairness.FairnessQuery, Query()], state: Shared
+) -> Response:
+    """Decisions, recourse, its cost and what came of it, between groups by several attributes and
+    what these have in common: exact tests, corrected for their number, and sizes.
+
+    Reads every explanation and reading in the period."""
+    database, registry = state.store.database, state.registry
+    if query.format == "csv":
+        body = await state.auditors.run(partial(recorded.as_csv, database, registry, query))
+        name = 'attachment; filename="fairness.csv"'
+        return Response(body, media_type=CSV, headers={"Content-Disposition": name})
+    return written(await state.auditors.run(partial(recorded.fairness, database, registry, query)))
 
 
 @router.get(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 
 from ifonly.service.audit import registered_experiments as registered
 from ifonly.service.audit.experiments import results, started
-from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.http.context import Recording, Shared
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.request_path import ApiRoute
 from ifonly.service.doors.http.written import written
@@ -43,13 +43,8 @@ async def start_experiment(request: wire.ExperimentRequest, recording: Recording
 @router.get("/{id}", response_model=wire.ExperimentReply, responses=guarded(404, 422))
 async def read_experiment(id: Identity, state: Shared) -> Response:
     """A design, and what it has found so far: it may be looked at as often as one likes."""
-    return written(await state.auditors.run(partial(_found, state, id)))
-
-
-def _found(state: AppState, identity: str) -> wire.ExperimentReply:
-    known = registered.one(state.store.database, identity)
-    result = results.found(state.store.database, state.registry, known).told()
-    return wire.ExperimentReply(experiment=results.state_of(known), result=result)
+    look = partial(results.reply, state.store.database, state.registry, id)
+    return written(await state.auditors.run(look))
 
 
 @router.post(

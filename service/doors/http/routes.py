@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
+from ifonly.explainers.watch import Watch
 from ifonly.service.ask import answering, catalogue
 from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.common import common_remedies
@@ -14,6 +16,7 @@ from ifonly.service.ask.reasons import reasons
 from ifonly.service.audit import alarm_rows, reason_rows
 from ifonly.service.audit.drafts import asked_by
 from ifonly.service.audit.experiments.assigning import assigned_in
+from ifonly.service.audit.recorder import Recorder
 from ifonly.service.doors.http.arguments import (
     LONGEST_NAME,
     ExplanationSelection,
@@ -29,6 +32,7 @@ from ifonly.service.doors.http.written import accepted, prefers_async, recorded,
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.jobs.reading import JobQuestions
 from ifonly.service.jobs.submission import submit
+from ifonly.service.served.registry import ServedModel
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import (
     common,
@@ -41,6 +45,7 @@ from ifonly.service.wire import (
     requests,
 )
 from ifonly.service.wire import reasons as reason_wire
+from ifonly.service.wire.base import Wire
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
 # A route class of its own: questions have idempotency keys, which reading has not.
@@ -63,6 +68,8 @@ Preferences = Annotated[
     str | None,
     Header(description="`respond-async`: answer in a job (RFC 7240).", max_length=256),
 ]
+
+Q = TypeVar("Q", common.CommonRequest, reason_wire.ReasonsRequest)
 
 EXPERIMENT = "Ifonly-Experiment"
 """Header of a reply that was given in an experiment."""
@@ -211,18 +218,10 @@ async def find_common_remedies(
     recording: Recording,
 ) -> Response:
     """Which one change of a few levers would have cleared the most of these alarms?"""
-    runtime = recording.runtime
-    served = runtime.registry.get(model, selected.version)
-    # Read before the search, in a thread that reads the store: its time is no part of it.
-    looked_up = partial(alarm_rows.with_rows, runtime.store.database, served, request)
-    whole = await runtime.readers.run(looked_up)
-    turn = runtime.turns.search(recording.principal.actor)
-    budget = Budget.of(request.deadline_ms, runtime.settings, turn)
-    asked = partial(common_remedies, served, whole, budget, runtime.watch)
-    answer = await recording.answer(
-        RecordKind.COMMON, served, whole, asked, budget.patience, proof=selected.proof
-    )
-    return recorded(answer)
+    served = recording.runtime.registry.get(model, selected.version)
+    look_up = partial(alarm_rows.with_rows, recording.runtime.store.database, served, request)
+    search = partial(common_remedies, served)
+    return await _searched(recording, RecordKind.COMMON, served, look_up, search, selected)
 
 
 @asking.post(
@@ -239,15 +238,28 @@ async def find_reasons(
     recording: Recording,
 ) -> Response:
     """Which readings alone force the decision of this instance, and which count most?"""
+    served = recording.runtime.registry.get(model, selected.version)
+    look_up = partial(reason_rows.with_row, recording.runtime.store.database, served, request)
+    search = partial(reasons, served)
+    return await _searched(recording, RecordKind.REASONS, served, look_up, search, selected)
+
+
+async def _searched(
+    recording: Recorder,
+    kind: RecordKind,
+    model: ServedModel,
+    look_up: Callable[[], Q],
+    search: Callable[[Q, Budget, Watch], Wire],
+    selected: QuestionSelection,
+) -> Response:
+    """The answer to a question about what was recorded."""
     runtime = recording.runtime
-    served = runtime.registry.get(model, selected.version)
     # Read before the search, in a thread that reads the store: its time is no part of it.
-    looked_up = partial(reason_rows.with_row, runtime.store.database, served, request)
-    whole = await runtime.readers.run(looked_up)
+    whole = await runtime.readers.run(look_up)
     turn = runtime.turns.search(recording.principal.actor)
-    budget = Budget.of(request.deadline_ms, runtime.settings, turn)
-    asked = partial(reasons, served, whole, budget, runtime.watch)
+    budget = Budget.of(whole.deadline_ms, runtime.settings, turn)
+    asked = partial(search, whole, budget, runtime.watch)
     answer = await recording.answer(
-        RecordKind.REASONS, served, whole, asked, budget.patience, proof=selected.proof
+        kind, model, whole, asked, budget.patience, proof=selected.proof
     )
     return recorded(answer)

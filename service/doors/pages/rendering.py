@@ -83,6 +83,14 @@ def places(principal: Principal | None) -> tuple[NavigationPlace, ...]:
     return tuple(p for p in PLACES if principal.roles & permissions.PAGES["GET", p.path])
 
 
+def may(visit: Visit, method: str, path: str) -> bool:
+    """Whether whoever looks may use a page: only shows or hides, the request's path refuses."""
+    principal = visit.principal
+    if principal is None or not principal.roles & permissions.PAGES[method, path]:
+        return False
+    return principal.scope.is_everything or not permissions.tells_all({method}, path)
+
+
 def is_part(request: Request) -> bool:
     """Whether htmx asks, which puts the reply into the page that is there."""
     return "hx-request" in request.headers
@@ -96,7 +104,7 @@ def page(
     **values: Any,
 ) -> Response:
     """``template`` as this visit sees it. It has ``t`` (texts by key), ``tag`` (the language),
-    ``visit``, ``places`` and ``values``."""
+    ``visit``, ``may`` (method and path of a page: :func:`may`), ``places`` and ``values``."""
     return Response(
         rendered(visit_of(request), template, **values),
         status,
@@ -114,6 +122,7 @@ def rendered(visit: Visit, template: str, **values: Any) -> str:
             tag=visit.language,
             t=partial(_said, visit),
             places=places(visit.principal),
+            may=partial(may, visit),
             here=visit.path.partition("?")[0],
             # What htmx asks without a form carries the token against forged requests in a header.
             form_headers=json.dumps({"X-CSRF-Token": visit.form_token}),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ifonly.service.doors.pages import entrance, static_files
-from ifonly.service.doors.pages.auditor import follow_up, review_routes
+from ifonly.service.doors.pages.auditor import fairness, follow_up, review_routes
 from ifonly.service.doors.pages.auditor import routes as auditor
+from ifonly.service.doors.pages.experiments import routes as experiments
 from ifonly.service.doors.pages.operator import (
     alarm,
     alarms,
@@ -28,6 +29,8 @@ ROUTERS = (
     auditor.router,
     review_routes.router,
     follow_up.router,
+    experiments.router,
+    fairness.router,
     steward.router,
     staged.router,
     differences.router,

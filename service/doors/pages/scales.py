@@ -1,6 +1,32 @@
-"""Ends of axes."""
+"""Ends of axes, and the frames between them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingFrame:
+    """Where the axes of a drawing are, in its own units, and the room around them."""
+
+    left: int
+    top: int
+    across: int
+    down: int
+    right: int
+    """Room beside the frame."""
+    below: int
+    """Room for what is written below it."""
+
+    @property
+    def width(self) -> int:
+        """Of the drawing."""
+        return self.left + self.across + self.right
+
+    @property
+    def height(self) -> int:
+        """Of the drawing."""
+        return self.top + self.down + self.below
 
 
 def round_up(value: float) -> float:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ifonly.service.errors import QueueFull
 from ifonly.service.store.chain import SALT_BYTES, Facts, Payload
-from ifonly.service.store.database import Database
+from ifonly.service.store.database import Database, lock
 from ifonly.service.store.jobs.sealed import digest_of_all, digest_of_places
 from ifonly.service.store.jobs.stored import NOBODY, StoredJob, row_of
 from ifonly.service.store.journal import Draft, RecordedWrite
@@ -84,7 +84,7 @@ def submit(
         # SQLite has one writer. Elsewhere another process may have submitted meanwhile; locked
         # only now, nobody waits while so many rows are written.
         if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SUBMITTING)))
+            lock(connection, _SUBMITTING)
             _check_room(connection, job, most_waiting)
         return Draft(facts)
 

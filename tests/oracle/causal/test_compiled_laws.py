@@ -82,7 +82,8 @@ def check_bounds(asked, laws, factual, columns, ends, rng) -> None:
         least, most = (side[:, moved] for side in asked.bounds(factual, columns, *ends))
     size = np.maximum(levels_of(asked, factual)[moved], np.maximum(np.abs(least), np.abs(most)))
     room = 1.001 * ROUNDING * size
-    # Without a reading, numpy's ends are what NaN leaves of them: only rows are held against ours.
+    assert (least <= most).all()  # never NaN either
+    # Of what follows from, or beside, a missing reading each knows what the other may not.
     if not np.isnan(factual).any():
         assert ((low >= least - room) | np.isnan(least) | (low == least)).all()
         assert ((high <= most + room) | np.isnan(most) | (high == most)).all()
@@ -96,6 +97,7 @@ def check_bounds(asked, laws, factual, columns, ends, rng) -> None:
         ours = laws.read(laws.rows(factual, columns, inside))[:, moved]
         for rows in (ours, theirs):
             assert (np.isnan(rows) | ((rows >= low[box]) & (rows <= high[box]))).all()
+            assert (np.isnan(rows) | ((rows >= least[box]) & (rows <= most[box]))).all()
         for m, (lower, upper) in enumerate(own):
             rows = laws.read(laws.rows(factual, columns, inside, m))[:, moved]
             assert (np.isnan(rows) | ((rows >= lower[box]) & (rows <= upper[box]))).all()

@@ -96,5 +96,5 @@ def test_whole_numbers_are_read_before_anything_is_held_against_the_target():
         assert trust.holds.tolist() == [True, False]
         assert trust.chance.tolist() == [1.0, 0.0]
         for value, share in zip(values, (1.0, 0.0), strict=True):
-            assurance = asked.assurance(factual, [0], value, enough)
+            assurance = asked.assurance(factual, [0], value, lambda rows: enough(rows) >= 0.0)
             assert assurance.survival == share

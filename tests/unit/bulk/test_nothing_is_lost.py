@@ -274,3 +274,15 @@ print([name for name in kept if name in sys.modules])
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert found.stdout.strip() == "[]"
+
+
+def test_an_answer_at_the_end_of_a_feature_has_its_range() -> None:
+    """The slowest there is: nothing is beyond it, and with its own speed it would follow torque."""
+    row = np.array([[302.4, 313.4, 1169.0, 76.9, 32.0, 0.0]])
+    found = BulkExplainer(shipped(), BulkOptions(deadline_ms=None))(table(shipped().schema, row))
+    (line,) = found.output.to_pylist()
+    assert line["status"] == "optimal"
+    assert [(a["feature"], a["to"], a["low"], a["high"]) for a in line["actions"]] == [
+        ("rotational_speed", 1168.0, 1168.0, 1168.0),
+        ("torque", 68.8, 46.6, 68.8),
+    ]

@@ -12,6 +12,7 @@ import pytest
 
 from ifonly.explainers.answer import Recourse
 from ifonly.explainers.deadline import Deadline
+from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.explain import explain
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter, SearchOutcome
@@ -19,6 +20,8 @@ from ifonly.explainers.search.portfolio import Portfolio
 from ifonly.explainers.search.sharing import Sharing
 from ifonly.explainers.search.trees.alike import Likeness
 from ifonly.explainers.search.trees.engine import Trees
+from ifonly.explainers.search.trees.reach import TreeReach
+from ifonly.explainers.target import Target
 from ifonly.models.repository import load_folder
 from ifonly.models.schema import Task
 from ifonly.service.ask import read_request
@@ -193,6 +196,9 @@ class Unsure:
 
     def likeness(self, problem: Problem) -> Likeness:
         return Likeness(("alike",), np.array([AIR]), ())
+
+    def reach(self, target: Target) -> TreeReach:
+        raise NotEligible(self.name, "it knows of no row")
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         self.searches += 1

@@ -39,6 +39,10 @@ def b_at_least(limit):
     return lambda rows: rows[:, 1] - limit
 
 
+def reached(limit):
+    return lambda rows: rows[:, 1] >= limit
+
+
 def test_what_is_known_for_sure_has_no_spread():
     model = model_of(Mechanism(linear(0.0, np.array([2.0]))))
     members = draw_members(model, np.random.default_rng(0), 10)
@@ -88,12 +92,10 @@ def test_an_action_beyond_a_formulas_domain_is_never_accepted():
 def test_sensor_errors_cost_what_they_must():
     model = model_of(Mechanism(linear(0.0, np.array([2.0]))))
     values = np.array([[2.0], [3.0]])
-    sure = sensor_survival(model, np.zeros(2), [0], values, b_at_least(4), np.zeros(2))
+    sure = sensor_survival(model, np.zeros(2), [0], values, reached(4), np.zeros(2))
     assert sure.tolist() == [1.0, 1.0]
     # b = 4 (or 6) + error of b - 2 * error of a: sd sqrt(1 + 4); needs at least 4.
-    noisy = sensor_survival(
-        model, np.zeros(2), [0], values, b_at_least(4), np.ones(2), n_draws=20_000
-    )
+    noisy = sensor_survival(model, np.zeros(2), [0], values, reached(4), np.ones(2), n_draws=20_000)
     assert noisy == pytest.approx([0.5, 0.8145], abs=0.01)
 
 
@@ -126,7 +128,7 @@ def test_the_tilt_at_the_true_correlation_is_the_true_effect():
     # and is lost a little beyond it; one that needs 1.05 is lost before.
     for limit, low, high in ((0.95, 0.6, 0.65), (1.05, 0.55, 0.6)):
         tip = tipping(
-            HiddenCauses(model, ()), np.zeros(2), [0], np.ones((1, 1)), b_at_least(limit), EDGE
+            HiddenCauses(model, ()), np.zeros(2), [0], np.ones((1, 1)), reached(limit), EDGE
         )
         assert low <= tip.rho[0] <= high
 
@@ -134,20 +136,23 @@ def test_the_tilt_at_the_true_correlation_is_the_true_effect():
 def test_an_effect_that_the_answer_does_not_need_never_tips():
     model = model_of(Mechanism(linear(0.0, np.array([2.0])), noise=Noise(1.0)))
     tip = tipping(
-        HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), lambda rows: rows[:, 0], EDGE
+        HiddenCauses(model, ()),
+        np.zeros(2),
+        [0],
+        np.array([[1.0]]),
+        lambda rows: rows[:, 0] >= 0.0,
+        EDGE,
     )
     assert np.isnan(tip.rho).all()
     # The tilt is -rho/sqrt(1-rho^2) for a slope of 2: 1.6 is left at rho = 0.37.
-    tip = tipping(
-        HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), b_at_least(1.6), EDGE
-    )
+    tip = tipping(HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), reached(1.6), EDGE)
     assert tip.rho.tolist() == [0.38]
 
 
 def test_only_an_edge_with_known_noises_can_tip():
     model = model_of(Mechanism(linear(0.0, np.array([2.0]))))
     with pytest.raises(NoMechanism, match="b: has no noise"):
-        tipping(HiddenCauses(model, ()), np.zeros(2), [0], np.ones((1, 1)), b_at_least(0), EDGE)
+        tipping(HiddenCauses(model, ()), np.zeros(2), [0], np.ones((1, 1)), reached(0), EDGE)
     known = model_of(Mechanism(linear(0.0, np.array([2.0])), noise=Noise(1.0)))
     with pytest.raises(NoMechanism, match="a: does not follow from b"):
         tipping(
@@ -155,6 +160,6 @@ def test_only_an_edge_with_known_noises_can_tip():
             np.zeros(2),
             [0],
             np.ones((1, 1)),
-            b_at_least(0),
+            reached(0),
             HiddenCause(1, 0, -1.0, 1.0),
         )

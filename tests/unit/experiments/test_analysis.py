@@ -8,15 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ifonly.explainers.languages import LANGUAGES
 from ifonly.service.errors import InvalidRequest
 from ifonly.service.experiments.analysis import ExperimentVerdict, analyse
 from ifonly.service.experiments.assignment import arm_of
+from ifonly.service.experiments.course import LOOKS, course
 from ifonly.service.experiments.design import (
     ArmObservation,
     BetterWay,
     ExperimentDesign,
     ExperimentMetric,
 )
+from ifonly.service.words.experiments import conclusion
 
 DESIGN = ExperimentDesign(
     "robust-or-smallest",
@@ -120,3 +123,40 @@ def test_what_is_not_known_is_no_zero():
 def test_a_design_says_what_is_wrong_with_it(wrong, says):
     with pytest.raises(InvalidRequest, match=says):
         replace(DESIGN, **wrong)
+
+
+def test_the_course_ends_with_what_the_analysis_says_and_covers_the_truth_at_every_look():
+    rows = [(k * 60_000_000, each) for k, each in enumerate(observed(DESIGN, effect=0.25))]
+    told = course(DESIGN, reversed(rows))
+    found = analyse(DESIGN, (each for _, each in rows))
+    assert told[-1].difference == found.metric.difference
+    assert told[-1].units == found.metric.units
+    assert len(told) <= LOOKS
+    assert [look.time_us for look in told] == sorted({look.time_us for look in told})
+    known = [look.difference for look in told if math.isfinite(look.difference.lower)]
+    assert len(known) > LOOKS / 2
+    assert all(each.lower < 0.25 * 0.6 < each.upper for each in known)
+    assert course(DESIGN, []) == []
+    # All at one moment: one look.
+    assert len(course(DESIGN, [(7, each) for _, each in rows[:200]])) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"effect": 0.25}, "‘robust’ is better than ‘smallest’. Alarms cleared: "),
+        ({"effect": -0.35}, "‘robust’ is worse than ‘smallest’."),
+        ({"n": 60}, "Nothing can be said yet: 60 units have been counted, 100 are needed."),
+        ({"effect": 0.25, "lost": 0.4}, "where 50 % was meant"),
+        ({"effect": 0.25, "slower": 4.0}, "Stop: ‘robust’ makes a guard worse. Minutes until"),
+        ({}, "That does not show that the arms are alike."),
+    ],
+)
+def test_what_may_be_concluded_is_said_in_every_language(changed, says):
+    told = conclusion(analyse(DESIGN, observed(DESIGN, **changed)))
+    assert says in told["en"]
+    assert set(told) == set(LANGUAGES)
+    assert len(set(told.values())) == len(LANGUAGES)
+    aa = analyse(replace(DESIGN, is_aa=True), observed(DESIGN, **changed))
+    if says.startswith("‘robust’"):
+        assert "differ all the same" in conclusion(aa)["en"]

@@ -18,7 +18,7 @@ import pytest
 from ifonly.explainers.answer import AlreadyTarget, Infeasible, Recourse, Status, Unknown
 from ifonly.explainers.constraints import Origin, Range, Source
 from ifonly.explainers.deadline import Deadline
-from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.errors import CallsSpent, DeadlineReached, InvalidPolicy
 from ifonly.explainers.explain import explain
 from ifonly.explainers.policy import Policy, read_constraints
 from ifonly.explainers.problem import Problem
@@ -145,6 +145,28 @@ class Noting:
     ) -> tuple[float, float]:
         self.stages.note("range")
         return self.engine.sufficient_range(problem, meter, row, column)
+
+
+@dataclass(frozen=True)
+class Late(Noting):
+    """An engine whose time, or whose calls, are over once the answer is found."""
+
+    over: type[DeadlineReached] = DeadlineReached
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        raise self.over
+
+
+@pytest.mark.parametrize(("over", "says"), [(DeadlineReached, True), (CallsSpent, False)])
+def test_a_range_that_the_deadline_leaves_out_is_told(
+    over: type[DeadlineReached], says: bool
+) -> None:
+    answer = explain(ask(), Hot(), engine=Late(Stages(), over=over))
+    assert isinstance(answer, Recourse)
+    assert answer.counterfactuals[0].actions[0].sufficient_range is None
+    assert answer.work.deadline_hit is says
 
 
 def test_all_searches_count_as_search_those_for_what_blocks_and_what_is_nearest_too() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, liftable
+from ifonly.explainers.constraints import Immutable, Origin, Single, Source
+from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, liftable, with_only
 from ifonly.explainers.problem import Problem
+from ifonly.explainers.space import Axis
+from ifonly.models.predictor import Rows
 from ifonly.models.schema import Task
 from tests.support.kinds import KINDS
 from tests.support.questions import question
@@ -46,8 +51,46 @@ def test_the_set_does_not_depend_on_how_it_is_asked_for(seed: int) -> None:
     assert sum(proofs) <= in_turn
 
 
-def test_what_is_not_settled_is_kept() -> None:
-    problem = asked(0)
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_not_settled_is_kept_but_for_what_others_say_already(seed: int) -> None:
+    problem = asked(seed)
     for is_quick in (False, True):
         kept = infeasible_subsystem(problem, lambda _: None, is_quick=is_quick)
-        assert kept == liftable(problem)
+        gone = [each for each in liftable(problem) if each not in kept]
+        assert all(isinstance(each, Single) and each.of_action for each in gone)
+        # As much is allowed as before.
+        left = with_only(problem, kept)
+        rows = rows_around(problem)
+        assert (left.allowed(rows) == problem.allowed(rows)).all()
+
+
+def rows_around(problem: Problem) -> Rows:
+    """Some actions, most of which some constraint forbids."""
+    draw = np.random.default_rng(0)
+    rows = np.repeat(problem.factual[None, :], 400, axis=0)
+    for j, feature in enumerate(problem.schema.features):
+        values = Axis.of(feature, float(problem.factual[j])).values()
+        moved = draw.random(len(rows)) < 0.4
+        rows[moved, j] = draw.choice(values, int(moved.sum()))
+    return rows
+
+
+def test_nothing_is_searched_where_constraints_say_nothing() -> None:
+    """Readings that nobody could set are also frozen: thirty of them are no thirty proofs."""
+    problem = asked(0)
+    frozen = replace(
+        problem,
+        constraints=tuple(
+            Immutable(j, origin=Origin(Source.REQUEST, f"constraints.freeze.{j}"))
+            for j in range(len(problem.schema))
+            for _ in range(2)
+        ),
+    )
+    searches = []
+
+    def reaches(some: Problem) -> bool:
+        searches.append(some)
+        return True
+
+    kept = infeasible_subsystem(frozen, reaches)
+    assert len(kept) == len(searches) == len({each.origin.key for each in kept})

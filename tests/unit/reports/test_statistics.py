@@ -9,13 +9,10 @@ from math import comb
 import numpy as np
 import pytest
 
-from ifonly.service.audit.recourse_by_group.statistics import (
-    corrected,
-    difference,
-    median,
-    same_share,
-    share,
-)
+from ifonly.explainers.fairness.correction import family_wise
+from ifonly.explainers.fairness.shares import difference, same_share
+from ifonly.models.shares import share
+from ifonly.service.audit.recourse_by_group.statistics import median
 
 
 @pytest.mark.parametrize(
@@ -120,8 +117,8 @@ def test_a_difference_has_newcombes_interval(
 
 def test_probabilities_are_corrected_as_holm_does() -> None:
     # R: p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.6), "holm")
-    assert corrected([0.01, 0.04, 0.03, 0.005, 0.6]) == pytest.approx(
+    assert family_wise([0.01, 0.04, 0.03, 0.005, 0.6]) == pytest.approx(
         [0.04, 0.09, 0.09, 0.025, 0.6]
     )
-    assert corrected([0.9, 0.8]) == [1.0, 1.0]
-    assert corrected([]) == []
+    assert family_wise([0.9, 0.8]) == [1.0, 1.0]
+    assert family_wise([]) == []

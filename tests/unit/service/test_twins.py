@@ -8,21 +8,26 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from ifonly.explainers.answer import Recourse, Status
+from ifonly.explainers.answer import Status
 from ifonly.explainers.causal import CausalModel, Graph, draw_members
 from ifonly.explainers.causal.basis import linear
 from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.mechanism import Mechanism
-from ifonly.explainers.constraints import Immutable, Origin, Source
+from ifonly.explainers.constraints import Origin, Source
 from ifonly.explainers.cost import Cost, FeatureCost
-from ifonly.explainers.explain import explain
-from ifonly.explainers.problem import Problem
-from ifonly.explainers.target import Target
+from ifonly.explainers.fairness.twins import draw_worlds
 from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
 from ifonly.service.audit.recourse_by_group.outcomes import outcomes
 from ifonly.service.errors import CannotReplay
-from ifonly.service.offline.twins import check_differs, groups_of, levels_of, twins
+from ifonly.service.offline.twins import (
+    TwinQuestion,
+    TwinTerms,
+    check_differs,
+    groups_of,
+    levels_of,
+    twins,
+)
 
 # a is -1 or 1; x1 = a / 2 + u1; x2 = u2; x3 = (a + x1 - x2) / 2 + u3
 SCHEMA = Schema(
@@ -76,24 +81,14 @@ def levels(rows: np.ndarray, column: int):
 
 
 def asking(model: Linear):
+    """Recourse that costs what the score lacks: the search is tried elsewhere."""
+
     def ask(rows):
-        found = []
-        for k, row in enumerate(rows):
-            if model.score(row[None])[0, 0] >= 0.5:
-                found.append(case(k, row, False, None))
-                continue
-            problem = Problem(
-                SCHEMA,
-                row,
-                Target(DECISION, 1),
-                (Immutable(0, origin=POLICY),),
-                COST,
-                consequences=CONSEQUENCES,
-            )
-            answer = explain(problem, model)
-            cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else None
-            found.append(case(k, row, True, cost))
-        return found
+        lacking = -(rows @ np.array(model.weights))
+        return [
+            case(k, row, lacks > 0.0, float(lacks) if lacks > 0.0 else None)
+            for k, (row, lacks) in enumerate(zip(rows, lacking, strict=True))
+        ]
 
     return ask
 
@@ -105,25 +100,60 @@ def individuals(n: int = 24) -> np.ndarray:
     return MODEL.predict(noise)
 
 
-def beside(model: Linear):
-    rows, ask = individuals(), asking(model)
-    return twins(CONSEQUENCES, rows, 0, levels(rows, 0), ask(rows), ask, BOUNDS)
+def asked(model: Linear, rows: np.ndarray, cases, ask) -> TwinQuestion:
+    def decide(some: np.ndarray) -> np.ndarray:
+        return np.asarray(model.score(some)[:, 0] < 0.5)
+
+    return TwinQuestion(rows, cases, 0, decide, ask, TwinTerms(BOUNDS, cost_worlds=2))
+
+
+def beside(model: Linear, rows: np.ndarray, allowed=frozenset()):
+    ask = asking(model)
+    worlds = draw_worlds(CONSEQUENCES, 4, allowed=allowed)
+    return twins(asked(model, rows, ask(rows), ask), worlds, levels(rows, 0))
 
 
 def test_a_model_on_what_does_not_follow_from_the_attribute_is_fair_to_every_twin():
-    found = beside(Linear((0.0, 0.0, 1.0, 0.0)))
-    assert found.pairs > 5
-    assert (found.largest, found.mean, found.interval) == (0.0, 0.0, (0.0, 0.0))
-    assert found.other_decision.count == found.other_feasibility.count == 0
+    for pair in beside(Linear((0.0, 0.0, 1.0, 0.0)), individuals()):
+        assert pair.decisions.either.value == pair.decisions.net.value == 0.0
+        assert pair.costs is not None
+        assert pair.costs.of == pair.costs.both > 2
+        assert pair.costs.largest == 0.0
+        assert pair.costs.only_own.value == pair.costs.only_twin.value == 0.0
+        if pair.costs.difference is not None:
+            assert (pair.costs.difference.low, pair.costs.difference.high) == (0.0, 0.0)
+
+
+ON_EFFECTS = Linear((0.0, 1.0, -1.0, 1.0))
+EDGES = frozenset({(0, 1), (0, 3)})
+"""Both that lead from the attribute."""
 
 
 def test_a_model_on_what_follows_from_it_is_not():
-    found = beside(Linear((0.0, 1.0, -1.0, 1.0)))
-    assert found.pairs > 5
-    assert found.largest > 0.5
-    low, high = found.interval
-    assert low <= found.mean <= high
-    assert low < high
+    minus, plus = beside(ON_EFFECTS, individuals(40))
+    assert (minus.own.group.key, minus.other.group.key) == ("minus", "plus")
+    # To be plus helps everybody: x1 - x2 + x3 is 2.5 more.
+    assert minus.decisions.better.value > 0.1
+    assert minus.decisions.worse.value == 0.0
+    assert plus.decisions.worse.value > 0.1
+    for pair, sign in ((minus, -1.0), (plus, 1.0)):
+        assert pair.costs is not None
+        assert pair.costs.largest is not None
+        assert pair.costs.largest > 0.5
+        if pair.costs.difference is not None:
+            assert sign * pair.costs.difference.value > 0.0
+            assert pair.costs.difference.low <= pair.costs.difference.high
+    told = {person.row: person for person in minus.persons}
+    assert set(told) == set(minus.own.rows.tolist())
+    assert all(person.chance in (0.0, 1.0) for person in told.values())  # mechanisms are certain
+    assert any(person.twin_cost is not None for person in told.values())
+
+
+def test_where_all_that_leads_from_it_is_allowed_nothing_is_unfair():
+    for pair in beside(ON_EFFECTS, individuals(), EDGES):
+        assert pair.decisions.either.value == 0.0
+        assert pair.costs is not None
+        assert pair.costs.largest == 0.0
 
 
 def test_the_size_of_a_difference_is_what_the_attribute_moves():
@@ -143,9 +173,11 @@ def test_a_twin_that_cannot_be_told_is_left_out_and_counted():
     blind = CausalModel(SCHEMA.names, GRAPH, (None, None, None, None))
     members = draw_members(blind, np.random.default_rng(0), 2)
     consequences = CausalConsequences(blind, members, 0.0, 0.0, np.zeros(4))
-    cases = cases_of(rows, True, 1.0)
-    found = twins(consequences, rows, 0, levels(rows, 0), cases, lambda r: [], BOUNDS)
-    assert (found.pairs, found.untold) == (0, len(rows))
+    question = asked(ON_EFFECTS, rows, cases_of(rows, True, 1.0), lambda r: [])
+    for pair in twins(question, draw_worlds(consequences, 3), levels(rows, 0)):
+        assert (pair.decisions.of, pair.untold) == (0, len(pair.own.rows))
+        assert pair.costs is None
+        assert pair.persons == ()
 
 
 def test_groups_are_counted_with_intervals():
@@ -167,11 +199,11 @@ def test_a_number_makes_two_halves_and_one_value_makes_no_groups():
     rows = individuals()
     cases, values = cases_of(rows, True, 1.0), rows[:, 1]
     low, high = levels(rows, 1)
-    assert max(values[k] for k in low.rows) < min(values[k] for k in high.rows)
+    assert values[low.rows].max() < values[high.rows].min()
     assert len(low.rows) == len(high.rows) == 12
     for level, group in zip((low, high), groups_of(cases, SCHEMA.features[1]), strict=True):
         ends = [float(end) for end in group.key.split("..")]
-        assert ends == [min(values[list(level.rows)]), max(values[list(level.rows)])]
+        assert ends == [values[level.rows].min(), values[level.rows].max()]
         assert ends[0] <= level.value <= ends[1]
     rows[:, 1] = 2.0
     with pytest.raises(CannotReplay, match="x1 is the same in all rows"):

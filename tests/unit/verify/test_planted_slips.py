@@ -147,6 +147,8 @@ def test_no_wrong_answer_is_published(
             assert found["cost"] == pytest.approx(best["cost"], rel=1e-9)
         if reply["status"] == "infeasible":
             assert truth["status"] == "infeasible"
+    if by_blackbox:
+        assert rejected > 0  # that this test is of something: without a checker it were published
     assert rejected or replies_alike(replies, expected)
 
 
@@ -192,17 +194,6 @@ def replies_alike(replies: list[Json], truths: list[Json]) -> bool:
         [c["cost"] for c in r["counterfactuals"]] == [c["cost"] for c in t["counterfactuals"]]
         for r, t in pairs
     )
-
-
-@pytest.mark.parametrize("plant", PLANTS, ids=lambda p: p.__name__)
-def test_every_slip_is_one_that_some_engine_falls_for(
-    monkeypatch: pytest.MonkeyPatch, plant: Plant
-) -> None:
-    """So that the test above is of something: without a checker it would be published."""
-    with monkeypatch.context() as patch:
-        plant(patch)
-        told = [published(body, by_blackbox=True) for body in bodies()[:4] + bodies()[-2:]]
-    assert sum(len(r["work"].get("rejected", ())) for r in told) > 0
 
 
 def test_the_folder_is_read_the_same_with_and_without_a_slip(

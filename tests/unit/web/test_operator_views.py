@@ -114,7 +114,7 @@ def test_the_plane_is_drawn_whole(model: ServedModel, question: Question) -> Non
     plane = plane_of(model, question, columns, 25, [here])
     drawing = drawn(plane, model, "en", [(*here, "now"), (1e9, 0.0, "far away")])
     area = sum(box.width * box.height for box in drawing.boxes)
-    assert area == pytest.approx(drawing.across * drawing.down, rel=0.01)
+    assert area == pytest.approx(drawing.frame.across * drawing.frame.down, rel=0.01)
     forbidden = sum(box.width * box.height for box in drawing.forbidden)
     assert 0 < forbidden < area
     assert [point.text for point in drawing.points] == ["now"]

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from ifonly.explainers.wording import Language
 from ifonly.service.bulk_runs.recourse import FileRecourse
+from ifonly.service.doors.pages.auditor.fairness_shown import shown as shown_fairness
 from ifonly.service.doors.pages.auditor.naming import moment
 from ifonly.service.doors.pages.auditor.report import shown
 from ifonly.service.doors.pages.rendering import file_of
@@ -26,6 +27,7 @@ def file_report(found: FileRecourse, name: str, language: Language) -> str:
         language,
         # Of a file nobody says what was done, and its common change has no record.
         told=replace(page, verdicts=(), judged=None, has_records=False),
+        fairness=None if found.fairness is None else shown_fairness(found.fairness, language),
         name=name,
         run=run,
         period=tuple(moment(run[end])[:-3] for end in ("begun", "ended")),

@@ -13,11 +13,11 @@ from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import count, figure
 from ifonly.models.errors import UnknownModel
 from ifonly.service.audit.follow_up import telling
-from ifonly.service.audit.follow_up.telling import ATTRIBUTE, UNSAID
+from ifonly.service.audit.follow_up.telling import ATTRIBUTE
 from ifonly.service.doors.http.arguments import reads_query
 from ifonly.service.doors.http.context import Shared
 from ifonly.service.doors.pages.auditor import report, search
-from ifonly.service.doors.pages.auditor.naming import moment, named
+from ifonly.service.doors.pages.auditor.naming import moment
 from ifonly.service.doors.pages.auditor.report import ShownInterval, interval_of
 from ifonly.service.doors.pages.rendering import page
 from ifonly.service.doors.pages.request_path import PageRoute
@@ -27,7 +27,6 @@ from ifonly.service.served.registry import Registry
 from ifonly.service.wire import outcomes as wire
 from ifonly.service.wire import validation
 from ifonly.service.words.catalogue import say
-from ifonly.service.words.labels import label
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -61,7 +60,6 @@ class FollowUpPage:
     period: tuple[str, str]
     lines: tuple[FollowUpLine, ...]
     """All advice first."""
-    is_cut: bool
 
     @property
     def is_empty(self) -> bool:
@@ -92,7 +90,7 @@ async def read_follow_up(request: Request, state: Shared) -> Response:
         filters=search.form(filters, FIELDS),
         models=state.registry.names(),
         groups=_choices(state.registry, filters.get("model"), tag),
-        sheet=f"/api/v1/audit/follow-up?{urlencode({**filters, 'format': 'csv'})}",
+        sheet=f"/api/v1/audit/follow-up?{urlencode({**filters, 'format': 'csv', 'language': tag})}",
     )
 
 
@@ -115,28 +113,14 @@ def _choices(registry: Registry, model: str | None, tag: Language) -> list[tuple
 
 def shown(told: wire.FollowUpReport, registry: Registry, tag: Language) -> FollowUpPage:
     """``told``, in the reader's language."""
-    labels = _labels(told, registry, tag)
+    labels = telling.labels(told, registry, tag)
     every = [(say("recourse.total", tag), told.total)]
     every += [(labels.get(group.group, group.group), group) for group in told.groups]
     return FollowUpPage(
         told.model,
         (moment(told.since)[:-3], moment(told.until)[:-3]),
         tuple(_line(name, group) for name, group in every),
-        told.readings_cut,
     )
-
-
-def _labels(told: wire.FollowUpReport, registry: Registry, tag: Language) -> dict[str, str]:
-    """What groups are called: levers and ways have names of their own."""
-    if told.by == "way":
-        return {group.group: named("ways.", group.group, tag) for group in told.groups}
-    if told.by == "lever":
-        try:
-            features = registry.find(told.model).schema.features
-        except UnknownModel:
-            return {}
-        return {feature.name: label(feature, tag) for feature in features}
-    return {UNSAID: say("recourse.missing", tag)}
 
 
 def _line(name: str, group: wire.FollowUpGroup) -> FollowUpLine:

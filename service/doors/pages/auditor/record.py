@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import count, percentage
+from ifonly.service.audit.experiments.assigning import arm_in
 from ifonly.service.doors.pages.auditor.naming import (
     IN_DOUBT,
     Badge,
@@ -27,7 +28,7 @@ from ifonly.service.served.registry import Registry
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire.inspection import EventReply, ReplayReply
-from ifonly.service.wire.trail import Finding, Review
+from ifonly.service.wire.trail import Event, Finding, Review
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.claims import is_past
 
@@ -117,6 +118,10 @@ class RecordPage:
     reviews: tuple[Comment, ...]
     is_explanation: bool
     is_sample: bool
+    experiment: str
+    """Id of the one that it begins, ends or was shown in; empty: of none."""
+    arm: str
+    """In which it was shown."""
     has_sheet: bool
     """Whether it tells of reasons, of which there is a sheet."""
     is_past: bool
@@ -159,6 +164,8 @@ def shown(found: EventReply, registry: Registry, tag: Language, zone: ZoneInfo) 
         reviews=tuple(_comment(review, tag, zone) for review in found.reviews),
         is_explanation=event.kind == RecordKind.EXPLANATION,
         is_sample=event.kind == RecordKind.SAMPLE and not doubts,
+        experiment=_experiment(event),
+        arm=(arm_in(event.detail) or ("", ""))[1],
         has_sheet=event.kind == RecordKind.REASONS and bool(answer),
         is_past=is_past(answer),
         can_replay=event.kind in REPLAYS and found.answer is not None,
@@ -177,6 +184,12 @@ def shown(found: EventReply, registry: Registry, tag: Language, zone: ZoneInfo) 
         answer=_pretty(found.answer),
         findings=doubts,
     )
+
+
+def _experiment(event: Event) -> str:
+    if event.kind == RecordKind.EXPERIMENT:
+        return event.about or event.id
+    return (arm_in(event.detail) or ("", ""))[0]
 
 
 def _table(value: Any) -> Said:

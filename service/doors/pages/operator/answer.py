@@ -12,7 +12,7 @@ from ifonly.explainers.wording.conventions import conventions
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.explainers.wording.numerals import exactly, figure
 from ifonly.models.window import window_of
-from ifonly.service.audit.experiments.assigning import MEMBER
+from ifonly.service.audit.experiments.assigning import MEMBER, arm_in
 from ifonly.service.doors.pages.causal_graph import Drawing, Mark, drawn
 from ifonly.service.doors.pages.operator import series
 from ifonly.service.doors.pages.operator.levers import levers_of
@@ -110,6 +110,8 @@ class AnswerView:
     """Whether it tells of another past: nothing in it is advice."""
     is_withheld: bool
     """Whether an experiment shows none of it."""
+    arm: tuple[str, str] | None
+    """Id of the experiment that it was shown in, and the arm."""
     raw: Mapping[str, Any]
 
     @property
@@ -150,6 +152,7 @@ def shown(
         bool((answer.get("confirmation") or {}).get("why")),
         is_past(answer),
         (answer.get(MEMBER) or {}).get("advice") == "withheld",
+        arm_in(answer),
         answer,
     )
 

@@ -13,6 +13,7 @@ from ifonly.explainers.wording.numerals import figure, percentage
 from ifonly.models.schema import Task
 from ifonly.service.doors.pages.operator.plane_drawing import Tick
 from ifonly.service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from ifonly.service.doors.pages.scales import DrawingFrame
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.labels import label as label_of
@@ -20,7 +21,7 @@ from ifonly.service.words.time import length
 
 LEFT, TOP, ACROSS, DOWN = 62, 14, 320, 120
 """Where the plot begins, and how large it is; the picture has margins for its axes."""
-MARGIN_RIGHT, MARGIN_BELOW = 22, 44
+FRAME = DrawingFrame(LEFT, TOP, ACROSS, DOWN, right=22, below=44)
 X_TICKS, Y_TICKS = 5, 3
 MOST_LINES = 8
 """Of the table: the first moment, the last, and those between at which something is otherwise."""
@@ -56,12 +57,7 @@ class CourseDrawing:
     cleared: float | None
     """From when on the verdict is as desired."""
     lines: tuple[MomentLine, ...]
-    left: int = LEFT
-    top: int = TOP
-    across: int = ACROSS
-    down: int = DOWN
-    width: int = LEFT + ACROSS + MARGIN_RIGHT
-    height: int = TOP + DOWN + MARGIN_BELOW
+    frame: DrawingFrame = FRAME
 
 
 def drawn(said: Mapping[str, Any], model: ServedModel, tag: Language) -> CourseDrawing:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ifonly.explainers.wording import Language
+from ifonly.explainers.wording.conventions import canonical, conventions
 from ifonly.explainers.wording.gauges import Gauge
 from ifonly.explainers.wording.numerals import exactly
+from ifonly.explainers.wording.units import Unit
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.schema import Feature, Schema
 from ifonly.models.spec.attributes import Attribute, Attributes
@@ -107,7 +109,7 @@ def _channel(
     return EnteredField(
         channel.name,
         label(channel, tag),
-        channel.unit,
+        _unit(channel, tag),
         hint.lstrip("; ；"),
         text,
         (),
@@ -132,13 +134,19 @@ def _series(feature: Feature, text: str) -> Any:
     return [None if part in ("-", "null") else _value(feature, part) for part in parts] or None
 
 
+def _unit(feature: Feature, tag: Language) -> str:
+    """As behind a number of many: a word where the language has one."""
+    symbol = Unit.of(feature.unit).symbol
+    return conventions(tag).units.get(canonical(symbol), (symbol, symbol))[1]
+
+
 def _field(
     feature: Feature, text: str, example: object, tag: Language, is_asked: bool
 ) -> EnteredField:
     return EnteredField(
         feature.name,
         label(feature, tag),
-        feature.unit,
+        _unit(feature, tag),
         _range(feature, tag) or label_or(feature.description, tag, ""),
         text,
         tuple((c.name, label(c, tag)) for c in feature.categories),

@@ -16,13 +16,14 @@ from ifonly.explainers.wording.gauges import Gauge
 from ifonly.explainers.wording.numerals import figure, percentage
 from ifonly.models.schema import Task
 from ifonly.service.ask.plane import Plane
+from ifonly.service.doors.pages.scales import DrawingFrame
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.typography import percents
 
 LEFT, TOP, ACROSS, DOWN = 104, 10, 456, 300
 """Where the plane begins, and how large it is; the picture has margins for its axes."""
-MARGIN_RIGHT, MARGIN_BELOW = 36, 52
+FRAME = DrawingFrame(LEFT, TOP, ACROSS, DOWN, right=36, below=52)
 BANDS = 8
 TICKS = 5
 """At most, of an axis; they are at round numbers."""
@@ -95,12 +96,7 @@ class PlaneDrawing:
     """Of each row of cells which of ``words``."""
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[DrawnCell, ...]], ...]
-    left: int = LEFT
-    top: int = TOP
-    across: int = ACROSS
-    down: int = DOWN
-    width: int = LEFT + ACROSS + MARGIN_RIGHT
-    height: int = TOP + DOWN + MARGIN_BELOW
+    frame: DrawingFrame = FRAME
 
 
 def drawn(

@@ -14,14 +14,14 @@ from ifonly.explainers.wording.units import Unit
 from ifonly.models.schema import Feature
 from ifonly.service.audit.alarm_readings import AlarmReading
 from ifonly.service.doors.pages.operator.plane_drawing import Tick
-from ifonly.service.doors.pages.scales import round_up
+from ifonly.service.doors.pages.scales import DrawingFrame, round_up
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
 
 Json = Mapping[str, Any]
 LEFT, TOP, ACROSS, DOWN = 54, 12, 420, 150
 """Where the plot begins, and how large it is; the picture has margins for its axes."""
-MARGIN_RIGHT, MARGIN_BELOW = 20, 46
+FRAME = DrawingFrame(LEFT, TOP, ACROSS, DOWN, right=20, below=46)
 TICKS = 5
 MOST_ALARMS = 100
 """Alarms that are listed; of more only their number is told."""
@@ -88,12 +88,7 @@ class RemedyDrawing:
     """What no change clears more than; None: the curve reaches it, or nothing is known."""
     all: float
     """All alarms."""
-    left: int = LEFT
-    top: int = TOP
-    across: int = ACROSS
-    down: int = DOWN
-    width: int = LEFT + ACROSS + MARGIN_RIGHT
-    height: int = TOP + DOWN + MARGIN_BELOW
+    frame: DrawingFrame = FRAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from ifonly.explainers.wording.catalogue import catalogue
 from ifonly.explainers.wording.gauges import Gauge, When
 from ifonly.models.errors import InvalidInstance
 from ifonly.models.window import Window, window_of
+from ifonly.service.doors.pages.scales import DrawingFrame
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.words.catalogue import say
 
 LEFT, TOP, ACROSS, DOWN = 112, 10, 320, 110
-MARGIN_RIGHT, MARGIN_BELOW = 16, 26
+FRAME = DrawingFrame(LEFT, TOP, ACROSS, DOWN, right=16, below=26)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,7 @@ class SeriesDrawing:
     after: str
     """That of what would have been; empty where nothing else is told."""
     moments: tuple[SeriesMoment, ...]
-    left: int = LEFT
-    top: int = TOP
-    across: int = ACROSS
-    down: int = DOWN
-    width: int = LEFT + ACROSS + MARGIN_RIGHT
-    height: int = TOP + DOWN + MARGIN_BELOW
+    frame: DrawingFrame = FRAME
 
 
 def moved(

@@ -1,0 +1,1 @@
+"""Pages of experiments on advice: the list, one of them, and the form that designs one."""
