@@ -58,7 +58,9 @@ SWAPPED = (
 """Text of a line, and what may stand in its place."""
 WRITES = re.compile(r"^\s+[\w.\[\]()>-]+(?: [-+|&]?= [^=].*|\.copy\(.*\)|\.fill\(.*\));$")
 """A statement that can be dropped: it declares nothing."""
-FUNCTION = re.compile(r"^(?:inline |template)?.*?\b(\w+)\($|^(?:inline )?[\w:<>]+ (\w+)\(")
+FUNCTION = re.compile(
+    r"^(?:inline |template)?.*?\b(\w+)\($|^(?:inline )?[\w:<>]+ (?:\w+::)?(\w+)\("
+)
 METHOD = re.compile(r"^    (?! )(?:static )?[\w:<>&*, ]+?\b(\w+)\(.*(?:\{|\()?$")
 NO_CODE = re.compile(r"^\s*(//|#|require\(|struct |field\(|static constexpr|namespace|using )")
 
