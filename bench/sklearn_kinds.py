@@ -185,7 +185,9 @@ KINDS: Kinds = {
     ),
     "SVR, RBF": (VALUES, lambda: _scaled(svm.SVR())),
     "5 neighbours of a value": (VALUES, lambda: _scaled(neighbors.KNeighborsRegressor(5))),
-    "isolation forest": (OUTLIERS, lambda: ensemble.IsolationForest(100, random_state=0)),
+    "isolation forest": (
+        OUTLIERS, lambda: ensemble.IsolationForest(n_estimators=100, random_state=0)
+    ),
     "one-class SVM": (OUTLIERS, lambda: _scaled(svm.OneClassSVM(nu=0.05))),
     "elliptic envelope": (OUTLIERS, lambda: covariance.EllipticEnvelope(random_state=0)),
     "Gaussian mixture": (OUTLIERS, lambda: mixture.GaussianMixture(3, random_state=0)),
@@ -274,8 +276,8 @@ def _lines(names: Sequence[str], most: int, seconds: Sequence[float]) -> Iterato
         yield line
 
 
-def _one(words: list[str]) -> str:
-    return ", ".join(dict.fromkeys(words))
+def _one(words: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(word for each in words for word in each.split(", ")))
 
 
 def main() -> None:

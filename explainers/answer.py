@@ -112,6 +112,9 @@ class Counterfactual:
     effects: tuple[Effect, ...] = ()
     chance: float | None = None
     """Share of plausible mechanisms by which it flips; None where features move alone."""
+    chance_later: float | None = None
+    """Share of draws by which it flips when it is carried out, the noise partly drawn anew by then;
+    None where nobody said that it is."""
     assurance: Assurance | None = None
     """How sure it is besides; None where features move alone, and of a relaxation."""
     enumerated: int = 0
@@ -246,6 +249,8 @@ class Abstained:
     work: Work
     graphs: OverGraphs | None = None
     """Of that action; None where there is but one graph."""
+    chance_later: float | None = None
+    """Share of draws by which it flips when it is carried out; None where all noise stays."""
 
     @property
     def status(self) -> Status:

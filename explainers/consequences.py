@@ -36,6 +36,9 @@ class Trust:
     """Which actions may be answered with: those that keep the policy's demands on both."""
     by_main: npt.NDArray[np.bool_] | None = None
     """Which could be were the graph that is believed certain; None: the same."""
+    later: Floats | None = None
+    """Share of draws by which the target is met when the action is carried out, the noise partly
+    drawn anew by then; None: nobody said that it is."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,12 @@ class Consequences(Protocol):
         ...
 
     @property
+    def now(self) -> Consequences:
+        """The same were an action carried out at once; this very object where nothing is drawn anew
+        until it is."""
+        ...
+
+    @property
     def graphs(self) -> tuple[PossibleGraph, ...]:
         """Every graph that may be the true one, first that by which rows follow; empty where
         there is but one."""
@@ -279,14 +288,24 @@ def trust(consequences: Consequences, factual: Row, actions: Rows, margin: Margi
     n = len(actions)
     # Where nothing follows there are no mechanisms to doubt.
     sure, by_main = np.ones(n, dtype=np.bool_), np.ones(n, dtype=np.bool_)
-    found = Trust(np.full(n, np.inf), np.ones(n), sure, by_main)
+    later = np.ones(n) if is_redrawn(consequences) else None
+    found = Trust(np.full(n, np.inf), np.ones(n), sure, by_main, later)
     for columns, some in _by_columns(actions, factual):
-        if consequences.effects(columns):
+        # What is drawn anew is so whatever follows from the action.
+        if later is not None or consequences.effects(columns):
             own = consequences.trust(factual, columns, actions[some[:, None], columns], margin)
             found.lower[some], found.chance[some] = own.lower, own.chance
             found.holds[some] = own.holds
             by_main[some] = own.holds if own.by_main is None else own.by_main
+            if later is not None and own.later is not None:
+                later[some] = own.later
     return found
+
+
+def is_redrawn(consequences: Consequences | None) -> bool:
+    """Whether noise is drawn anew until an action is carried out, so that none is certain by
+    itself."""
+    return consequences is not None and consequences.now is not consequences
 
 
 def _by_columns(actions: Rows, factual: Row) -> Iterator[tuple[list[int], npt.NDArray[np.int64]]]:

@@ -492,7 +492,8 @@ class Inquiry:
                 )
             if report.chance is not None and report.broken == {"certainty"}:
                 work = self.work(outcome, False)
-                return Abstained(prediction, report.chance, work, _over_graphs(report))
+                later = _share(report)
+                return Abstained(prediction, report.chance, work, _over_graphs(report), later)
         self.reject(action, report.reasons, "abstained: ")
         return None
 
@@ -628,9 +629,15 @@ def _counterfactual(
         lower_bound=lower_bound,
         effects=tuple(_effects(before, proposal.action, report)),
         chance=report.chance,
+        chance_later=_share(report),
         graphs=_over_graphs(report),
         survives=problem.survives is not None,
     )
+
+
+def _share(report: Report) -> float | None:
+    """By which it flips when it is carried out."""
+    return None if report.chance_later is None else report.chance_later.share
 
 
 def _over_graphs(report: Report) -> OverGraphs | None:

@@ -10,7 +10,14 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.consequences import Consequences, Margin, Trust, follow, trust
+from ifonly.explainers.consequences import (
+    Consequences,
+    Margin,
+    Trust,
+    follow,
+    is_redrawn,
+    trust,
+)
 from ifonly.explainers.constraints import (
     Axes,
     Changes,
@@ -137,6 +144,16 @@ class Problem:
         inert.__dict__["_whole"] = self._whole
         return inert
 
+    @property
+    def now(self) -> Problem:
+        """The same question of actions that are carried out at once."""
+        return self._now if is_redrawn(self.consequences) else self
+
+    @cached_property
+    def _now(self) -> Problem:
+        assert self.consequences is not None
+        return self.following(self.consequences.now)
+
     @cached_property
     def _narrowing(self) -> tuple[Constraint, ...]:
         """Constraints that say what may be set: of those on the row, the ones that read nothing
@@ -181,7 +198,7 @@ class Problem:
             return self
         if rounding not in self._firm:
             # What is known of axes says nothing of targets; problems made of it have some.
-            known = {k: v for k, v in self.__dict__.items() if k not in ("_inert", "_firm")}
+            known = {k: v for k, v in self.__dict__.items() if k not in ("_inert", "_firm", "_now")}
             self._firm[rounding] = self._altered(**{**known, "target": self.target.firm(rounding)})
         return self._firm[rounding]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ifonly.explainers.consequences import Consequences
+from ifonly.explainers.consequences import Consequences, PossibleGraph, is_redrawn
 from ifonly.explainers.constraints import (
     Changes,
     Comparison,
@@ -192,17 +192,44 @@ class GivenConsequences:
     def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
     ) -> list[PossibleWorld]:
-        if not self.consequences.effects(sorted(settings)):
+        own = self.consequences
+        if not own.effects(sorted(settings)) and not is_redrawn(own):
             return []
-        graphs = self.consequences.graphs
-        if not graphs:
-            return [PossibleWorld("", 1.0, True, _plausible(self.consequences, factual, settings))]
+        graphs = own.graphs or (PossibleGraph("", 1.0, True, own),)
         return [
             PossibleWorld(
-                g.name, g.weight, g.is_held, _plausible(g.consequences, factual, settings)
+                g.name,
+                g.weight,
+                g.is_held,
+                _plausible(g.consequences.now, factual, settings),
+                _later(g.consequences, factual, settings),
             )
             for g in graphs
         ]
+
+
+def _later(
+    consequences: Consequences, factual: Sequence[float], settings: Mapping[int, float]
+) -> list[list[list[float]]]:
+    """The same when the action is carried out; empty where all noise stays."""
+    if not is_redrawn(consequences):
+        return []
+    asked: list[list[list[float]]] = []
+
+    def margin(rows: Rows) -> Rows:
+        asked.append(rows.tolist())
+        return np.zeros(len(rows))
+
+    given = np.array(factual), *_arrays(settings)
+    told = consequences.trust(*given, margin).later
+    # What is asked first is of now.
+    later = asked[len(_plausible(consequences.now, factual, settings)) :]
+    share = 0.0 if told is None else float(told[0])
+    if not later or not share:
+        return [[[np.inf] * len(factual)]]
+    few = min(later, key=len)
+    lost = round(len(few) / share) - len(few)
+    return [[*few, *[[np.inf] * len(factual)] * lost], *(a for a in later if a is not few)]
 
 
 def _plausible(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ifonly.explainers.causal.discovery import Arcs, Forbidden, arc_shares
 from ifonly.explainers.causal.held_out import HeldOutDensity
 from ifonly.explainers.causal.spec import Alternative, CausalSpec, Confounder, NodeRole
 from ifonly.explainers.causal.which_graphs import (
@@ -37,9 +38,26 @@ class EdgeRuns:
     turned: float
 
     def odds(self, kind: ChangeKind) -> float:
-        """Against the edge as declared; half a run more each, as none is not never."""
+        """Against the edge as declared, or its absence; half a run more each, as none is not
+        never."""
+        if kind is ChangeKind.ADDED:
+            return (self.runs * self.so + 0.5) / (self.runs * (1.0 - self.so - self.turned) + 0.5)
         found = self.turned if kind is ChangeKind.REVERSED else 1.0 - self.so - self.turned
         return (self.runs * found + 0.5) / (self.runs * self.so + 0.5)
+
+
+def edge_runs(
+    graphs: Sequence[Arcs], forbidden: Forbidden, columns: Sequence[int]
+) -> dict[Edge, EdgeRuns]:
+    """How often each two of ``columns`` were joined in ``graphs``, whose nodes are these columns in
+    this order, and which way round."""
+    shares = arc_shares(graphs, forbidden)
+    return {
+        (columns[a], columns[b]): EdgeRuns(len(graphs), float(shares[a, b]), float(shares[b, a]))
+        for a in range(len(columns))
+        for b in range(len(columns))
+        if a != b
+    }
 
 
 @dataclass(frozen=True)
@@ -76,7 +94,8 @@ def find_alternatives(
         Whether edges of physics and experiments are doubted as all others are.
     runs : mapping of edge to EdgeRuns, optional
         What an algorithm found in rows drawn again; directions and absences are then weighed by it
-        and not by the rows themselves.
+        and not by the rows themselves, and edges that it found in some and that are not declared
+        may be there.
 
     Returns
     -------
@@ -92,7 +111,8 @@ def find_alternatives(
     given = given_by_persons(spec)
     known = {(frozenset(a.remove), frozenset(a.add), _pairs(a.confounders)) for a in given}
     asked = dict[GraphChange, float]()
-    for change in changes(spec.graph, _levers(spec)):
+    missing = [edge for edge, seen in (runs or {}).items() if seen.so > 0.0]
+    for change in changes(spec.graph, _levers(spec), missing):
         odds = _odds(spec, change, doubt_all, runs)
         as_told = alternative(spec, WeighedChange(change, 0.0, False), "")
         told = frozenset(as_told.remove), frozenset(as_told.add), _pairs(as_told.confounders)
@@ -133,7 +153,8 @@ def _odds(
     names, odds = spec.schema.names, 1.0
     sources = {(e.cause, e.effect): e.source for e in spec.edges}
     for edge in change.turned or (change.edge,):
-        prior = BY_SOURCE.get(sources[names[edge[0]], names[edge[1]]], DECLARED)
+        # One that is not declared has no source.
+        prior = BY_SOURCE.get(sources.get((names[edge[0]], names[edge[1]]), ""), DECLARED)
         if doubt_all:
             prior = DECLARED
         own = prior.of(change.kind)

@@ -43,6 +43,11 @@ class BacktrackingConsequences:
         return ()
 
     @property
+    def now(self) -> BacktrackingConsequences:
+        # Another past was: nothing of it is carried out later.
+        return self
+
+    @property
     def severs(self) -> bool:
         return False
 

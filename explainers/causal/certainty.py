@@ -17,6 +17,7 @@ from ifonly.explainers.causal.function import Array
 from ifonly.explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilt, Tilts
 from ifonly.explainers.causal.members import CausalMembers, believed
 from ifonly.explainers.causal.model import NONE, CausalModel
+from ifonly.explainers.causal.redrawing import Redrawing
 from ifonly.explainers.consequences import Margin, Met
 from ifonly.models.predictor import Row, Rows
 
@@ -102,6 +103,49 @@ def certainty(
         np.asarray((found >= 0.0).mean(axis=0)),
         gamma,
     )
+
+
+def carried_out(
+    members: CausalMembers,
+    redrawing: Redrawing,
+    factual: Row,
+    columns: Sequence[int],
+    values: Array,
+    margin: Margin,
+    tilts: Tilts = NO_TILTS,
+) -> Array:
+    """Share of draws by which each action meets the target when it is carried out, the noise partly
+    drawn anew by then.
+
+    Parameters
+    ----------
+    members : CausalMembers
+        ``k`` plausible versions of the model, each of which abducts noise of its own.
+    redrawing : Redrawing
+        What is drawn anew.
+    factual : ndarray, shape (d,)
+    columns : sequence of int
+        What is acted on: it has its value then, whatever was drawn.
+    values : ndarray, shape (n, len(columns))
+    margin : callable
+        Rows to how far each is inside the target; called once.
+    tilts : Tilts
+        What hidden common causes make of what the *action* does to noises.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        From 0 to 1, over mechanisms and noise together. Draws in which something cannot be told
+        count as missed.
+    """
+    drawn = [
+        members.counterfactual(factual, columns, values, tilts=tilts, redrawn=redrawn)
+        for redrawn in redrawing.draws(members, factual)
+    ]
+    rows = np.concatenate(drawn)
+    k, n, d = rows.shape
+    met = _margins(rows.reshape(k * n, d), factual, margin).reshape(k, n) >= 0.0
+    return np.asarray(met.mean(axis=0))
 
 
 def sensor_survival(

@@ -47,6 +47,7 @@ def contradictions(document: Document, schema: Schema) -> Iterator[SpecProblem]:
     yield from _confounders(document, schema)
     yield from _mechanisms(document, schema)
     yield from _alternatives(document, schema)
+    yield from _stability(document, schema)
 
 
 def _acceptance(document: Document) -> Iterator[SpecProblem]:
@@ -276,6 +277,58 @@ def _tested_parts(document: Document, schema: Schema) -> Iterator[SpecProblem]:
                 yield SpecProblem(f"doubts[{i}].{key}", _unknown(name, schema.names))
         if len({name for _, name in given}) < len(given):
             yield SpecProblem(f"doubts[{i}].between", "names one feature twice")
+
+
+def _stability(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    table = document.get("stability", {})
+    if "after" in table:
+        yield from _duration("stability.after", table["after"])
+    for name, own in table.get("nodes", {}).items():
+        key = f"stability.nodes.{name}"
+        if name not in schema:
+            yield SpecProblem(key, _unknown(name, schema.names))
+            continue
+        if schema[name].kind.is_categorical:
+            problem = f"{name} is {schema[name].kind}: a category has no noise to be drawn anew"
+            yield SpecProblem(key, problem)
+            continue
+        mechanism = document.get("mechanisms", {}).get(name, {})
+        # Fitted shapes keep their noise in their file; graphs and formulas have it beside them. Of
+        # a root a spread alone does not say around what it lies.
+        kind = mechanism.get("kind")
+        is_in_file = "file" in mechanism and kind not in ("trees", "onnx")
+        if not is_in_file and (kind == "root" or "sd" not in mechanism):
+            problem = f"nothing is known of how the noise of {name} is distributed: "
+            told = "fit it" if kind in (None, "root") else f"give mechanisms.{name}.sd, or fit it"
+            yield SpecProblem(key, problem + told)
+        stuck = _stuck_below(name, document)
+        if stuck:
+            problem = f"is drawn anew, and {stuck}, which follows from it, has no mechanism: then "
+            yield SpecProblem(key, f"{problem}nobody can tell what it reads; leave {name} out")
+        low, high = own.get("interval", (own["rho"], own["rho"]))
+        if not low <= own["rho"] <= high:
+            problem = f"is [{low}, {high}], and rho, {own['rho']}, is not within"
+            yield SpecProblem(f"{key}.interval", problem)
+
+
+def _stuck_below(name: str, document: Document) -> str:
+    """What follows from a node, by any graph, and has no mechanism; empty: nothing."""
+    for table in ({}, *document.get("alternatives", ())):
+        removed = [(a, b) for a, b in table.get("remove", ())]
+        edges = [e for e in document.get("edges", ()) if (e["from"], e["to"]) not in removed]
+        own = {**document, "edges": edges + _added(table)}
+        changed = {b for _, b in (*removed, *table.get("add", ()))}
+        known = {n for n in document.get("mechanisms", {}) if n not in changed}
+        causes, open_, seen = _causes(own), [name], {name}
+        while open_:
+            cause = open_.pop()
+            below = [n for n, of in causes.items() if cause in of and n not in seen]
+            for n in below:
+                if n not in known and n not in table.get("mechanisms", {}):
+                    return n
+            seen.update(below)
+            open_ += below
+    return ""
 
 
 # --- alternatives -------------------------------------------------------------------------

@@ -8,8 +8,15 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from ifonly.explainers.causal.certainty import certainty, extrapolation, sensor_survival, tipping
+from ifonly.explainers.causal.certainty import (
+    carried_out,
+    certainty,
+    extrapolation,
+    sensor_survival,
+    tipping,
+)
 from ifonly.explainers.causal.checks import MAIN
 from ifonly.explainers.causal.errors import CausalError, NoMechanism
 from ifonly.explainers.causal.flattening import NotFlat, flatten
@@ -24,6 +31,7 @@ from ifonly.explainers.causal.hidden import (
 )
 from ifonly.explainers.causal.members import CausalMembers
 from ifonly.explainers.causal.model import NONE, CausalModel
+from ifonly.explainers.causal.redrawing import Redrawing
 from ifonly.explainers.consequences import (
     Assurance,
     Compiled,
@@ -68,6 +76,17 @@ class CausalConsequences:
     """Columns that read whole numbers: what follows is rounded once, when it is read."""
     others: tuple[OtherGraph, ...] = ()
     """Other graphs that may be the true one: rows follow by this one, and answers hold over all."""
+    redrawing: Redrawing | None = None
+    """What noise is drawn anew until an action is carried out; None: all of it stays."""
+
+    @property
+    def now(self) -> CausalConsequences:
+        return self if self.redrawing is None else self._now
+
+    @cached_property
+    def _now(self) -> CausalConsequences:
+        others = tuple(replace(o, consequences=o.consequences.now) for o in self.others)
+        return replace(self, redrawing=None, others=others)
 
     @cached_property
     def graphs(self) -> tuple[PossibleGraph, ...]:
@@ -235,23 +254,35 @@ class CausalConsequences:
         own = self._own_trust(factual, columns, values, margin)
         if not self.others:
             return own
-        lower, chance, holds = own.lower, own.chance, own.holds
+        lower, chance, holds, later = own.lower, own.chance, own.holds, own.later
         for other in self.others:
-            # Where nothing else follows it is as sure as this one.
-            if not self._matters(other, columns):
+            # Where nothing else follows it is as sure as this one; what is drawn anew may lead
+            # elsewhere in it, whatever is set.
+            if self.redrawing is None and not self._matters(other, columns):
                 continue
-            found = other.consequences.trust(factual, columns, values, margin)
+            # Of what does by the main graph: less sure by this one it counts in the mixture still.
+            asked = None if self.redrawing is None else own.holds
+            found = other.consequences._own_trust(factual, columns, values, margin, asked)
             chance = chance + other.weight * (found.chance - own.chance)
+            if later is not None and found.later is not None and own.later is not None:
+                later = later + other.weight * (found.later - own.later)
             if other.is_held:
                 lower, holds = np.minimum(lower, found.lower), holds & found.holds
         if not all(other.is_held for other in self.others):
             holds = holds & (chance >= self.floor)
-        return Trust(lower, chance, holds, own.holds)
+            holds = holds if later is None else holds & (later >= self.floor)
+        return Trust(lower, chance, holds, own.holds, later)
 
     def _own_trust(
-        self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
+        self,
+        factual: Row,
+        columns: Sequence[int],
+        values: Array,
+        margin: Margin,
+        asked: npt.NDArray[np.bool_] | None = None,
     ) -> Trust:
-        """The same by this graph alone."""
+        """The same by this graph alone. ``asked``, ``(n,)``: of which it is told how sure they are
+        when carried out; None: of those that are sure enough at once."""
         try:
             each = [
                 self.trusted(factual, columns, values, margin, tilts=tilts)
@@ -260,13 +291,39 @@ class CausalConsequences:
         # Nobody can tell whether it holds whatever they are, or what follows at all.
         except (TooManyHidden, CausalError):
             n = len(values)
-            return Trust(np.full(n, -np.inf), np.zeros(n), np.zeros(n, dtype=np.bool_))
+            later = None if self.redrawing is None else np.zeros(n)
+            none = np.zeros(n, dtype=np.bool_)
+            return Trust(np.full(n, -np.inf), np.zeros(n), none, later=later)
         # It must hold whatever the hidden causes are: the worst of them counts.
-        return Trust(
-            np.min([found.lower for found in each], axis=0),
-            np.min([found.chance for found in each], axis=0),
-            np.all([found.holds for found in each], axis=0),
+        found = Trust(
+            np.min([one.lower for one in each], axis=0),
+            np.min([one.chance for one in each], axis=0),
+            np.all([one.holds for one in each], axis=0),
         )
+        if self.redrawing is None:
+            return found
+        later = self._later(
+            factual, columns, values, margin, found.holds if asked is None else asked
+        )
+        return replace(found, holds=found.holds & (later >= self.floor), later=later)
+
+    def _later(
+        self,
+        factual: Row,
+        columns: Sequence[int],
+        values: Array,
+        margin: Margin,
+        asked: npt.NDArray[np.bool_],
+    ) -> Array:
+        """See :attr:`Trust.later`; of those ``asked``, ``(n,)``, and 0 of the others."""
+        later = np.zeros(len(values))
+        if self.redrawing is None or not asked.any():
+            return later
+        read = self._as_read(margin)
+        given = self.members, self.redrawing, factual, columns, values[asked], read
+        each = [carried_out(*given, tilts) for tilts in self._ties.tilts(columns)]
+        later[asked] = np.min(each, axis=0)
+        return later
 
     def trusted(
         self,

@@ -13,6 +13,7 @@ from ifonly.explainers.causal.consequences import CausalConsequences, OtherGraph
 from ifonly.explainers.causal.hidden import HiddenCause
 from ifonly.explainers.causal.members import draw_members
 from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.redrawing import Redrawing
 from ifonly.explainers.causal.spec import CausalSpec
 from ifonly.models.schema import Feature, Kind
 
@@ -60,6 +61,7 @@ def consequences_of(
         np.array([_error_sd(f, own.get(f.name, {})) for f in features]),
         hidden=_hidden_causes(spec),
         whole=tuple(j for j, f in enumerate(features) if f.kind is Kind.INTEGER),
+        redrawing=_redrawing(spec),
     )
     return replace(
         main,
@@ -79,6 +81,17 @@ def consequences_of(
             for other, its in zip(spec.alternatives, others, strict=True)
         ),
     )
+
+
+def _redrawing(spec: CausalSpec) -> Redrawing | None:
+    """What noise is drawn anew until an action is carried out; None: all of it is declared to
+    stay, or nothing is."""
+    if spec.stability is None:
+        return None
+    known = spec.stability.nodes
+    names = enumerate(spec.schema.names)
+    found = Redrawing(tuple((j, known[name]) for j, name in names if name in known))
+    return found if found.columns else None
 
 
 def _error_sd(feature: Feature, policy: Mapping[str, Any]) -> float:

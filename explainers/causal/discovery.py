@@ -44,11 +44,14 @@ class GraphProposal:
     """Joined, but with no direction more frequent, or only in one that would close a loop."""
 
 
-def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) -> GraphProposal:
+def propose(
+    graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5, *, open_edges: bool = False
+) -> GraphProposal:
     """Edges that are in at least the share ``least`` of ``graphs``, each in its commoner direction.
 
     What is forbidden is turned round where it is joined: algorithms that take no knowledge are
-    told afterwards.
+    told afterwards. With ``open_edges`` one of which no direction is more frequent is an edge too,
+    some way round that closes no loop: for whoever holds the other way as likely.
     """
     d, votes = len(forbidden), arc_shares(graphs, forbidden)
     joined = votes + votes.T
@@ -56,12 +59,21 @@ def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) ->
     edges: list[ProposedEdge] = []
     undecided = []
     parents: dict[int, list[int]] = {j: [] for j in range(d)}
-    # The surest first, so that a weaker edge gives way where both would close a loop.
-    for i, j in sorted(pairs, key=lambda pair: -joined[pair]):
+    # The surest first, so that a weaker edge gives way where both would close a loop; open ones,
+    # if they are edges, take the way that all the others leave.
+    last = {pair: open_edges and votes[pair] == votes[pair[::-1]] for pair in pairs}
+    for i, j in sorted(pairs, key=lambda pair: (last[pair], -joined[pair])):
         cause, effect = (i, j) if votes[i, j] > votes[j, i] else (j, i)
+        is_open = votes[i, j] == votes[j, i]
+        if is_open and open_edges and forbidden[cause, effect]:
+            cause, effect = effect, cause
         loop = find_loop({**parents, effect: [*parents[effect], cause]})
+        # Of two that are as likely, that which there can be.
+        if loop and is_open and open_edges and not forbidden[effect, cause]:
+            cause, effect = effect, cause
+            loop = find_loop({**parents, effect: [*parents[effect], cause]})
         # A direction drawn by lot would look as if it were found.
-        if votes[i, j] == votes[j, i] or loop:
+        if (is_open and not open_edges) or loop:
             undecided.append((i, j))
             continue
         parents[effect].append(cause)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from ifonly.explainers.causal.hidden import NO_TILTS, Tilt, Tilts
 from ifonly.explainers.causal.mechanism import Mechanism
 from ifonly.explainers.causal.model import NONE, CausalModel, unmoved, untold
 from ifonly.models.predictor import Row, Rows
+
+NOTHING: Mapping[int, Array] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +83,11 @@ class CausalMembers:
         values: Array,
         shift: frozenset[int] = NONE,
         tilts: Tilts = NO_TILTS,
+        redrawn: Mapping[int, Array] = NOTHING,
     ) -> Array:
         """:meth:`CausalModel.counterfactual` by every member: ``(k, n, d)``; under ``tilts``, what
-        hidden common causes make of the laws."""
+        hidden common causes make of the laws. The noise of columns that are ``redrawn`` is so much
+        higher meanwhile, in its own unit, ``(k, 1)``."""
         graph = self.model.graph
         before = np.atleast_2d(factual)
         n = len(values)
@@ -91,16 +96,23 @@ class CausalMembers:
         now = [before[None, :, j] for j in range(before.shape[1])]
         acted = {j: values[None, :, i] for i, j in enumerate(columns)}
         now = [acted[j] if j in acted and j not in shift else x for j, x in enumerate(now)]
-        below = frozenset[int]().union(*(graph.descendants[j] for j in acted))
+        # What is set has its value, whatever its noise is.
+        free = {j: more for j, more in redrawn.items() if j not in acted or j in shift}
+        below = frozenset[int]().union(*(graph.descendants[j] for j in (*acted, *free)))
         # What cannot be told depends on what was read, not on the member.
-        lost = untold(graph, before, {j: set_to[0] for j, set_to in acted.items()}, shift)
+        moved = {j: set_to[0] for j, set_to in acted.items()}
+        # What is drawn anew moves, by how much does not matter.
+        moved = {**{j: before[:, j] + 1.0 for j in free}, **moved}
+        lost = untold(graph, before, moved, shift)
         for j in graph.order:
             if j in acted and j not in shift:
                 continue
             if j in below:
                 now[j] = self._moved(j, before, now)
             if j in below and j in tilts:
-                now[j] = self._tilted(j, before, now, tilts[j])
+                now[j] = self._tilted(j, before, now, tilts[j], redrawn)
+            if j in free:
+                now[j] = self._drawn_anew(j, before, now, free[j])
             if j in lost:
                 now[j] = np.where(lost[j], np.nan, now[j])
             if j in acted:
@@ -120,13 +132,31 @@ class CausalMembers:
             moved = np.where(unmoved(parents, after), before[:, j], moved)
         return moved
 
-    def _tilted(self, j: int, before: Rows, now: Sequence[Array], tilts: Sequence[Tilt]) -> Array:
+    def _drawn_anew(self, j: int, before: Rows, now: Sequence[Array], more: Array) -> Array:
+        """A column whose noise is higher by ``more``, ``(k, 1)``."""
+        mechanism = self.mechanisms[j]
+        if mechanism is None:
+            return np.asarray(now[j] + more)
+        # Multiplied as it is under the new causes.
+        return np.asarray(now[j] + more * mechanism.spread(self._parents(j, before, now)[1]))
+
+    def _tilted(
+        self,
+        j: int,
+        before: Rows,
+        now: Sequence[Array],
+        tilts: Sequence[Tilt],
+        redrawn: Mapping[int, Array],
+    ) -> Array:
         """A column that moved, less what of it is the hidden causes', ``(1 or k, n)``."""
         mechanism = self.mechanisms[j]
         assert mechanism is not None
         noise: Array | float = 0.0
         for tilt in tilts:
-            noise = noise - tilt.slope * self._noise_moves(tilt, before, now)
+            moves = self._noise_moves(tilt, before, now)
+            # What the cause would have done anyhow the fitted law has right: only what the action
+            # does to its noise is no effect.
+            noise = noise - tilt.slope * (moves - redrawn.get(tilt.cause, 0.0))
         # The noise is otherwise, and is multiplied as it is under the new causes.
         _, after = self._parents(j, before, now)
         return np.asarray(now[j] + noise * mechanism.spread(after))

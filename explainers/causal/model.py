@@ -43,6 +43,17 @@ class CausalModel:
     def n_columns(self) -> int:
         return len(self.graph)
 
+    def marginal_noise(self, j: int) -> Noise | None:
+        """How the noise of column ``j`` is distributed; of a root its values. None: nobody says."""
+        mechanism = self.mechanisms[j]
+        if mechanism is not None:
+            return mechanism.noise
+        if self.graph.parents[j] or not self.roots:
+            return None
+        root = self.roots[j]
+        # Of a root a spread alone does not say around what it lies.
+        return None if root is None or root.sample is None else root
+
     # --- rung 3: this very machine ----------------------------------------------------------
 
     def abduct(self, rows: Rows) -> Rows:

@@ -15,6 +15,7 @@ from typing import Any
 from ifonly.explainers.causal.checks import contradictions
 from ifonly.explainers.causal.graph import Graph
 from ifonly.explainers.causal.mechanism import NoiseForm
+from ifonly.explainers.causal.noise_stability import NoiseStability, read_stability
 from ifonly.explainers.causal.timing import UNITS, Delay, Duration, Shape
 from ifonly.models.document import Document, read_document
 from ifonly.models.errors import SpecError
@@ -210,6 +211,8 @@ class CausalSpec:
     """Checks that had failed when it was accepted; None: nothing was tested, or nobody kept it."""
     step: Duration | None = None
     """Between two readings; None: the file has no time."""
+    stability: NoiseStability | None = None
+    """How much of each noise is left when a remedy is carried out; None: it is taken to stay."""
     sha256: str = ""
     """SHA-256 of the file's bytes."""
 
@@ -311,8 +314,13 @@ def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
         alternatives=tuple(_alternative(table) for table in document.get("alternatives", ())),
         doubts=_doubts(document.get("doubts")),
         step=_duration(document["time"]["step"]) if "time" in document else None,
+        stability=_stability(document.get("stability")),
         sha256=hashlib.sha256(text).hexdigest(),
     )
+
+
+def _stability(table: Document | None) -> NoiseStability | None:
+    return None if table is None else read_stability(table, _duration(table.get("after", {})))
 
 
 def _node(name: str, table: Document) -> CausalNode:

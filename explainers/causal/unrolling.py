@@ -108,6 +108,8 @@ class _Unrolling:
             raise self._wrong("confounders", "are given; of a window hidden causes are not held")
         if spec.effects:
             raise self._wrong("effects", "are given; of a window no effect has been measured")
+        if spec.stability is not None:
+            raise self._wrong("stability", "is given; of a window nothing is drawn anew")
         if spec.doubts:
             raise self._wrong("doubts", "are given; of a window what rests on them is not told")
         for name, node in spec.nodes.items():

@@ -9,7 +9,7 @@ had before. So has, among normal lines, an edge turned round that leaves the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -42,6 +42,8 @@ class ChangeKind(StrEnum):
     HIDDEN = "hidden"
     """Something that nobody reads acts on cause and effect: of what the law says, a part is no
     effect, or all of it."""
+    ADDED = "added"
+    """There is an edge that is not declared; only where an algorithm found it in some rows."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,14 @@ class GraphChange:
 
     @property
     def removed(self) -> tuple[Edge, ...]:
+        if self.kind is ChangeKind.ADDED:
+            return ()
         return (self.edge,) if self.kind is ChangeKind.ABSENT else self.turned
 
     @property
     def added(self) -> tuple[Edge, ...]:
+        if self.kind is ChangeKind.ADDED:
+            return (self.edge,)
         return tuple((j, i) for i, j in self.turned)
 
     @property
@@ -96,6 +102,7 @@ class PriorOdds:
     reversed: float = 0.25
     absent: float = 0.25
     hidden: float = 0.25
+    added: float = 0.25
 
     def of(self, kind: ChangeKind) -> float:
         return float(getattr(self, kind.value))
@@ -130,9 +137,12 @@ class WeighedChange:
     correlation; see :func:`~ifonly.explainers.causal.normal_part.normal_share`."""
 
 
-def changes(graph: Graph, columns: KnownColumns) -> Iterator[GraphChange]:
+def changes(
+    graph: Graph, columns: KnownColumns, missing: Iterable[Edge] = ()
+) -> Iterator[GraphChange]:
     """Every graph that differs by one edge, and by two where one turned round closes a loop; of
-    edges along which no action goes nothing is changed."""
+    edges along which no action goes nothing is changed. Edges that are ``missing`` are not declared
+    and may be there."""
     moves = columns.settable.union(*(graph.descendants[j] for j in columns.settable))
     for edge in graph.edges:
         if not columns.numeric[edge[1]]:
@@ -143,6 +153,14 @@ def changes(graph: Graph, columns: KnownColumns) -> Iterator[GraphChange]:
         for turned in _openings(graph, edge) if moves & {*edge} else ():
             if all(columns.may_turn(turn) for turn in turned):
                 yield GraphChange(ChangeKind.REVERSED, edge, turned)
+    joined = {frozenset(edge) for edge in graph.edges}
+    for edge in missing:
+        if frozenset(edge) in joined or not columns.numeric[edge[1]] or edge[0] not in moves:
+            continue
+        parents = {j: list(causes) for j, causes in enumerate(graph.parents)}
+        parents[edge[1]].append(edge[0])
+        if edge[1] not in columns.fixed and not find_loop(parents):
+            yield GraphChange(ChangeKind.ADDED, edge)
 
 
 def _openings(graph: Graph, edge: Edge) -> Iterator[tuple[Edge, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from decimal import Decimal
 
 from ifonly.explainers.causal.mechanism import NoiseForm
+from ifonly.explainers.causal.noise_stability import stability_tables
 from ifonly.explainers.causal.spec import (
     Alternative,
     CausalEdge,
@@ -36,6 +37,7 @@ def write_causal(spec: CausalSpec, comment: str = "") -> bytes:
             _table("doubts", {**_check(doubt), "passed": None, "result": None}, repeated=True)
             for doubt in spec.doubts or ()
         ),
+        *_stability(spec),
         *_provenance(spec.provenance),
         *(
             _table("effects", {"file": e.file, "sha256": e.sha256}, repeated=True)
@@ -124,6 +126,13 @@ def _mechanism(m: MechanismSpec) -> dict[str, object]:
     noise = "" if m.noise is NoiseForm.ADDITIVE else m.noise.value
     head = {"kind": m.kind, "noise": noise, "sd": m.sd}
     return {**head, **m.parameters, "file": m.file, "sha256": m.sha256}
+
+
+def _stability(spec: CausalSpec) -> Iterator[list[str]]:
+    if spec.stability is None:
+        return
+    for name, values in stability_tables(spec.stability):
+        yield _table(f"stability.nodes.{_key(name)}" if name else "stability", values)
 
 
 def _provenance(provenance: GraphProvenance) -> Iterator[list[str]]:

@@ -27,6 +27,21 @@ inline void Search::bound_errors() {
     }
 }
 
+// Of which units a bound from above is ever asked: a goal that they lower, or units behind them, read them.
+inline void Search::note_readers() {
+    is_bounded_above_.assign(u_.size(), 0);
+    for (Whole layer = 0; layer < u_.n_layers(); ++layer) {
+        for (Whole k = std::max(u_.from[layer], u_.columns); k < u_.till[layer]; ++k) {
+            is_bounded_above_[k - u_.columns] = 1;
+        }
+    }
+    for (Whole g = 0; g < g_.size(); ++g) {
+        for (Whole i = 0; i < u_.size(); ++i) {
+            if (g_.weights[g][u_.columns + i] < 0.0) is_bounded_above_[i] = 1;
+        }
+    }
+}
+
 inline void Search::add_reach(Whole j) {
     std::vector<double> most(reach_.size(), 0.0);
     double cost = 0.0;
@@ -69,7 +84,7 @@ inline bool Search::narrow_units() {
                     const double low = side_fixed_;
                     low_part_.swap(side_part_);
                     z.high = std::min(z.high, -least_sum(layer, i, -1.0, r, room));
-                    if (is_convex(curve) && is_open(curve, i, z)) {
+                    if (is_convex(curve) && is_bounded_above_[i] && is_open(curve, i, z)) {
                         for (double& each : side_part_) each = -each;
                         r.envelopes.make(i, curve, low, low_part_, -side_fixed_, side_part_, side_doubt_,
                                          gone_);
@@ -140,9 +155,22 @@ inline void Search::touch_at(const Numbers& z) {
                 a = b = relaxation_.sum[i].clip(z[i]);
             }
             lay_lines(curve, i);
+            if (curve == RELU && u_.till[layer] > u_.columns && relaxation_.envelopes.is_known[i]) lift(layer, i);
             meet(layer, i);
         }
     }
+}
+
+// What is most of a unit's sum, through what stands for the curves before it at the point.
+inline void Search::lift(Whole layer, Whole i) {
+    side_.with_error(side_error_[i] < 0.0);
+    side_.clear();
+    side_.add_sum(layer, i, -1.0);
+    side_.carry(layer, relaxation_);
+    const double fixed = side_.constant + ends_.sums(side_.weight, side_part_);
+    for (std::size_t e = 0; e < side_part_.size(); ++e) side_part_[e] = -side_part_[e] - side_.bend[e];
+    const double error = side_error_[i] < 0.0 ? side_.error(reach_) : side_error_[i] + side_.bend_error();
+    relaxation_.envelopes.make(i, RELU, -fixed, side_part_, -fixed, side_part_, error, gone_);
 }
 
 // Between which a unit's value is at the point by what stands for the curves; what is lower above it

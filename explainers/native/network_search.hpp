@@ -75,6 +75,7 @@ public:
         dearest_ = 1.0;
         for (Whole j = 0; j < n_; ++j) add_reach(j);
         bound_errors();
+        note_readers();
         low_.resize(u.known()), high_.resize(u.known()), spans_.resize(u.columns);
         relaxation_.below.resize(u.size()), relaxation_.above.resize(u.size());
         relaxation_.touch.resize(u.size()), layer_of_.resize(u.size());
@@ -258,6 +259,8 @@ private:
     void set_lines(Whole curve, Span z, Relaxation& r, Whole i) const;
     void lay_lines(Whole curve, Whole i);
     void touch_at(const Numbers& z);
+    void note_readers();
+    void lift(Whole layer, Whole i);
     void meet(Whole layer, Whole i);
     void gone_of_point();
     void gone_from(const Node& node);
@@ -315,6 +318,7 @@ private:
     };
 
     Ball ball_;
+    std::vector<char> is_bounded_above_;
     std::shared_ptr<const Layout> layout_;
     Numbers up_, down_, low_part_;
     std::vector<Gone> gone_;

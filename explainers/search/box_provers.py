@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ifonly.explainers.consequences import is_redrawn
 from ifonly.explainers.constraints import Axes, Mask
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
@@ -48,6 +49,10 @@ def box_provers(
     columns : sequence of int
         What is set.
     """
+    # Of what is drawn anew until actions are carried out no proof of a box speaks, and each setting
+    # takes hundreds of rows.
+    if is_redrawn(problem.consequences):
+        return
     engines = getattr(engine, "engines", (engine,))
     survive = next((e.surviving for e in engines if hasattr(e, "surviving")), None)
     # What must survive is proven of rows by nobody else.

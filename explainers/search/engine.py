@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ifonly.explainers.consequences import is_redrawn
 from ifonly.explainers.constraints import Constraint, Mask
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import CallsSpent, NotEligible
@@ -299,6 +300,19 @@ def refuse_consequences(problem: Problem, engine: str) -> None:
     """
     if problem.consequences is not None:
         raise NotEligible(engine, "it does not know what follows from what is set")
+
+
+def refuse_redrawn(problem: Problem, engine: str) -> None:
+    """For engines whose proofs know nothing of noise that is drawn anew until an action is carried
+    out; of the question as if it were carried out at once (:attr:`Problem.now`) they do.
+
+    Raises
+    ------
+    NotEligible
+        If noise is.
+    """
+    if is_redrawn(problem.consequences):
+        raise NotEligible(engine, "it does not know what is drawn anew until it is carried out")
 
 
 @dataclass(frozen=True)

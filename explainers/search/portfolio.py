@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ifonly.explainers.consequences import Met
+from ifonly.explainers.consequences import Met, is_redrawn
 from ifonly.explainers.constraints import Mask
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
+from ifonly.explainers.search.carried_out import range_carried_out, search_carried_out
 from ifonly.explainers.search.engine import NOBODY, Engine, Meter, SearchOutcome, reaches
 from ifonly.explainers.search.profiles import Profiles
 from ifonly.explainers.target import Target
@@ -138,7 +139,7 @@ class Portfolio:
         """Build now, in each engine, what the first question with the target of ``problem`` would
         otherwise wait for."""
         # As `explain` asks: tables and limits of another target would not be found again.
-        problem = problem.firm(rounding_of(predictor))
+        problem = problem.firm(rounding_of(predictor)).now
         for engine in self.engines:
             # It builds nothing, asks the model anew each time, and would hunt to its deadline.
             if isinstance(engine, Blackbox):
@@ -155,6 +156,12 @@ class Portfolio:
         return sum(int(getattr(engine, "table_bytes", 0)) for engine in self.engines)
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
+        if is_redrawn(problem.consequences):
+            survive = next((e.surviving for e in self.engines if hasattr(e, "surviving")), None)
+            return search_carried_out(self._search, problem, meter, deadline, survive)
+        return self._search(problem, meter, deadline)
+
+    def _search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         best: SearchOutcome | None = None
         for rank, engine in enumerate(self.engines):
             is_last = rank == len(self.engines) - 1
@@ -172,7 +179,9 @@ class Portfolio:
         return best or SearchOutcome(np.empty((0, len(problem.schema))), engine=NOBODY)
 
     def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
-        """As :func:`ifonly.explainers.search.engine.reaches`, by the first engine that can tell."""
+        """As :func:`ifonly.explainers.search.engine.reaches`, by the first engine that can tell; of
+        actions that are carried out at once."""
+        problem = problem.now
         for rank, engine in enumerate(self.engines):
             is_last = rank == len(self.engines) - 1
             until = deadline if is_last else deadline.sooner(EXACT_SHARE)
@@ -185,6 +194,7 @@ class Portfolio:
         return None
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        problem = problem.now
         for engine in self.engines:
             with suppress(NotEligible):
                 found = engine.nearest(problem, meter, deadline)
@@ -195,6 +205,9 @@ class Portfolio:
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
+        if is_redrawn(problem.consequences):
+            ends = self.sufficient_range(problem.now, meter, row, column)
+            return range_carried_out(problem, meter, row, column, ends)
         # The exact ones know the model; the last asks it value by value.
         for engine in self.engines[:-1]:
             try:

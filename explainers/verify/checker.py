@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ifonly.explainers.verify.laws import PossibleWorld
 from ifonly.explainers.verify.limits import Limit
 from ifonly.explainers.verify.reading import NEAR, Reading, differing, exact, moved, near, slack
-from ifonly.explainers.verify.report import Check, GraphMargins, Report, mixture
+from ifonly.explainers.verify.report import Check, GraphMargins, LaterShares, Report, mixture
 from ifonly.explainers.verify.rulebook import Terms
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.rounding import UNKNOWN, Rounding
@@ -37,6 +37,8 @@ AT_ONCE = 64
 _WIDE = Context(prec=700)
 """Digits enough for any float64 by any step: 1e300 is a multiple of 0.1."""
 
+Margins = list[list[Sequence[float]]]
+"""By graph, and by group of its plausible versions."""
 Score = Callable[[Rows], Scores]
 
 
@@ -78,6 +80,15 @@ class WorldCount(NamedTuple):
     """Of each group of plausible versions."""
     is_asked: bool
     """Whether they are asked about: what follows as by the main graph is not asked again."""
+    later: tuple[VersionCount, ...] = ()
+    """Of each group of draws of what is read when the action is carried out."""
+    is_later_asked: bool = False
+
+    @property
+    def asked(self) -> int:
+        """How many rows of it the model is asked about."""
+        own = self.counts if self.is_asked else ()
+        return sum(c.told for c in (*own, *(self.later if self.is_later_asked else ())))
 
     @property
     def lost(self) -> int:
@@ -187,15 +198,12 @@ class Checker:
         draft.to_score.append(np.array([draft.row], dtype=np.float64))
         # In this order: `_judged` takes the scores apart again by these counts.
         for world in self._worlds(action, columns):
-            asked = not draft.worlds or world.groups is not draft.worlds[0].world.groups
-            counts = []
-            for group in world.groups:
-                rows = np.array(group, dtype=np.float64)
-                told = rows[~self._are_lost(rows)]
-                if asked:
-                    draft.to_score.append(told)
-                counts.append(VersionCount(len(told), len(group) - len(told)))
-            draft.worlds.append(WorldCount(world, tuple(counts), asked))
+            main = draft.worlds[0].world if draft.worlds else None
+            asked = main is None or world.groups is not main.groups
+            counts = self._count(draft, world.groups, asked)
+            again = main is None or world.later is not main.later
+            later = self._count(draft, world.later, again)
+            draft.worlds.append(WorldCount(world, counts, asked, later, again))
         if self.terms.survival:
             draft.to_score.append(self._readings(draft.row))
         if self.terms.what_follows is not None:
@@ -204,6 +212,18 @@ class Checker:
         if draft.lost:
             says = f"{draft.lost} plausible versions cannot be told"
             draft.checks.append(Check("certainty", False, says))
+
+    def _count(
+        self, draft: CheckDraft, groups: Sequence[list[list[float]]], is_asked: bool
+    ) -> tuple[VersionCount, ...]:
+        counts = []
+        for group in groups:
+            rows = np.array(group, dtype=np.float64)
+            told = rows[~self._are_lost(rows)]
+            if is_asked:
+                draft.to_score.append(told)
+            counts.append(VersionCount(len(told), len(group) - len(told)))
+        return tuple(counts)
 
     def _row(self, action: Reading, columns: Sequence[int]) -> list[float]:
         """What the action leads to."""
@@ -331,7 +351,7 @@ class Checker:
         ]
 
     def _judged(self, draft: CheckDraft, said: ScoredRows | None) -> Report:
-        checks, graphs = list(draft.checks), self._margins(draft, said)
+        checks, (graphs, later) = list(draft.checks), self._margins(draft, said)
         scores = [] if said is None else said.scores[0].tolist()
         if said is not None:
             met = said.met[0]
@@ -340,8 +360,9 @@ class Checker:
             # With versions lost, the check above has said so already.
             if draft.worlds and not draft.lost:
                 checks.append(self._certain(draft.worlds, graphs))
-            asked = (world.counts for world in draft.worlds if world.is_asked)
-            readings = said.met[1 + sum(count.told for counts in asked for count in counts) :]
+            if later:
+                checks.append(self._certain_later(draft.worlds, later))
+            readings = said.met[1 + sum(world.asked for world in draft.worlds) :]
             if readings:
                 lost = readings.count(False)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
@@ -351,6 +372,8 @@ class Checker:
             tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
             tuple(scores), worst[0] if worst else (), draft.via,
             tuple(self._by_graph(draft.worlds, graphs, worst)) if len(worst) > 1 else (),
+            tuple(_chances(groups) for groups in later),
+            tuple(w.world.weight for w in draft.worlds) if later else (),
         )  # fmt: skip
 
     def _by_graph(
@@ -365,25 +388,29 @@ class Checker:
             lower = min(_lower(each, follows.gamma) for each in groups)
             yield GraphMargins(found.world.name, found.world.weight, margins, lower)
 
-    def _margins(self, draft: CheckDraft, said: ScoredRows | None) -> list[list[Sequence[float]]]:
-        """See :attr:`Report.margins`; of each graph, and each group of its plausible versions."""
+    def _margins(self, draft: CheckDraft, said: ScoredRows | None) -> tuple[Margins, Margins]:
+        """See :attr:`Report.margins`; of each graph, and each group of its plausible versions; and
+        the same of when the action is carried out, where something is drawn anew."""
         if self.terms.what_follows is None or said is None:
-            return []
-        known = said.margins
+            return [], []
         # Nothing follows from this action: its only version is the row itself.
         if not draft.worlds:
-            return [[known[:1]]]
-        graphs, at = list[list[Sequence[float]]](), 1
+            return [[said.margins[:1]]], []
+        graphs, later, at = Margins(), Margins(), 1
         for world in draft.worlds:
-            if not world.is_asked:
-                graphs.append(graphs[0])
-                continue
-            groups = list[Sequence[float]]()
-            for count in world.counts:
-                groups.append([*known[at : at + count.told], *[-math.inf] * count.lost])
-                at += count.told
-            graphs.append(groups)
-        return graphs
+            for found, counts, is_asked in (
+                (graphs, world.counts, world.is_asked),
+                (later, world.later, world.is_later_asked),
+            ):
+                if not is_asked:
+                    found.append(found[0])
+                    continue
+                groups = list[Sequence[float]]()
+                for told, lost in counts:
+                    groups.append([*said.margins[at : at + told], *[-math.inf] * lost])
+                    at += told
+                found.append(groups)
+        return graphs, later if draft.worlds[0].later else []
 
     def _certain(
         self, worlds: Sequence[WorldCount], graphs: Sequence[Sequence[Sequence[float]]]
@@ -403,6 +430,22 @@ class Checker:
             each = [min(map(_chance, groups)) for groups in graphs]
             mixed = mixture(each, [w.world.weight for w in worlds])
             holds = holds and mixed >= follows.floor
+            says += f", over all graphs {mixed:.4g}"
+        return Check("certainty", holds, says)
+
+    def _certain_later(self, worlds: Sequence[WorldCount], later: Margins) -> Check:
+        """The share of draws that flips when the action is carried out: the least of all groups and
+        of all graphs that are held; where some are not, over all by weight, too."""
+        follows = self.terms.what_follows
+        assert follows is not None
+        each = [min(map(_chance, groups)) for groups in later]
+        # A draw within the rounding of the limit may be on either side of it.
+        least = follows.floor - 1.0 / min(len(m) for groups in later for m in groups)
+        held = [c for w, c in zip(worlds, each, strict=True) if w.world.is_held]
+        holds, says = min(held) >= least, f"when carried out, chance {min(held):.4g}"
+        if len(held) < len(worlds):
+            mixed = mixture(each, [w.world.weight for w in worlds])
+            holds = holds and mixed >= least
             says += f", over all graphs {mixed:.4g}"
         return Check("certainty", holds, says)
 
@@ -459,6 +502,13 @@ def _shares(seed: int, n: int) -> Rows:
 
 def _chance(margins: Sequence[float]) -> float:
     return sum(m >= 0.0 for m in margins) / len(margins)
+
+
+def _chances(groups: Sequence[Sequence[float]]) -> LaterShares:
+    """Of the worst group: at least, as it is, and at most, were margins off by rounding."""
+    worst = _worst(groups)
+    low, high = (sum(m >= off for m in worst) / len(worst) for off in (NEAR, -NEAR))
+    return LaterShares(low, _chance(worst), high)
 
 
 def _worst(groups: Sequence[Sequence[float]]) -> tuple[float, ...]:

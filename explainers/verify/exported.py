@@ -524,6 +524,22 @@ class _Answer:
             told = f"{chance} of {len(report.margins)} versions claimed, {low} to {high} do"
             yield Check("chance", _between(low, chance, high), told)
             yield self._graphs(found["assurance"].get("graphs"), report.graphs)
+            yield from self._later(found["assurance"].get("when_carried_out"), report)
+
+    def _later(self, said: Json | None, report: Report) -> Iterator[Check]:
+        """Check what is told of when it is carried out."""
+        known = report.chance_later
+        if said is None or known is None:
+            fits = said is None and known is None
+            yield Check("chance", fits, f"{said} told of when it is carried out; {known} is")
+            return
+        told = f"{said['chance']} when it is carried out, {known.low} to {known.high} do"
+        yield Check("chance", _between(known.low, said["chance"], known.high), told)
+        laws = self._book.laws
+        each = () if laws is None or laws.lasting is None else laws.lasting.each
+        names = [self._schema.names[kept.column] for kept in each]
+        told = f"{said['drawn_anew']} told to be drawn anew; {names} are"
+        yield Check("chance", said["drawn_anew"] == names, told)
 
     def _graphs(self, said: Sequence[Json] | None, known: Sequence[GraphMargins]) -> Check:
         """Whether every graph that may be the true one is told, and how sure the answer is under

@@ -12,7 +12,7 @@ import json
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import TopologicalSorter
 from itertools import combinations, product
@@ -23,6 +23,7 @@ import numpy as np
 
 from ifonly.explainers.verify.failed import FailedPart, read_failed
 from ifonly.explainers.verify.formula import Formula, GraphFormula, Value, WeightedSum, Written
+from ifonly.explainers.verify.redrawn import Lasting, Spread, read_lasting, read_spread
 from ifonly.models.errors import GraphError
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.predictor import Predictor
@@ -46,6 +47,9 @@ class PossibleWorld(NamedTuple):
     groups: list[list[list[float]]]
     """Rows by each plausible version of its laws: once for each strength that hidden common causes
     may have, under all of which the action must do."""
+    later: Sequence[list[list[float]]] = ()
+    """The same when the action is carried out, in several draws of what does not stay; empty: all
+    noise stays."""
 
 
 class WhatFollows(Protocol):
@@ -188,6 +192,10 @@ class Laws:
     """What had failed a check when the file was accepted."""
     others: tuple[OtherLaws, ...] = ()
     """Those of other graphs that may be the true one."""
+    lasting: Lasting | None = None
+    """How much of each noise stays until an action is carried out; None: all of it."""
+    spreads: Mapping[int, Spread | None] = field(default_factory=dict)
+    """Of columns of which not all does: how the noise is distributed."""
     known: tuple[tuple[int, ...], Laws] | None = None
     """Columns that follow by other laws, of which versions are drawn: of all else those of these
     laws are known."""
@@ -244,18 +252,71 @@ class Laws:
         """See :meth:`WhatFollows.worlds`."""
         # Another past is told by the main graph: nothing is advised of it.
         others = () if is_history else self.others
-        if not any(
+        is_later = self.lasting is not None and not is_history
+        if not is_later and not any(
             laws.effects(settings, is_history) for laws in [self, *(o.laws for o in others)]
         ):
             return []
         own = self.plausible(factual, settings, is_history)
-        found = [PossibleWorld(MAIN, 1.0 - sum(other.weight for other in others), True, own)]
+        weight, later = 1.0 - sum(other.weight for other in others), self.later(factual, settings)
+        found = [PossibleWorld(MAIN, weight, True, own, later if is_later else ())]
         for other in others:
             groups = other.laws.plausible(factual, settings)
             # The same object where nothing else follows, so that it is not scored again.
             groups = own if groups == own else groups
-            found.append(PossibleWorld(other.name, other.weight, other.is_held, groups))
+            then = other.laws.later(factual, settings)
+            then = later if then == later else then
+            found.append(PossibleWorld(other.name, other.weight, other.is_held, groups, then))
         return found
+
+    def later(
+        self, factual: Sequence[float], settings: Mapping[int, float]
+    ) -> list[list[list[float]]]:
+        """See :attr:`PossibleWorld.later`; a group for each that :meth:`plausible` has."""
+        if self.lasting is None:
+            return []
+        noises = {
+            kept.column: own
+            for kept in self.lasting.each
+            if (own := self._noises(kept.column, factual)) is not None
+        }
+        rounds = list(self.lasting.rounds(noises, self.spreads))
+        ties = self._ties_of(settings)
+        n_tried = N_TRIED.get(len(ties)) if ties else 1
+        if n_tried is None:
+            return [[[math.inf] * len(factual)]]
+        tried = [
+            biases
+            for rhos in product(*(tie.tried(n_tried) for tie in ties))
+            if (biases := _biases(ties, rhos)) is not None
+        ]
+        return [
+            [
+                row
+                for moves in rounds
+                for row in self.plausible_rows(factual, settings, False, biases, moves)
+            ]
+            for biases in tried
+        ]
+
+    def _noises(self, j: int, factual: Sequence[float]) -> list[float] | None:
+        """The noise of a column by each plausible version; None where it cannot be told, since the
+        column or a cause of it was not read."""
+        before = [np.float64(factual[i]) for i in self.parents[j]]
+        if not all(math.isfinite(value) for value in (factual[j], *before)):
+            return None
+        law = self._versions[j]
+        with np.errstate(all="ignore"):
+            try:
+                noise = (
+                    np.float64(factual[j])
+                    if law is None
+                    else (factual[j] - law.level(before)) / law.spread(before)
+                )
+            except GraphError:  # it has no number for such causes
+                noise = np.float64(np.nan)
+        own: list[float] = np.broadcast_to(noise, (self.n_versions,)).tolist()
+        return own
 
     def plausible(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False
@@ -298,10 +359,11 @@ class Laws:
         settings: Mapping[int, float],
         is_history: bool = False,
         biases: Mapping[int, Sequence[Bias]] | None = None,
+        moves: Mapping[int, Value] = MappingProxyType({}),
     ) -> list[list[float]]:
         """The same by each plausible version of the laws, of which ``biases``, by effect, are no
-        effects."""
-        found = self._walk(self._versions, factual, settings, is_history, biases or {})
+        effects. Noises are otherwise by ``moves``."""
+        found = self._walk(self._versions, factual, settings, is_history, biases or {}, moves)
         rows = np.empty((self.n_versions, len(found)))
         for j, value in enumerate(found):
             # What no version moves is one number, for all of them.
@@ -330,6 +392,7 @@ class Laws:
         settings: Mapping[int, float],
         is_history: bool,
         biases: Mapping[int, Sequence[Bias]] = MappingProxyType({}),
+        moves: Mapping[int, Value] = MappingProxyType({}),
     ) -> list[Value]:
         now: list[Value] = [np.float64(value) for value in factual]  # overflow is infinite
         moved: set[int] = set()
@@ -345,10 +408,17 @@ class Laws:
                 now[j] = self._followed(laws[j], j, factual, now, moved)
                 # A node without a law is infinite, whatever its noise is.
                 for tie, slope in biases.get(j, ()) if laws[j] is not None else ():
-                    now[j] = now[j] - slope * self._excess(laws, tie, factual, now)
+                    now[j] = now[j] - slope * self._excess(laws, tie, factual, now, moves)
                 if j in settings:  # its background moves, its causes still act
                     now[j] = now[j] + (settings[j] - factual[j])
-            if j in settings or follows:
+            # What is set has its value, whatever its noise is by then.
+            is_anew = j in moves and j not in settings
+            if is_anew:
+                law = laws[j]
+                own = [now[i] for i in self.parents[j]]
+                with np.errstate(all="ignore"):
+                    now[j] = now[j] + moves[j] * (1.0 if law is None else law.spread(own))
+            if j in settings or follows or is_anew:
                 moved.add(j)
         return now
 
@@ -384,14 +454,16 @@ class Laws:
         tie: Shared,
         factual: Sequence[float],
         now: Sequence[Value],
+        moves: Mapping[int, Value],
     ) -> Value:
         """By how much the effect of ``tie`` is higher for the noise that its cause has now, a unit
-        of slope."""
+        of slope; not for that which it would have had anyhow."""
         i, own, effect = tie.cause, laws[tie.cause], laws[tie.effect]
         assert effect is not None
         with np.errstate(all="ignore"):
             try:
                 otherwise = self._noise_otherwise(own, i, factual, now, tie.is_separate)
+                otherwise = otherwise - moves.get(i, 0.0)
                 return otherwise * effect.spread([now[c] for c in self.parents[tie.effect]])
             except GraphError:  # a law has no number for such causes
                 return np.nan
@@ -485,7 +557,9 @@ def read_laws(
         float(demands.get("floor", Laws.floor)),
         shared=tuple(_shared(document, files, schema, parents)),
         failed=failed or (),
+        lasting=read_lasting(document, schema, N_VERSIONS),
     )
+    main = replace(main, spreads=_spreads(document, files, schema, main))
     least = float(demands.get("graph_weight", LEAST_WEIGHT))
     others = []
     for table in document.get("alternatives", ()):
@@ -522,12 +596,22 @@ def _other_laws(
     laws = [found if j in own else main.laws[j] for j, found in enumerate(each)]
     return replace(
         main,
+        spreads=_spreads(other, files, schema, main),
         parents=parents,
         laws=tuple(laws),
         shared=tuple(_shared(other, files, schema, parents)),
         failed=(),
         known=(tuple(sorted(own)), main),
     )
+
+
+def _spreads(
+    document: Mapping[str, Any], files: Mapping[str, bytes], schema: Schema, laws: Laws
+) -> dict[int, Spread | None]:
+    if laws.lasting is None:
+        return {}
+    columns = (kept.column for kept in laws.lasting.each)
+    return {j: read_spread(document, schema.names[j], files) for j in columns}
 
 
 def _laws(

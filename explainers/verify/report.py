@@ -34,6 +34,15 @@ class GraphMargins(NamedTuple):
         return _share(self.margins)
 
 
+class LaterShares(NamedTuple):
+    """A share of draws by which an action is in the target, and its ends were each margin within
+    rounding of 0 on either side of it."""
+
+    low: float
+    share: float
+    high: float
+
+
 class Report(NamedTuple):
     """Everything that was checked of one proposed answer."""
 
@@ -53,6 +62,10 @@ class Report(NamedTuple):
     """For each column that may follow: what is set and leads there."""
     graphs: tuple[GraphMargins, ...] = ()
     """Where several graphs may be the true one: each of them, the main one first."""
+    later: tuple[LaterShares, ...] = ()
+    """By graph: of draws of what is read when the action is carried out; empty: all noise stays."""
+    weights: tuple[float, ...] = ()
+    """Of these graphs."""
 
     @property
     def holds(self) -> bool:
@@ -73,6 +86,14 @@ class Report(NamedTuple):
         if not self.graphs:
             return _share(self.margins)
         return mixture([g.chance for g in self.graphs], [g.weight for g in self.graphs])
+
+    @property
+    def chance_later(self) -> LaterShares | None:
+        """Share of draws by which it is in the target when it is carried out, over all graphs by
+        their weights; None: all noise stays, or the model was not asked."""
+        if not self.later:
+            return None
+        return LaterShares(*(mixture(each, self.weights) for each in zip(*self.later, strict=True)))
 
     @property
     def reasons(self) -> tuple[str, ...]:

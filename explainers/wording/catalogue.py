@@ -75,9 +75,12 @@ class Grammar(Protocol):
         """``rows`` scored, or None where the time ran out."""
         ...
 
-    def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
+    def abstained(
+        self, outcome: Outcome, percent: int, *, several: bool, later: bool = False
+    ) -> str:
         """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
-        the weights of graphs that may be the true one."""
+        the weights of graphs that may be the true one; ``later``: of draws of mechanisms and of
+        what is left of the machine's own noise when it is carried out."""
         ...
 
     def already(self, outcome: Outcome) -> str:

@@ -129,11 +129,14 @@ class Wording:
                 rows = None if work.deadline_hit else work.rows
                 said = voice.grammar.unknown(outcome, rows)
                 return voice.joined([said, *voice.closest(nearest, target)])
-            case Abstained(chance=chance, graphs=graphs):
+            case Abstained(chance=chance, graphs=graphs, chance_later=later):
                 outcome = voice.aim(target, answer.prediction)
+                # What is less sure is what stands in the way.
+                is_later = later is not None and later < chance
                 # Rounded down: 99.6 % must not be told as certainty.
-                percent = math.floor(100.0 * chance)
-                return voice.grammar.abstained(outcome, percent, several=graphs is not None)
+                percent = math.floor(100.0 * (later if is_later and later is not None else chance))
+                several = graphs is not None
+                return voice.grammar.abstained(outcome, percent, several=several, later=is_later)
             case AlreadyTarget(prediction=prediction):
                 return voice.joined(voice.already(target, prediction))
 

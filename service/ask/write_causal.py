@@ -13,6 +13,7 @@ from ifonly.explainers.causal import CausalSpec
 from ifonly.explainers.causal.checks import MAIN
 from ifonly.explainers.causal.doubts import Doubt
 from ifonly.explainers.causal.evidence import Evidence
+from ifonly.explainers.causal.noise_stability import NodeStability
 from ifonly.explainers.causal.spec import CheckResult, ProvenanceCheck
 from ifonly.explainers.causal.timing import Duration
 from ifonly.explainers.consequences import Assurance
@@ -23,7 +24,7 @@ from ifonly.service.ask.what_if import Draws
 from ifonly.service.served.causal_model import ServedCausal
 from ifonly.service.wire import causal as wire
 from ifonly.service.wire.replies import Moment, Prediction, Trajectory
-from ifonly.service.words import assumptions, evidence, graphs
+from ifonly.service.words import assumptions, evidence, graphs, stability
 from ifonly.service.words import doubts as words
 from ifonly.service.words.catalogue import chosen
 
@@ -75,6 +76,7 @@ def grounds(
         assumptions=[
             *_assumed(spec, moved, languages),
             *(_assumption(text, [], languages) for text in _of_others(causal, of)),
+            *(_assumption(text, [], languages) for text in _of_noise(causal, of)),
         ],
         graphs=_graphs(causal, over, languages) if spec.alternatives and of != "past" else None,
         worst_graph=None if over is None else over.worst,
@@ -108,6 +110,12 @@ def _of_others(causal: ServedCausal, of: Telling) -> Iterator[Labels]:
             yield graphs.assumed(spec, other, is_held)
         else:
             yield graphs.not_asked(spec, other)
+
+
+def _of_noise(causal: ServedCausal, of: Telling) -> Iterator[Labels]:
+    """How much of it is taken to stay; only an answer is held against what does not."""
+    if of == "answer" and causal.consequences.redrawing is not None:
+        yield from stability.assumed(causal.spec)
 
 
 def over_time(causal: ServedCausal | None) -> Iterator[Labels]:
@@ -208,8 +216,32 @@ def doubts(found: Iterable[Doubt], schema: Schema, languages: Sequence[str]) -> 
     ]
 
 
+def when_carried_out(
+    causal: ServedCausal | None, chance: float | None
+) -> wire.WhenCarriedOut | None:
+    """``chance``: by which an answer flips then; None: all noise stays."""
+    if causal is None or causal.spec.stability is None or chance is None:
+        return None
+    declared = causal.spec.stability
+    after = declared.after
+    return wire.WhenCarriedOut(
+        chance=chance,
+        drawn_anew=[n for n in causal.spec.schema.names if _is_drawn_anew(declared.nodes.get(n))],
+        after=None if after is None else float(after.amount),
+        unit=None if after is None else after.unit.value,
+    )
+
+
+def _is_drawn_anew(own: NodeStability | None) -> bool:
+    return own is not None and not own.stays
+
+
 def assurance(
-    chance: float, found: Assurance, schema: Schema, over: OverGraphs | None = None
+    chance: float,
+    found: Assurance,
+    schema: Schema,
+    over: OverGraphs | None = None,
+    later: wire.WhenCarriedOut | None = None,
 ) -> wire.Assurance:
     names = schema.names
     return wire.Assurance(
@@ -225,6 +257,7 @@ def assurance(
         graphs=None
         if over is None
         else [wire.GraphChance(name=g.name, weight=g.weight, chance=g.chance) for g in over.each],
+        when_carried_out=later,
     )
 
 

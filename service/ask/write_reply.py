@@ -51,7 +51,7 @@ from ifonly.service.settings import ifonly_version
 from ifonly.service.wire import replies as wire
 from ifonly.service.wire.causal import CausalGrounds
 from ifonly.service.wire.causal import Doubt as CausalDoubt
-from ifonly.service.words import assumptions, graphs
+from ifonly.service.words import assumptions, graphs, stability
 from ifonly.service.words import time as in_time
 from ifonly.service.words.catalogue import chosen
 from ifonly.service.words.doubts import in_words as doubt_in_words
@@ -78,7 +78,9 @@ class DecidedBy:
     def of(cls, answer: Answer) -> DecidedBy | None:
         over, cost = None, None
         if isinstance(answer, Abstained):
-            over = answer.graphs
+            # What does not stay decides, and no graph, where it is surer at once.
+            later = answer.chance_later
+            over = answer.graphs if later is None or later >= answer.chance else None
         elif isinstance(answer, Recourse) and answer.counterfactuals[0].cheaper is not None:
             cheaper = answer.counterfactuals[0].cheaper
             over, cost = cheaper.graphs, cheaper.cost
@@ -186,7 +188,8 @@ class ReplyWriter:
             for (k, c), doubts, when in zip(enumerate(found, 1), resting, over_time, strict=False)
         ]
         # The sentence ends with what is in doubt, so it takes the first answer's words without.
-        first = shown[0].text if shown and not resting[0] and not over_time[0] else {}
+        plain = shown and not resting[0] and not over_time[0] and found[0].chance_later is None
+        first = shown[0].text if plain else {}
         return wire.ExplanationReply(
             id=str(explanation.id),
             status=answer.status,
@@ -217,6 +220,7 @@ class ReplyWriter:
             ),
             doubts=self._doubts(dict.fromkeys(chain.from_iterable(resting))),
             chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
+            chance_when_carried_out=answer.chance_later if isinstance(answer, Abstained) else None,
             blocked_by=[self.constraint(c) for c in blocking],
             relaxation=self._relaxation(explanation, wording),
             best_prediction=None if best is None else self.prediction(best),
@@ -244,7 +248,9 @@ class ReplyWriter:
 
         def said(tag: str) -> str:
             words = wording.sentence(explanation.answer, tag, target=target, best=best.get(tag, ""))
-            also = self._decided(explanation.causal, decided, tag)
+            also = [*self._decided(explanation.causal, decided, tag)]
+            if isinstance(explanation.answer, Recourse):
+                also = [*self._later(explanation.answer.counterfactuals[0], tag), *also]
             return self._in_doubt(_in_time(words, over, tag), doubts, tag, *also)
 
         return {tag: said(tag) for tag in self._languages}
@@ -507,7 +513,11 @@ class ReplyWriter:
             # What a window's profiles move is arithmetic: nothing of it is in doubt.
             if found.assurance is None or found.chance is None or wording.is_of_model
             else causal_parts.assurance(
-                found.chance, found.assurance, self._model.schema, found.graphs
+                found.chance,
+                found.assurance,
+                self._model.schema,
+                found.graphs,
+                causal_parts.when_carried_out(self._model.causal, found.chance_later),
             ),
             prediction=self.prediction(found.prediction),
             doubts=self._doubts(doubts),
@@ -523,6 +533,7 @@ class ReplyWriter:
                     ),
                     doubts,
                     tag,
+                    *self._later(found, tag),
                 )
                 for tag in self._languages
             },
@@ -550,6 +561,13 @@ class ReplyWriter:
                 yield graphs.undecided(causal.spec, other, by.chance, by.by_main)[tag]
             else:
                 yield graphs.dearer(causal.spec, other, by.cost_by_main)[tag]
+
+    def _later(self, found: Counterfactual, tag: str) -> Iterator[str]:
+        """How sure it is when it is carried out, where not all noise stays."""
+        causal = self._model.causal
+        if causal is None or causal.spec.stability is None or found.chance_later is None:
+            return
+        yield stability.flips(causal.spec.stability, found.chance_later, tag)
 
     def _effect(self, effect: Effect) -> wire.Effect:
         schema = self._model.schema

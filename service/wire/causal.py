@@ -190,6 +190,20 @@ class GraphChance(Wire):
     chance: float = Field(description="Share of its plausible mechanisms by which it flips.")
 
 
+class WhenCarriedOut(Wire):
+    """How sure an answer is when it is carried out some time after the reading."""
+
+    chance: float = Field(
+        description="Share of draws of mechanisms and of what is left of this machine's own noise "
+        "by then, in which it flips. `floor` is demanded of it, too."
+    )
+    drawn_anew: list[str] = Field(description="Features of whose noise not all is taken to stay.")
+    after: float | None = Field(
+        None, exclude_if=is_none, description="How long after the reading; absent: nobody said."
+    )
+    unit: Literal["seconds", "minutes", "hours"] | None = Field(None, exclude_if=is_none)
+
+
 class Assurance(Wire):
     """How sure an answer is, beyond the deployed model's word."""
 
@@ -211,6 +225,12 @@ class Assurance(Wire):
         None,
         exclude_if=is_none,
         description="By graph, `main` first; only where several may be the true one.",
+    )
+    when_carried_out: WhenCarriedOut | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only where `causal.toml` declares that not all of the noise stays until a "
+        "remedy is carried out; all else speaks of a remedy that is carried out at once.",
     )
 
 

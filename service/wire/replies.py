@@ -621,6 +621,12 @@ class ExplanationReply(Wire):
         description="Only when abstained: share of plausible mechanisms by which the surest change "
         "that was found flips.",
     )
+    chance_when_carried_out: float | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only when abstained, and where not all of the noise stays: share of draws in "
+        "which that change flips when it is carried out.",
+    )
     blocked_by: list[Constraint] = Field(description="Only when infeasible: what leaves nothing.")
     relaxation: Relaxation | None = Field(
         None,

@@ -12,6 +12,7 @@ from ifonly.explainers.wording import Language
 from ifonly.explainers.wording.numerals import count, exact_percentage, figure, percentage
 from ifonly.models.schema import Labels
 from ifonly.service.served.causal_model import Semantics
+from ifonly.service.words import stability
 from ifonly.service.words.catalogue import in_each, say, say_all
 from ifonly.service.words.labels import label_or
 
@@ -34,7 +35,13 @@ def _sentences(answer: Answer, request: Answer) -> Iterator[Labels]:
         case "already_target":
             yield say_all("claimed.without_change")
         case "abstained":
-            yield _too_unsure(answer.get("chance_under_this_model"))
+            chance, later = (
+                answer.get(f"chance_{of}") for of in ("under_this_model", "when_carried_out")
+            )
+            if later is not None and chance is not None and later < chance:
+                yield stability.unsure(later)
+            else:
+                yield _too_unsure(chance)
         case _:
             yield say_all("claimed.nothing_found")
     confirmed = confirmed_in_words(answer)
@@ -119,6 +126,9 @@ def _found(answer: Answer, request: Answer) -> Iterator[Labels]:
                 yield say_all("claimed.assurance_hidden")
             if counterfactual["assurance"].get("graphs"):
                 yield say_all("claimed.assurance_graphs")
+            then = counterfactual["assurance"].get("when_carried_out")
+            if then:
+                yield stability.claimed(then.get("after"), then.get("unit"), then["chance"])
 
 
 def _cost(found: Answer, demanded: Labels, *, several: bool) -> Iterator[Labels]:

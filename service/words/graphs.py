@@ -36,7 +36,8 @@ def reason(doubt: GraphDoubt) -> Labels:
         return say_all("possible.reason_hidden", strength=percentage(weighed.strength))
     if runs is not None:
         shares = {"so": percentage(runs.so), "turned": percentage(runs.turned)}
-        return say_all("possible.reason_runs", runs=count(runs.runs), **shares)
+        key = "reason_added" if doubt.change.kind is ChangeKind.ADDED else "reason_runs"
+        return say_all(f"possible.{key}", runs=count(runs.runs), **shares)
     low, high = (weighed.gain + sign * 2.0 * weighed.error for sign in (-1.0, 1.0))
     key = "likelier" if low > 0.0 else "open" if weighed.kept else "excluded"
     numbers = {"gain": weighed.gain, "low": low, "high": high}

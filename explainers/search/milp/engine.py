@@ -18,7 +18,12 @@ from ifonly.explainers.search.breakpoints import (
     positions_of,
     rows_at,
 )
-from ifonly.explainers.search.engine import Meter, SearchOutcome, range_by_asking
+from ifonly.explainers.search.engine import (
+    Meter,
+    SearchOutcome,
+    range_by_asking,
+    refuse_redrawn,
+)
 from ifonly.explainers.search.milp.model import LayeredModel
 from ifonly.explainers.search.milp.search import BudgetSchedule, Search
 from ifonly.explainers.space import Axis, Positions
@@ -43,6 +48,7 @@ class Milp:
         NotEligible
             If a constraint, the target or what follows cannot be kept inside the proof.
         """
+        refuse_redrawn(problem, self.name)
         # Either is a proof that there is no answer, without solving any program.
         if problem.conflict is not None:
             return SearchOutcome.none(problem)

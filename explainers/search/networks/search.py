@@ -39,8 +39,8 @@ MOST_DRAWN = 12
 class BoxEffort:
     """How hard a box is worked on, as compiled code is told."""
 
-    steps = 6
-    first_steps = 30
+    steps = 24
+    first_steps = 60
     rounds = 1
     listed = 256
     most_open = 16_384

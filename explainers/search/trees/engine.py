@@ -35,6 +35,7 @@ from ifonly.explainers.search.engine import (
     SearchOutcome,
     range_by_asking,
     range_by_judging,
+    refuse_redrawn,
     run_around,
 )
 from ifonly.explainers.search.incumbents import Incumbents
@@ -301,6 +302,7 @@ class Trees:
         NotEligible
             If a constraint, the target or what follows cannot be kept inside the proof.
         """
+        refuse_redrawn(problem, self.name)
         if problem.consequences is not None:
             return self._search_with_effects(problem, problem.consequences, meter, deadline)
         return self._proof(problem, meter, deadline).run()

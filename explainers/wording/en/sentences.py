@@ -142,11 +142,21 @@ class English:
             "It is not proven that there is none."
         )
 
-    def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
+    def abstained(
+        self, outcome: Outcome, percent: int, *, several: bool, later: bool = False
+    ) -> str:
         """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
-        the weights of graphs that may be the true one."""
+        the weights of graphs that may be the true one; ``later``: of draws of mechanisms and of
+        what is left of the machine's own noise when it is carried out."""
         over = ", by the weights of the graphs that may be the true one" if several else ""
         said = self.said(outcome)
+        if later:
+            return (
+                "No change is sure enough to be answered with. The surest one found, after which "
+                f"{said.subject} {said.would()}, does so when it is carried out in {percent} % of "
+                "the draws of causal mechanisms and of what is left of this machine's own "
+                f"noise{over}: less than the policy asks for."
+            )
         return (
             "No change is sure enough to be answered with. The surest one found, after which "
             f"{said.subject} {said.would()}, does so for {percent} % of the causal mechanisms "

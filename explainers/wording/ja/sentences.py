@@ -145,10 +145,20 @@ class Japanese:
             "そのような変更がないと証明されたわけではありません。"
         )
 
-    def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
+    def abstained(
+        self, outcome: Outcome, percent: int, *, several: bool, later: bool = False
+    ) -> str:
         """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
-        the weights of graphs that may be the true one."""
+        the weights of graphs that may be the true one; ``later``: of draws of mechanisms and of
+        what is left of the machine's own noise when it is carried out."""
         over = "正しいかもしれないグラフの重みで見て" if several else ""
+        if later:
+            return (
+                "答えとして示せるほど確実な変更はありません。見つかった中で最も確実な変更でも、"
+                f"実行するときに{self.said(outcome).with_particle('が')}はずなのは、{over}"
+                f"因果関係と設備固有のノイズを合わせて抽出した場合の{percent} %であり、"
+                "ポリシーが求める割合には届きません。"
+            )
         return (
             "答えとして示せるほど確実な変更はありません。見つかった中で最も確実な変更でも、"
             f"{self.said(outcome).with_particle('が')}はずなのは、{over}データに合う因果関係の"

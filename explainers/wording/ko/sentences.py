@@ -146,10 +146,20 @@ class Korean:
         that = f"{self.said(outcome).with_particle(SUBJECT)}을 변경"
         return f"{spent} {that}을 찾지 못했습니다. 그런 변경이 없다고 증명된 것은 아닙니다."
 
-    def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
+    def abstained(
+        self, outcome: Outcome, percent: int, *, several: bool, later: bool = False
+    ) -> str:
         """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
-        the weights of graphs that may be the true one."""
+        the weights of graphs that may be the true one; ``later``: of draws of mechanisms and of
+        what is left of the machine's own noise when it is carried out."""
         over = "맞을 수 있는 그래프의 가중치로 보아 " if several else ""
+        if later:
+            return (
+                "답이 될 만큼 확실한 변경이 없습니다. 찾은 것 가운데 가장 확실한 변경도 실행할 "
+                f"때에는 {over}인과 관계와 설비 고유의 잡음을 함께 추출한 경우의 {percent} %에서 "
+                f"{self.said(outcome).with_particle(SUBJECT)}을 것이며, "
+                "정책이 요구하는 비율에는 미치지 못합니다."
+            )
         return (
             "답이 될 만큼 확실한 변경이 없습니다. 찾은 것 가운데 가장 확실한 변경도 "
             f"{over}데이터에 맞는 인과 관계의 {percent} %에서 "

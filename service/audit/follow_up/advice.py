@@ -159,6 +159,8 @@ class FollowUp:
     """Whether one after it did."""
     outcome: ToldOutcome | None
     """The last that was told."""
+    carried_out: Reading | None = None
+    """The reading in which all of one way was first read back."""
 
     @property
     def asked(self) -> int:

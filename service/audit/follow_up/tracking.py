@@ -28,6 +28,7 @@ class _Open:
     flipped: bool | None = None
     cleared_us: int | None = None
     returned: bool = False
+    carried_out: Reading | None = None
 
     def read(self, time_us: int, reading: Reading, is_alarm: bool) -> None:
         self.readings += 1
@@ -44,6 +45,7 @@ class _Open:
                 self.way, self.levers, self.seen_us = way, back, time_us
                 self.flipped, self.is_whole = not is_alarm, is_whole
             if is_whole:
+                self.carried_out = reading
                 return
 
     @property
@@ -70,6 +72,7 @@ class _Open:
             self.returned,
             # In the order in which they were told.
             next(reversed(self.outcomes.values()), None),
+            self.carried_out,
         )
 
 

@@ -10,8 +10,7 @@ import numpy as np
 import typer
 
 from ifonly.explainers.causal import CausalSpec
-from ifonly.explainers.causal.alternatives import EdgeRuns, GraphDoubt
-from ifonly.explainers.causal.discovery import arc_shares
+from ifonly.explainers.causal.alternatives import EdgeRuns, GraphDoubt, edge_runs
 from ifonly.explainers.causal.fit import fit_alternatives
 from ifonly.explainers.causal.which_graphs import Edge
 from ifonly.models.predictor import Rows
@@ -122,17 +121,7 @@ def _runs(
         )
     except (BadKnowledge, UnfitRows, DiscoveryFailed) as error:
         raise Failure(str(error)) from error
-    shares = arc_shares(found.graphs, forbidden)
-    place = {column: k for k, column in enumerate(study.columns)}
-    return {
-        (i, j): EdgeRuns(
-            len(found.graphs),
-            float(shares[place[i], place[j]]),
-            float(shares[place[j], place[i]]),
-        )
-        for i, j in spec.graph.edges
-        if i in place and j in place
-    }
+    return edge_runs(found.graphs, forbidden, study.columns)
 
 
 def _told(spec: CausalSpec, doubt: GraphDoubt) -> dict[str, Any]:

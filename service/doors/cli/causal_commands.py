@@ -77,6 +77,11 @@ class CausalCommands(LazyGroup):
             "Is recourse fair? Groups by several attributes, tested, and twins: oneself, had one "
             "been another.",
         ),
+        "stability": LazyCommand(
+            "causal_stability",
+            "stability_command",
+            "Learn how much of each node's own noise stays until a remedy is carried out.",
+        ),
         "replay": LazyCommand(
             "causal_replay",
             "replay",

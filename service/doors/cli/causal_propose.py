@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ifonly.explainers.causal import parse_causal
+from ifonly.explainers.causal.alternatives import edge_runs
 from ifonly.explainers.causal.discovery import (
     FOLLOWS_UNITS,
     Forbidden,
@@ -35,6 +36,7 @@ from ifonly.models.repository import load_folder
 from ifonly.models.repository.folder import CAUSAL
 from ifonly.service.doors.cli.causal import Data, Folder, Seed, graph_of, rows_for
 from ifonly.service.doors.cli.console import Failure, err, out
+from ifonly.service.doors.cli.graph_doubts import find, with_alternatives
 from ifonly.service.offline.discovery import ALGORITHMS, Discovered, DiscoveryFailed, discover
 from ifonly.service.offline.discovery.knowledge import BadKnowledge, Knowledge
 from ifonly.service.offline.discovery.study import Study, UnfitRows
@@ -65,6 +67,14 @@ def propose_command(
     python: Annotated[
         str, typer.Option("--python", help="Interpreter that has the extra `discovery`.")
     ] = sys.executable,
+    as_set: Annotated[
+        bool,
+        typer.Option(
+            "--set",
+            help="Propose a weighted set of graphs: edges whose direction is open stand some way "
+            "round, and what the runs leave open are alternatives. `fit` learns all of them.",
+        ),
+    ] = False,
     to: Annotated[
         Path | None, typer.Option("--out", help="Default: causal.toml of the folder.")
     ] = None,
@@ -87,10 +97,11 @@ def propose_command(
     }
     try:
         knowledge = Knowledge.of(schema, tier or (), roles)
-        study = Study.of(schema, rows_for(model, data, seed), seed)
+        rows = rows_for(model, data, seed)
+        study = Study.of(schema, rows, seed)
         search = _Search(study, study.inside(knowledge.forbidden), runs, seconds, seed, python)
         found = search.by(algorithm)
-        proposal = propose(found.graphs, search.forbidden, least)
+        proposal = propose(found.graphs, search.forbidden, least, open_edges=as_set)
         notes = [*study.left_out, *_notes(proposal, found, search, least)]
     except (BadKnowledge, UnfitRows, DiscoveryFailed) as error:
         raise Failure(str(error)) from error
@@ -115,6 +126,9 @@ def propose_command(
             + "".join(f"; {note}" for note in notes)
         ),
     )
+    if as_set:
+        runs_seen = edge_runs(found.graphs, search.forbidden, study.columns)
+        spec = with_alternatives(spec, find(spec, rows, seed, runs=runs_seen))
     target, text = to or folder / CAUSAL, write_causal(spec, COMMENT)
     # Read back: `accept` must be able to read what is proposed.
     parse_causal(text, str(target), schema)
@@ -122,7 +136,8 @@ def propose_command(
     _show(edges)
     for note in notes:
         err.print("note:", note, markup=False)
-    out.print(f"{target}: {len(edges)} edges proposed", markup=False)
+    beside = f" and {len(spec.alternatives)} other graphs" if as_set else ""
+    out.print(f"{target}: {len(edges)} edges{beside} proposed", markup=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "box_provers", "box_rules", "boxes", "composed.drawing", "composed.enclosures",
+    "box_provers", "box_rules", "boxes", "carried_out", "composed.drawing", "composed.enclosures",
     "composed.engine", "composed.hulls", "composed.levers", "composed.lines", "composed.machines",
     "composed.members", "composed.pricing", "composed.rules", "composed.search", "contradiction",
     "counterexample", "linear", "networks.arrays", "profiles", "relu", "sharing", "trees.alike",
@@ -39,7 +39,8 @@ SPARED = {
     "trees.entry_points", "trees.reach", "trees.reference", "trees.tables",
 }  # fmt: skip
 """Names of the two engines of `milp`, what calls the compiled search, the tests' twin, fields; what
-common changes and reasons ask, what rows share, joint boxes and windows: faults of their own,
+common changes, reasons and what is carried out later ask, what rows share, joint boxes and
+windows: faults of their own,
 beside their oracles. Of `composed` every interval and every line is held against the rows in it."""
 
 

@@ -8,17 +8,27 @@ import numpy as np
 import pytest
 
 from ifonly.explainers.causal import Graph
+from ifonly.explainers.causal.alternatives import edge_runs, find_alternatives
 from ifonly.explainers.causal.discovery import (
     Forbidden,
     forbidden_by_tiers,
     propose,
     varsortability,
 )
-from ifonly.explainers.causal.spec import NodeRole
+from ifonly.explainers.causal.spec import (
+    ApprovalStatus,
+    CausalEdge,
+    CausalNode,
+    CausalSpec,
+    GraphProvenance,
+    NodeKind,
+    NodeRole,
+)
 from ifonly.models.schema import Category, Feature, Kind, Schema
 from ifonly.service.offline.discovery import Discovered, DiscoveryFailed, discover
 from ifonly.service.offline.discovery.knowledge import BadKnowledge, Knowledge
 from ifonly.service.offline.discovery.study import Study, UnfitRows
+from ifonly.service.words.graphs import reason
 
 NAMES = ("air", "load", "heat")
 SCHEMA = Schema(tuple(Feature(name, Kind.CONTINUOUS) for name in NAMES))
@@ -40,6 +50,42 @@ def test_an_edge_without_direction_is_told_by_the_tiers_or_left_to_people():
     assert (found.edges, found.undecided) == ((), ((0, 1),))
     found = propose(open_edge, forbidden_by_tiers([1, 0, 1]))
     assert [(e.cause, e.effect) for e in found.edges] == [(1, 0)]
+
+
+def test_in_a_set_an_open_edge_stands_some_way_round_that_closes_no_loop():
+    both = ((0, 1), (1, 0), (1, 2), (2, 1))
+    found = propose([both], NOTHING, open_edges=True)
+    assert {frozenset((e.cause, e.effect)) for e in found.edges} == {
+        frozenset((0, 1)), frozenset((1, 2))}  # fmt: skip
+    assert [e.directed for e in found.edges] == [0.5, 0.5]
+    assert found.undecided == ()
+    forbidden = NOTHING.copy()
+    forbidden[0, 1] = forbidden[2, 1] = True
+    found = propose([both], forbidden, open_edges=True)
+    assert {(e.cause, e.effect) for e in found.edges} == {(1, 0), (1, 2)}
+    # Two sure edges leave one way round.
+    ring = [((0, 1), (1, 2), (0, 2), (2, 0))]
+    found = propose(ring, NOTHING, open_edges=True)
+    assert {(e.cause, e.effect) for e in found.edges} == {(0, 1), (1, 2), (0, 2)}
+
+
+def test_what_some_runs_found_and_nobody_declared_may_be_there():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(300, 3))
+    nodes = {n: CausalNode(n, NodeKind.FEATURE, NodeRole.ACTIONABLE) for n in NAMES}
+    edges = (CausalEdge("air", "load", source="discovery"),)
+    spec = CausalSpec("1", ApprovalStatus.PROPOSED, SCHEMA, nodes, edges, (), {}, GraphProvenance())
+    # In 3 of 10 load acts on heat, in 1 heat on load; air and heat are joined in none.
+    graphs = [((0, 1), (1, 2))] * 3 + [((0, 1), (2, 1))] + [((0, 1),)] * 6
+    found = find_alternatives(spec, rows, rng, runs=edge_runs(graphs, NOTHING, range(3)))
+    added = {d.alternative.add: d.alternative.weight for d in found if d.change.kind == "added"}
+    assert set(added) == {(("load", "heat"),), (("heat", "load"),)}
+    assert added[("load", "heat"),] > added[("heat", "load"),] > 0.0
+    told = reason(next(d for d in found if d.change.kind == "added"))
+    assert "30.0" in told["en"]
+    assert "이 간선이" in told["ko"]
+    # Without runs nothing is added: rows alone are asked of what is declared.
+    assert not [d for d in find_alternatives(spec, rows, rng) if d.change.kind == "added"]
 
 
 def test_what_the_tiers_forbid_is_turned_round_and_no_loop_is_proposed():

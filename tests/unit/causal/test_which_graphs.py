@@ -35,7 +35,7 @@ from ifonly.explainers.causal.which_graphs import (
 )
 from ifonly.models.schema import Category, Feature, Kind, Schema
 
-REVERSED, ABSENT, HIDDEN = ChangeKind
+REVERSED, ABSENT, HIDDEN, ADDED = ChangeKind
 N = 1000
 PAIR = Graph(((), (0,)))
 EDGE = (0, 1)
@@ -246,11 +246,13 @@ def test_what_is_known_is_not_asked_about():
     action moves nothing is changed."""
     graph = Graph.of(3, [(0, 1), (2, 1)])
     every = {(c.kind, c.edge) for c in changes(graph, levers(3))}
-    assert every == {(kind, edge) for kind in ChangeKind for edge in graph.edges}
+    assert every == {(kind, edge) for kind in (REVERSED, ABSENT, HIDDEN) for edge in graph.edges}
     category = changes(graph, levers(3, numeric=(False, True, True)))
     assert (REVERSED, (0, 1)) in every - {(c.kind, c.edge) for c in category}
     fixed = changes(graph, levers(3, settable=frozenset({1, 2}), fixed=frozenset({0})))
-    assert {(c.kind, c.edge) for c in fixed} == {(kind, (2, 1)) for kind in ChangeKind}
+    assert {(c.kind, c.edge) for c in fixed} == {
+        (kind, (2, 1)) for kind in (REVERSED, ABSENT, HIDDEN)
+    }
 
 
 # --- of a spec ----------------------------------------------------------------------------
