@@ -19,7 +19,7 @@ export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1 # Python's ow
 export UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc IFONLY_MALFORMED=${IFONLY_MALFORMED:-20000}
 # The extension is a guest of a process that was not compiled so.
 LD_PRELOAD="$($CXX -print-file-name=libasan.so) $($CXX -print-file-name=libstdc++.so)"
-LD_PRELOAD=$LD_PRELOAD exec "$python" -m pytest -p no:cacheprovider -m "not slow" "$@" \
+LD_PRELOAD=$LD_PRELOAD exec "$python" -m pytest -p no:cacheprovider -m "not slow and not long" "$@" \
     tests/property/explainers/test_malformed_arrays.py \
     tests/unit/explainers/test_{native,merging_and_prices}.py \
     tests/oracle/test_{trees,survival,causal_trees,priced_boxes,isolation_forests}_against_brute_force.py \

@@ -178,7 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = Table(
         "error", "features", "engine", *(f"proven in {s:g} s" for s in limits), "median s"
     )
-    for error in options.errors.split(","):
+    errors = options.errors.split(",")
+    if unknown := set(errors) - set(ERRORS):
+        parser.error(f"--errors: {', '.join(sorted(unknown))}: none of {', '.join(ERRORS)}")
+    for error in errors:
         for n in (int(n) for n in options.features.split(",")):
             model = autoencoder(n, error, options.questions)
             found = [proven(model, s, options.engine) for s in limits]
