@@ -36,12 +36,16 @@ from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.demands import consequences_of
 from ifonly.explainers.causal.discovery import propose
 from ifonly.explainers.causal.fit import Fitted, fit, fit_alternatives
-from ifonly.explainers.causal.spec import CausalEdge, CausalSpec
+from ifonly.explainers.causal.model import CausalModel
+from ifonly.explainers.causal.spec import CausalEdge, CausalSpec, CheckResult
+from ifonly.explainers.causal.validate import validate
 from ifonly.explainers.causal.which_graphs import Edge
 from ifonly.service.offline.discovery import DiscoveryFailed, discover
 
 TRUTHS = (LINEAR, ANM, NON_ADDITIVE)
 LINES = ("single", "set", "true graph")
+HELD_OUT = 1_000
+"""Seeds of rows for validation begin here."""
 
 
 def lines_of(
@@ -69,9 +73,24 @@ def lines_of(
     }
     true = fit(bare, rows, rng)
     asked["true graph"] = consequences_of(true.spec, true.model, {})
+    # Accepted as it stands all the same: whoever accepts is told what failed.
+    held = scene(setting.truth, "lr", seed + HELD_OUT, setting.rows)[0].rows
+    each = {"single": single, "true graph": true}
+    against = {name: _failed(fitted.model, held, rng) for name, fitted in each.items()}
     told = " ".join(f"{e.cause}->{e.effect}" for e in single.spec.edges)
+    said = (f"{name}: {', '.join(what) or 'nothing'}" for name, what in against.items())
+    told += f" | fails {'; '.join(said)}"
     graphs = ", ".join(f"{g.name} {g.weight:.2f}" for g in asked["set"].graphs)
     return asked, f"{told} | {graphs}"
+
+
+def _failed(model: CausalModel, rows: Array, rng: np.random.Generator) -> list[str]:
+    """What ``ifonly causal validate`` says against a model, on rows that it was not fitted to."""
+    d = rows.shape[1]
+    found = validate(model, rows, [False] * d, rng)
+    checks = found.checks([f"x{j + 1}" for j in range(d)])
+    failed = [check for check in checks if check.result is CheckResult.FAILED]
+    return [f"{check.check} {check.node or ' '.join(check.between or ())}" for check in failed]
 
 
 def _set(
