@@ -529,9 +529,10 @@ class _Answer:
     def _later(self, said: Json | None, report: Report) -> Iterator[Check]:
         """Check what is told of when it is carried out."""
         known = report.chance_later
+        if said is None and known is None:
+            return
         if said is None or known is None:
-            fits = said is None and known is None
-            yield Check("chance", fits, f"{said} told of when it is carried out; {known} is")
+            yield Check("chance", False, f"{said} told of when it is carried out; {known} is")
             return
         told = f"{said['chance']} when it is carried out, {known.low} to {known.high} do"
         yield Check("chance", _between(known.low, said["chance"], known.high), told)
