@@ -43,6 +43,7 @@ inline void Search::choose(Node& node) {
         for (Whole i = u_.first[layer]; i < u_.first[layer + 1]; ++i) {
             const Span z = relaxation_.sum[i];
             if (!is_open(curve, i, z) || main_.nu[i] == 0.0) continue;
+            if (!is_kinked(curve) && node.curved >= MOST_CURVED) continue;
             if (!(z.width() > 1e-7 * (1.0 + std::abs(z.low) + std::abs(z.high)))) continue;
             const double here = z.clip(sum_[i]);
             const double nu = main_.nu[i];

@@ -40,6 +40,7 @@ struct Node {
     Numbers place;       // on each axis, where the point was that bounds it; none yet
     double worth = 0.0;  // of a goal's unit, where it was worth something
     Whole depth = 0;
+    Whole curved = 0;  // times that curves were halved since a feature was
     // How it is to be halved.
     Whole unit = -1;
     double at = 0.0;
@@ -54,6 +55,9 @@ struct Costlier {
 // What a unit of cost that the point has spent on a feature is worth, to one of the bound that a unit's
 // lines give away.
 inline constexpr double WAY = 0.5;
+// How often curves are halved before a feature is: their sums may be halved as long as floats go, boxes
+// of rows may not, so that every search ends.
+inline constexpr Whole MOST_CURVED = 8;
 
 // What the search may do; Python's to say, for tests and measurements.
 struct Effort {
@@ -181,6 +185,8 @@ private:
             auto half = std::make_unique<Node>(node);
             half->unit = half->feature = -1;
             half->depth += 1;
+            half->curved = node.unit < 0 ? 0
+                           : is_kinked(u_.curve[layer_of_[node.unit]]) ? node.curved : node.curved + 1;
             if (node.unit >= 0) {
                 Span& z = half->sum[node.unit];
                 (is_upper ? z.low : z.high) = node.at;

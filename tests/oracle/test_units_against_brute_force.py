@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 
+from ifonly.explainers.answer import Infeasible
 from ifonly.explainers.explain import explain
 from ifonly.explainers.search.portfolio import engines_for
 from ifonly.explainers.search.relu import Relu
@@ -40,3 +41,14 @@ def test_the_claim_is_what_walking_every_row_finds(tally: Tally, shape: str) -> 
             if asked == QUESTIONS:
                 return
     assert asked
+
+
+def test_boxes_whose_curves_could_be_halved_for_ever_come_to_their_rows() -> None:
+    """106 million boxes were opened, and no end was near: 16 sums of curves were halved in turn."""
+    task = Task.MULTICLASS
+    model = deployed_units(40, task, "softmax")
+    problem, _, kept = question([], 55141740, task)
+    answer = explain(problem, model.predictor, engine=engines_for(model.form, SCHEMA))
+    assert isinstance(answer, Infeasible)
+    assert optimum(problem, model.predictor, kept, normal(task)) is None
+    assert answer.work.nodes < 100_000
