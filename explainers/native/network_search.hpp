@@ -57,7 +57,7 @@ struct Costlier {
 inline constexpr double WAY = 0.5;
 // How often curves are halved before a feature is: their sums may be halved as long as floats go, boxes
 // of rows may not, so that every search ends.
-inline constexpr Whole MOST_CURVED = 8;
+inline constexpr Whole MOST_CURVED = 3;
 
 // What the search may do; Python's to say, for tests and measurements.
 struct Effort {
