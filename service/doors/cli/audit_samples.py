@@ -14,7 +14,15 @@ from rich.text import Text
 from ifonly.service.audit import review_groups
 from ifonly.service.audit.recent_accesses import LISTED, READ
 from ifonly.service.audit.sampling import plans, samples
-from ifonly.service.doors.cli.console import AsJson, Failure, out, print_json, settings
+from ifonly.service.doors.cli.console import (
+    AsJson,
+    Failure,
+    Since,
+    Until,
+    out,
+    print_json,
+    settings,
+)
 from ifonly.service.doors.cli.store import by, look
 from ifonly.service.errors import UnknownRecord
 from ifonly.service.settings import ifonly_version
@@ -35,10 +43,6 @@ OfModel = Annotated[str | None, typer.Option("--model", help="Default: of every 
 Claim = Annotated[
     str | None, typer.Option("--status", help="The claim; default: each with something to change.")
 ]
-Since = Annotated[
-    str | None, typer.Option("--since", help="RFC 3339, included; default: 30 days before.")
-]
-Until = Annotated[str | None, typer.Option("--until", help="RFC 3339, excluded; default: now.")]
 
 
 @app.command("draw")

@@ -57,6 +57,10 @@ def needs_pyarrow(command: str) -> Iterator[None]:
         raise Failure(told) from None
 
 
+Since = Annotated[
+    str | None, typer.Option("--since", help="RFC 3339, included; default: 30 days before.")
+]
+Until = Annotated[str | None, typer.Option("--until", help="RFC 3339, excluded; default: now.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's reply instead of a table.")]
 
 

@@ -19,6 +19,8 @@ from ifonly.service.audit.recent_accesses import EXPORTED, LISTED, READ
 from ifonly.service.doors.cli.console import (
     AsJson,
     Models,
+    Since,
+    Until,
     complain,
     out,
     print_json,
@@ -136,12 +138,8 @@ def show(
 @app.command("report")
 def report(
     model: Annotated[str, typer.Option("--model", help="Whose advice.")],
-    since: Annotated[
-        str | None, typer.Option("--since", help="RFC 3339, included; default: 30 days before.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", help="RFC 3339, excluded; default: now.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     group_by: Annotated[
         str | None, typer.Option("--by", help="lever, version, way or attribute:NAME.")
     ] = None,
@@ -174,12 +172,8 @@ def export(
     out_file: Annotated[
         Path | None, typer.Option("--out", help="CSV. Default: on standard output.")
     ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", help="RFC 3339, included; default: 30 days before.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", help="RFC 3339, excluded; default: now.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     window_minutes: Window = wire.WINDOW_MINUTES,
     models: Models = None,
 ) -> None:
