@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ifonly.explainers.verify.exported import NotAnAnswer
 from ifonly.explainers.verify.many import check_common
+from ifonly.explainers.verify.sections import NotAnAnswer
 from ifonly.models.repository import load_folder
 from ifonly.models.rounding import rounding_of
 from ifonly.service.served.registry import ServedModel, prepare
