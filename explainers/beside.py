@@ -10,7 +10,7 @@ from ifonly.explainers.answer import Counterfactual, Work
 from ifonly.explainers.constraints import Constraint
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
-from ifonly.explainers.explain import NEVER, Inquiry, unheard
+from ifonly.explainers.inquiry import NEVER, Inquiry, unheard
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import AT_HAND, NOBODY, Effort, Engine, Meter, SearchOutcome
 from ifonly.explainers.transcript import terms_of

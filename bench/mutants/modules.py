@@ -1,7 +1,7 @@
 """Where faults are planted: every definition that engines share, and every engine.
 
-Not in `explainers/verify` and `explainers/explain.py`, which are the other side: a fault there is
-not one that they could catch.
+Not in `explainers/verify`, nor in `explain.py`, `inquiry.py`, `no_answer.py` and `proposals.py`
+beside it, which are the other side: a fault there is not one that they could catch.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ifonly.explainers.answer import Work
+from ifonly.explainers.answer import Prediction, Work
 from ifonly.explainers.common.boxes import Alarms, LeverSet
 from ifonly.explainers.common.confirm import Confirmation
 from ifonly.explainers.common.judge import ChangeJudge
@@ -17,7 +17,6 @@ from ifonly.explainers.common.levers import CommonLever, levers_of
 from ifonly.explainers.common.search import Best, CommonSearch, FoundChange
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import InvalidPolicy
-from ifonly.explainers.explain import predicted
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.remedy import (
     MOST_POINTS,
@@ -120,7 +119,7 @@ def common(
     scores = ask(rows)
     first = question.problems[0]
     predictions = tuple(
-        predicted(first.target.decision, scores[i : i + 1]) for i in range(len(rows))
+        Prediction.of(first.target.decision, scores[i : i + 1]) for i in range(len(rows))
     )
     done = first.target.needs_nothing(scores)
     places = np.flatnonzero(~done).tolist()

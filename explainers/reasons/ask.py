@@ -8,11 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from ifonly.explainers.answer import Work
+from ifonly.explainers.answer import Prediction, Work
 from ifonly.explainers.constraints import Rule
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, InvalidPolicy
-from ifonly.explainers.explain import predicted
 from ifonly.explainers.policy import Policy
 from ifonly.explainers.reason import PrincipalReason, Reasons, SufficientReason
 from ifonly.explainers.reasons.confirm import ClaimedSet, ReasonConfirmation
@@ -109,7 +108,7 @@ def reasons(
     meter = Meter(predictor, deadline, effort=effort)
     score = partial(_asked, predictor, meter)
     policy, factual = question.policy, question.factual
-    prediction = predicted(policy.decision, score(factual[None, :]))
+    prediction = Prediction.of(policy.decision, score(factual[None, :]))
     targets = decided_otherwise(policy.decision, prediction.decided)
     of_rows = rules_of_rows(policy.constraints)
     kept = tuple(rule for rule in of_rows if rule.holds(factual[None, :], factual)[0])
