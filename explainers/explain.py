@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from ifonly.explainers.answer import AlreadyTarget, Answer, Prediction, Recourse, Work
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DocumentsDiffer
 from ifonly.explainers.in_company import Steps, alone, counted
-from ifonly.explainers.inquiry import NEVER, Inquiry, unheard
+from ifonly.explainers.inquiry import NEVER, Inquiry, scored_by, unheard
 from ifonly.explainers.no_answer import Unanswered
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.blackbox import Blackbox
@@ -18,7 +17,7 @@ from ifonly.explainers.transcript import goal_of, terms_of
 from ifonly.explainers.verify import Checker, Terms
 from ifonly.explainers.verify.limits import leaves_one
 from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor, Rows, Scores, finite
+from ifonly.models.predictor import Predictor
 from ifonly.models.rounding import rounding_of
 
 
@@ -108,7 +107,7 @@ def explaining(
     terms = terms_of(problem) if terms is None else agreed(problem, terms)
     meter = Meter(predictor, deadline, effort=effort)
     asking = Inquiry(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor), doubted)
-    checker = Checker(terms, tuple(problem.factual.tolist()), partial(_asked, predictor, meter))
+    checker = Checker(terms, tuple(problem.factual.tolist()), scored_by(predictor, meter))
     return counted(_explaining(problem, asking, checker), meter.asked)
 
 
@@ -149,19 +148,6 @@ def _explaining(problem: Problem, asking: Inquiry, checker: Checker) -> Steps[An
         assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
     deadline_hit |= asking.is_cut
     return Recourse(prediction, assured, asking.work(outcome, deadline_hit))
-
-
-def _asked(predictor: Predictor, meter: Meter, rows: Rows) -> Scores:
-    """The deployed model's word for the checker: not through the engines' meter, which counts it.
-
-    Raises
-    ------
-    NotFinite
-        If a score is no number.
-    """
-    # Counted all the same: the answer says how much the model was asked.
-    meter.asked(len(rows))
-    return finite(predictor.score(rows), rows)
 
 
 def agreed(problem: Problem, terms: Terms) -> Terms:

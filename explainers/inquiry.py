@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from ifonly.explainers.answer import Cheaper, Counterfactual, Work
 from ifonly.explainers.constraints import Source
 from ifonly.explainers.deadline import Deadline
@@ -19,7 +21,7 @@ from ifonly.explainers.space import slack
 from ifonly.explainers.verify import Checker, Proposal, Terms
 from ifonly.explainers.verify.reading import differing
 from ifonly.explainers.watch import Watch
-from ifonly.models.predictor import Row, Scores
+from ifonly.models.predictor import Predictor, Row, Rows, Scores, finite
 from ifonly.models.rounding import UNKNOWN, Rounding
 from ifonly.models.schema import Kind
 
@@ -29,6 +31,24 @@ NEVER = Deadline.never()
 
 def unheard(reason: str, /) -> None:
     """For whoever reads it in the answer."""
+
+
+def scored_by(predictor: Predictor, meter: Meter) -> Callable[[Rows], Scores]:
+    """The deployed model's word for the checker: past the deadline too, in one call, counted.
+
+    Raises
+    ------
+    NotFinite
+        If a score is no number.
+    """
+
+    def score(rows: Rows) -> Scores:
+        # Not through the engines' meter, which looks at the deadline. Counted all the same: the
+        # answer says how much the model was asked.
+        meter.asked(len(rows))
+        return finite(np.asarray(predictor.score(rows)), rows)
+
+    return score
 
 
 @dataclass

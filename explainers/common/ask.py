@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +16,7 @@ from ifonly.explainers.common.levers import CommonLever, levers_of
 from ifonly.explainers.common.search import Best, CommonSearch, FoundChange
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import InvalidPolicy
+from ifonly.explainers.inquiry import NEVER, scored_by
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.remedy import (
     MOST_POINTS,
@@ -33,14 +33,13 @@ from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.terms import Status
 from ifonly.explainers.verify import Terms
 from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor, Rows, Scores, finite
+from ifonly.models.predictor import Predictor
 from ifonly.models.rounding import rounding_of
 
 MOST_LEVERS = 3
 """Levers of a common change."""
 MOST_ALARMS = 1_000
 """Rows of one question."""
-NEVER = Deadline.never()
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +113,7 @@ def common(
         If the model cannot score rows.
     """
     meter = Meter(predictor, deadline, effort=effort)
-    ask = partial(_asked, predictor, meter)
+    ask = scored_by(predictor, meter)
     rows = np.array([problem.factual for problem in question.problems])
     scores = ask(rows)
     first = question.problems[0]
@@ -198,9 +197,3 @@ def _choices(levers: Sequence[CommonLever], count: int) -> Iterator[tuple[Common
 def _check(reach: TreeReach | None, sets: Sequence[LeverSet]) -> None:
     if reach is not None:
         reach.check(sorted({j for s in sets for j in (*s.columns, *s.followers)}))
-
-
-def _asked(predictor: Predictor, meter: Meter, rows: Rows) -> Scores:
-    """The deployed model's word, whatever the deadline; counted all the same."""
-    meter.asked(len(rows))
-    return finite(predictor.score(rows), rows)
