@@ -1,4 +1,4 @@
-"""A page of the documentation, run as it stands: its Python and its commands, from top to bottom."""
+"""A page of the documentation is run as it stands: its Python and commands, top to bottom."""
 
 from __future__ import annotations
 
