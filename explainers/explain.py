@@ -66,6 +66,7 @@ def explain(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from decimal import Decimal
     >>> from ifonly.explainers.policy import Policy
     >>> from ifonly.models.schema import Category, Decision, Feature, Kind, Schema, Task

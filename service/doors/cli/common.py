@@ -22,6 +22,7 @@ from ifonly.service.doors.cli.console import (
     Version,
     complain,
     content_of,
+    given_of,
     out,
     pick,
     print_json,
@@ -96,16 +97,14 @@ def common(
         "languages": languages_of(lang),
         **asked(target, constraints, deadline_ms),
     }
-    given = {"levers": lever, "semantics": semantics}
-    body |= {key: value for key, value in given.items() if value is not None}
+    body |= given_of({"levers": lever, "semantics": semantics})
     if rows is not None:
         if since or until or equipment or most is not None:
             raise typer.BadParameter("rows are of a file: nothing recorded is read beside it")
         body["instances"] = list(read_rows(rows, served))
         request = in_process.read_common(body)
     else:
-        recorded = {"since": since, "until": until, "most": most}
-        body["recorded"] = {key: value for key, value in recorded.items() if value is not None}
+        body["recorded"] = given_of({"since": since, "until": until, "most": most})
         body["recorded"]["attributes"] = dict(_said(each, served) for each in equipment or ())
         request = _recorded(in_process.read_common(body), served, chosen)
     reply = in_process.common_of(served, request, chosen)

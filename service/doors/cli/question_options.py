@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ifonly.service.doors.cli.console import read_object
+from ifonly.service.doors.cli.console import given_of, read_object
 from ifonly.service.doors.cli.option_values import read_target
 from ifonly.service.served.causal_model import Semantics
 
@@ -43,9 +43,9 @@ def asked(
 ) -> dict[str, Any]:
     """What these options say, as parts of a request; what was not given is left out."""
     limits = read_object(constraints, "the constraints") if constraints else {}
-    given = {
+    options = {
         "target": None if target is None else read_target(target),
         "deadline_ms": deadline_ms,
         "semantics": None if semantics is None else semantics.value,
     }
-    return {"constraints": limits} | {key: told for key, told in given.items() if told is not None}
+    return {"constraints": limits, **given_of(options)}
