@@ -53,7 +53,7 @@ def scored_by(predictor: Predictor, meter: Meter) -> Callable[[Rows], Scores]:
 
 @dataclass
 class Inquiry:
-    """One question's engine, model and clock, and whom the checker's doubts are told."""
+    """One question's engine, model and clock, and a log of what the checker rejected."""
 
     engine: Engine
     meter: Meter
@@ -94,8 +94,8 @@ class Inquiry:
         self, problem: Problem, checker: Checker, asked: Problem | None = None
     ) -> Steps[Found]:
         """The cheapest answer that holds in every session of the model; where there is none, the
-        cheapest that holds in this one. ``asked`` is the question of whose constraints ranges are
-        told; None: none are."""
+        cheapest that holds in this one. ``asked``: the question whose constraints sufficient ranges
+        keep; None: no ranges are sought."""
         firm = problem.firm(self.rounding)
         # No rounding is known of this model, so the two questions are one.
         if firm is problem:
@@ -187,7 +187,7 @@ class Inquiry:
                 yield j, ends
 
     def _bound(self, action: Sequence[float], cost: float, bound: float | None) -> float | None:
-        """``bound``, if ``action``, which holds, does not cost less."""
+        """``bound``; None if ``action``, which holds, costs less and so refutes it."""
         # Within slack: the last digit of a sum is no contradiction.
         if bound is None or cost >= bound - slack(bound):
             return bound
@@ -195,6 +195,7 @@ class Inquiry:
         return None
 
     def reject(self, row: Iterable[float], reasons: Sequence[str], of: str = "") -> None:
+        """Note that a claim about ``row`` does not hold; ``of``: which claim, if not the answer."""
         self.rejected.append(f"{[float(v) for v in row]}: {of}{'; '.join(reasons)}")
         self.doubted(self.rejected[-1])
 
@@ -204,8 +205,7 @@ class Inquiry:
         """The first answer, its bound taken back where another that holds is cheaper."""
         bound = first.lower_bound
         for other in others:
-            # An answer that rests on rounding is one to a weaker
-            # question, and refutes nothing firm.
+            # An answer that rests on rounding is one to a weaker question: it refutes nothing firm.
             if not other.rests_on_rounding or first.rests_on_rounding:
                 bound = self._bound(other.row, other.cost, bound)
         return first if bound == first.lower_bound else replace(first, lower_bound=bound)
@@ -217,7 +217,7 @@ class Inquiry:
         found: Counterfactual,
         outcome: SearchOutcome,
     ) -> Counterfactual:
-        """The answer, and what would do were the main graph certain, where that is cheaper."""
+        """The answer; with it the cheaper one that would do were the main graph certain."""
         # Nothing was refused for another graph, so the search would find the same.
         if outcome.same_by_main and found.gap == 0.0 and not found.rests_on_rounding:
             return found

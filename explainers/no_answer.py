@@ -71,8 +71,8 @@ class Unanswered:
         return Recourse(self.prediction, (refuted,), work)
 
     def _look_around(self) -> None:
-        """Ask the model of rows with one lever at either end of what is allowed: a proof by
-        mathematics asks about none, and is none of a model that gives no numbers.
+        """Score rows with one lever at either end of what is allowed. A mathematical proof scores
+        none, so a model that gives no numbers would pass unseen.
 
         Raises
         ------
@@ -92,8 +92,8 @@ class Unanswered:
                 self.asking.deployed.score(rows)
 
     def _unsure(self, action: Row) -> Answer | None:
-        """``action``, the surest that was found, is allowed and flips by what is believed, and not
-        surely enough: None where that is not so, or the answer itself where it is sure enough."""
+        """``action``, the surest that was found, as an abstention: it is allowed, and flips as is
+        believed, but not surely enough. None if that is not so; an answer if it is sure enough."""
         problem, asking = self.problem, self.asking
         proposal = proposal_of(problem, action)
         for of_session in (False, True):  # as :meth:`Inquiry.best` asks
@@ -162,7 +162,8 @@ class Unanswered:
         return reaches(asking.engine, problem, asking.meter, asking.deadline)
 
     def cheapest_relaxation(self, blocked_by: Sequence[Blocker]) -> Relaxation | None:
-        """Only a member of every blocking set can be enough by itself, so of this one too."""
+        """The cheapest answer once one constraint is lifted. Only a member of every blocking set is
+        enough by itself, so a member of this one."""
         found, least = [], math.inf
         for lifted in blocked_by:
             # What lifting another brings already is not to be had dearer.
@@ -176,8 +177,8 @@ class Unanswered:
         return min(found, key=lambda r: r.counterfactual.cost, default=None)
 
     def surest_relaxation(self, demand: Demand, best: Prediction | None) -> Relaxation | None:
-        """The cheapest of what is as probable as can be reached, in whole percent; where that is
-        not sure enough, of what is decided as wanted."""
+        """The cheapest answer with the greatest probability that can be reached, in whole percent;
+        where that does not hold, the cheapest that is decided as wanted."""
         problem, checker = self.problem, self.checker
         alone = problem.target.decision_alone
         targets = [alone]

@@ -53,11 +53,12 @@ def counterfactual_of(
 
 
 def chance_later(report: Report) -> float | None:
-    """By which it flips when it is carried out."""
+    """Share of draws by which the action flips when it is carried out; None: all noise stays."""
     return None if report.chance_later is None else report.chance_later.share
 
 
 def over_graphs(report: Report) -> OverGraphs | None:
+    """How sure it is under each graph that may be the true one; None where there is one alone."""
     if not report.graphs:
         return None
     each = tuple(GraphChance(g.name, g.weight, g.chance) for g in report.graphs)

@@ -19,7 +19,7 @@ from ifonly.models.schema import Schema
 
 @dataclass(frozen=True, eq=False)
 class CausalClaims:
-    """What one answer tells of them, against the documents and what the checker computed."""
+    """The causal claims of one answer, held against the documents and what the checker computed."""
 
     answer: Json
     checker: Checker
@@ -31,8 +31,8 @@ class CausalClaims:
         return self.book.schema
 
     def doubts_of(self, found: Json) -> Iterator[Check]:
-        """Check that what it rests on that had failed is told, and nothing else; an answer of
-        before tells nothing of it."""
+        """Check that the failed parts of the causal file on which it rests are told, and no others.
+        Older answers do not tell them."""
         if "doubts" not in found:
             return
         columns = [self._schema.index(a["feature"]) for a in found["actions"]]
@@ -50,8 +50,8 @@ class CausalClaims:
         return (part.check, *(self._schema.names[j] for j in part.columns))
 
     def doubts_of_all(self) -> Iterator[Check]:
-        """Check what the whole answer tells of it: what its counterfactuals do; where it has none,
-        what had failed at all."""
+        """Check the doubts of the whole answer: those of its counterfactuals; where it has none,
+        parts that had failed."""
         if "doubts" not in self.answer:
             return
         told = self.answer["counterfactuals"]
@@ -63,8 +63,8 @@ class CausalClaims:
         yield Check("doubts", fits, f"{sorted(said)} told; {sorted(own or known)} are")
 
     def graphs_of_all(self) -> Iterator[Check]:
-        """Check that every graph that the documents hold possible is told, as its weight is and
-        whether answers must hold under it, and which decides."""
+        """Check that the graphs that the documents hold possible are told: names, weights, whether
+        answers must hold under each, and which one decides."""
         laws, terms = self.book.laws, self.checker.terms
         if laws is None or terms.what_follows is None:
             return

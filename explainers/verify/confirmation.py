@@ -19,24 +19,24 @@ COPY, PREDICTOR = "copy", "predictor"
 
 @dataclass(frozen=True, eq=False)
 class ToldConfirmation:
-    """What one answer tells of it."""
+    """What one answer tells of its confirmation."""
 
     answer: Json
     book: Rulebook
 
     def of_answer(self, scores: Sequence[float], n_told: int) -> Iterator[Check]:
-        """Check that it was confirmed by whom it says, and whom the policy demands; an answer of
-        before tells nothing of it."""
+        """Check that whoever it names confirmed it, and that it is whom the policy demands.
+        Older answers name nobody."""
         whole = self.answer.get("confirmation")
         demanded = self.book.policy.get("confirmed_by") == PREDICTOR
         if whole is None:
             if demanded:
                 yield Check("confirmed_by", False, "the policy demands a predictor; nobody is told")
             return
-        asked, told = whole["by"] == PREDICTOR, n_told
+        asked = whole["by"] == PREDICTOR
         named, why, rows = whole["predictor"], whole["why"], whole["rows"]
         # A predictor that is named either confirmed all of it, or there is a reason.
-        fits = isinstance(named, str) and why is None and rows > told
+        fits = isinstance(named, str) and why is None and rows > n_told
         if not asked:
             fits = (named is None) is (why is None) and rows == 0
         says = f"by {whole['by']}: {named} asked about {rows} rows, {why or 'no reason given'}"
@@ -49,7 +49,7 @@ class ToldConfirmation:
             yield Check("confirmed_by", fits, f"{says}; the policy demands a predictor")
 
     def of_row(self, found: Json, scores: Sequence[float], goal: ScoreGoal) -> Iterator[Check]:
-        """The same of one counterfactual: whoever confirmed the answer confirmed it too."""
+        """Check that whoever confirmed the answer confirmed this counterfactual too."""
         said, whole = found.get("confirmation"), self.answer.get("confirmation")
         if said is None or whole is None:
             return

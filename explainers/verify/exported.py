@@ -217,7 +217,7 @@ class _Answer:
             said.get("class") == wanted
             and (-math.inf if low is None else low) == goal.low
             and (math.inf if high is None else high) == goal.high
-            # An answer of before says nothing of it.
+            # Older answers do not say.
             and said.get("robust", bool(survival)) is bool(survival)
         )
         every = ", whatever the sensors read" if survival else ""

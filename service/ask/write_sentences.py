@@ -26,10 +26,11 @@ class DecidedBy:
 
     graph: str
     chance: float
-    """Share of its plausible mechanisms by which what is not sure enough flips."""
+    """Share of this graph's plausible mechanisms by which the action flips: too small a share."""
     by_main: float
+    """The same share under the main graph."""
     cost_by_main: float | None
-    """Of that, where something dearer is sure enough; None: nothing is."""
+    """Cost of that action, where a dearer one is the answer; None: there is no answer."""
 
     @classmethod
     def of(cls, answer: Answer) -> DecidedBy | None:
@@ -71,7 +72,8 @@ class SentenceWriter:
         decided: DecidedBy | None,
         best: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, str]:
-        """``best``: the first answer's words, where somebody has them."""
+        """The same, of what is known already: the ``doubts`` on which the answer rests, its course
+        ``over`` time, the graph that ``decided`` it, and the first answer's words, ``best``."""
         wording, target = self.wording(explanation), explanation.problem.target
 
         def said(tag: str) -> str:
@@ -112,7 +114,7 @@ class SentenceWriter:
         return {tag: told(tag) for tag in self._languages}
 
     def wording(self, explanation: Explanation) -> Wording:
-        """In whose words it is said: of the causal model, where it has one; of another past."""
+        """The words for what follows: those of the causal model that was used, or of its past."""
         causal = explanation.causal
         if causal is None:
             return self._model.wording
@@ -120,15 +122,14 @@ class SentenceWriter:
         return causal.history_wording if is_past else causal.wording
 
     def _in_doubt(self, said: str, doubts: Iterable[Doubt], tag: str, *also: str) -> str:
-        """``said``, what it rests on that had failed, and what is said ``also``."""
+        """``said``, the doubts on which it rests, and what is said ``also``."""
         told = (doubt_in_words(d.check, self._model.schema)[tag] for d in doubts)
         return conventions(tag).between_sentences.join([said, *told, *also])
 
     def _decided(
         self, causal: ServedCausal | None, by: DecidedBy | None, tag: str
     ) -> Iterator[str]:
-        """What of the graph decides that nothing is answered, or that something dearer is, and
-        what would settle it."""
+        """Which graph decides that there is no answer, or a dearer one; what would settle it."""
         if causal is None or by is None:
             return
         for other in causal.spec.alternatives:
