@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from ifonly.service.errors import StoreUnavailable
-from ifonly.service.store import archive, translog
+from ifonly.service.store import archive, log_appending, translog
 from ifonly.service.store.chain import Record, now_us
 from ifonly.service.store.database import Database
 from ifonly.service.store.journal import Journal
@@ -33,7 +33,7 @@ Fill = Callable[[int], list[str]]
 
 
 def began(journal: Journal) -> None:
-    journal.append(translog.begin(SIGNER.key, "system")).result(30)
+    journal.append(log_appending.begin(SIGNER.key, "system")).result(30)
 
 
 def sequencer(database: Database, journal: Journal) -> Sequencer:
@@ -212,9 +212,9 @@ def test_a_change_that_fails_in_its_middle_is_not_done_at_all(
     database: Database, filled: Fill, log: Sequencer
 ) -> None:
     filled(300)
-    batch = translog.gather(database, SIGNER.key.name)
+    batch = log_appending.gather(database, SIGNER.key.name)
     assert batch is not None
-    change = translog.append(batch, translog.sign(batch, SIGNER), "me", 0)
+    change = log_appending.append(batch, log_appending.sign(batch, SIGNER), "me", 0)
 
     class Broken(Exception):
         pass
@@ -235,9 +235,9 @@ def test_a_change_that_was_committed_after_all_is_known_again(
     database: Database, filled: Fill, log: Sequencer
 ) -> None:
     filled(10)
-    batch = translog.gather(database, SIGNER.key.name)
+    batch = log_appending.gather(database, SIGNER.key.name)
     assert batch is not None
-    change = translog.append(batch, translog.sign(batch, SIGNER), "me", 0)
+    change = log_appending.append(batch, log_appending.sign(batch, SIGNER), "me", 0)
     for _ in range(2):
         with database.writer.begin() as connection:
             assert change(connection)
@@ -291,12 +291,12 @@ def test_of_the_heads_of_a_minute_one_is_kept_and_all_that_others_vouch_for(
 
     def turn() -> int:
         filled(1)
-        batch = translog.gather(database, SIGNER.key.name)
+        batch = log_appending.gather(database, SIGNER.key.name)
         assert batch is not None
-        head = translog.sign(batch, SIGNER)
+        head = log_appending.sign(batch, SIGNER)
         with monkeypatch.context() as patch, database.writer.begin() as connection:
             patch.setattr(translog, "now_us", lambda: 0)
-            assert translog.append(batch, head, "me", 0)(connection)
+            assert log_appending.append(batch, head, "me", 0)(connection)
         return head.size
 
     turn()
@@ -305,7 +305,7 @@ def test_of_the_heads_of_a_minute_one_is_kept_and_all_that_others_vouch_for(
     assert found is not None
     witnessed = translog.StoredHead(found.size, found.time_us, found.note, "— w x\n", b"stamp")
     with database.writer.begin() as connection:
-        translog.keep_head(witnessed)(connection)
+        log_appending.keep_head(witnessed)(connection)
     turn()
     last_of_first = turn()
     [turn() for _ in range(3)]
