@@ -284,7 +284,7 @@ def test_old_records_that_a_new_log_takes_in_by_batches_were_not_dated_back(
     database: Database, filled: Fill, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The heads on the way say no time: they have not every record of theirs."""
-    monkeypatch.setattr(translog, "MOST_LEAVES", 50)
+    monkeypatch.setattr(log_appending, "MOST_LEAVES", 50)
     old = 1_600_000_000_000_000
     done = [journal.append(draft(k, time_us=old)) for k in range(180)]
     for future in done:

@@ -106,7 +106,7 @@ def test_each_head_begins_with_the_one_before(
 def test_what_was_there_before_the_log_is_taken_in_by_many_batches(
     database: Database, filled: Fill, log: Sequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(translog, "MOST_LEAVES", 100)
+    monkeypatch.setattr(log_appending, "MOST_LEAVES", 100)
     filled(950)
     log.round()
     assert check_all(database) == len(everything(database))
@@ -187,7 +187,7 @@ def test_one_who_is_stopped_between_any_two_steps_leaves_a_log_that_goes_on(
     kept = translog.latest(database)
     assert kept is not None
     filled(300)
-    whole = getattr(translog, step)
+    whole = getattr(log_appending, step)
 
     def stopped(*given: object, **named: object) -> object:
         if when == "after":
@@ -195,7 +195,7 @@ def test_one_who_is_stopped_between_any_two_steps_leaves_a_log_that_goes_on(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(translog, step, stopped)
+        patch.setattr(log_appending, step, stopped)
         with pytest.raises(Killed):
             log.round()
     with journal_of(database) as other:
@@ -287,7 +287,7 @@ def test_of_the_heads_of_a_minute_one_is_kept_and_all_that_others_vouch_for(
     database: Database, filled: Fill, log: Sequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(60_000_000 * minute + k for minute in (1, 2) for k in range(4))
-    monkeypatch.setattr(translog, "now_us", lambda: next(clock))
+    monkeypatch.setattr(log_appending, "now_us", lambda: next(clock))
 
     def turn() -> int:
         filled(1)
@@ -295,7 +295,7 @@ def test_of_the_heads_of_a_minute_one_is_kept_and_all_that_others_vouch_for(
         assert batch is not None
         head = log_appending.sign(batch, SIGNER)
         with monkeypatch.context() as patch, database.writer.begin() as connection:
-            patch.setattr(translog, "now_us", lambda: 0)
+            patch.setattr(log_appending, "now_us", lambda: 0)
             assert log_appending.append(batch, head, "me", 0)(connection)
         return head.size
 
