@@ -1,8 +1,9 @@
 """Trained models to ONNX: the same bytes from the same model, and inputs it was trained with.
 
 Trees are exported with float32 inputs: ONNX Runtime compares in float32, so a forest exported for
-float64 decides otherwise near its thresholds (measured: up to 0.22 in probability). Linear models
-and networks are exported with float64 inputs. The ``train`` extra installs what this needs.
+float64 decides otherwise near its thresholds (measured: up to 0.22 in probability). Linear models,
+networks and scikit-learn's histogram-based trees, which compare in float64, are exported with
+float64 inputs. The ``train`` extra installs what this needs.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ IR_VERSION = 8
 
 _LONGEST_REASON = 300
 _CAST = "ifonly_cast"
-_SINGLE = ("SimpleImputer", "SVR", "NuSVR", "OneClassSVM", "PolynomialFeatures")
+_SINGLE = (
+    "KBinsDiscretizer", "NuSVR", "OneClassSVM", "PolynomialFeatures", "PowerTransformer",
+    "SimpleImputer", "SVR",
+)  # fmt: skip
 """What ONNX Runtime has, or the converter writes, in float32 alone."""
 _WITHIN = ("estimator", "estimator_", "final_estimator_", "best_estimator_")
 _LISTED = ("estimators_", "calibrated_classifiers_")
@@ -210,18 +214,23 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
     from sklearn.base import is_classifier
 
-    estimator = _as_regression(_unflattened(_rounded_down(estimator)))
-    _teach(estimator)
+    estimator = _as_regression(_unflattened(estimator))
     trees, several = _has_trees(estimator), not isinstance(columns, int)
     inside = [*_held_by(estimator)]
     only_single = any(type(step).__name__ in _SINGLE for step in inside)
     # A pipeline rounds before its trees; models that hold trees read what trees read.
     only_single |= not trees and any(_is_of_trees(each) for each in inside)
-    if trees and not only_single and len(list(_steps(estimator))) > 1:
+    in_double = _is_histogram(estimator) and not only_single
+    if in_double:
+        trees = False  # these compare in float64
+    elif _is_histogram(estimator):
+        estimator = _rounded_down(estimator)
+    elif trees and not only_single and len(list(_steps(estimator))) > 1:
         estimator, trees = _casting(estimator), False
     # Behind inputs of several types, the converters of linear models know no float64.
-    is_single = trees or only_single or (several and not _casts(estimator))
+    is_single = trees or only_single or (several and not _casts(estimator) and not in_double)
     tensor = FloatTensorType if is_single else DoubleTensorType
+    _teach(estimator)
     options: dict[Any, Any] | None = None
     if is_classifier(estimator):
         # A ZipMap yields dictionaries in place of one matrix.
@@ -254,18 +263,22 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     return model
 
 
+def _is_histogram(estimator: Any) -> bool:
+    last = [estimator, *_steps(estimator)][-1]
+    if not type(last).__name__.startswith(_HISTOGRAM):
+        return False
+    if last.is_categorical_ is not None and any(last.is_categorical_):
+        raise ValueError("it splits by sets of categories, which the converter cannot write")
+    return True
+
+
 def _rounded_down(estimator: Any) -> Any:
     """A copy in which thresholds of histogram-based trees are the float32 below: what a float32
     reading is compared with by ``<=`` alike."""
-    found = [e for e in (estimator, *_steps(estimator)) if type(e).__name__.startswith(_HISTOGRAM)]
-    if not found:
-        return estimator
     copied = copy.deepcopy(estimator)
-    for each in (e for e in (copied, *_steps(copied)) if type(e).__name__.startswith(_HISTOGRAM)):
-        if each.is_categorical_ is not None and any(each.is_categorical_):
-            raise ValueError("it splits by sets of categories, which the converter cannot write")
-        # scikit-learn shows these trees nowhere else; the converter reads them here as well.
-        for tree in (tree for trees in each._predictors for tree in trees):
+    # scikit-learn shows these trees nowhere else; the converter reads them here as well.
+    for trees in [copied, *_steps(copied)][-1]._predictors:
+        for tree in trees:
             exact = tree.nodes["num_threshold"]
             near = exact.astype(np.float32)
             below = np.nextafter(near, np.float32(-np.inf))
@@ -284,16 +297,19 @@ class _Plain:
         return getattr(self._container, name)
 
     def add_node(self, *arguments: Any, **attributes: Any) -> Any:
-        plain = {
-            name: [int(v) for v in value]
-            if isinstance(value, list) and all(isinstance(v, int | np.integer) for v in value)
-            else value
-            for name, value in attributes.items()
-        }
+        plain: dict[str, Any] = {}
+        for name, value in attributes.items():
+            if isinstance(value, np.ndarray) and value.dtype == np.float64:
+                plain[f"{name}_as_tensor"] = onnx.numpy_helper.from_array(value, name)
+            elif isinstance(value, list) and all(isinstance(v, int | np.integer) for v in value):
+                plain[name] = [int(v) for v in value]
+            else:
+                plain[name] = value
         return self._container.add_node(*arguments, **plain)
 
 
 def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.operator_converters import random_forest as forests
 
     is_classifier = hasattr(operator.raw_operator, "classes_")
@@ -302,6 +318,8 @@ def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
         if is_classifier
         else forests.convert_sklearn_random_forest_regressor_converter
     )
+    # ONNX Runtime writes scores in float32, whatever trees compare in.
+    operator.outputs[-1].set_type(FloatTensorType(operator.outputs[-1].type.shape))
     convert(scope, operator, _Plain(container), op_version=3)
 
 
