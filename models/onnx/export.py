@@ -230,7 +230,7 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     # Behind inputs of several types, the converters of linear models know no float64.
     is_single = trees or only_single or (several and not _casts(estimator) and not in_double)
     tensor = FloatTensorType if is_single else DoubleTensorType
-    _teach(estimator)
+    _teach(estimator, in_double=in_double)
     options: dict[Any, Any] | None = None
     if is_classifier(estimator):
         # A ZipMap yields dictionaries in place of one matrix.
@@ -306,6 +306,14 @@ class _Plain:
             else:
                 plain[name] = value
         return self._container.add_node(*arguments, **plain)
+
+
+def _convert_histogram_in_double(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    # Behind a mixture of columns skl2onnx takes them for float32.
+    operator.inputs[0].set_type(DoubleTensorType(operator.inputs[0].type.shape))
+    _convert_histogram(scope, operator, container)
 
 
 def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
@@ -430,7 +438,7 @@ def _casts(pipeline: Any) -> bool:
     return any(name == _CAST for name, _ in getattr(pipeline, "steps", []))
 
 
-def _teach(estimator: Any) -> None:
+def _teach(estimator: Any, *, in_double: bool) -> None:
     """Tell skl2onnx of steps of a pipeline that are other libraries'."""
     from skl2onnx import update_registered_converter
     from skl2onnx.common.shape_calculator import (
@@ -441,7 +449,7 @@ def _teach(estimator: Any) -> None:
     for step in (*_steps(estimator), estimator):
         library, kind = type(step).__module__.partition(".")[0], type(step)
         if kind.__name__.startswith(_HISTOGRAM):
-            convert = _convert_histogram
+            convert = _convert_histogram_in_double if in_double else _convert_histogram
         elif kind.__name__ == _ENVELOPE:
             update_registered_converter(kind, _ENVELOPE, _shape_envelope, _convert_envelope)
             continue
