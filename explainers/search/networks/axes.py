@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.milp.levers import Lever, Levers, Piece
 from ifonly.explainers.search.networks.arrays import PieceArrays
+from ifonly.explainers.search.networks.following import Mode, ValueColumns
 from ifonly.explainers.search.trees.flat_rules import flatten
 from ifonly.explainers.search.trees.layout import AxisLine, Stretches
 from ifonly.explainers.search.trees.question import Question, SumLimits
 from ifonly.explainers.search.trees.question_building import question_of
-from ifonly.explainers.space import LONGEST_LISTED
+from ifonly.explainers.space import LONGEST_LISTED, differing
+from ifonly.models.predictor import Row, Rows
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,12 +30,46 @@ _NO_LIMITS = SumLimits(np.zeros(0), np.zeros(0))
 class LaidAxes:
     """A question's axes, as boxes of positions and as pieces."""
 
+    problem: Problem
+    mode: Mode
+    levers: Levers
     question: Question
     pieces: PieceArrays
+    parts: Sequence[Sequence[Piece]]
+    """Of each feature, in the order of its positions."""
+
+    def actions(self, positions: npt.NDArray[np.int64]) -> Rows:
+        """The actions at positions, ``(n, n_features)`` both."""
+        rows = self.question.rows(positions)
+        wholes = [each.column for each in self.mode.wholes]
+        # What follows is not set.
+        rows[:, wholes] = self.problem.factual[wholes]
+        return rows
+
+    def positions(self, action: Row) -> npt.NDArray[np.int64] | None:
+        """Where an action stands, and what follows from it; None if it is not on the axes."""
+        row = action.copy()
+        if self.mode.wholes:
+            led = self.problem.rows_of(action[None, :])[0]
+            for each in self.mode.wholes:
+                row[each.column] = led[each.column]
+        at = self.question.home.copy()
+        for j in differing(row.tolist(), self.problem.factual.tolist()):
+            at[j] = _place(self.parts[j], float(row[j]))
+        return None if -1 in at.tolist() else at
 
 
-def lay(problem: Problem, levers: Levers, values_of: Sequence[int]) -> LaidAxes:
-    """The axes of ``problem``; of ``values_of``, features, the value is a further column.
+def _place(pieces: Sequence[Piece], value: float) -> int:
+    first = 0
+    for piece in pieces:
+        if piece.away(value) == 0.0:
+            return first + piece.nearest(value)
+        first += piece.steps + 1
+    return -1
+
+
+def lay(problem: Problem, mode: Mode, levers: Levers, values: ValueColumns) -> LaidAxes:
+    """The axes of one mode of ``problem``.
 
     Raises
     ------
@@ -44,14 +81,22 @@ def lay(problem: Problem, levers: Levers, values_of: Sequence[int]) -> LaidAxes:
     for lever in levers.each:
         owns[lever.column] = lever
         parts[lever.column] = _ordered(lever.pieces)
+    wholes = {each.column for each in mode.wholes}
     lines = [
-        _line(problem, j, own) if own else _still(float(problem.factual[j]))
+        _line(own, is_set=j not in wholes) if own else _still(float(problem.factual[j]))
         for j, own in enumerate(parts)
     ]
+    # Rules that read what is on no axis are kept by limits, or by whoever judges rows.
+    kept = [
+        each
+        for each in problem.constraints
+        if not (isinstance(each.form, Implication) and not mode.is_in_boxes(each.form))
+    ]
     question = question_of(
-        problem, None, lines, problem.constraints, _NO_LIMITS, lambda r: flatten(r, problem.schema)
+        problem, None, lines, kept, _NO_LIMITS, lambda r: flatten(r, problem.schema)
     )
-    return LaidAxes(question, _pieces(problem, levers, owns, parts, values_of))
+    pieces = _pieces(problem, mode, levers, owns, parts, values)
+    return LaidAxes(problem, mode, levers, question, pieces, parts)
 
 
 def _ordered(pieces: Sequence[Piece]) -> list[Piece]:
@@ -98,33 +143,70 @@ def _still(value: float) -> AxisLine:
     return AxisLine(np.array([value]), np.zeros(1, np.int32), np.array([0, 1], dtype=np.int64))
 
 
-def _line(problem: Problem, j: int, pieces: Sequence[Piece]) -> AxisLine:
-    axis = problem.axes[j]
+def _line(pieces: Sequence[Piece], *, is_set: bool) -> AxisLine:
     size = sum(piece.steps + 1 for piece in pieces)
-    assert size == len(axis)
     first = np.array([0, size], dtype=np.int64)
-    if axis.count <= LONGEST_LISTED:
-        values = axis.values()
-        return AxisLine(values, np.zeros(size, np.int32), first)
-    assert axis.grid is not None
+    if size <= LONGEST_LISTED:
+        values = np.concatenate([_values(piece) for piece in pieces])
+        return AxisLine(values, np.zeros(size, np.int32), first, is_set)
+    (grid,) = {piece.grid for piece in pieces if piece.grid is not None}
     counts = np.array([piece.steps + 1 for piece in pieces], dtype=np.int64)
     start = np.cumsum(counts) - counts
     multiple = np.array([piece.multiple if piece.grid else 0 for piece in pieces], dtype=np.int64)
     values = np.array([piece.value for piece in pieces])
-    stretches = Stretches(start, multiple, axis.grid, size)
-    return AxisLine(values, np.zeros(len(values), np.int32), first, stretches=stretches)
+    stretches = Stretches(start, multiple, grid, size)
+    return AxisLine(values, np.zeros(len(values), np.int32), first, is_set, stretches)
+
+
+def _values(piece: Piece) -> Floats:
+    if piece.grid is None:
+        return np.array([piece.value])
+    return np.asarray(piece.grid.value(piece.multiple + np.arange(piece.steps + 1)))
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a feature adds to a column that is not its own, for each unit from a value."""
+
+    column: int
+    rate: float
+    origin: float = 0.0
+
+
+def _carried(mode: Mode, levers: Levers, values: ValueColumns) -> dict[int, list[Carried]]:
+    """By feature that is set, or has an axis."""
+    found: dict[int, list[Carried]] = {lever.column: [] for lever in levers.each}
+    for j, column in values.read.items():
+        if j in found:
+            found[j].append(Carried(column, 1.0))
+    for each in mode.followers:
+        targets = [(values.read[each.column], 1.0)]
+        if each.is_whole:
+            targets = [(values.pulled[each.column], 1.0)]
+        else:
+            targets += zip(each.reading.own.tolist(), each.line.rise.tolist(), strict=True)
+        for j, pull in each.pulls.items():
+            if j in found:
+                found[j] += [Carried(c, pull * rise, each.causes[j]) for c, rise in targets]
+    return found
 
 
 def _pieces(
     problem: Problem,
+    mode: Mode,
     levers: Levers,
     owns: dict[int, Lever],
     parts: Sequence[Sequence[Piece]],
-    values_of: Sequence[int],
+    values: ValueColumns,
 ) -> PieceArrays:
-    n_columns = len(levers.constant)
-    place = {j: n_columns + k for k, j in enumerate(values_of)}
-    constant = np.concatenate([levers.constant, np.zeros(len(values_of))])
+    carried = _carried(mode, levers, values)
+    constant = np.concatenate([levers.constant, np.zeros(len(values))])
+    for each in mode.followers:
+        places = values.pulled if each.is_whole else values.read
+        constant[places[each.column]] = each.factual
+    for j, place in values.read.items():
+        if not parts[j] and not math.isnan(problem.factual[j]):
+            constant[place] = problem.factual[j]
     of, first, last, cost, rise = [0], [], [], [], []
     terms, column, input_, input_rise = [0], [], [], []
     for j, own in enumerate(parts):
@@ -145,10 +227,11 @@ def _pieces(
                     column.append(c)
                     input_.append(a)
                     input_rise.append(b)
-            if j in place and not piece.is_missing:
-                column.append(place[j])
-                input_.append(piece.value)
-                input_rise.append(float(piece.rise) if piece.steps else 0.0)
+            # From a value that was not read there is no distance: nothing follows that is known.
+            for more in () if piece.is_missing else carried[j]:
+                column.append(more.column)
+                input_.append(more.rate * (piece.value - more.origin))
+                input_rise.append(more.rate * float(piece.rise) if piece.steps else 0.0)
             terms.append(len(column))
         if not own:
             first.append(0)
@@ -156,8 +239,6 @@ def _pieces(
             cost.append(0.0)
             rise.append(0.0)
             terms.append(len(column))
-            if j in place and not math.isnan(problem.factual[j]):
-                constant[place[j]] = problem.factual[j]
         of.append(len(first))
     whole = np.int64
     return PieceArrays(

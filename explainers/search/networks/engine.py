@@ -10,9 +10,10 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import (
     Meter,
     SearchOutcome,
-    refuse_consequences,
+    refuse_redrawn,
     refuse_tolerances,
 )
+from ifonly.explainers.search.networks.following import modes_of
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.search import NetworkProof
 from ifonly.models.graph.forms import GraphForm
@@ -44,12 +45,15 @@ class Networks:
         """
         if problem.conflict is not None:
             return SearchOutcome.none(problem)
-        refuse_consequences(problem, self.name)
+        refuse_redrawn(problem, self.name)
         refuse_tolerances(problem, self.name)
         search = NetworkProof(self._model, problem, meter, deadline)
         if any(goal.limit == -math.inf for goal in self._model.goals(problem.target)):
             # No raw output at all is in the target; of numbers, which every row then has.
-            self._model.bounds(self._model.levers(problem))
+            for mode in modes_of(problem, self._model.following(problem)):
+                levers = self._model.levers(problem, mode)
+                if levers is not None:
+                    self._model.bounds(levers, mode)
             return SearchOutcome.none(problem)
         return search.run()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,8 +11,11 @@ from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.remembered import Remembered
 from ifonly.explainers.search.goals import MOST_TARGETS, LinearGoal, goals_of
+from ifonly.explainers.search.milp.following import Following
 from ifonly.explainers.search.milp.levers import Levers, read_levers
 from ifonly.explainers.search.milp.reading import read_features
+from ifonly.explainers.search.milp.reals import RealReading, read_reals
+from ifonly.explainers.search.networks.following import Mode
 from ifonly.explainers.search.networks.network import as_units
 from ifonly.explainers.target import Target, TargetKey
 from ifonly.models.graph.forms import GraphForm
@@ -32,10 +37,33 @@ class NetworkModel:
         self.form = form
         self.network = as_units(form.core)
         self._readings = read_features(form.columns, schema)
+        self._schema = schema
+        self._reals: dict[int, RealReading] = {}
+        self._lock = Lock()
         self._goals = Remembered[TargetKey, tuple[LinearGoal, ...]](MOST_TARGETS)
 
-    def levers(self, problem: Problem) -> Levers:
-        return read_levers(problem, problem.axes, self.form.columns, self._readings)
+    def following(self, problem: Problem) -> Following:
+        """Raises
+        ------
+        NotEligible
+            If something does not follow by slopes, or is read otherwise than by lines.
+        """
+        return Following.of(problem, self._real)
+
+    def _real(self, column: int) -> RealReading:
+        """Made when something first follows there: it takes some milliseconds."""
+        with self._lock:
+            known = self._reals.get(column)
+        if known is None:
+            known = read_reals(self.form.columns, self._schema, column)
+            with self._lock:
+                self._reals[column] = known
+        return known
+
+    def levers(self, problem: Problem, mode: Mode) -> Levers | None:
+        """What can move in a mode; None if something has no value in it."""
+        levers = read_levers(problem, mode.axes, self.form.columns, self._readings)
+        return mode.widened(levers)
 
     def goals(self, target: Target) -> tuple[LinearGoal, ...]:
         """Made once for a target: finding an edge takes some hundred scores.
@@ -51,8 +79,8 @@ class NetworkModel:
             self._goals.keep(target.key, known)
         return known
 
-    def bounds(self, levers: Levers) -> NetworkBounds:
-        """Where the network may come to within ``levers``.
+    def bounds(self, levers: Levers, mode: Mode) -> NetworkBounds:
+        """Where the network may come to within ``levers``, what follows within its bounds.
 
         Raises
         ------
@@ -65,6 +93,14 @@ class NetworkModel:
                 [p.inputs + step * p.inputs_rise for p in lever.pieces for step in p.ends]
             )
             low[lever.own], high[lever.own] = ends.min(axis=0), ends.max(axis=0)
+        for each in mode.reals:
+            room, own = each.room(levers), each.reading.own
+            span = (
+                max(room.low, each.lower - each.factual),
+                min(room.high, each.upper - each.factual),
+            )
+            ends = each.first + np.array(span)[:, None] * each.line.rise
+            low[own], high[own] = ends.min(axis=0), ends.max(axis=0)
         found = bounds_of(self.network, low, high, levers.deviation)
         if not found.is_number:
             raise NotEligible("networks", "numbers within the graph may be no finite ones")
