@@ -21,6 +21,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.milp.following import HALF, Following, Room, piece_of
 from ifonly.explainers.search.milp.levers import Lever, Levers
 from ifonly.explainers.search.milp.reals import RealReading, Stretch
+from ifonly.explainers.search.networks.sensors import Sensor
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,6 +58,11 @@ class Follower:
         """``(n_own,)``: its columns at the factual value."""
         return np.asarray(self.line.first + (self.factual - self.line.lower) * self.line.rise)
 
+    def span(self, levers: Levers) -> tuple[float, float]:
+        """Between what it may read within ``levers``."""
+        room = self.room(levers)
+        return max(self.factual + room.low, self.lower), min(self.factual + room.high, self.upper)
+
     def room(self, levers: Levers) -> Room:
         """How far it may move from its factual value within ``levers``."""
         slopes, rooms = [], []
@@ -90,6 +96,20 @@ class Mode:
     def is_in_boxes(self, rule: Implication) -> bool:
         """Whether a rule speaks of axes alone."""
         return not rule.columns & {each.column for each in self.reals}
+
+    def errors(
+        self, way: Mapping[int, float], sensors: Mapping[int, Sensor], levers: Levers
+    ) -> dict[int, float]:
+        """How far sensors may be off in one ``way`` within ``levers``: those of real numbers that
+        follow only as far as no bound cuts them off, as no sum says where that is."""
+        found = dict(way)
+        for each in self.reals:
+            off = found.get(each.column, 0.0)
+            sensor = sensors.get(each.column)
+            if sensor is not None:
+                low, high = each.span(levers)
+                found[each.column] = min(max(off, sensor.lower - low), sensor.upper - high)
+        return found
 
     def widened(self, levers: Levers) -> Levers | None:
         """``levers`` with what follows in whole numbers as further ones, which cost nothing, and

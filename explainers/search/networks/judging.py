@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,21 +10,21 @@ import numpy.typing as npt
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter
 from ifonly.explainers.search.incumbents import FIRST_CHECKED, KEPT, MOST_CHECKED
+from ifonly.explainers.search.networks.survival import Survival
 from ifonly.models.predictor import Row, Rows
 
 Mask = npt.NDArray[np.bool_]
 
 
 class Undecided(Exception):
-    """More rows are in the target and not sure enough than may be asked about one by one."""
+    """Of a row in the target it is not known whether it is an answer: more are not sure enough than
+    may be asked about one by one, or one is too near to where it would not survive its sensors."""
 
 
 class Judge:
     """Takes the cheapest of the rows that it is shown and that are answers."""
 
-    def __init__(
-        self, problem: Problem, meter: Meter, survives: Callable[[Rows], Mask] | None = None
-    ) -> None:
+    def __init__(self, problem: Problem, meter: Meter, survives: Survival | None = None) -> None:
         self._problem = problem
         self._meter = meter
         self._survives = survives
@@ -46,7 +45,7 @@ class Judge:
         Raises
         ------
         Undecided
-            If too many were asked about that are not sure enough.
+            If one could not be decided.
         """
         problem = self._problem
         known = [action.tobytes() in self._judged for action in actions]
@@ -78,6 +77,8 @@ class Judge:
             holds = self._sure(actions[some])
             if self._survives is not None:
                 holds[holds] = self._survives(rows[some][holds])
+                if self._survives.is_undecided:
+                    raise Undecided
             if holds.any():
                 return start + int(holds.argmax())
             start, block = start + block, 2 * block

@@ -17,13 +17,15 @@ from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.incumbents import LOST
 from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
-from ifonly.explainers.search.networks.arrays import LimitArrays, UnitArrays
+from ifonly.explainers.search.networks.arrays import BoxEffort, LimitArrays, UnitArrays
 from ifonly.explainers.search.networks.axes import LaidAxes, lay
 from ifonly.explainers.search.networks.following import Mode, ValueColumns, modes_of
 from ifonly.explainers.search.networks.judging import Judge, Undecided
 from ifonly.explainers.search.networks.limits import limits_of, linear_rules
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.network import arrays_of
+from ifonly.explainers.search.networks.sensors import certain, copies_of, goals_of_copies
+from ifonly.explainers.search.networks.survival import Survival
 from ifonly.models.predictor import Rows
 
 Ints = npt.NDArray[np.int64]
@@ -37,20 +39,14 @@ BOXES = 64
 FIRST_CAP, LAST_CAP, GROWTH = 1 / 16, 0.8, 1.25
 """Parts of the best cost within which it is proven that nothing is before any other; and how many
 times larger the next is."""
+MOST_WAYS = 8
+"""In which sensors may be off, for which the network is copied."""
+FAILED = 4
+"""Rows that did not survive, after which it is copied once more."""
 PROGRAMS = 200
 """Linear programs of a way down from cell to cell."""
 MOST_DRAWN = 12
 """Times that a better row is drawn back at once."""
-
-
-class BoxEffort:
-    """How hard a box is worked on, as compiled code is told."""
-
-    steps = 24
-    first_steps = 60
-    rounds = 1
-    listed = 256
-    most_open = 16_384
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +86,10 @@ class Part:
         return self.laid.actions(positions.reshape(-1, len(self.laid.problem.schema)))
 
 
+class _NewWay(Exception):
+    """Rows leave the target in a way that no part knows."""
+
+
 class NetworkProof:
     """One question's progress: the best rows, and the cost below which there is none."""
 
@@ -101,7 +101,14 @@ class NetworkProof:
         self._meter = meter
         self._deadline = deadline
         self._goals = model.goals(problem.target)
-        self._judge = Judge(problem, meter)
+        self._sensors = model.sensors(problem)
+        self._survival: Survival | None = None
+        self._ways: list[dict[int, float]] = []
+        """Ways in which sensors may be off that parts are laid for."""
+        if self._sensors:
+            self._goals = certain(self._goals)
+            self._survival = Survival(model, self._goals, self._sensors, deadline)
+        self._judge = Judge(problem, meter, self._survival)
         self._bound = 0.0
         self._drawn = 0
 
@@ -126,9 +133,24 @@ class NetworkProof:
                 self._judge.judge(self._problem.factual[None, :])
             self._bound = self._judge.best
             return
-        first = find_incumbent(self._problem, self._over, self._sure)
-        if first is not None:
-            self._judge.judge(first[None, :])
+        self._find_first()
+        while True:
+            try:
+                self._settle(modes, most)
+                return
+            except _NewWay:
+                self._take_way()
+
+    def _find_first(self) -> None:
+        """A first answer, by the mathematics of the model; once more for each way in which one
+        does not survive the sensors."""
+        for _ in range(MOST_WAYS):
+            first = find_incumbent(self._problem, self._over, self._sure)
+            if first is None or self._judge.judge(first[None, :]) or not self._is_new:
+                return
+            self._take_way()
+
+    def _settle(self, modes: Sequence[tuple[Mode, Levers]], most: float) -> None:
         parts = [part for each in modes if (part := self._part(*each)) is not None]
         roots = []
         for part in parts:
@@ -145,6 +167,7 @@ class NetworkProof:
             roots.append(whole.bound)
         # Near the factual few units can change sides: what costs little is closed at once.
         cap = max(2.0 * min(roots, default=math.inf), FIRST_CAP * min(self._limit, most))
+        cap = max(cap, GROWTH * self._bound)
         while cap < LAST_CAP * min(self._limit, most):
             self._walk_all(parts, roots, cap)
             if self._judge.best <= cap:
@@ -152,6 +175,17 @@ class NetworkProof:
             cap *= GROWTH
         # Begun anew where a cheaper row has been found meanwhile.
         self._walk_all(parts, roots, math.inf)
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether a row has left the target in a way that parts were not laid for."""
+        ways = self._survival.ways if self._survival is not None else []
+        return bool(ways) and ways[-1] not in self._ways
+
+    def _take_way(self) -> None:
+        assert self._survival is not None
+        self._ways = [*self._ways, self._survival.ways[-1]][-MOST_WAYS:]
+        self._survival.failed = 0
 
     def _modes(self) -> list[tuple[Mode, Levers]]:
         model, problem = self._model, self._problem
@@ -174,11 +208,15 @@ class NetworkProof:
             return None
         rules = linear_rules(problem, mode)
         read = {j for rule in rules for j, _ in rule.now}
-        values = ValueColumns.of(model.network.n_columns, mode, read)
-        laid = lay(problem, mode, levers, values)
-        bounds = model.bounds(near, mode)
-        limits = limits_of(model.network, self._goals, bounds, problem, rules, mode, near, values)
-        return Part(laid, arrays_of(model.network, bounds, len(values)), limits)
+        ways = [mode.errors(way, self._sensors, near) for way in self._ways]
+        copies = copies_of(model.network.n_columns, self._sensors, ways)
+        network = model.of_copies(self._sensors, copies)
+        values = ValueColumns.of(network.n_columns, mode, read)
+        laid = lay(problem, mode, levers, values, self._sensors, copies)
+        bounds = model.bounds(near, mode, self._sensors, copies)
+        goals = goals_of_copies(self._goals, len(copies)) if copies else self._goals
+        limits = limits_of(network, goals, bounds, problem, rules, mode, near, values)
+        return Part(laid, arrays_of(network, bounds, len(values)), limits)
 
     def _descend(self, part: Part, at: Ints | None) -> None:
         """Look for a better row on the way down from the one at ``at``, from cell to cell."""
@@ -237,6 +275,8 @@ class NetworkProof:
                     self._descend(part, far)
                 if done:
                     return
+                if self._is_new and self._survival.failed >= FAILED:
+                    raise _NewWay
                 self._deadline.check()
                 done = search.run(BOXES, min(cap, self._limit))
                 opened = self._opened(search, opened)
@@ -253,13 +293,14 @@ class NetworkProof:
     def _over(self, actions: Rows) -> Floats:
         """By how much each action misses the target by our own arithmetic, ``(n,)``."""
         problem = self._problem
-        if problem.consequences is None:
-            return np.asarray(self._model.over(self._goals, actions))
         rows = problem.rows_of(actions)
         known = problem.readable(actions, rows)
         # What cannot be read is beyond everything.
         found = np.full(len(actions), LOST)
-        found[known] = self._model.over(self._goals, rows[known])
+        if self._survival is None:
+            found[known] = self._model.over(self._goals, rows[known])
+        else:
+            found[known] = self._survival.over(rows[known], self._ways)
         return found
 
     def _sure(self, actions: Rows) -> Mask:
