@@ -17,8 +17,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Undecided(Exception):
-    """Of a row in the target it is not known whether it is an answer: more are not sure enough than
-    may be asked about one by one, or one is too near to where it would not survive its sensors."""
+    """More rows are in the target and not sure enough than may be asked about one by one."""
 
 
 class Judge:
@@ -36,6 +35,9 @@ class Judge:
         """Answers, the cheapest first."""
         self.best = math.inf
         """Its cost."""
+        self.left = math.inf
+        """Least cost of what may be an answer, and is too near to where it would not survive its
+        sensors to tell."""
         self.unsure: Row | None = None
         """Where there is no answer: the surest action that is not sure enough."""
 
@@ -45,7 +47,7 @@ class Judge:
         Raises
         ------
         Undecided
-            If one could not be decided.
+            If too many were asked about that are not sure enough.
         """
         problem = self._problem
         known = [action.tobytes() in self._judged for action in actions]
@@ -76,13 +78,17 @@ class Judge:
             some = slice(start, start + block)
             holds = self._sure(actions[some])
             if self._survives is not None:
-                holds[holds] = self._survives(rows[some][holds])
-                if self._survives.is_undecided:
-                    raise Undecided
+                asked = np.flatnonzero(holds)
+                holds[asked] = self._survives(rows[some][asked])
+                self._leave(actions[some][asked[self._survives.undecided]])
             if holds.any():
                 return start + int(holds.argmax())
             start, block = start + block, 2 * block
         return None
+
+    def _leave(self, actions: Rows) -> None:
+        if len(actions):
+            self.left = min(self.left, float(self._problem.cost_of(actions).min()))
 
     def _sure(self, actions: Rows) -> Mask:
         if self._problem.consequences is None:

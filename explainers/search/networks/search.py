@@ -119,8 +119,8 @@ class NetworkProof:
         except DeadlineReached:
             deadline_hit = True
         except Undecided:
-            pass
-        bound = min(self._bound, self._judge.best)
+            pass  # the bound says how far it came
+        bound = min(self._bound, self._judge.best, self._judge.left)
         unsure = None if len(self._judge.actions) else self._judge.unsure
         return SearchOutcome(self._judge.actions, bound, None, deadline_hit, unsure=unsure)
 
@@ -181,6 +181,15 @@ class NetworkProof:
         """Whether a row has left the target in a way that parts were not laid for."""
         ways = self._survival.ways if self._survival is not None else []
         return bool(ways) and ways[-1] not in self._ways
+
+    def _look_at_ways(self) -> None:
+        """Raises
+        ------
+        _NewWay
+            If some rows did not survive, and parts know nothing of how.
+        """
+        if self._survival is not None and self._is_new and self._survival.failed >= FAILED:
+            raise _NewWay
 
     def _take_way(self) -> None:
         assert self._survival is not None
@@ -275,8 +284,7 @@ class NetworkProof:
                     self._descend(part, far)
                 if done:
                     return
-                if self._is_new and self._survival.failed >= FAILED:
-                    raise _NewWay
+                self._look_at_ways()
                 self._deadline.check()
                 done = search.run(BOXES, min(cap, self._limit))
                 opened = self._opened(search, opened)

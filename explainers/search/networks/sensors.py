@@ -1,4 +1,4 @@
-"""What a network reads where sensors are off: columns of their own for each way that they may be."""
+"""What a network reads where sensors are off: columns of their own for each way to be off."""
 
 from __future__ import annotations
 

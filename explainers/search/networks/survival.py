@@ -35,7 +35,7 @@ Mask = npt.NDArray[np.bool_]
 STEPS = 1 << 16
 CORNERS = 6
 """Sensors of which all corners are looked at first; of more, some."""
-BOXES, MOST_BOXES = 64, 4_096
+BOXES, MOST_BOXES = 64, 1_024
 """Halved at once, and for one row and goal, before it is left undecided."""
 
 
@@ -59,8 +59,10 @@ class Survival:
         self.failed = 0
         """Rows that did not survive, since somebody looked."""
         self._questions: dict[int, Question] = {}
-        self.is_undecided = False
-        """Whether a row was left undecided, and so counted as one that does not survive."""
+        self.undecided: Mask = np.zeros(0, dtype=np.bool_)
+        """Which of the rows that were asked about last were left undecided, and so counted as ones
+        that do not survive."""
+        self._is_undecided = False
 
     def __call__(self, rows: Rows) -> Mask:
         """Which of ``rows``, ``(n, n_features)``, survive, ``(n,)``.
@@ -70,7 +72,12 @@ class Survival:
         DeadlineReached
             Once the time is up.
         """
-        found = np.array([self._survives(row) for row in rows], dtype=np.bool_)
+        found, undecided = np.zeros((2, len(rows)), dtype=np.bool_)
+        for k, row in enumerate(rows):
+            self._is_undecided = False
+            found[k] = self._survives(row)
+            undecided[k] = self._is_undecided
+        self.undecided = undecided
         self.failed += int((~found).sum())
         return found
 
@@ -179,7 +186,7 @@ class Survival:
             if done:
                 return True
             if search.is_lost or search.nodes > MOST_BOXES:
-                self.is_undecided = True
+                self._is_undecided = True
                 return False
             self._deadline.check()
             done = search.run(BOXES, 1.0)
