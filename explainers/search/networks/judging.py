@@ -76,29 +76,35 @@ class Judge:
         start, block = 0, FIRST_CHECKED
         while start < len(actions):
             some = slice(start, start + block)
-            holds = self._sure(actions[some])
-            if self._survives is not None:
-                asked = np.flatnonzero(holds)
-                holds[asked] = self._survives(rows[some][asked])
-                self._leave(actions[some][asked[self._survives.undecided]])
+            holds = self._sure(actions[some], rows[some])
+            holds[holds] = self._surviving(actions[some][holds], rows[some][holds])
             if holds.any():
                 return start + int(holds.argmax())
             start, block = start + block, 2 * block
         return None
 
-    def _leave(self, actions: Rows) -> None:
-        if len(actions):
-            self.left = min(self.left, float(self._problem.cost_of(actions).min()))
+    def _surviving(self, actions: Rows, rows: Rows) -> Mask:
+        if self._survives is None:
+            return np.ones(len(rows), dtype=np.bool_)
+        found = self._survives(rows)
+        left = actions[self._survives.undecided]
+        if len(left):
+            self.left = min(self.left, float(self._problem.cost_of(left).min()))
+        return found
 
-    def _sure(self, actions: Rows) -> Mask:
+    def _sure(self, actions: Rows, rows: Rows) -> Mask:
         if self._problem.consequences is None:
             return np.ones(len(actions), dtype=np.bool_)
         if self._checked >= MOST_CHECKED:
             raise Undecided
         found = self._problem.trust(actions, self._meter.score)
         self._checked += int((~found.holds).sum())
-        if not found.holds.all():
-            lower = np.where(found.holds, -np.inf, found.lower)
-            if self.unsure is None or lower.max() > self._surest:
-                self._surest, self.unsure = float(lower.max()), actions[int(lower.argmax())]
+        unsure = np.flatnonzero(~found.holds)
+        for k in unsure[np.argsort(-found.lower[unsure], kind="stable")]:
+            if self.unsure is not None and not found.lower[k] > self._surest:
+                break
+            # What is told of instead of an answer lacks nothing but being sure.
+            if self._surviving(actions[[k]], rows[[k]])[0]:
+                self._surest, self.unsure = float(found.lower[k]), actions[k]
+                break
         return np.asarray(found.holds.copy())
