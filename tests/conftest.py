@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.support import cpu, postgres
+from tests.support import cpu, order, postgres
 from tests.support.tallied import Tallied
 
 # Before anything imports numpy: the matrices here are small, and threads of BLAS that wait for one
@@ -31,6 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     cpu.configure(config)
     config.pluginmanager.register(Tallied(), "tallied")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = order.longest_first(items)
 
 
 @pytest.hookimpl(wrapper=True)
