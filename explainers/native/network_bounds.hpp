@@ -192,7 +192,7 @@ inline void Search::meet(Whole layer, Whole i) {
     r.envelopes.is_used[i] = 0;
     r.envelopes.touch(i, gone_, up);
     if (!r.envelopes.is_known[i]) return;
-    const double bent = r.envelopes.base[i] + of_point(r.envelopes.part(i));
+    const double bent = r.envelopes.base[i] + of_point(r.envelopes.part(i), point_);
     if (bent < up) {
         up = bent;
         r.envelopes.is_used[i] = 1;
@@ -227,12 +227,12 @@ inline void Search::gone_from(const Node& node) {
 }
 
 // A function of ends at the program's point.
-inline double Search::of_point(const double* part) const {
+inline double Search::of_point(const double* part, const std::vector<double>& point) const {
     double total = 0.0;
     for (const Whole e : key_) total += part[e];
     for (std::size_t c = 0; c < choices_.size(); ++c) {
-        if (point_[c] == 0.0) continue;
-        total += point_[c] * (part[choices_[c].end] - part[key_[choices_[c].moving]]);
+        if (point[c] == 0.0) continue;
+        total += point[c] * (part[choices_[c].end] - part[key_[choices_[c].moving]]);
     }
     return total;
 }
