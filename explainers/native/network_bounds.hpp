@@ -204,6 +204,11 @@ inline void Search::gone_of_point() {
     for (std::size_t c = 0; c < choices_.size(); ++c) {
         if (point_[c] > 1e-9) gone_.push_back({choices_[c].end, choices_[c].moving, point_[c]});
     }
+    sort_gone();
+}
+
+inline void Search::sort_gone() {
+    std::stable_sort(gone_.begin(), gone_.end(), [](const Gone& a, const Gone& b) { return a.share < b.share; });
 }
 
 // Where the point of the box that was halved has gone.
@@ -224,6 +229,7 @@ inline void Search::gone_from(const Node& node) {
             break;
         }
     }
+    sort_gone();
 }
 
 // A function of ends at the program's point.

@@ -120,7 +120,7 @@ inline bool Search::improve(Node& node, Whole steps) {
 // Somewhat behind the program's point, on the way from where rows were looked for before: rows from there
 // cut deeper (in-out separation: Ben-Ameur and Neto 2007).
 inline void Search::blend(Whole step) {
-    static const double SHARE = getenv("KB") ? atof(getenv("KB")) : 0.5;
+    static const double SHARE = getenv("KB") ? atof(getenv("KB")) : 0.6;
     if (step == 0) {
         center_ = point_;
         return;

@@ -270,6 +270,7 @@ private:
     void lift(Whole layer, Whole i);
     void meet(Whole layer, Whole i);
     void gone_of_point();
+    void sort_gone();
     void gone_from(const Node& node);
     double of_point(const double* part, const std::vector<double>& point) const;
     void column_ends();
