@@ -1,8 +1,9 @@
 """Trained models to ONNX: the same bytes from the same model, and inputs it was trained with.
 
 Trees are exported with float32 inputs: ONNX Runtime compares in float32, so a forest exported for
-float64 decides otherwise near its thresholds (measured: up to 0.22 in probability). Linear models
-and networks are exported with float64 inputs. The ``train`` extra installs what this needs.
+float64 decides otherwise near its thresholds (measured: up to 0.22 in probability). Linear models,
+networks and scikit-learn's histogram-based trees, which compare in float64, are exported with
+float64 inputs. The ``train`` extra installs what this needs.
 """
 
 from __future__ import annotations

@@ -14,7 +14,10 @@ from ifonly.models.onnx.sklearn_converters import HISTOGRAM, teach
 from ifonly.models.onnx.sklearn_steps import held_by, steps_of
 
 _CAST = "ifonly_cast"
-_SINGLE = ("SimpleImputer", "SVR", "NuSVR", "OneClassSVM", "PolynomialFeatures")
+_SINGLE = (
+    "KBinsDiscretizer", "NuSVR", "OneClassSVM", "PolynomialFeatures", "PowerTransformer",
+    "SimpleImputer", "SVR",
+)  # fmt: skip
 """What ONNX Runtime has, or the converter writes, in float32 alone."""
 _MIXTURES = ("GaussianMixture", "BayesianGaussianMixture")
 _DISCRIMINANT = "LinearDiscriminantAnalysis"
@@ -26,18 +29,23 @@ def convert_sklearn_model(estimator: Any, columns: Columns) -> ModelProto:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
     from sklearn.base import is_classifier
 
-    estimator = _as_regression(_unflattened(_rounded_down(estimator)))
-    teach(estimator)
+    estimator = _as_regression(_unflattened(estimator))
     trees, several = _has_trees(estimator), not isinstance(columns, int)
     inside = [*held_by(estimator)]
     only_single = any(type(step).__name__ in _SINGLE for step in inside)
     # A pipeline rounds before its trees; models that hold trees read what trees read.
     only_single |= not trees and any(_is_of_trees(each) for each in inside)
-    if trees and not only_single and len(list(steps_of(estimator))) > 1:
+    in_double = _is_histogram(estimator) and not only_single
+    if in_double:
+        trees = False  # these compare in float64
+    elif _is_histogram(estimator):
+        estimator = _rounded_down(estimator)
+    elif trees and not only_single and len(list(steps_of(estimator))) > 1:
         estimator, trees = _casting(estimator), False
     # Behind inputs of several types, the converters of linear models know no float64.
-    is_single = trees or only_single or (several and not _casts(estimator))
+    is_single = trees or only_single or (several and not _casts(estimator) and not in_double)
     tensor = FloatTensorType if is_single else DoubleTensorType
+    teach(estimator, in_double=in_double)
     options: dict[Any, Any] | None = None
     if is_classifier(estimator):
         # A ZipMap yields dictionaries in place of one matrix.
@@ -70,18 +78,22 @@ def convert_sklearn_model(estimator: Any, columns: Columns) -> ModelProto:
     return model
 
 
+def _is_histogram(estimator: Any) -> bool:
+    last = [estimator, *steps_of(estimator)][-1]
+    if not type(last).__name__.startswith(HISTOGRAM):
+        return False
+    if last.is_categorical_ is not None and any(last.is_categorical_):
+        raise ValueError("it splits by sets of categories, which the converter cannot write")
+    return True
+
+
 def _rounded_down(estimator: Any) -> Any:
     """A copy in which thresholds of histogram-based trees are the float32 below: what a float32
     reading is compared with by ``<=`` alike."""
-    found = [e for e in (estimator, *steps_of(estimator)) if type(e).__name__.startswith(HISTOGRAM)]
-    if not found:
-        return estimator
     copied = copy.deepcopy(estimator)
-    for each in (e for e in (copied, *steps_of(copied)) if type(e).__name__.startswith(HISTOGRAM)):
-        if each.is_categorical_ is not None and any(each.is_categorical_):
-            raise ValueError("it splits by sets of categories, which the converter cannot write")
-        # scikit-learn shows these trees nowhere else; the converter reads them here as well.
-        for tree in (tree for trees in each._predictors for tree in trees):
+    # scikit-learn shows these trees nowhere else; the converter reads them here as well.
+    for trees in [copied, *steps_of(copied)][-1]._predictors:
+        for tree in trees:
             exact = tree.nodes["num_threshold"]
             near = exact.astype(np.float32)
             below = np.nextafter(near, np.float32(-np.inf))

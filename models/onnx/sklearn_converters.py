@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
 from ifonly.models.onnx.sklearn_steps import steps_of
 
@@ -12,7 +13,7 @@ HISTOGRAM = "HistGradientBoosting"
 _ENVELOPE = "EllipticEnvelope"
 
 
-def teach(estimator: Any) -> None:
+def teach(estimator: Any, *, in_double: bool) -> None:
     """Tell skl2onnx of steps of a pipeline that are other libraries'."""
     from skl2onnx import update_registered_converter
     from skl2onnx.common.shape_calculator import (
@@ -23,7 +24,7 @@ def teach(estimator: Any) -> None:
     for step in (*steps_of(estimator), estimator):
         library, kind = type(step).__module__.partition(".")[0], type(step)
         if kind.__name__.startswith(HISTOGRAM):
-            convert = _convert_histogram
+            convert = _convert_histogram_in_double if in_double else _convert_histogram
         elif kind.__name__ == _ENVELOPE:
             update_registered_converter(kind, _ENVELOPE, _shape_envelope, _convert_envelope)
             continue
@@ -67,16 +68,27 @@ class _Plain:
         return getattr(self._container, name)
 
     def add_node(self, *arguments: Any, **attributes: Any) -> Any:
-        plain = {
-            name: [int(v) for v in value]
-            if isinstance(value, list) and all(isinstance(v, int | np.integer) for v in value)
-            else value
-            for name, value in attributes.items()
-        }
+        plain: dict[str, Any] = {}
+        for name, value in attributes.items():
+            if isinstance(value, np.ndarray) and value.dtype == np.float64:
+                plain[f"{name}_as_tensor"] = numpy_helper.from_array(value, name)
+            elif isinstance(value, list) and all(isinstance(v, int | np.integer) for v in value):
+                plain[name] = [int(v) for v in value]
+            else:
+                plain[name] = value
         return self._container.add_node(*arguments, **plain)
 
 
+def _convert_histogram_in_double(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    # Behind a mixture of columns skl2onnx takes them for float32.
+    operator.inputs[0].set_type(DoubleTensorType(operator.inputs[0].type.shape))
+    _convert_histogram(scope, operator, container)
+
+
 def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.operator_converters import random_forest as forests
 
     is_classifier = hasattr(operator.raw_operator, "classes_")
@@ -85,6 +97,8 @@ def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
         if is_classifier
         else forests.convert_sklearn_random_forest_regressor_converter
     )
+    # ONNX Runtime writes scores in float32, whatever trees compare in.
+    operator.outputs[-1].set_type(FloatTensorType(operator.outputs[-1].type.shape))
     convert(scope, operator, _Plain(container), op_version=3)
 
 

@@ -253,6 +253,9 @@ def test_a_webhook_without_a_job_is_refused(api: httpx.Client, sink: Receiver) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 def test_a_service_that_is_killed_between_explaining_and_sending_loses_no_message(
     sorter: Path, url: str
 ) -> None:
