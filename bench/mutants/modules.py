@@ -52,10 +52,10 @@ FAST = (
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
     for name in ("batches", "boxes", "causal", "cells", "certainty", "charges", "curves", "dual",
+                 "reached_leaves",
                  "effect_search", "envelopes", "following", "functions", "intervals", "kernel",
                  "lagrangian", "leaves", "merging", "network_bounds", "network_branching",
-                 "network_program", "network_rows", "network_search", "primal_heuristic",
-                 "reached_leaves", "rules",
+                 "network_program", "network_rows", "network_search", "primal_heuristic", "rules",
                  "separable", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
