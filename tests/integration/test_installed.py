@@ -83,7 +83,7 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     hurried = tmp_path_factory.mktemp("compiler") / "c++"
     hurried.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@" -O0\n', encoding="utf-8")
     hurried.chmod(0o755)
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    build: list[object] = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
     _run(build, checkout, CXX=str(hurried))
     (found,) = (checkout / "dist").glob("*.whl")
     return found
