@@ -56,7 +56,7 @@ KERNEL = tuple(
                  "effect_search", "envelopes", "following", "functions", "intervals", "kernel",
                  "lagrangian", "leaves", "merging", "network_bounds", "network_branching",
                  "network_program", "network_rows", "network_search", "primal_heuristic", "rules",
-                 "separable", "survival", "surviving_incumbent", "table_building")
+                 "separable", "sum_bounds", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 
