@@ -33,8 +33,8 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
-NETWORKS = ("axes", "engine", "following", "judging", "limits", "model", "network", "pieces",
-            "search", "sensors", "survival")  # fmt: skip
+NETWORKS = ("axes", "engine", "following", "judging", "limits", "model", "network", "parts",
+            "pieces", "search", "sensors", "survival")  # fmt: skip
 TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
          "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
