@@ -109,7 +109,9 @@ def classifier(questions: int, is_whole: bool) -> FollowedModel:
 
 def errors(questions: int) -> FollowedModel:
     model = autoencoder(N, "max absolute", questions)
-    return FollowedModel("autoencoder", model.spec, model.predictor, readings(N, 3_000, 0), model.alarms)
+    return FollowedModel(
+        "autoencoder", model.spec, model.predictor, readings(N, 3_000, 0), model.alarms
+    )
 
 
 def consequences_of(asked: FollowedModel, study: str) -> CausalConsequences:
@@ -167,7 +169,9 @@ def engine_of(name: str, asked: FollowedModel) -> Engine:
     return made(asked.form, asked.spec.schema)
 
 
-def ask(asked: FollowedModel, engine: Engine, study: str, seconds: float) -> tuple[Floats, Floats, float]:
+def ask(
+    asked: FollowedModel, engine: Engine, study: str, seconds: float
+) -> tuple[Floats, Floats, float]:
     """CPU seconds of each question, infinite where nothing is proven; the gap of each; and the
     median of boxes.
 
