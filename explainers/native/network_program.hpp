@@ -101,9 +101,9 @@ inline bool Search::improve(Node& node, Whole steps) {
         best_point_ = point_;
         if (was_cleared_) break;
         const double gain = total_ - before;
-        idle = step > 0 && gain < 0.01 * (best_ - total_) ? idle + 1 : 0;
+        idle = step > 0 && gain < KNOB("KG",0.01) * (best_ - total_) ? idle + 1 : 0;
         before = std::max(before, total_);
-        if (step >= steps || idle >= 3) break;
+        if (step >= steps || idle >= KNOB("KI",3)) break;
         blend(step);
         const bool is_blended = step > 0;
         bool found = separate(node);

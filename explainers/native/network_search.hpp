@@ -15,6 +15,7 @@
 #include "boxes.hpp"
 #include "dual.hpp"
 
+#define KNOB(n,d) ([]{static const double v=getenv(n)?atof(getenv(n)):(d);return v;}())
 namespace ifonly::networks {
 
 // A sum of columns that is at most 0 in every row of interest: a goal, or a cut, bounded by lines.
