@@ -57,7 +57,7 @@ inline void Search::choose(Node& node) {
             } else if (!(z.low < 0.0 && z.high > 0.0)) {
                 continue;
             }
-            const double score = std::abs(main_.nu[i]) * off * (layer > 0 ? KNOB("K2",1.0) : 1.0);
+            const double score = std::abs(main_.nu[i]) * off;
             if (score > most) {
                 most = score;
                 node.unit = i;
@@ -78,8 +78,8 @@ inline void Search::choose_way(Node& node, double most) {
         const double key = static_cast<double>(ends_.position[origin]);
         const double end = static_cast<double>(ends_.position[each.end]);
         const double spent = ends_.cost[each.end] - ends_.cost[origin];
-        const double score = KNOB("KW",0.5) * spent * std::min(each.share, KNOB("KS",0.8));
-        const double at = key + std::min(std::max(each.share * KNOB("KC",1.0), 0.2), 0.8) * (end - key);
+        const double score = WAY * spent * std::min(each.share, 0.8);
+        const double at = key + std::min(std::max(each.share, 0.2), 0.8) * (end - key);
         const Whole edge = static_cast<Whole>(end > key ? std::ceil(at) : std::floor(at) + 1.0);
         if (edge <= lo_[j] || edge > hi_[j] || !(score > best)) continue;
         best = score;
