@@ -33,8 +33,8 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
-NETWORKS = ("axes", "engine", "following", "judging", "limits", "model", "network", "pieces",
-            "search", "sensors", "survival")  # fmt: skip
+NETWORKS = ("axes", "engine", "following", "judging", "limits", "model", "network", "parts",
+            "pieces", "search", "sensors", "survival")  # fmt: skip
 TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
          "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
@@ -51,12 +51,12 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
-    for name in ("batches", "boxes", "causal", "cells", "certainty", "charges", "curves", "dual",
+    for name in ("batches", "boxes", "causal", "cells", "certainty", "charges", "choices", "curves", "dual",
+                 "reached_leaves",
                  "effect_search", "envelopes", "following", "functions", "intervals", "kernel",
-                 "lagrangian", "leaves", "merging", "network_bounds", "network_branching",
-                 "network_program", "network_rows", "network_search", "primal_heuristic",
-                 "reached_leaves", "rules", "separable", "sum_bounds", "survival",
-                 "surviving_incumbent", "table_building")
+                 "lagrangian", "leaf_groups", "leaves", "merging", "network_bounds", "network_branching",
+                 "network_program", "network_rows", "network_search", "primal_heuristic", "rules",
+                 "separable", "sum_bounds", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

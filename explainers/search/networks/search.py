@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +16,11 @@ from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.incumbents import LOST
 from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
-from ifonly.explainers.search.networks.arrays import BoxEffort, LimitArrays, UnitArrays
-from ifonly.explainers.search.networks.axes import LaidAxes, lay
-from ifonly.explainers.search.networks.following import Mode, ValueColumns, modes_of
-from ifonly.explainers.search.networks.judging import Judge, Undecided
-from ifonly.explainers.search.networks.limits import limits_of, linear_rules
+from ifonly.explainers.search.networks.following import Mode, modes_of
+from ifonly.explainers.search.networks.judging import NetworkJudge, Undecided
 from ifonly.explainers.search.networks.model import NetworkModel
-from ifonly.explainers.search.networks.network import arrays_of
-from ifonly.explainers.search.networks.sensors import certain, copies_of, goals_of_copies
+from ifonly.explainers.search.networks.parts import Part
+from ifonly.explainers.search.networks.sensors import certain
 from ifonly.explainers.search.networks.survival import Survival
 from ifonly.models.predictor import Rows
 
@@ -43,47 +39,13 @@ MOST_WAYS = 8
 """In which sensors may be off, for which the network is copied."""
 FAILED = 4
 """Rows that did not survive, after which it is copied once more."""
-PROGRAMS = 200
-"""Linear programs of a way down from cell to cell."""
+FREE = 4
+"""Times :data:`BOXES` that are halved to see whether there is an answer at all."""
+PATIENCE = 0.25
+"""Part of the time after which, without a first answer, others are let look: they may tell sooner
+that there is none."""
 MOST_DRAWN = 12
 """Times that a better row is drawn back at once."""
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One mode of a question, as compiled code is asked about it."""
-
-    laid: LaidAxes
-    units: UnitArrays
-    limits: LimitArrays
-
-    def begun(self, limit: float) -> kernel.NetworkSearch:
-        """A search of all that costs less than ``limit``."""
-        search = kernel.NetworkSearch(
-            self.units.native,
-            self.laid.pieces.native,
-            self.limits.native,
-            self.laid.question.native,
-            BoxEffort.steps,
-            BoxEffort.first_steps,
-            BoxEffort.rounds,
-            BoxEffort.listed,
-            BoxEffort.most_open,
-        )
-        search.start(limit)
-        return search
-
-    def down(self, at: Ints) -> Rows:
-        """Actions on the way down from the one at ``at``, from cell to cell."""
-        pieces, question = self.laid.pieces.native, self.laid.question.native
-        found = kernel.descend_cells(
-            self.units.native, pieces, self.limits.native, question, at, PROGRAMS
-        )
-        return self.actions(found)
-
-    def actions(self, positions: Ints) -> Rows:
-        """The actions at positions that are laid end to end."""
-        return self.laid.actions(positions.reshape(-1, len(self.laid.problem.schema)))
 
 
 class _NewWay(Exception):
@@ -108,9 +70,10 @@ class NetworkProof:
         if self._sensors:
             self._goals = certain(self._goals)
             self._survival = Survival(model, self._goals, self._sensors, deadline)
-        self._judge = Judge(problem, meter, self._survival)
+        self._judge = NetworkJudge(problem, meter, self._survival)
         self._bound = 0.0
         self._drawn = 0
+        self._patience = Deadline.never()
 
     def run(self) -> SearchOutcome:
         deadline_hit = False
@@ -119,7 +82,7 @@ class NetworkProof:
         except DeadlineReached:
             deadline_hit = True
         except Undecided:
-            pass  # the bound says how far it came
+            pass  # the bound says how far it came; others may tell more
         bound = min(self._bound, self._judge.best, self._judge.left)
         unsure = None if len(self._judge.actions) else self._judge.unsure
         return SearchOutcome(self._judge.actions, bound, None, deadline_hit, unsure=unsure)
@@ -152,6 +115,11 @@ class NetworkProof:
 
     def _settle(self, modes: Sequence[tuple[Mode, Levers]], most: float) -> None:
         parts = [part for each in modes if (part := self._part(*each)) is not None]
+        if self._judge.best == math.inf and self._is_impossible(parts):
+            self._bound = math.inf
+            return
+        if self._is_for_others:
+            self._patience = self._deadline.sooner(PATIENCE)
         roots = []
         for part in parts:
             self._deadline.check()
@@ -175,6 +143,31 @@ class NetworkProof:
             cap *= GROWTH
         # Begun anew where a cheaper row has been found meanwhile.
         self._walk_all(parts, roots, math.inf)
+
+    @property
+    def _is_for_others(self) -> bool:
+        """Whether HiGHS takes the question, too."""
+        is_straight = self._model.network.is_piecewise_linear
+        return is_straight and self._survival is None and self._judge.best == math.inf
+
+    def _is_impossible(self, parts: Sequence[Part]) -> bool:
+        """Whether it is known after few boxes that there is no answer at any cost; else there may
+        be a first one. While none is known, costs close no box, and only mislead."""
+        is_impossible = True
+        for part in parts:
+            search, done = part.free.begun(1.0), False
+            for _ in range(FREE):
+                rows = [search.take_rows(), search.take_hopes()]
+                if self._judge.judge(part.actions(np.concatenate(rows))):
+                    self._draw_back()
+                    return False
+                if search.is_lost or done:
+                    break
+                self._deadline.check()
+                done = search.run(BOXES, 1.0)
+            self._opened(search, 0)
+            is_impossible &= done and not search.is_lost
+        return is_impossible
 
     @property
     def _is_new(self) -> bool:
@@ -208,24 +201,15 @@ class NetworkProof:
 
     def _part(self, mode: Mode, levers: Levers) -> Part | None:
         """What is cheap enough of one mode; None if nothing is."""
-        model, problem = self._model, self._problem
         near = levers.within(self._limit)
-        if near is None or not levers.each:
-            # Of rows in which nothing moves there is one.
-            if near is not None:
-                self._judge.judge(problem.factual[None, :])
+        if near is None:
             return None
-        rules = linear_rules(problem, mode)
-        read = {j for rule in rules for j, _ in rule.now}
-        ways = [mode.errors(way, self._sensors, near) for way in self._ways]
-        copies = copies_of(model.network.n_columns, self._sensors, ways)
-        network = model.of_copies(self._sensors, copies)
-        values = ValueColumns.of(network.n_columns, mode, read)
-        laid = lay(problem, mode, levers, values, self._sensors, copies)
-        bounds = model.bounds(near, mode, self._sensors, copies)
-        goals = goals_of_copies(self._goals, len(copies)) if copies else self._goals
-        limits = limits_of(network, goals, bounds, problem, rules, mode, near, values)
-        return Part(laid, arrays_of(network, bounds, len(values)), limits)
+        if not levers.each:
+            # Of rows in which nothing moves there is one.
+            self._judge.judge(self._problem.factual[None, :])
+            return None
+        asked = self._problem, self._goals, self._sensors, self._ways
+        return Part.of(self._model, *asked, mode, levers, near)
 
     def _descend(self, part: Part, at: Ints | None) -> None:
         """Look for a better row on the way down from the one at ``at``, from cell to cell."""
@@ -286,6 +270,8 @@ class NetworkProof:
                     return
                 self._look_at_ways()
                 self._deadline.check()
+                if self._judge.best == math.inf and self._patience.expired():
+                    raise Undecided
                 done = search.run(BOXES, min(cap, self._limit))
                 opened = self._opened(search, opened)
         except (DeadlineReached, Undecided):
