@@ -1,7 +1,7 @@
 """Where faults are planted: every definition that engines share, and every engine.
 
-Not in `explainers/verify` and `explainers/explain.py`, which are the other side: a fault there is
-not one that they could catch.
+Not in `explainers/verify`, nor in `explain.py`, `inquiry.py`, `no_answer.py` and `proposals.py`
+beside it, which are the other side: a fault there is not one that they could catch.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
-    for name in ("batches", "boxes", "causal", "cells", "charges", "curves", "dual",
+    for name in ("batches", "boxes", "causal", "cells", "certainty", "charges", "curves", "dual",
                  "effect_search", "envelopes", "following", "functions", "intervals", "kernel",
                  "lagrangian", "leaves", "merging", "network_bounds", "network_branching",
-                 "network_program", "network_rows", "network_search", "primal_heuristic", "rules",
+                 "network_program", "network_rows", "network_search", "primal_heuristic",
+                 "reached_leaves", "rules",
                  "separable", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""

@@ -21,11 +21,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.verify.laws import PossibleWorld
 from ifonly.explainers.verify.limits import Limit
 from ifonly.explainers.verify.reading import NEAR, Reading, differing, exact, moved, near, slack
 from ifonly.explainers.verify.report import Check, GraphMargins, LaterShares, Report, mixture
 from ifonly.explainers.verify.rulebook import Terms
+from ifonly.explainers.verify.what_follows import PossibleWorld
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.rounding import UNKNOWN, Rounding
 from ifonly.models.schema import Feature

@@ -146,7 +146,7 @@ def test_tests_that_fail_or_do_not_end_by_a_fault_have_seen_it_and_those_that_pa
         ([always_fails], None),  # without the fault too
     ):
         calls = [[(run.__name__, run) for run in runs]]
-        assert oracle.caught_by(fault, calls) == seen
+        assert oracle.caught_by(fault, calls, seconds=1) == seen
 
 
 def test_the_tests_nearest_to_a_fault_are_tried_first() -> None:
