@@ -62,7 +62,7 @@ STEPS = 50.0
 
 
 @dataclass(frozen=True, eq=False)
-class FollowedNetwork:
+class FollowedModel:
     """One model, and the rows that are asked about."""
 
     name: str
@@ -76,7 +76,7 @@ class FollowedNetwork:
         return read_graph(self.predictor.model, self.predictor.encoding, self.predictor.columns)
 
 
-def classifier(questions: int, is_whole: bool) -> FollowedNetwork:
+def classifier(questions: int, is_whole: bool) -> FollowedModel:
     """Whether the readings are large together."""
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
@@ -104,17 +104,17 @@ def classifier(questions: int, is_whole: bool) -> FollowedNetwork:
     spec = parse_spec(text.encode(), "spec.toml")
     predictor = load_predictor(exported, spec)
     raised = seen[predictor.score(seen)[:, 0] >= 0.5]
-    return FollowedNetwork("MLP 16x16", spec, predictor, seen, raised[:questions])
+    return FollowedModel("MLP 16x16", spec, predictor, seen, raised[:questions])
 
 
-def errors(questions: int) -> FollowedNetwork:
+def errors(questions: int) -> FollowedModel:
     model = autoencoder(N, "max absolute", questions)
-    return FollowedNetwork(
+    return FollowedModel(
         "autoencoder", model.spec, model.predictor, readings(N, 3_000, 0), model.alarms
     )
 
 
-def consequences_of(asked: FollowedNetwork, study: str) -> CausalConsequences:
+def consequences_of(asked: FollowedModel, study: str) -> CausalConsequences:
     rng = np.random.default_rng(0)
     graph = Graph.of(N, EDGES)
     mechanisms: list[Mechanism | None] = []
@@ -135,7 +135,7 @@ def consequences_of(asked: FollowedNetwork, study: str) -> CausalConsequences:
     return CausalConsequences(model, members, 2.5, 0.9, np.zeros(N), whole=whole)
 
 
-def policy_of(asked: FollowedNetwork, study: str) -> Policy:
+def policy_of(asked: FollowedModel, study: str) -> Policy:
     names, seen = asked.spec.schema.names, asked.seen
     features: dict[str, dict[str, Any]] = {name: {} for name in names}
     table: dict[str, Any] = {"features": features}
@@ -155,14 +155,14 @@ def policy_of(asked: FollowedNetwork, study: str) -> Policy:
     return Policy.read(table, asked.spec.schema, asked.spec.decision, reference=seen)
 
 
-def problems_of(asked: FollowedNetwork, study: str) -> list[Problem]:
+def problems_of(asked: FollowedModel, study: str) -> list[Problem]:
     policy, rounding = policy_of(asked, study), rounding_of(asked.predictor)
     given = None if study == "tolerances" else consequences_of(asked, study)
     found = (policy.problem(row) for row in asked.alarms)
     return [replace(each, consequences=given).firm(rounding) for each in found]
 
 
-def engine_of(name: str, asked: FollowedNetwork) -> Engine:
+def engine_of(name: str, asked: FollowedModel) -> Engine:
     if name == "portfolio":
         return engines_for(asked.form, asked.spec.schema)
     made: type[Networks] | type[Relu] = Networks if name == "networks" else Relu
@@ -170,7 +170,7 @@ def engine_of(name: str, asked: FollowedNetwork) -> Engine:
 
 
 def ask(
-    asked: FollowedNetwork, engine: Engine, study: str, seconds: float
+    asked: FollowedModel, engine: Engine, study: str, seconds: float
 ) -> tuple[Floats, Floats, float]:
     """CPU seconds of each question, infinite where nothing is proven; the gap of each; and the
     median of boxes.

@@ -43,6 +43,7 @@ MODULES = (
     "unit.causal.test_expression",
     "property.causal.test_causal_properties",
     "unit.explainers.test_milp",
+    "unit.explainers.test_sum_bounds",
 )
 """Walks over every action, and, of what follows, how surely, and of programs, by hand."""
 NEAR = (
@@ -74,7 +75,7 @@ NEAR = (
         (f"native.{part}", ("test_networks",))
         for part in ("network", "envelopes", "separable", "dual", "cell_descent")
     ),
-    ("native.sum_bounds", ("common_changes",)),
+    ("native.sum_bounds", ("test_sum_bounds", "common_changes")),
     ("native.merging", ("priced_boxes", "test_trees")),
     ("native.charges", ("priced_boxes", "test_trees")),
     ("native.lagrangian", ("priced_boxes", "test_trees")),

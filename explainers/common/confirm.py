@@ -24,7 +24,7 @@ from ifonly.explainers.remedy import Remedy, RowOutcome, Uncleared
 from ifonly.explainers.terms import Status
 from ifonly.explainers.transcript import terms_of
 from ifonly.explainers.verify import Checker, Proposal, Report, Terms
-from ifonly.explainers.verify.checker import CheckDraft
+from ifonly.explainers.verify.drafts import CheckDraft
 from ifonly.explainers.verify.reading import differing
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.rounding import Rounding

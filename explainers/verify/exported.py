@@ -14,9 +14,10 @@ import numpy as np
 
 from ifonly.explainers.terms import WayName
 from ifonly.explainers.verify.causal_claims import CausalClaims
-from ifonly.explainers.verify.checker import Checker, Proposal, Score
+from ifonly.explainers.verify.checker import Checker, Score
 from ifonly.explainers.verify.confirmation import ToldConfirmation
 from ifonly.explainers.verify.course import arrived
+from ifonly.explainers.verify.drafts import Proposal
 from ifonly.explainers.verify.limits import leaves_one
 from ifonly.explainers.verify.menu import ToldMenu, joint_box
 from ifonly.explainers.verify.reading import near, written

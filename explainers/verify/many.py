@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ifonly.explainers.verify.checker import Checker, Proposal, Score
+from ifonly.explainers.verify.checker import Checker, Score
+from ifonly.explainers.verify.drafts import Proposal
 from ifonly.explainers.verify.reading import Reading, moved
 from ifonly.explainers.verify.report import Check
 from ifonly.explainers.verify.rulebook import Asked, Rulebook, Terms

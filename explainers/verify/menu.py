@@ -11,7 +11,8 @@ from itertools import combinations, product
 import numpy as np
 
 from ifonly.explainers.terms import MENU_KEY, MOST_LEVERS, BoxProof, FaceEnd
-from ifonly.explainers.verify.checker import Checker, Proposal
+from ifonly.explainers.verify.checker import Checker
+from ifonly.explainers.verify.drafts import Proposal
 from ifonly.explainers.verify.limits import stays
 from ifonly.explainers.verify.reading import exact, near, written
 from ifonly.explainers.verify.report import Check

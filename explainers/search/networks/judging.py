@@ -20,7 +20,7 @@ class Undecided(Exception):
     """More rows are in the target and not sure enough than may be asked about one by one."""
 
 
-class NetworkIncumbents:
+class NetworkJudge:
     """Takes the cheapest of the rows that it is shown and that are answers."""
 
     def __init__(

@@ -17,7 +17,7 @@ from ifonly.explainers.search.incumbents import LOST
 from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
 from ifonly.explainers.search.networks.following import NetworkMode, modes_of
-from ifonly.explainers.search.networks.judging import NetworkIncumbents, Undecided
+from ifonly.explainers.search.networks.judging import NetworkJudge, Undecided
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.parts import LaidMode
 from ifonly.explainers.search.networks.sensors import certain
@@ -69,7 +69,7 @@ class NetworkProof:
         if self._sensors:
             self._goals = certain(self._goals)
             self._survival = SensorSurvival(model, self._goals, self._sensors, deadline)
-        self._judge = NetworkIncumbents(problem, meter, self._survival)
+        self._judge = NetworkJudge(problem, meter, self._survival)
         self._bound = 0.0
         self._drawn = 0
         self._patience = Deadline.never()
