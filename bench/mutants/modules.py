@@ -55,8 +55,8 @@ KERNEL = tuple(
                  "dual", "effect_search", "envelopes", "following", "functions", "intervals",
                  "kernel", "lagrangian", "leaf_groups", "leaves", "merging", "network_bounds",
                  "network_branching", "network_program", "network_rows", "network_search",
-                 "primal_heuristic", "reached_leaves", "rules", "separable", "sum_bounds", "survival",
-                 "surviving_incumbent", "table_building")
+                 "primal_heuristic", "reached_leaves", "rules", "separable", "sum_bounds",
+                 "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 
