@@ -107,10 +107,9 @@ Call = tuple[str, Callable[[], Any]]
 
 def calls(seed: int) -> list[list[Call]]:
     """Every parametrized case of the oracle tests, module by module, in a random order."""
-    rng = random.Random(seed)
     found = [list(_calls_of(f"tests.{name}")) for name in MODULES]
-    for own in found:
-        rng.shuffle(own)
+    for name, own in zip(MODULES, found, strict=True):
+        random.Random(f"{seed} {name}").shuffle(own)  # whatever other modules there are
     return found
 
 
