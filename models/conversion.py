@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ifonly.models.encoding import Encoding, FeatureEncoding, Form
 from ifonly.models.errors import ModelError, ParityError
@@ -29,6 +30,9 @@ PARITY_ROWS = 2_000
 MOST_THRESHOLDS = 5_000
 """Split thresholds whose neighbours are tried; of more, these many, evenly spread."""
 
+MOST_LISTED = 256
+"""Whole numbers of a feature, each of which is tried; of more none but those of rows are."""
+
 
 @dataclass(frozen=True, eq=False)
 class Converted:
@@ -41,8 +45,8 @@ class Converted:
 
 
 def convert(estimator: Any, original: Native) -> Converted:
-    """The estimator's graph, which decides as it does on rows of the sample and beside every
-    split threshold.
+    """The estimator's graph, which decides as it does on rows of the sample, of every category and
+    beside every split threshold.
 
     Raises
     ------
@@ -55,7 +59,8 @@ def convert(estimator: Any, original: Native) -> Converted:
     columns = _columns_of(estimator, sample)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of converters, to whoever calls them
-        model = export_onnx(estimator, columns, name="model")
+        categories = _categories_of(sample) if isinstance(columns, int) else None
+        model = export_onnx(estimator, columns, name="model", categories=categories)
     encodings = tuple(
         _encoding(f, sample, in_columns=not isinstance(columns, int))
         for f in sample.schema.features
@@ -69,6 +74,7 @@ def convert(estimator: Any, original: Native) -> Converted:
             sample.rows,
             _some_thresholds(graph, sample),
             original.decision,
+            listed=_listed(sample),
             n_rows=PARITY_ROWS,
         )
     except ModelError:
@@ -98,6 +104,15 @@ def _columns_of(estimator: Any, sample: Sample) -> Columns:
     return {
         f.name: f.kind.is_categorical and _numbers_of(f, sample) is None
         for f in sample.schema.features
+    }
+
+
+def _categories_of(sample: Sample) -> dict[int, tuple[Any, ...]]:
+    """What the table holds for each code of a category."""
+    return {
+        j: tuple(sample.values.get(f.name, f.category_names))
+        for j, f in enumerate(sample.schema.features)
+        if f.kind.is_categorical
     }
 
 
@@ -144,6 +159,22 @@ def _some_thresholds(graph: OnnxPredictor, sample: Sample) -> Mapping[int, Singl
     total = sum(len(values) for values in found.values())
     step = max(-(-total // MOST_THRESHOLDS), 1)
     return {j: values[::step] for j, values in sorted(found.items())}
+
+
+def _listed(sample: Sample) -> dict[int, npt.NDArray[np.float64]]:
+    """Every category, whether it is in a row or not; and all of the whole numbers that are few,
+    which may be codes of categories."""
+    found: dict[int, npt.NDArray[np.float64]] = {}
+    for j, feature in enumerate(sample.schema.features):
+        if feature.kind.is_categorical:
+            found[j] = np.arange(float(len(feature.categories)))
+        elif feature.resolution == 1 and feature.upper - feature.lower < MOST_LISTED:
+            found[j] = np.arange(feature.lower, feature.upper + 1)
+        else:
+            continue
+        if feature.may_be_missing:
+            found[j] = np.append(found[j], np.nan)
+    return found
 
 
 def _on_either_side(readings: Singles, feature: Feature) -> Singles:

@@ -171,9 +171,15 @@ def _of_xgboost_booster(booster: Any, sample: Sample, threshold: float | None) -
     trees = (0, int(best) + 1) if best is not None else (0, 0)
 
     def ask(table: Any) -> Any:
-        return booster.predict(
-            xgboost.DMatrix(table, feature_names=booster.feature_names), iteration_range=trees
+        # A table of pandas says itself which of its columns hold categories.
+        types = booster.feature_types if sample.pandas is None else None
+        matrix = xgboost.DMatrix(
+            table,
+            feature_names=booster.feature_names,
+            feature_types=types,
+            enable_categorical=True,
         )
+        return booster.predict(matrix, iteration_range=trees)
 
     if objective in ("binary:logistic", "multi:softprob"):
         n = int(learner["learner_model_param"]["num_class"]) or 2

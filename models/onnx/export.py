@@ -12,7 +12,7 @@ import copy
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ import onnx
 from onnx import ModelProto
 
 from ifonly.models.errors import GraphError
+from ifonly.models.onnx import bins, histogram_trees
+from ifonly.models.onnx.category_columns import CategoryColumns
+from ifonly.models.onnx.xgboost_trees import has_categories, without_categories
 
 INPUT = "features"
 """Name of the one matrix input, ``(n_rows, n_columns)``."""
@@ -34,14 +37,13 @@ IR_VERSION = 8
 _LONGEST_REASON = 300
 _CAST = "ifonly_cast"
 _SINGLE = (
-    "KBinsDiscretizer", "NuSVR", "OneClassSVM", "PolynomialFeatures", "PowerTransformer",
+    "NuSVR", "OneClassSVM", "PolynomialFeatures", "PowerTransformer",
     "SimpleImputer", "SVR",
 )  # fmt: skip
 """What ONNX Runtime has, or the converter writes, in float32 alone."""
 _WITHIN = ("estimator", "estimator_", "final_estimator_", "best_estimator_")
 _LISTED = ("estimators_", "calibrated_classifiers_")
 """Attributes in which fitted models hold others."""
-_HISTOGRAM = "HistGradientBoosting"
 _ENVELOPE = "EllipticEnvelope"
 _MIXTURES = ("GaussianMixture", "BayesianGaussianMixture")
 _DISCRIMINANT = "LinearDiscriminantAnalysis"
@@ -50,9 +52,13 @@ _TREE_MODULES = ("sklearn.tree", "sklearn.ensemble", "xgboost", "lightgbm")
 Columns = int | Mapping[str, bool]
 """Their number, of numbers in one matrix; or of each column, an input of its own, whether it holds
 texts."""
+Categories = Mapping[int, Sequence[Any]]
+"""By columns of a matrix, what the codes 0, 1, … in it stand for."""
 
 
-def export_onnx(estimator: Any, columns: Columns, *, name: str) -> ModelProto:
+def export_onnx(
+    estimator: Any, columns: Columns, *, name: str, categories: Categories | None = None
+) -> ModelProto:
     """``estimator`` (scikit-learn, XGBoost, LightGBM or CatBoost, fitted) as an ONNX graph called
     ``name``.
 
@@ -62,13 +68,16 @@ def export_onnx(estimator: Any, columns: Columns, *, name: str) -> ModelProto:
     whatever the decision's threshold is. An early-stopped XGBoost is exported up to its best
     iteration. Equal models give equal bytes: no names, dates or tool versions vary.
 
+    ``categories`` of a matrix: what the codes 0, 1, … of a column stand for in the estimator's own
+    table; other columns hold what the estimator itself was fitted on.
+
     Raises
     ------
     GraphError
         If the model cannot be converted; the message says which model and why.
     """
     try:
-        model = _convert(estimator, columns)
+        model = _convert(estimator, columns, categories or {})
     # Converters raise whatever they please.
     except Exception as error:
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
@@ -85,7 +94,7 @@ def to_bytes(model: ModelProto) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _convert(estimator: Any, columns: Columns) -> ModelProto:
+def _convert(estimator: Any, columns: Columns, categories: Categories) -> ModelProto:
     library = type(estimator).__module__.partition(".")[0]
     if library in ("catboost", "lightgbm", "xgboost"):
         if not isinstance(columns, int):
@@ -96,8 +105,8 @@ def _convert(estimator: Any, columns: Columns) -> ModelProto:
             case "lightgbm":
                 return _convert_lightgbm(estimator, columns)
             case _:
-                return _convert_xgboost(estimator, columns)
-    return _convert_sklearn(estimator, columns)
+                return _convert_xgboost(estimator, columns, categories)
+    return _convert_sklearn(estimator, columns, categories)
 
 
 def _convert_catboost(estimator: Any) -> ModelProto:
@@ -157,23 +166,28 @@ def _lightgbm_thresholds(estimator: Any) -> Iterator[float]:
         pending += [node[side] for side in ("left_child", "right_child") if side in node]
 
 
-def _convert_xgboost(estimator: Any, n_columns: int) -> ModelProto:
+def _convert_xgboost(estimator: Any, n_columns: int, categories: Categories) -> ModelProto:
     from onnxmltools import convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType
 
+    plain, sets = _plain_xgboost(estimator, n_columns, categories)
     model: ModelProto = convert_xgboost(
-        _plain_xgboost(estimator),
+        plain,
         name="model",
         initial_types=[(INPUT, FloatTensorType([None, n_columns]))],
         target_opset=TARGET_OPSET[""],
     )
+    sets.put_before(model)
     return model
 
 
-def _plain_xgboost(estimator: Any) -> Any:
-    """A copy with the trees up to the best iteration and columns called f0, f1, ...
+def _plain_xgboost(
+    estimator: Any, n_columns: int, categories: Categories
+) -> tuple[Any, CategoryColumns]:
+    """A copy with the trees up to the best iteration and columns called f0, f1, ..., of which those
+    beyond ``n_columns`` are made.
 
-    The converter reads all trees, and fails on any other column name.
+    The converter reads all trees, and fails on any other column name and on categories.
     """
     import xgboost
 
@@ -186,11 +200,15 @@ def _plain_xgboost(estimator: Any) -> Any:
     last = int(best) + 1 if best is not None else booster.num_boosted_rounds()
     # An early-stopped model predicts by these trees alone; the converter reads all.
     kept = booster[:last]
-    kept.feature_names = None
-    kept.feature_types = None
     plain = _new_like(estimator, booster)
-    plain.load_model(bytearray(kept.save_raw()))
-    return plain
+    if has_categories(kept):
+        file, sets = without_categories(kept, n_columns, categories)
+    else:
+        kept.feature_names = None
+        kept.feature_types = None
+        file, sets = bytearray(kept.save_raw()), CategoryColumns(n_columns, {})
+    plain.load_model(file)
+    return plain, sets
 
 
 def _new_like(estimator: Any, booster: Any) -> Any:
@@ -209,7 +227,7 @@ def _config(booster: Any) -> dict[str, Any]:
     return learner
 
 
-def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
+def _convert_sklearn(estimator: Any, columns: Columns, categories: Categories) -> ModelProto:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
     from sklearn.base import is_classifier
@@ -220,11 +238,19 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     only_single = any(type(step).__name__ in _SINGLE for step in inside)
     # A pipeline rounds before its trees; models that hold trees read what trees read.
     only_single |= not trees and any(_is_of_trees(each) for each in inside)
-    in_double = _is_histogram(estimator) and not only_single
+    last, sets = [estimator, *_steps(estimator)][-1], CategoryColumns(0, {})
+    is_histogram = histogram_trees.is_histogram(last)
+    in_double = is_histogram and not only_single
+    if is_histogram:
+        # What a pipeline hands on is no code of the table's any more.
+        own = categories if last is estimator else {}
+        estimator = copy.deepcopy(estimator)
+        last = [estimator, *_steps(estimator)][-1]
+        sets = histogram_trees.split_by_columns(last, own)
     if in_double:
         trees = False  # these compare in float64
-    elif _is_histogram(estimator):
-        estimator = _rounded_down(estimator)
+    elif is_histogram:
+        histogram_trees.round_down(last)
     elif trees and not only_single and len(list(_steps(estimator))) > 1:
         estimator, trees = _casting(estimator), False
     # Behind inputs of several types, the converters of linear models know no float64.
@@ -260,67 +286,8 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     for step in _steps(estimator):
         if type(step).__module__.startswith("lightgbm"):
             _round_down(model, step)
+    sets.put_before(model)
     return model
-
-
-def _is_histogram(estimator: Any) -> bool:
-    last = [estimator, *_steps(estimator)][-1]
-    if not type(last).__name__.startswith(_HISTOGRAM):
-        return False
-    if last.is_categorical_ is not None and any(last.is_categorical_):
-        raise ValueError("it splits by sets of categories, which the converter cannot write")
-    return True
-
-
-def _rounded_down(estimator: Any) -> Any:
-    """A copy in which thresholds of histogram-based trees are the float32 below: what a float32
-    reading is compared with by ``<=`` alike."""
-    copied = copy.deepcopy(estimator)
-    # scikit-learn shows these trees nowhere else; the converter reads them here as well.
-    for trees in [copied, *_steps(copied)][-1]._predictors:
-        for tree in trees:
-            exact = tree.nodes["num_threshold"]
-            near = exact.astype(np.float32)
-            below = np.nextafter(near, np.float32(-np.inf))
-            tree.nodes["num_threshold"] = np.where(near > exact, below, near)
-    return copied
-
-
-class _Plain:
-    """A container of nodes that takes attributes as the converter of these trees writes them:
-    numbers and truth values of numpy, mixed."""
-
-    def __init__(self, container: Any) -> None:
-        self._container = container
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._container, name)
-
-    def add_node(self, *arguments: Any, **attributes: Any) -> Any:
-        plain: dict[str, Any] = {}
-        for name, value in attributes.items():
-            if isinstance(value, np.ndarray) and value.dtype == np.float64:
-                plain[f"{name}_as_tensor"] = onnx.numpy_helper.from_array(value, name)
-            elif isinstance(value, list) and all(isinstance(v, int | np.integer) for v in value):
-                plain[name] = [int(v) for v in value]
-            else:
-                plain[name] = value
-        return self._container.add_node(*arguments, **plain)
-
-
-def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
-    from skl2onnx.common.data_types import FloatTensorType
-    from skl2onnx.operator_converters import random_forest as forests
-
-    is_classifier = hasattr(operator.raw_operator, "classes_")
-    convert = (
-        forests.convert_sklearn_random_forest_classifier
-        if is_classifier
-        else forests.convert_sklearn_random_forest_regressor_converter
-    )
-    # ONNX Runtime writes scores in float32, whatever trees compare in.
-    operator.outputs[-1].set_type(FloatTensorType(operator.outputs[-1].type.shape))
-    convert(scope, operator, _Plain(container), op_version=3)
 
 
 def _held_by(estimator: Any) -> Iterator[Any]:
@@ -440,10 +407,13 @@ def _teach(estimator: Any) -> None:
 
     for step in (*_steps(estimator), estimator):
         library, kind = type(step).__module__.partition(".")[0], type(step)
-        if kind.__name__.startswith(_HISTOGRAM):
-            convert = _convert_histogram
+        if histogram_trees.is_histogram(step):
+            convert = histogram_trees.convert
         elif kind.__name__ == _ENVELOPE:
             update_registered_converter(kind, _ENVELOPE, _shape_envelope, _convert_envelope)
+            continue
+        elif kind.__name__ == bins.BINS:
+            update_registered_converter(kind, bins.BINS, bins.shape, bins.convert)
             continue
         elif library == "xgboost":
             from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost

@@ -1,0 +1,142 @@
+"""Boosters of XGBoost that split by sets of categories, as boosters that do not.
+
+XGBoost keeps such splits in its own file format alone (JSON: ``split_type``, ``categories``), which
+no converter reads. A booster in which each of them is a split of a column of 0 and 1 is one that
+converters do read, whatever its objective is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ifonly.models.onnx.category_columns import MIDDLE, CategoryColumns, Codes
+from ifonly.models.sample import name_of
+
+_CATEGORICAL = 1
+_NO_CATEGORIES = {"enc": [], "feature_segments": [], "sorted_idx": []}
+
+
+def has_categories(booster: Any) -> bool:
+    """Whether some of its columns hold categories."""
+    return "c" in (booster.feature_types or ())
+
+
+def known_categories(booster: Any) -> dict[int, tuple[str, ...]]:
+    """Names of the categories of each column, in the order of their codes, as far as the booster
+    knows: one that was trained on an array of codes knows none, one of before XGBoost 3.1 none
+    either."""
+    learner = json.loads(booster.save_raw("json"))["learner"]
+    return _names(learner["gradient_booster"]["model"])
+
+
+def without_categories(
+    booster: Any, n_columns: int, given: Mapping[int, Sequence[Any]]
+) -> tuple[bytearray, CategoryColumns]:
+    """The file of a booster that splits columns of 0 and 1 where this one splits by categories,
+    and those columns.
+
+    Parameters
+    ----------
+    booster : xgboost.Booster
+        Of trees that add up.
+    n_columns : int
+        Those that it reads.
+    given : mapping of int to sequence
+        What stands in the table for the codes 0, 1, … of a column, where that is not what the
+        booster itself was trained on.
+
+    Raises
+    ------
+    ValueError
+        If a category is given that it does not know.
+    """
+    file = json.loads(booster.save_raw("json"))
+    learner = file["learner"]
+    trees = learner["gradient_booster"]["model"]
+    names = _names(trees)
+    types = learner["feature_types"]
+    sizes = _sizes(trees["trees"])
+    codes = {}
+    for column in (j for j, kind in enumerate(types) if kind == "c"):
+        codes[column] = _codes(
+            column, learner["feature_names"], names, given, sizes.get(column, 0)
+        )
+    columns = CategoryColumns(n_columns, codes)
+    for tree in trees["trees"]:
+        _rewrite(tree, columns)
+    # Known now alone: every tree says how many columns there are.
+    for tree in trees["trees"]:
+        tree["tree_param"]["num_feature"] = str(columns.total)
+    learner["learner_model_param"]["num_feature"] = str(columns.total)
+    learner["feature_names"], learner["feature_types"] = [], []
+    trees["cats"] = _NO_CATEGORIES
+    return bytearray(json.dumps(file).encode()), columns
+
+
+def _codes(
+    column: int,
+    columns: Sequence[str],
+    names: Mapping[int, Sequence[str]],
+    given: Mapping[int, Sequence[Any]],
+    size: int,
+) -> Codes:
+    """XGBoost cuts numbers to whole ones; what is none of its codes is in no set."""
+    if column not in names or column not in given:
+        return Codes({code: code for code in range(size)}, other=0.0, is_cut=True)
+    known = {name: code for code, name in enumerate(names[column])}
+    own = [name_of(value) for value in given[column]]
+    strange = [name for name in own if name not in known]
+    if strange:
+        called = columns[column] if columns else f"column {column}"
+        raise ValueError(f"it was not trained on {called} = {', '.join(strange)}")
+    return Codes({k: known[name] for k, name in enumerate(own)}, other=0.0, is_cut=True)
+
+
+def _rewrite(tree: dict[str, Any], columns: CategoryColumns) -> None:
+    """XGBoost goes right with the categories that a node lists, left with all others."""
+    for node, members in _sets(tree):
+        tree["split_indices"][node] = columns.of(tree["split_indices"][node], members)
+        tree["split_conditions"][node] = MIDDLE
+        tree["split_type"][node] = 0
+    for name in ("categories", "categories_nodes", "categories_segments", "categories_sizes"):
+        tree[name] = []
+
+
+def _sets(tree: Mapping[str, Any]) -> list[tuple[int, list[int]]]:
+    """Nodes that split by categories, and which go right."""
+    listed = tree.get("categories", ())
+    spans = zip(
+        tree.get("categories_nodes", ()),
+        tree.get("categories_segments", ()),
+        tree.get("categories_sizes", ()),
+        strict=True,
+    )
+    return [(node, list(listed[first : first + size])) for node, first, size in spans]
+
+
+def _sizes(trees: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """One more than the greatest code that any set of a column has."""
+    found: dict[int, int] = {}
+    for tree in trees:
+        for node, members in _sets(tree):
+            column = tree["split_indices"][node]
+            found[column] = max(found.get(column, 0), *(int(code) + 1 for code in members))
+    return found
+
+
+def _names(trees: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
+    """Of the part of the file that holds the trees; texts are kept as bytes with offsets."""
+    found = {}
+    for column, kept in enumerate(trees.get("cats", {}).get("enc", ())):
+        values = kept["values"]
+        if "offsets" in kept:
+            ends = kept["offsets"]
+            text = bytes(value % 256 for value in values)
+            texts = [text[a:b].decode() for a, b in zip(ends, ends[1:], strict=False)]
+        else:
+            texts = [name_of(value) for value in values]
+        if texts:
+            found[column] = tuple(texts)
+    return found
