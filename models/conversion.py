@@ -15,8 +15,9 @@ import numpy.typing as npt
 from ifonly.models.encoding import Encoding, FeatureEncoding, Form
 from ifonly.models.errors import ModelError, ParityError
 from ifonly.models.graph import feature_thresholds
+from ifonly.models.graph.forms import GraphForm
 from ifonly.models.graph.reading import read_graph
-from ifonly.models.graph.readings import Singles, split_readings
+from ifonly.models.graph.readings import Singles, jumps, split_readings
 from ifonly.models.graph.refusal import UnreadableGraph
 from ifonly.models.native import Native
 from ifonly.models.onnx import OnnxPredictor, load_predictor
@@ -31,7 +32,12 @@ MOST_THRESHOLDS = 5_000
 """Split thresholds whose neighbours are tried; of more, these many, evenly spread."""
 
 MOST_LISTED = 256
-"""Whole numbers of a feature, each of which is tried; of more none but those of rows are."""
+"""Whole numbers of a feature, each of which is tried, and steps that a graph makes of a reading; of
+more none but those of rows are."""
+MOST_SETTABLE = 1 << 14
+"""Values of a feature that are looked at for steps."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +73,18 @@ def convert(estimator: Any, original: Native) -> Converted:
     )
     content = to_bytes(model)
     graph = _exported(content, sample, original.decision, encodings)
+    form = None
+    # What is not read as mathematics may have trees at its inputs all the same.
+    with suppress(UnreadableGraph):
+        form = read_graph(graph.model, graph.encoding, graph.columns)
     try:
         report = check_parity(
             original.score,
             graph.score,
             sample.rows,
-            _some_thresholds(graph, sample),
+            _some_thresholds(graph, sample, form),
             original.decision,
-            listed=_listed(sample),
+            listed=_listed(sample, form),
             n_rows=PARITY_ROWS,
         )
     except ModelError:
@@ -138,7 +148,9 @@ def _encoding(feature: Feature, sample: Sample, *, in_columns: bool) -> FeatureE
     return FeatureEncoding.of_categories(feature.name, form, values, may_be_missing=missing)
 
 
-def _some_thresholds(graph: OnnxPredictor, sample: Sample) -> Mapping[int, Singles]:
+def _some_thresholds(
+    graph: OnnxPredictor, sample: Sample, form: GraphForm | None
+) -> Mapping[int, Singles]:
     """Readings at which trees split, at most :data:`MOST_THRESHOLDS`, of features that are numbers:
     between codes of categories there is nothing that could be read.
 
@@ -151,9 +163,7 @@ def _some_thresholds(graph: OnnxPredictor, sample: Sample) -> Mapping[int, Singl
     as_it_is = feature_thresholds(graph.model, graph.encoding.columns)
     found = {j: v.astype(np.float32) for j, v in as_it_is.items() if j in numbers}
     rest = [j for j in numbers if j not in found]
-    # What is not read as mathematics may have trees at its inputs all the same.
-    with suppress(UnreadableGraph):
-        form = read_graph(graph.model, graph.encoding, graph.columns)
+    if form is not None:
         for j, readings in split_readings(form, sample.rows, rest, MOST_THRESHOLDS).items():
             found[j] = _on_either_side(readings, features[j])
     total = sum(len(values) for values in found.values())
@@ -161,20 +171,35 @@ def _some_thresholds(graph: OnnxPredictor, sample: Sample) -> Mapping[int, Singl
     return {j: values[::step] for j, values in sorted(found.items())}
 
 
-def _listed(sample: Sample) -> dict[int, npt.NDArray[np.float64]]:
-    """Every category, whether it is in a row or not; and all of the whole numbers that are few,
-    which may be codes of categories."""
-    found: dict[int, npt.NDArray[np.float64]] = {}
+def _listed(sample: Sample, form: GraphForm | None) -> dict[int, Floats]:
+    """Every category, whether it is in a row or not; all of the whole numbers that are few, which
+    may be codes of categories; and values on either side of the edges of bins."""
+    found: dict[int, Floats] = {}
+    settable: dict[int, Floats] = {}
     for j, feature in enumerate(sample.schema.features):
-        if feature.kind.is_categorical:
-            found[j] = np.arange(float(len(feature.categories)))
-        elif feature.resolution == 1 and feature.upper - feature.lower < MOST_LISTED:
-            found[j] = np.arange(feature.lower, feature.upper + 1)
-        else:
-            continue
-        if feature.may_be_missing:
-            found[j] = np.append(found[j], np.nan)
+        own = _settable(feature)
+        if feature.kind.is_categorical or (feature.resolution == 1 and len(own) <= MOST_LISTED):
+            found[j] = np.append(own, np.nan) if feature.may_be_missing else own
+        elif len(own):
+            settable[j] = own
+    if form is not None:
+        found |= jumps(form.columns, sample.rows[0], settable, MOST_LISTED)
     return found
+
+
+def _settable(feature: Feature) -> Floats:
+    """All values that a feature may be set to, if they are few enough to be looked at."""
+    if feature.kind.is_categorical:
+        return np.arange(float(len(feature.categories)))
+    if feature.resolution is None:
+        return np.zeros(0)
+    numerator, denominator = feature.resolution.as_integer_ratio()
+    step = numerator / denominator
+    if not feature.upper - feature.lower < MOST_SETTABLE * step:
+        return np.zeros(0)
+    multiples = np.arange(round(feature.lower / step), round(feature.upper / step) + 1)
+    # Of whole numbers divided once, each is the float64 that its decimal text is read as.
+    return multiples * numerator / denominator
 
 
 def _on_either_side(readings: Singles, feature: Feature) -> Singles:

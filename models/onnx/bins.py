@@ -18,19 +18,45 @@ BINS = "KBinsDiscretizer"
 Edges = list[npt.NDArray[np.float64]]
 
 
+def columns_of(estimator: Any) -> set[str]:
+    """Columns of a table that nothing but bins reads, where a ``ColumnTransformer`` hands them
+    out."""
+    alone: set[str] = set()
+    others: set[str] = set()
+    known = np.asarray(getattr(estimator, "feature_names_in_", ()), dtype=object)
+    for _, part, columns in getattr(estimator, "transformers_", ()):
+        picked = np.asarray(columns, dtype=object)
+        # By name, or by position or mask.
+        if not all(isinstance(column, str) for column in picked.ravel()):
+            picked = known[columns]
+        own = alone if type(part).__name__ == BINS else others
+        own.update(map(str, np.atleast_1d(picked)))
+    return alone - others
+
+
 def shape(operator: Any) -> None:
     """Of its output, for skl2onnx."""
-    given = operator.inputs[0].type
+    operator.outputs[0].type = type(operator.inputs[0].type)([None, _width(operator)])
+
+
+def shape_single(operator: Any) -> None:
+    """The same where all behind is computed in float32, whatever the input is."""
+    from skl2onnx.common.data_types import FloatTensorType
+
+    operator.outputs[0].type = FloatTensorType([None, _width(operator)])
+
+
+def _width(operator: Any) -> int:
     fitted = operator.raw_operator
-    is_ordinal = fitted.encode == "ordinal"
-    width = len(fitted.bin_edges_) if is_ordinal else int(np.sum(fitted.n_bins_))
-    operator.outputs[0].type = type(given)([None, width])
+    return len(fitted.bin_edges_) if fitted.encode == "ordinal" else int(np.sum(fitted.n_bins_))
 
 
 def convert(scope: Any, operator: Any, container: Any) -> None:
     """Converter for skl2onnx."""
     # A reading is in the bin that counts the inner edges which it reaches.
-    inner = [np.asarray(edges[1:-1], dtype=np.float64) for edges in operator.raw_operator.bin_edges_]
+    inner = [
+        np.asarray(edges[1:-1], dtype=np.float64) for edges in operator.raw_operator.bin_edges_
+    ]
     write = _ordinal if operator.raw_operator.encode == "ordinal" else _one_hot
     write(operator, container, inner).add_to(scope, container)
 
@@ -64,11 +90,11 @@ def _ordinal(operator: Any, container: Any, inner: Edges) -> Any:
 
 
 def _reaches(read: Any, edges: npt.NDArray[np.float64], operator: Any, opset: int) -> Any:
-    """1 where a reading is at least its column's edge, else 0, in the type of the input."""
+    """1 where a reading is at least its column's edge, else 0, in the type of the output."""
     from skl2onnx.algebra.onnx_ops import OnnxCast, OnnxGreaterOrEqual
     from skl2onnx.common.data_types import DoubleTensorType
 
-    is_double = isinstance(operator.inputs[0].type, DoubleTensorType)
+    is_double = isinstance(operator.outputs[0].type, DoubleTensorType)
     wide = OnnxCast(read, to=TensorProto.DOUBLE, op_version=13)
     reached = OnnxGreaterOrEqual(wide, edges[None], op_version=opset)
     kind = TensorProto.DOUBLE if is_double else TensorProto.FLOAT

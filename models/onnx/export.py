@@ -233,7 +233,7 @@ def _convert_sklearn(estimator: Any, columns: Columns, categories: Categories) -
     from sklearn.base import is_classifier
 
     estimator = _as_regression(_unflattened(estimator))
-    trees, several = _has_trees(estimator), not isinstance(columns, int)
+    trees = _has_trees(estimator)
     inside = [*_held_by(estimator)]
     only_single = any(type(step).__name__ in _SINGLE for step in inside)
     # A pipeline rounds before its trees; models that hold trees read what trees read.
@@ -254,9 +254,11 @@ def _convert_sklearn(estimator: Any, columns: Columns, categories: Categories) -
     elif trees and not only_single and len(list(_steps(estimator))) > 1:
         estimator, trees = _casting(estimator), False
     # Behind inputs of several types, the converters of linear models know no float64.
-    is_single = trees or only_single or (several and not _casts(estimator) and not in_double)
+    is_single = (
+        trees or only_single or (_has_texts(columns) and not _casts(estimator) and not in_double)
+    )
     tensor = FloatTensorType if is_single else DoubleTensorType
-    _teach(estimator)
+    _teach(estimator, single=is_single)
     options: dict[Any, Any] | None = None
     if is_classifier(estimator):
         # A ZipMap yields dictionaries in place of one matrix.
@@ -271,8 +273,11 @@ def _convert_sklearn(estimator: Any, columns: Columns, categories: Categories) -
     if isinstance(columns, int):
         inputs = [(INPUT, tensor([None, columns]))]
     else:
+        # What bins alone read is compared in float64, whatever all else is.
+        wide = {name for step in _steps(estimator) for name in bins.columns_of(step)}
+        types = {name: DoubleTensorType if name in wide else tensor for name in columns}
         inputs = [
-            (name, (StringTensorType if is_text else tensor)([None, 1]))
+            (name, (StringTensorType if is_text else types[name])([None, 1]))
             for name, is_text in columns.items()
         ]
     model: ModelProto = convert_sklearn(
@@ -286,6 +291,11 @@ def _convert_sklearn(estimator: Any, columns: Columns, categories: Categories) -
     for step in _steps(estimator):
         if type(step).__module__.startswith("lightgbm"):
             _round_down(model, step)
+    if is_single:
+        # Guessed from the first input, which bins may read in float64.
+        for output in model.graph.output:
+            if output.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE:
+                output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     sets.put_before(model)
     return model
 
@@ -397,8 +407,9 @@ def _casts(pipeline: Any) -> bool:
     return any(name == _CAST for name, _ in getattr(pipeline, "steps", []))
 
 
-def _teach(estimator: Any) -> None:
-    """Tell skl2onnx of steps of a pipeline that are other libraries'."""
+def _teach(estimator: Any, *, single: bool) -> None:
+    """Tell skl2onnx of steps of a pipeline that are other libraries', or that it writes otherwise
+    than is read here. ``single``: all is computed in float32."""
     from skl2onnx import update_registered_converter
     from skl2onnx.common.shape_calculator import (
         calculate_linear_classifier_output_shapes,
@@ -413,7 +424,8 @@ def _teach(estimator: Any) -> None:
             update_registered_converter(kind, _ENVELOPE, _shape_envelope, _convert_envelope)
             continue
         elif kind.__name__ == bins.BINS:
-            update_registered_converter(kind, bins.BINS, bins.shape, bins.convert)
+            shape = bins.shape_single if single else bins.shape
+            update_registered_converter(kind, bins.BINS, shape, bins.convert)
             continue
         elif library == "xgboost":
             from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
@@ -442,6 +454,10 @@ def _teach(estimator: Any) -> None:
             if is_classifier
             else None,
         )
+
+
+def _has_texts(columns: Columns) -> bool:
+    return not isinstance(columns, int) and any(columns.values())
 
 
 def _steps(estimator: Any) -> Iterator[Any]:

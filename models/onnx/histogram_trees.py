@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from ifonly.models.onnx.category_columns import MIDDLE, CategoryColumns, Codes
 from ifonly.models.naming import plain_value
+from ifonly.models.onnx.category_columns import MIDDLE, CategoryColumns, Codes
 from ifonly.models.sample import name_of
 
 _HISTOGRAM = "HistGradientBoosting"

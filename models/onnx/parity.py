@@ -77,7 +77,8 @@ def check_parity(
         beyond ``n_rows``); rows drawn from ``rows`` fill up the rest.
     decision : Decision
     listed : mapping of int to ndarray, optional
-        Column to values of which each is tried in some rows, whether ``rows`` have it or not.
+        Column to values of which each is tried in some rows, whether ``rows`` have it or not, and
+        as it is: an estimator reads it in float64, whatever its graph does.
     n_rows : int
     seed : int
     tolerance : float
@@ -94,7 +95,7 @@ def check_parity(
     each = _with_listed(rows, listed or {}, rng)
     real = rows[rng.integers(len(rows), size=max(n_rows - len(near) - len(each), 0))]
     # Through float32: both must see the very numbers that the graph compares.
-    tried = np.concatenate([near, each, real]).astype(np.float32).astype(np.float64)
+    tried = np.concatenate([_rounded(near), each, _rounded(real)])
     ours, theirs = native(tried), exported(tried)
     if ours.shape != theirs.shape:
         raise ParityError(f"native scores have shape {ours.shape}, exported {theirs.shape}")
@@ -136,17 +137,19 @@ def threshold_neighbours(
     return np.concatenate(built)
 
 
-def _with_listed(
-    rows: Rows, listed: Listed, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
+def _with_listed(rows: Rows, listed: Listed, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """``(n, n_columns)``: each of the values in :data:`_ROWS_OF_VALUE` real rows."""
     built = [np.empty((0, rows.shape[1]))]
     for column, values in sorted(listed.items()):
         own = np.repeat(np.asarray(values, dtype=np.float64), _ROWS_OF_VALUE)
-        drawn = rows[rng.integers(len(rows), size=len(own))].copy()
+        drawn = _rounded(rows[rng.integers(len(rows), size=len(own))])
         drawn[:, column] = own
         built.append(drawn)
     return np.concatenate(built)
+
+
+def _rounded(rows: Rows) -> npt.NDArray[np.float64]:
+    return rows.astype(np.float32).astype(np.float64)
 
 
 def _describe(report: ParityReport, row: Rows, ours: Scores, theirs: Scores) -> str:

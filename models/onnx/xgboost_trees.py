@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ifonly.models.onnx.category_columns import MIDDLE, CategoryColumns, Codes
 from ifonly.models.sample import name_of
 
 _CATEGORICAL = 1
-_NO_CATEGORIES = {"enc": [], "feature_segments": [], "sorted_idx": []}
+_NO_CATEGORIES: dict[str, list[Any]] = {"enc": [], "feature_segments": [], "sorted_idx": []}
 
 
 def has_categories(booster: Any) -> bool:
@@ -60,9 +61,7 @@ def without_categories(
     sizes = _sizes(trees["trees"])
     codes = {}
     for column in (j for j, kind in enumerate(types) if kind == "c"):
-        codes[column] = _codes(
-            column, learner["feature_names"], names, given, sizes.get(column, 0)
-        )
+        codes[column] = _codes(column, learner["feature_names"], names, given, sizes.get(column, 0))
     columns = CategoryColumns(n_columns, codes)
     for tree in trees["trees"]:
         _rewrite(tree, columns)
@@ -134,7 +133,7 @@ def _names(trees: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
         if "offsets" in kept:
             ends = kept["offsets"]
             text = bytes(value % 256 for value in values)
-            texts = [text[a:b].decode() for a, b in zip(ends, ends[1:], strict=False)]
+            texts = [text[a:b].decode() for a, b in pairwise(ends)]
         else:
             texts = [name_of(value) for value in values]
         if texts:

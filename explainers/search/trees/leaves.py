@@ -69,7 +69,7 @@ class ListedValues:
         multiple = np.rint(numbers * self.grid.scale / self.grid.numerator)
         at = np.clip(multiple - self.first, 0, len(self.cell) - 1).astype(np.int64)
         known = self.grid.value(self.first + at) == numbers
-        cells = self.cell[at]
+        cells: Ints = self.cell[at]
         # Beyond the bounds, or off the grid, a factual may be read as one that is known: all that
         # trees see of it.
         for i in np.flatnonzero(~known):
