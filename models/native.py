@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.models.errors import DataError
+from ifonly.models.onnx import histogram_trees, xgboost_trees
 from ifonly.models.predictor import Rows, Scores, finite
 from ifonly.models.sample import Sample, name_of
 from ifonly.models.schema import Category, Decision, Task
@@ -76,6 +77,17 @@ def names_read_by(estimator: Any) -> tuple[list[str] | None, int | None]:
     # Names that were made up, where an array was fitted: columns count.
     made_up = any(read == [f"{p}{j}" for j in range(len(read))] for p in ("", "Column_", "f"))
     return (None, len(read)) if made_up else (read, len(read))
+
+
+def categories_read_by(estimator: Any) -> dict[str, tuple[Any, ...]]:
+    """Texts or numbers that it was fitted on, of columns of categories of its own, as far as it
+    knows."""
+    if histogram_trees.is_histogram(estimator):
+        return histogram_trees.known_categories(estimator)
+    if _library(estimator) == "xgboost":
+        booster = estimator.get_booster() if hasattr(estimator, "get_booster") else estimator
+        return xgboost_trees.known_categories(booster)
+    return {}
 
 
 def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Native:

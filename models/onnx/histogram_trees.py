@@ -35,6 +35,20 @@ def round_down(estimator: Any) -> None:
         tree.nodes["num_threshold"] = np.where(near > exact, below, near)
 
 
+def known_categories(estimator: Any) -> dict[str, tuple[Any, ...]]:
+    """Categories that it was fitted on, by columns of its table; none where it was fitted on an
+    array."""
+    flags = estimator.is_categorical_
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or flags is None or not any(flags):
+        return {}
+    encoder = estimator._preprocessor.named_transformers_["encoder"]
+    return {
+        str(name): tuple(v for v in map(plain_value, known.tolist()) if v is not None)
+        for name, known in zip(names[flags], encoder.categories_, strict=True)
+    }
+
+
 def split_by_columns(estimator: Any, given: Mapping[int, Sequence[Any]]) -> CategoryColumns:
     """Make splits by sets of categories splits of columns of 0 and 1, which are returned.
 

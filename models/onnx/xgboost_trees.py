@@ -24,12 +24,13 @@ def has_categories(booster: Any) -> bool:
     return "c" in (booster.feature_types or ())
 
 
-def known_categories(booster: Any) -> dict[int, tuple[str, ...]]:
-    """Names of the categories of each column, in the order of their codes, as far as the booster
-    knows: one that was trained on an array of codes knows none, one of before XGBoost 3.1 none
-    either."""
+def known_categories(booster: Any) -> dict[str, tuple[Any, ...]]:
+    """Texts or whole numbers that name the categories of its columns, in the order of their codes,
+    as far as it knows: one that was trained on an array of codes knows none, one of before XGBoost
+    3.1 none either."""
     learner = json.loads(booster.save_raw("json"))["learner"]
-    return _names(learner["gradient_booster"]["model"])
+    found = _names(learner["gradient_booster"]["model"])
+    return {booster.feature_names[j]: names for j, names in found.items()}
 
 
 def without_categories(
@@ -77,14 +78,14 @@ def without_categories(
 def _codes(
     column: int,
     columns: Sequence[str],
-    names: Mapping[int, Sequence[str]],
+    names: Mapping[int, Sequence[str | int]],
     given: Mapping[int, Sequence[Any]],
     size: int,
 ) -> Codes:
     """XGBoost cuts numbers to whole ones; what is none of its codes is in no set."""
     if column not in names or column not in given:
         return Codes({code: code for code in range(size)}, other=0.0, is_cut=True)
-    known = {name: code for code, name in enumerate(names[column])}
+    known = {name_of(name): code for code, name in enumerate(names[column])}
     own = [name_of(value) for value in given[column]]
     strange = [name for name in own if name not in known]
     if strange:
@@ -125,17 +126,14 @@ def _sizes(trees: Sequence[Mapping[str, Any]]) -> dict[int, int]:
     return found
 
 
-def _names(trees: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
+def _names(trees: Mapping[str, Any]) -> dict[int, tuple[str | int, ...]]:
     """Of the part of the file that holds the trees; texts are kept as bytes with offsets."""
-    found = {}
+    found: dict[int, tuple[str | int, ...]] = {}
     for column, kept in enumerate(trees.get("cats", {}).get("enc", ())):
         values = kept["values"]
         if "offsets" in kept:
-            ends = kept["offsets"]
             text = bytes(value % 256 for value in values)
-            texts = [text[a:b].decode() for a, b in pairwise(ends)]
-        else:
-            texts = [name_of(value) for value in values]
-        if texts:
-            found[column] = tuple(texts)
+            values = [text[a:b].decode() for a, b in pairwise(kept["offsets"])]
+        if values:
+            found[column] = tuple(values)
     return found
