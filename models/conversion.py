@@ -19,7 +19,7 @@ from ifonly.models.graph.forms import GraphForm
 from ifonly.models.graph.reading import read_graph
 from ifonly.models.graph.readings import Singles, jumps, split_readings
 from ifonly.models.graph.refusal import UnreadableGraph
-from ifonly.models.native import Native
+from ifonly.models.native import Native, chosen
 from ifonly.models.onnx import OnnxPredictor, load_predictor
 from ifonly.models.onnx.export import Columns, export_onnx, to_bytes
 from ifonly.models.onnx.parity import ParityReport, check_parity
@@ -36,6 +36,8 @@ MOST_LISTED = 256
 more none but those of rows are."""
 MOST_SETTABLE = 1 << 14
 """Values of a feature that are looked at for steps."""
+MOST_CELLS = 1 << 24
+"""Of these values times the number of features."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,7 +63,7 @@ def convert(estimator: Any, original: Native) -> Converted:
     ParityError
         If it decides otherwise.
     """
-    sample = original.sample
+    estimator, sample = chosen(estimator), original.sample
     columns = _columns_of(estimator, sample)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of converters, to whoever calls them
@@ -84,7 +86,7 @@ def convert(estimator: Any, original: Native) -> Converted:
             sample.rows,
             _some_thresholds(graph, sample, form),
             original.decision,
-            listed=_listed(sample, form),
+            listed=_listed(original, form),
             n_rows=PARITY_ROWS,
         )
     except ModelError:
@@ -171,31 +173,45 @@ def _some_thresholds(
     return {j: values[::step] for j, values in sorted(found.items())}
 
 
-def _listed(sample: Sample, form: GraphForm | None) -> dict[int, Floats]:
+def _listed(original: Native, form: GraphForm | None) -> dict[int, Floats]:
     """Every category, whether it is in a row or not; all of the whole numbers that are few, which
     may be codes of categories; and values on either side of the edges of bins."""
+    sample = original.sample
     found: dict[int, Floats] = {}
     settable: dict[int, Floats] = {}
+    most = min(MOST_SETTABLE, MOST_CELLS // len(sample.schema))
     for j, feature in enumerate(sample.schema.features):
-        own = _settable(feature)
+        own = _settable(feature, most)
         if feature.kind.is_categorical or (feature.resolution == 1 and len(own) <= MOST_LISTED):
             found[j] = np.append(own, np.nan) if feature.may_be_missing else own
         elif len(own):
             settable[j] = own
     if form is not None:
         found |= jumps(form.columns, sample.rows[0], settable, MOST_LISTED)
-    return found
+    return {j: own for j, own in found.items() if _takes(original, j, own)}
 
 
-def _settable(feature: Feature) -> Floats:
-    """All values that a feature may be set to, if they are few enough to be looked at."""
+def _takes(original: Native, feature: int, values: Floats) -> bool:
+    """Whether the estimator scores rows of all of some values: encoders may refuse what they were
+    not fitted on."""
+    rows = original.sample.rows[:1].repeat(len(values), axis=0)
+    rows[:, feature] = values
+    # Refused by whatever its library raises; rows of the sample are tried all the same.
+    with suppress(Exception):
+        original.score(rows)
+        return True
+    return False
+
+
+def _settable(feature: Feature, most: int) -> Floats:
+    """All values that a feature may be set to; none if they are more than ``most``."""
     if feature.kind.is_categorical:
         return np.arange(float(len(feature.categories)))
     if feature.resolution is None:
         return np.zeros(0)
     numerator, denominator = feature.resolution.as_integer_ratio()
     step = numerator / denominator
-    if not feature.upper - feature.lower < MOST_SETTABLE * step:
+    if not feature.upper - feature.lower < most * step:
         return np.zeros(0)
     multiples = np.arange(round(feature.lower / step), round(feature.upper / step) + 1)
     # Of whole numbers divided once, each is the float64 that its decimal text is read as.

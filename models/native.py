@@ -79,9 +79,17 @@ def names_read_by(estimator: Any) -> tuple[list[str] | None, int | None]:
     return (None, len(read)) if made_up else (read, len(read))
 
 
+def chosen(estimator: Any) -> Any:
+    """What a search over hyperparameters has chosen, which predicts in its place; else itself."""
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    return estimator
+
+
 def categories_read_by(estimator: Any) -> dict[str, tuple[Any, ...]]:
     """Texts or numbers that it was fitted on, of columns of categories of its own, as far as it
     knows."""
+    estimator = chosen(estimator)
     if histogram_trees.is_histogram(estimator):
         return histogram_trees.known_categories(estimator)
     if _library(estimator) == "xgboost":
@@ -96,8 +104,9 @@ def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Na
     Raises
     ------
     DataError
-        If it gives neither one score nor one a class.
+        If it gives neither one score nor one a class, or ``sample`` has categories that it refuses.
     """
+    _check_categories(estimator, sample)
     if _library(estimator) == "xgboost" and not hasattr(estimator, "get_booster"):
         return _of_xgboost_booster(estimator, sample, threshold)
     if _library(estimator) == "lightgbm" and hasattr(estimator, "dump_model"):
@@ -119,6 +128,24 @@ def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Na
         limited = Decision(Task.REGRESSION, _categories(OUTLIER), 1, threshold or 0.0)
         return Native(estimator.decision_function, sample, limited)
     return Native(estimator.predict, sample, value(threshold))
+
+
+def _check_categories(estimator: Any, sample: Sample) -> None:
+    """XGBoost refuses tables with categories that it was not trained on, used or not; others count
+    them as missing."""
+    if _library(chosen(estimator)) != "xgboost" or sample.pandas is None:
+        return
+    for name, known in categories_read_by(estimator).items():
+        if name not in sample.schema.names:
+            continue
+        feature = sample.schema[name]
+        told = ", ".join(map(str, known))
+        if not hasattr(sample.pandas.get(name), "categories"):
+            raise DataError(name, f"is no column of categories, as the model reads it: {told}")
+        strange = sorted(set(feature.category_names) - set(map(name_of, known)))
+        if strange:
+            odd = ", ".join(strange)
+            raise DataError(name, f"has the categories {odd}; the model was trained on {told}")
 
 
 def probabilities(classes: Sequence[str], threshold: float | None) -> Decision:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ifonly.models.errors import GraphError
 from ifonly.models.graph.columns import Columns
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.forms import GraphForm
@@ -80,7 +81,11 @@ def jumps(
         rows[: len(own), feature] = own
     if not len(rows):
         return {}
-    encoded = columns.encode(rows)
+    try:
+        encoded = columns.encode(rows)
+    # An encoder may refuse numbers that it was not fitted on.
+    except GraphError:
+        return {}
     found = {}
     for feature, own in values.items():
         made = encoded[: len(own), columns.feature == feature]
