@@ -23,7 +23,7 @@ from onnx import ModelProto
 from ifonly.models.errors import GraphError
 from ifonly.models.onnx import bins, histogram_trees
 from ifonly.models.onnx.category_columns import CategoryColumns
-from ifonly.models.onnx.xgboost_trees import has_categories, without_categories
+from ifonly.models.onnx.xgboost_trees import as_converters_read
 
 INPUT = "features"
 """Name of the one matrix input, ``(n_rows, n_columns)``."""
@@ -201,12 +201,7 @@ def _plain_xgboost(
     # An early-stopped model predicts by these trees alone; the converter reads all.
     kept = booster[:last]
     plain = _new_like(estimator, booster)
-    if has_categories(kept):
-        file, sets = without_categories(kept, n_columns, categories)
-    else:
-        kept.feature_names = None
-        kept.feature_types = None
-        file, sets = bytearray(kept.save_raw()), CategoryColumns(n_columns, {})
+    file, sets = as_converters_read(kept, n_columns, categories)
     plain.load_model(file)
     return plain, sets
 

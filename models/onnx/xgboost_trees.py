@@ -1,4 +1,4 @@
-"""Boosters of XGBoost that split by sets of categories, as boosters that do not.
+"""Boosters of XGBoost as converters read them: without sets of categories.
 
 XGBoost keeps such splits in its own file format alone (JSON: ``split_type``, ``categories``), which
 no converter reads. A booster in which each of them is a split of a column of 0 and 1 is one that
@@ -19,11 +19,6 @@ _CATEGORICAL = 1
 _NO_CATEGORIES: dict[str, list[Any]] = {"enc": [], "feature_segments": [], "sorted_idx": []}
 
 
-def has_categories(booster: Any) -> bool:
-    """Whether some of its columns hold categories."""
-    return "c" in (booster.feature_types or ())
-
-
 def known_categories(booster: Any) -> dict[str, tuple[Any, ...]]:
     """Texts or whole numbers that name the categories of its columns, in the order of their codes,
     as far as it knows: one that was trained on an array of codes knows none, one of before XGBoost
@@ -33,11 +28,11 @@ def known_categories(booster: Any) -> dict[str, tuple[Any, ...]]:
     return {booster.feature_names[j]: names for j, names in found.items()}
 
 
-def without_categories(
+def as_converters_read(
     booster: Any, n_columns: int, given: Mapping[int, Sequence[Any]]
 ) -> tuple[bytearray, CategoryColumns]:
     """The file of a booster that splits columns of 0 and 1 where this one splits by categories,
-    and those columns.
+    and those columns. Its columns have no names, and its trees are the classes' in turn.
 
     Parameters
     ----------
@@ -58,6 +53,7 @@ def without_categories(
     learner = file["learner"]
     trees = learner["gradient_booster"]["model"]
     names = _names(trees)
+    _in_turn(trees)
     types = learner["feature_types"]
     sizes = _sizes(trees["trees"])
     codes = {}
@@ -75,6 +71,25 @@ def without_categories(
     return bytearray(json.dumps(file).encode()), columns
 
 
+def _in_turn(model: dict[str, Any]) -> None:
+    """Order the trees so that one of each class follows the other, as converters take for granted.
+    Forests of several classes have all trees of a class beside each other."""
+    info = model["tree_info"]
+    classes = max(info, default=0) + 1
+    if classes == 1 or info == [k % classes for k in range(len(info))]:
+        return
+    own = [
+        [tree for tree, c in zip(model["trees"], info, strict=True) if c == k]
+        for k in range(classes)
+    ]
+    model["trees"] = [tree for turn in zip(*own, strict=True) for tree in turn]
+    for number, tree in enumerate(model["trees"]):
+        tree["id"] = number
+    model["tree_info"] = [k % classes for k in range(len(info))]
+    model["gbtree_model_param"]["num_parallel_tree"] = "1"
+    model["iteration_indptr"] = list(range(0, len(info) + 1, classes))
+
+
 def _codes(
     column: int,
     columns: Sequence[str],
@@ -84,14 +99,20 @@ def _codes(
 ) -> Codes:
     """XGBoost cuts numbers to whole ones; what is none of its codes is in no set."""
     if column not in names or column not in given:
-        return Codes({code: code for code in range(size)}, other=0.0, is_cut=True)
+        return _as_they_are(size)
     known = {name_of(name): code for code, name in enumerate(names[column])}
     own = [name_of(value) for value in given[column]]
     strange = [name for name in own if name not in known]
+    if strange and not all(name.isascii() for name in known):
+        return _as_they_are(size)
     if strange:
         called = columns[column] if columns else f"column {column}"
         raise ValueError(f"it was not trained on {called} = {', '.join(strange)}")
     return Codes({k: known[name] for k, name in enumerate(own)}, other=0.0, is_cut=True)
+
+
+def _as_they_are(size: int) -> Codes:
+    return Codes({code: code for code in range(size)}, other=0.0, is_cut=True)
 
 
 def _rewrite(tree: dict[str, Any], columns: CategoryColumns) -> None:
@@ -127,13 +148,20 @@ def _sizes(trees: Sequence[Mapping[str, Any]]) -> dict[int, int]:
 
 
 def _names(trees: Mapping[str, Any]) -> dict[int, tuple[str | int, ...]]:
-    """Of the part of the file that holds the trees; texts are kept as bytes with offsets."""
+    """Of the part of the file that holds the trees; texts are kept as bytes with offsets.
+
+    XGBoost 3.2 counts characters for bytes: texts in other alphabets than ASCII's are cut anywhere,
+    and are left out where that can be seen.
+    """
     found: dict[int, tuple[str | int, ...]] = {}
     for column, kept in enumerate(trees.get("cats", {}).get("enc", ())):
         values = kept["values"]
         if "offsets" in kept:
             text = bytes(value % 256 for value in values)
-            values = [text[a:b].decode() for a, b in pairwise(kept["offsets"])]
+            try:
+                values = [text[a:b].decode() for a, b in pairwise(kept["offsets"])]
+            except UnicodeDecodeError:
+                continue
         if values:
             found[column] = tuple(values)
     return found
