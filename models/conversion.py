@@ -24,7 +24,7 @@ from ifonly.models.onnx import OnnxPredictor, load_predictor
 from ifonly.models.onnx.export import Columns, export_onnx, to_bytes
 from ifonly.models.onnx.parity import ParityReport, check_parity
 from ifonly.models.sample import Sample
-from ifonly.models.schema import Decision, Feature, Schema, Task
+from ifonly.models.schema import Decision, Feature, Kind, Schema, Task
 from ifonly.models.spec import OutputBinding, Spec
 
 PARITY_ROWS = 2_000
@@ -189,6 +189,20 @@ def _listed(original: Native, form: GraphForm | None) -> dict[int, Floats]:
     if form is not None:
         found |= jumps(form.columns, sample.rows[0], settable, MOST_LISTED)
     return {j: own for j, own in found.items() if _takes(original, j, own)}
+
+
+def refused(original: Native) -> list[str]:
+    """Whole numbers of which the estimator refuses some between the least and the greatest of
+    data, as encoders do of what they were not fitted on; of few values."""
+    found = []
+    for j, feature in enumerate(original.sample.schema.features):
+        own = _settable(feature, MOST_LISTED)
+        if feature.kind is not Kind.INTEGER or not len(own) or _takes(original, j, own):
+            continue
+        # Unless it refuses what data has as well.
+        if _takes(original, j, np.unique(original.sample.rows[:, j])):
+            found.append(feature.name)
+    return found
 
 
 def _takes(original: Native, feature: int, values: Floats) -> bool:

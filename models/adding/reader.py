@@ -180,7 +180,7 @@ def _model(kind: str, columns: Columns, said: Mapping[str, Any], graph: bytes) -
         raise _other()
     if report["label_differences"]:
         raise _other()
-    codes = said.get("codes")
+    codes = said.get("codes", {})
     if not isinstance(codes, dict) or not set(codes) <= set(names):
         raise _other()
     if not all(_are_texts(own) and len(own) == len(set(own)) for own in codes.values()):

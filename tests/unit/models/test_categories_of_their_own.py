@@ -8,9 +8,12 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from xgboost import Booster, DMatrix, XGBClassifier, XGBRegressor, XGBRFClassifier, train
 
 from ifonly.models.adding.native_file import read_here
@@ -19,6 +22,7 @@ from ifonly.models.errors import DataError, GraphError
 from ifonly.models.native import categories_read_by, native
 from ifonly.models.onnx.export import INPUT, export_onnx
 from ifonly.models.sample import read_sample
+from ifonly.scoring import scored
 
 DRAW = np.random.default_rng(2)
 N = 200
@@ -32,7 +36,7 @@ BOOSTED = {
 }  # fmt: skip
 TABLE = pd.DataFrame(
     {
-        "sort": pd.Categorical.from_codes(DRAW.integers(0, 3, N), NAMES),
+        "sort": pd.Categorical(DRAW.choice(NAMES, N).tolist(), categories=NAMES),
         "load": CODES[:, 1],
     }
 )
@@ -117,6 +121,18 @@ def test_categories_that_a_pipeline_hands_on_as_texts_are_refused() -> None:
     steps.fit(TABLE, IS_WARM)
     with pytest.raises(GraphError, match="no whole number"):
         convert(steps, native(steps, read_sample(TABLE)))
+
+
+def test_whole_numbers_that_an_encoder_refuses_are_never_proposed() -> None:
+    table = pd.DataFrame({"size": DRAW.choice([1, 2, 5, 9], N), "load": CODES[:, 1]})
+    parts = make_column_transformer((OneHotEncoder(), ["size"]), remainder="passthrough")
+    steps = make_pipeline(parts, LogisticRegression())
+    steps.fit(table, (table["size"] == 5) ^ (table["load"] > 0))
+    found = scored(steps, table)
+    assert found.form is not None
+    assert found.sample.schema["size"].category_names == ("1", "2", "5", "9")
+    assert found.sample.read({"size": 5, "load": 0.1}).tolist() == [[2.0, 0.1]]
+    assert (found.sample.table(found.sample.rows)["size"] == table["size"]).all()
 
 
 # --- files ----------------------------------------------------------------------------------------
