@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from ifonly.models.naming import plain_value
 from ifonly.models.onnx.category_columns import MIDDLE, CategoryColumns, Codes
@@ -119,41 +118,3 @@ def _members(bits: npt.NDArray[np.uint32]) -> set[int]:
 def _trees(estimator: Any) -> Iterator[Any]:
     for trees in estimator._predictors:
         yield from trees
-
-
-class _Plain:
-    """A container of nodes that takes attributes as the converter of these trees writes them:
-    numbers and truth values of numpy, mixed."""
-
-    def __init__(self, container: Any) -> None:
-        self._container = container
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._container, name)
-
-    def add_node(self, *arguments: Any, **attributes: Any) -> Any:
-        plain: dict[str, Any] = {}
-        for name, value in attributes.items():
-            if isinstance(value, np.ndarray) and value.dtype == np.float64:
-                plain[f"{name}_as_tensor"] = onnx.numpy_helper.from_array(value, name)
-            elif isinstance(value, list) and all(isinstance(v, int | np.integer) for v in value):
-                plain[name] = [int(v) for v in value]
-            else:
-                plain[name] = value
-        return self._container.add_node(*arguments, **plain)
-
-
-def convert(scope: Any, operator: Any, container: Any) -> None:
-    """Converter for skl2onnx, with scores in float32 and thresholds in float64."""
-    from skl2onnx.common.data_types import FloatTensorType
-    from skl2onnx.operator_converters import random_forest as forests
-
-    is_classifier = hasattr(operator.raw_operator, "classes_")
-    write = (
-        forests.convert_sklearn_random_forest_classifier
-        if is_classifier
-        else forests.convert_sklearn_random_forest_regressor_converter
-    )
-    # ONNX Runtime writes scores in float32, whatever trees compare in.
-    operator.outputs[-1].set_type(FloatTensorType(operator.outputs[-1].type.shape))
-    write(scope, operator, _Plain(container), op_version=3)
