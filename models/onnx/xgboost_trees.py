@@ -24,7 +24,9 @@ def known_categories(booster: Any) -> dict[str, tuple[Any, ...]]:
     as far as it knows: one that was trained on an array of codes knows none, one of before XGBoost
     3.1 none either."""
     learner = json.loads(booster.save_raw("json"))["learner"]
-    found = _names(learner["gradient_booster"]["model"])
+    kept = learner["gradient_booster"]
+    # Of a dart the trees are one level deeper; a linear booster has none.
+    found = _names(kept.get("gbtree", kept).get("model", {}))
     return {booster.feature_names[j]: names for j, names in found.items()}
 
 

@@ -152,8 +152,7 @@ def test_a_file_says_which_code_each_text_has() -> None:
     file = file_of(TABLE, IS_WARM)
     found = read_here("XGBoost", "m.ubj", file, cells_of(TABLE[TABLE["sort"] != "early"]))
     assert found.codes == {"sort": tuple(NAMES)}
-    booster = Booster()
-    booster.load_model(bytearray(file))
+    booster = Booster(model_file=bytearray(file))
     assert categories_read_by(booster) == {"sort": tuple(NAMES)}
 
 
