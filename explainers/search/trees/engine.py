@@ -41,6 +41,7 @@ from ifonly.explainers.search.engine import (
 from ifonly.explainers.search.incumbents import Incumbents
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.alike import Likeness, Likenesses
+from ifonly.explainers.search.trees.any_row import AnyRowSearch
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.boxes import RawMargins, TreeBoxes, TreeEffectBoxes
 from ifonly.explainers.search.trees.contradiction import TreeContradictions
@@ -51,11 +52,12 @@ from ifonly.explainers.search.trees.flat_rules import Flattened, flatten
 from ifonly.explainers.search.trees.following import EffectSearch, ModeInstance, asked_of
 from ifonly.explainers.search.trees.layout import Layout
 from ifonly.explainers.search.trees.leaves import read_leaves
-from ifonly.explainers.search.trees.proof import BoxSearch, SearchInstance
+from ifonly.explainers.search.trees.proof import BoxSearch
 from ifonly.explainers.search.trees.question import SumLimits
 from ifonly.explainers.search.trees.question_building import build_question
 from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.search.trees.survival import Survival
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.explainers.space import Positions, Values, changed
 from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import GraphForm
@@ -320,7 +322,7 @@ class Trees:
             outcome = self.search(problem, meter, deadline)
         else:
             asked = self._in_arrays(problem)
-            outcome = BoxSearch(problem, meter, deadline, asked, self._patience, any_row=True).run()
+            outcome = AnyRowSearch(problem, meter, deadline, asked).run()
         if len(outcome.candidates):
             return True
         return False if outcome.is_infeasible else None

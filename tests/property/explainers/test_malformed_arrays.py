@@ -20,8 +20,8 @@ from ifonly.explainers.native import kernel
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.batches import Bounded, Cuts
 from ifonly.explainers.search.trees.effect_search import Given
-from ifonly.explainers.search.trees.proof import SearchInstance
 from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.explainers.search.trees.tables import Tables
 from tests.support.effects import Parts, parts
 from tests.support.native import instance
