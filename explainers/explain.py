@@ -60,6 +60,8 @@ Found = tuple[Counterfactual | None, SearchOutcome]
 NEVER = Deadline.never()
 MOST_AROUND = 64
 """Levers of whose ends the model is asked before it is said that nothing is allowed."""
+SHARE_OF_SUBSYSTEM = 0.5
+"""Part of the time that is left in which it is shown what an irreducible set is."""
 
 
 def unheard(reason: str, /) -> None:
@@ -505,18 +507,21 @@ class Inquiry:
             relaxation = self.cheapest_relaxation(problem, checker, problem.conflict)
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
             return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
+        # What lifting each would bring, and how near anything comes, take time as well.
+        until = self.deadline.sooner(SHARE_OF_SUBSYSTEM)
         with self.watch("search"):
-            blocked_by = infeasible_subsystem(
-                problem, self._reaches, is_quick=tells_quickly(self.engine)
+            blocked_by, known = infeasible_subsystem(
+                problem, partial(self._reaches, until), is_quick=tells_quickly(self.engine)
             )
+        is_cut = until.expired()
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
         # It is named only where the decision alone could be reached, so that can be offered.
         if demand is not None and demand in blocked_by:
             relaxation = self.surest_relaxation(problem, checker, demand, best)
         else:
-            relaxation = self.cheapest_relaxation(problem, checker, blocked_by)
-        work = self.work(outcome, self.deadline.expired())
+            relaxation = self.cheapest_relaxation(problem, checker, blocked_by, known)
+        work = self.work(outcome, is_cut or self.deadline.expired())
         return Infeasible(prediction, blocked_by, work, best, relaxation)
 
     def _refuted(
@@ -543,19 +548,30 @@ class Inquiry:
                 scores = self.engine.nearest(problem, self.meter, self.deadline)
         return None if scores is None else predicted(problem.target.decision, scores)
 
-    def _reaches(self, problem: Problem) -> bool | None:
-        if self.deadline.expired():
+    def _reaches(self, until: Deadline, problem: Problem) -> Row | bool | None:
+        if until.expired():
             return None
-        return reaches(self.engine, problem, self.meter, self.deadline)
+        return reaches(self.engine, problem, self.meter.until(until), until)
 
     def cheapest_relaxation(
-        self, problem: Problem, checker: Checker, blocked_by: Sequence[Blocker]
+        self,
+        problem: Problem,
+        checker: Checker,
+        blocked_by: Sequence[Blocker],
+        known: Rows | None = None,
     ) -> Relaxation | None:
-        """Only a member of every blocking set can be enough by itself, so of this one too."""
+        """Only a member of every blocking set can be enough by itself, so of this one too.
+
+        ``known``: actions that lead into the target if some constraint is lifted, to begin with
+        what may be cheapest.
+        """
         found, least = [], math.inf
-        for lifted in blocked_by:
+        relaxations = [(lifted, without(problem, lifted)) for lifted in blocked_by]
+        if known is not None and len(known):
+            relaxations.sort(key=lambda each: _least_cost(each[1], known))
+        for lifted, relaxed in relaxations:
             # What lifting another brings already is not to be had dearer.
-            relaxed = replace(without(problem, lifted), below=least)
+            relaxed = replace(relaxed, below=least)
             if not self.deadline.expired():
                 counterfactual, _ = self.best(relaxed, _relaxed(checker, relaxed, lifted))
                 if counterfactual is not None:
@@ -651,6 +667,12 @@ def _effects(before: Sequence[float], action: Sequence[float], report: Report) -
     """What reads otherwise than it is set, by the checker's own paths."""
     for j in differing(report.row, action):
         yield Effect(j, before[j], report.row[j], report.via.get(j, ()))
+
+
+def _least_cost(problem: Problem, actions: Rows) -> float:
+    """Of the actions that are allowed; infinity if none is."""
+    allowed = actions[problem.allowed(actions)]
+    return float(problem.cost_of(allowed).min()) if len(allowed) else math.inf
 
 
 def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:

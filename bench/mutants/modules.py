@@ -34,9 +34,9 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
         "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
 NETWORKS = ("axes", "engine", "limits", "model", "network", "search")
-TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
+TREES = ("any_row", "arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
-         "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
+         "question", "question_building", "survival", "table_building", "table_search", "tree_merging")  # fmt: skip
 
 FAST = (
     *(f"ifonly.explainers.constraints.{name}" for name in CONSTRAINTS),
@@ -54,7 +54,7 @@ KERNEL = tuple(
                  "effect_search", "envelopes", "following", "functions", "intervals", "kernel",
                  "lagrangian", "leaves", "merging", "network_bounds", "network_branching",
                  "network_program", "network_rows", "network_search", "primal_heuristic", "rules",
-                 "separable", "survival", "surviving_incumbent", "table_building")
+                 "score_search", "separable", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

@@ -63,8 +63,6 @@ struct PricedBox {
     double step = 0.0;     // part of what is missing that the next step is meant to gain
     Whole misses = 0;      // steps since that gained nothing
     Whole steps = 0;       // steps so far
-    // Whether it is asked of the score alone: nothing costs anything, and prices stay as they are.
-    bool is_costless = false;
     bool possible = false;  // whether every tree has a leaf in the box, and every feature a cell
 
     Whole n_features() const { return lo.size(); }
@@ -275,17 +273,15 @@ inline void inherit(const PricedBox& b, const PricedBox& around) {
     }
 }
 
-// The bottom box of a search, to be priced, or to be asked of its score alone; with the charges and prices of a box around it, if any.
+// The bottom box of a search, to be priced; with the charges and prices of a box around it, if any.
 inline PricedBox box_to_price(
-    const Tables& t, const Question& q, const Arena& a, const PricedBox* around, bool is_costless
+    const Tables& t, const Question& q, const Arena& a, const PricedBox* around
 ) {
     PricedBox b;
-    b.is_costless = is_costless;
     b.lo = copied(a.lo[0]);
     b.hi = copied(a.hi[0]);
     const Owned<Whole> from(t.cells[b.n_features()] + b.n_features());
     note_cells(t, q, b, from);
-    if (is_costless) b.cost.fill(0.0);
     b.goal = Owned<Whole>(t.n_trees());
     b.limit = Owned<double>(t.n_goals());
     for (Whole g = 0; g < t.n_goals(); ++g) {

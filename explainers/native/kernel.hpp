@@ -427,8 +427,12 @@ inline void push_halves(const Arena& a, Whole sp, Cut cut) {
     a.ints[SP] = sp + 2;
 }
 
+// Columns of what is no cut: no row in the target is in the box, or it has become smaller.
+inline constexpr Whole NOTHING = -2;
+inline constexpr Whole SMALLER = -3;
+
 // What becomes of a box.
-enum class Outcome { closed, cut, waits };
+enum class Outcome { closed, cut, waits, again };
 
 // Look into the box at ``sp``, which is the cheapest row of `a.at` and what it costs, after trees and
 // rules have let it be; where it is to be cut, if at all. ``outward`` says where, if the row is outside of
@@ -442,6 +446,8 @@ Outcome judge(
     if (score == Score::outside) {
         // Go where the trees gain most.
         cut = outward(sp);
+        if (cut.column == NOTHING) return Outcome::closed;
+        if (cut.column == SMALLER) return Outcome::again;
         // In exact numbers some tree always gains here; no box may be dropped for rounding.
         if (cut.column < 0) cut = any_cut(t, q, a, sp);
         return Outcome::cut;
@@ -516,6 +522,10 @@ Status open_boxes(
             a.ints[SP] = sp + 1;
             a.floats[WAITING] = cost;
             return VERDICT;
+        }
+        if (outcome == Outcome::again) {
+            a.ints[SP] = sp + 1;
+            continue;
         }
         // What cannot be cut is one row, or rows that all fail by what the corner fails by.
         if (outcome == Outcome::closed || cut.column < 0) continue;

@@ -265,7 +265,7 @@ inline void remember(const PricedBox& b, const Choices& now, double newest) {
 }
 
 // Better charges and prices by ``steps`` at most; the bound, rounding taken off, and below ``enough`` where
-// to halve. Where nothing costs anything any bound above 0 is enough, and ``enough`` is only aimed at.
+// to halve.
 inline Ascent ascend(const Tables& t, PricedBox& b, double enough, Whole steps) {
     const Whole goals = b.price.size();
     Choices now(t, b);
@@ -274,9 +274,7 @@ inline Ascent ascend(const Tables& t, PricedBox& b, double enough, Whole steps) 
     const auto look = [&](Reals charges) {
         now.disagreement(charges, apart);
         // A price is moved by how far the chosen values are beyond the limit.
-        for (Whole g = 0; g < goals && !b.is_costless; ++g) {
-            beyond[g] = (now.value_of(g) - b.limit[g]) * b.scale[g];
-        }
+        for (Whole g = 0; g < goals; ++g) beyond[g] = (now.value_of(g) - b.limit[g]) * b.scale[g];
     };
     if (b.ahead.size() == 0) {
         look(b.charge);
@@ -284,8 +282,7 @@ inline Ascent ascend(const Tables& t, PricedBox& b, double enough, Whole steps) 
         b.dearer = copied<double>(beyond);
         remember(b, now, 1.0);
     }
-    const double closes = b.is_costless ? 2.0 * MARGIN * now.size(b.charge, b.price) : enough;
-    for (Whole turn = 0; turn < steps && best < closes; ++turn) {
+    for (Whole turn = 0; turn < steps && best < enough; ++turn) {
         double square = 0.0;
         for (const double each : b.ahead) square += each * each;
         for (const double each : b.dearer) square += each * each;
@@ -323,7 +320,7 @@ inline Ascent ascend(const Tables& t, PricedBox& b, double enough, Whole steps) 
     }
     // Rounding must never close a box: it is taken off the bound.
     const double bound = best - MARGIN * now.size(b.charge, b.price);
-    if (bound >= (b.is_costless ? 0.0 : enough)) return {bound, {}};
+    if (bound >= enough) return {bound, {}};
     return {bound, halving(b)};
 }
 

@@ -6,7 +6,6 @@
 
 #include "entries.hpp"
 #include "lagrangian.hpp"
-#include "score_search.hpp"
 #include "merging_binding.hpp"
 
 namespace ifonly {
@@ -15,8 +14,7 @@ namespace ifonly {
 class HeldBox {
 public:
     HeldBox(
-        const HeldTables& t, const HeldQuestion& q, const HeldArena& a, const HeldBox* around,
-        bool is_costless
+        const HeldTables& t, const HeldQuestion& q, const HeldArena& a, const HeldBox* around
     ) : tables_(t.serial), question_(q.serial) {
         nb::gil_scoped_release unlocked;
         a.check_open(t, q);
@@ -24,9 +22,7 @@ public:
         check_reach(t.fields, a.fields);
         check_bottom(q.fields, a.fields);
         require(around == nullptr || around->tables_ == t.serial, "around: of other tables");
-        const PricedBox* outer = around == nullptr ? nullptr : &around->box;
-        require(outer == nullptr || outer->is_costless == is_costless, "around: of another kind");
-        box = box_to_price(t.fields, q.fields, a.fields, outer, is_costless);
+        box = box_to_price(t.fields, q.fields, a.fields, around == nullptr ? nullptr : &around->box);
     }
 
     std::tuple<double, Whole, Whole> ascend(const HeldTables& t, double enough, Whole steps) {
@@ -42,9 +38,14 @@ public:
     ) const {
         nb::gil_scoped_release unlocked;
         a.check_open(t, q);
+        require(t.serial == tables_ && q.serial == question_, "the box is one of another search");
         check_fits(t.fields, a.fields);
         check_reach(t.fields, a.fields);
-        check_inside(t, q, a);
+        require(box.possible, "a tree has no leaf in the box");
+        const Wholes lo = a.fields.lo[0], hi = a.fields.hi[0];
+        for (Whole j = 0; j < box.n_features(); ++j) {
+            require(box.lo[j] <= lo[j] && hi[j] <= box.hi[j], "lo, hi: not inside of the priced box");
+        }
         ifonly::strike_off(t.fields, a.fields, box, enough);
     }
 
@@ -62,50 +63,11 @@ public:
         }
     }
 
-    // A box inside of this one may be bounded by its charges.
-    void check_inside(const HeldTables& t, const HeldQuestion& q, const HeldArena& a) const {
-        require(t.serial == tables_ && q.serial == question_, "the box is one of another search");
-        require(box.possible, "a tree has no leaf in the box");
-        const Wholes lo = a.fields.lo[0], hi = a.fields.hi[0];
-        for (Whole j = 0; j < box.n_features(); ++j) {
-            require(box.lo[j] <= lo[j] && hi[j] <= box.hi[j], "lo, hi: not inside of the priced box");
-        }
-    }
-
     PricedBox box;
 
 private:
     Word tables_;
     Word question_;
-};
-
-// A search for any row, bounded by the charges of a box around what is searched, if any.
-class HeldAnySearch {
-public:
-    HeldAnySearch(const HeldTables& t, const HeldQuestion& q, const HeldArena& a, const HeldBox* around)
-        : tables_(t.serial), question_(q.serial), gains_(t.fields), bounds_(t.fields, q.fields) {
-        nb::gil_scoped_release unlocked;
-        a.check_open(t, q);
-        if (around == nullptr) return;
-        require(around->box.is_costless, "around: it counts costs");
-        around->check_inside(t, q, a);
-        bounds_ = ScoreBounds(t.fields, q.fields, around->box);
-    }
-
-    Whole search(const HeldTables& t, const HeldQuestion& q, HeldArena& a, Whole max_nodes) {
-        nb::gil_scoped_release unlocked;
-        require(t.serial == tables_ && q.serial == question_, "the search is another one");
-        a.check_begun(t, q);
-        check_stack(q.fields, a.fields);
-        check_whole(t, a);
-        return search_any(t.fields, q.fields, a.fields, bounds_, gains_, max_nodes);
-    }
-
-private:
-    Word tables_;
-    Word question_;
-    Gains gains_;
-    ScoreBounds bounds_;
 };
 
 inline void bind_lagrangian(nb::module_& m) {
@@ -114,8 +76,8 @@ inline void bind_lagrangian(nb::module_& m) {
     };
     constexpr auto own = nb::rv_policy::move;  // arrays are copies
     nb::class_<HeldBox>(m, "PricedBox")
-        .def(nb::init<const HeldTables&, const HeldQuestion&, const HeldArena&, const HeldBox*, bool>(),
-             "tables"_a, "question"_a, "arena"_a, "around"_a.none(), "is_costless"_a = false)
+        .def(nb::init<const HeldTables&, const HeldQuestion&, const HeldArena&, const HeldBox*>(),
+             "tables"_a, "question"_a, "arena"_a, "around"_a.none())
         .def("ascend", &HeldBox::ascend, "tables"_a, "enough"_a, "steps"_a)
         .def("strike_off", &HeldBox::strike_off, "tables"_a, "question"_a, "arena"_a, "enough"_a)
         .def("wish", &HeldBox::wish, "tables"_a, "question"_a)
@@ -128,10 +90,6 @@ inline void bind_lagrangian(nb::module_& m) {
         .def_prop_ro("leaf", array([](const PricedBox& b) -> Wholes { return b.parts.leaf; }), own)
         .def_prop_ro("first", array([](const PricedBox& b) -> Wholes { return b.parts.first; }), own)
         .def_prop_ro("reached", [](const HeldBox& b) { return b.box.possible; });
-    nb::class_<HeldAnySearch>(m, "AnySearch")
-        .def(nb::init<const HeldTables&, const HeldQuestion&, const HeldArena&, const HeldBox*>(),
-             "tables"_a, "question"_a, "arena"_a, "around"_a.none())
-        .def("search", &HeldAnySearch::search, "tables"_a, "question"_a, "arena"_a, "max_nodes"_a);
 }
 
 }  // namespace ifonly

@@ -33,6 +33,7 @@ from ifonly.explainers.search.engine import (
     Judged,
     Meter,
     SearchOutcome,
+    any_of,
     range_by_asking,
     range_by_judging,
     refuse_redrawn,
@@ -309,9 +310,9 @@ class Trees:
             return self._search_with_effects(problem, problem.consequences, meter, deadline)
         return self._proof(problem, meter, deadline).run()
 
-    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
-        """Whether any allowed row is in the target, at whatever cost; None where that was not
-        settled.
+    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> Row | bool | None:
+        """Any allowed action that leads into the target, at whatever cost; False: proven that there
+        is none; None where that was not settled.
 
         Raises
         ------
@@ -319,13 +320,8 @@ class Trees:
             As :meth:`search`.
         """
         if problem.consequences is not None:
-            outcome = self.search(problem, meter, deadline)
-        else:
-            asked = self._in_arrays(problem)
-            outcome = AnyRowSearch(problem, meter, deadline, asked).run()
-        if len(outcome.candidates):
-            return True
-        return False if outcome.is_infeasible else None
+            return any_of(self.search(problem, meter, deadline))
+        return any_of(AnyRowSearch(problem, meter, deadline, self._in_arrays(problem)).run())
 
     def _search_with_effects(
         self, problem: Problem, consequences: Consequences, meter: Meter, deadline: Deadline

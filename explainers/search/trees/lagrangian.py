@@ -29,11 +29,6 @@ from ifonly.explainers.search.trees.tables import Tables
 
 STEPS_AT_FIRST, STEPS = 200, 40
 """Steps towards better charges in a box that has none, and in one that begins with another's."""
-SCORE_STEPS_AT_FIRST, SCORE_STEPS = 80, 20
-"""The same where it is asked of the score alone."""
-SCORE_AIM = 0.1
-"""Steps are as long as if scores were to be raised by what is missing at first, and this part more:
-what there is to gain is not known, and steps that aim at 0 alone are short near it."""
 STEPS_BETWEEN_LOOKS = 10
 """Steps between two looks at the deadline: a few milliseconds."""
 
@@ -53,70 +48,6 @@ class Priced(NamedTuple):
     edge: int
     wish: Ints
     """``(n_features,)`` positions that suit the trees best, taken feature by feature."""
-
-
-class Scored(NamedTuple):
-    """A box, with the best charges known for the scores in it."""
-
-    lo: Ints
-    hi: Ints
-    bound: float
-    """The score of a row in the target is 0 or less, that of any row of the box this at least."""
-    box: kernel.PricedBox
-    column: int
-    edge: int
-    """As of :class:`Priced`."""
-    wish: Ints
-
-
-def scored(
-    t: Tables, q: Question, a: Arena, around: Scored | None, look: Callable[[], None]
-) -> Scored | None:
-    """A box with charges that bound its scores, whatever its rows cost: how far each goal's sum is
-    above its limit, goals added up at prices that stay as they are.
-
-    Parameters
-    ----------
-    t : Tables
-    q : Question
-    a : Arena
-        A search without a limit of cost has begun in it; its bottom box is scored.
-    around : Scored, optional
-        A box around it, on the same tables.
-    look : callable
-        Called every few milliseconds; may raise.
-
-    Returns
-    -------
-    Scored or None
-        None if no row of the box is in the target.
-    """
-    outer = None if around is None else around.box
-    box = kernel.PricedBox(t.native, q.native, a.native, outer, is_costless=True)
-    if not box.reached:
-        return None  # a tree without a leaf in the box
-    if around is None:
-        box.price = _even_prices(t, box)
-    bound, column, edge = box.ascend(t.native, 0.0, 0)
-    aim = SCORE_AIM * max(-bound, 0.0)
-    for _ in range(
-        (SCORE_STEPS_AT_FIRST if around is None else SCORE_STEPS) // STEPS_BETWEEN_LOOKS
-    ):
-        look()
-        bound, column, edge = box.ascend(t.native, aim, STEPS_BETWEEN_LOOKS)
-        if bound > 0.0:
-            return None
-    return Scored(box.lo, box.hi, bound, box, column, edge, box.wish(t.native, q.native))
-
-
-def _even_prices(t: Tables, box: kernel.PricedBox) -> Floats:
-    """Prices at which all goals that the box may miss count alike: by how far their trees' values
-    reach."""
-    leaf, first = box.leaf, box.first
-    values = t.value[leaf]
-    reach = np.maximum.reduceat(values, first[:-1]) - np.minimum.reduceat(values, first[:-1])
-    spread = np.add.reduceat(np.append(reach, 0.0), np.minimum(t.groups[:-1], len(reach)))
-    return 1.0 / np.maximum(spread, 1e-300)
 
 
 def priced(

@@ -39,8 +39,8 @@ from ifonly.explainers.search.trees.tree_merging import merged
 from ifonly.models.predictor import Row
 
 NEAREST_STEPS = 16
-NEAREST_BOXES = 1_000
-"""Boxes opened in each of those steps."""
+NEAREST_BOXES, NEAREST_IN_ALL = 200, 2_000
+"""Boxes opened in each of those steps, and in all of them."""
 PATIENCE = 60_000
 """Boxes opened on the tables of the whole model before trees are merged, times levers: with few
 of them boxes are small soon, and a box costs less than merging."""
@@ -52,7 +52,7 @@ at least."""
 PATIENCE_WITHOUT_ANSWER = 100_000
 """The same over levers squared while no row in the target is known: prices need a cost to be
 measured against, and say less."""
-BEFORE_ANY, MOST_FOR_ANY = 400, 20_000
+BEFORE_ANY, MOST_FOR_ANY = 400, 5_000
 """Boxes opened before it is asked whether there is any row at all, where none is known; and in the
 search for one."""
 MOST_MISSES = 8
@@ -125,14 +125,16 @@ class BoxSearch(TableSearch):
         nearest, short, missing = None, 0.0, math.inf
         with self._asked.arenas.lent() as arena:
             # Halving between what is too little and what a row that is known misses the limits by.
+            left = NEAREST_IN_ALL
             for _ in range(NEAREST_STEPS):
                 # Infinity cannot be halved; a step this large loosens everything.
                 loosened = replace(q, limit=q.limit + 0.5 * (short + min(missing, 1e300)))
                 entry_points.start(t, loosened, arena, math.inf, q.least, q.most)
                 # The first row that is found will do: how much is missing is then known exactly.
-                while entry_points.search(t, loosened, arena, 256) == kernel.MORE:
+                while entry_points.search_any(t, loosened, arena, 20) == kernel.MORE:
                     if arena.ints[HAS_BEST] or arena.ints[NODES] >= NEAREST_BOXES:
                         break
+                left -= int(arena.ints[NODES])
                 if self._deadline.expired():
                     return None
                 if arena.ints[HAS_BEST]:
@@ -142,6 +144,8 @@ class BoxSearch(TableSearch):
                     return None
                 else:
                     short = 0.5 * (short + missing)
+                if left <= 0:
+                    break
         return nearest
 
     def _prove(self) -> None:
@@ -185,7 +189,7 @@ class BoxSearch(TableSearch):
         """Whether it is proven that no row is in the target; a row that is found on the way is
         taken."""
         search = AnyRowSearch(self._problem, self._meter, self._deadline, self._asked)
-        found = search.run(most=MOST_FOR_ANY)
+        found = search.run(MOST_FOR_ANY, is_begun=True)
         if search.found is not None:
             self._positions, self._best = search.found
         return found.is_infeasible

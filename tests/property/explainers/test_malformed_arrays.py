@@ -95,6 +95,7 @@ def calls(t: Tables, q: Question, a: Arena, draw: Draw) -> Iterator[Callable[[],
     cuts = Cuts(draw.integers(-1, n + 1, size=6), np.sort(draw.integers(0, 7, size=n + 1)))
     yield lambda: kernel.begin(t.native, q.native, a.native, 100)
     yield lambda: kernel.search(t.native, q.native, a.native, 100)
+    yield lambda: kernel.search_any(t.native, q.native, a.native, 100)
     yield lambda: kernel.open_bound(q.native, a.native)
     yield lambda: kernel.start(t.native, q.native, a.native, best, lo, hi)
     yield lambda: kernel.start(t.native, q.native, a.native, best, q.least, q.most)
