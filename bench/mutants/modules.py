@@ -36,7 +36,8 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
 NETWORKS = ("axes", "engine", "limits", "model", "network", "search")
 TREES = ("any_row", "arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
-         "question", "question_building", "survival", "table_building", "table_search", "tree_merging")  # fmt: skip
+         "question", "question_building", "survival", "table_building", "table_search",
+         "tree_merging")  # fmt: skip
 
 FAST = (
     *(f"ifonly.explainers.constraints.{name}" for name in CONSTRAINTS),
