@@ -39,7 +39,7 @@ from ifonly.explainers.search.trees.tree_merging import merged
 from ifonly.models.predictor import Row
 
 NEAREST_STEPS = 16
-NEAREST_BOXES, NEAREST_IN_ALL = 150, 1_000
+NEAREST_BOXES, NEAREST_IN_ALL = 200, 1_000
 """Boxes opened in each of those steps, and in all of them."""
 PATIENCE = 60_000
 """Boxes opened on the tables of the whole model before trees are merged, times levers: with few
