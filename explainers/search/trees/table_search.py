@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.arena import Arena, Arenas
-from ifonly.explainers.search.trees.arrays import Ints
+from ifonly.explainers.search.trees.lagrangian import Priced
 from ifonly.explainers.search.trees.question import Question
 from ifonly.explainers.search.trees.tables import Tables
 
@@ -41,24 +40,6 @@ Box = tuple[Positions, Positions]
 """First and last position of every axis."""
 Search = Callable[[Tables, Question, Arena, int], int]
 """Opens so many boxes of a stack at most, as :func:`entry_points.search`."""
-
-
-class Halved(Protocol):
-    """A box, and where its trees disagree most."""
-
-    @property
-    def lo(self) -> Ints: ...
-    @property
-    def hi(self) -> Ints: ...
-    @property
-    def column(self) -> int:
-        """-1 if they do not."""
-        ...
-
-    @property
-    def edge(self) -> int:
-        """First cell of the upper part."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,20 +162,20 @@ class TableSearch:
         return replace(a, fragile_lo=self._fragile[0], fragile_hi=self._fragile[1])
 
 
-def halves(t: Tables, q: Question, box: Halved) -> list[Box]:
+def halves(t: Tables, q: Question, box: Priced) -> list[Box]:
     """The box in two, between the cells that its trees disagree about, or through its widest
-    side."""
-    column = box.column
+    side; as one, where its ends were cut off there."""
+    lo, hi, column = box.box.lo, box.box.hi, box.column
     if column < 0:
-        column = int(np.argmax(box.hi - box.lo))
-        edge = int(box.lo[column] + box.hi[column] + 1) // 2
+        column = int(np.argmax(hi - lo))
+        edge = int(lo[column] + hi[column] + 1) // 2
     else:
         # From a cell of the merged tables to one of the model, and to its first position.
         cell = t.begin[t.cells[column] + column + box.edge]
         edge = int(q.first[t.fine[column] + column + cell])
-    below, above = box.hi.copy(), box.lo.copy()
-    below[column], above[column] = edge - 1, edge
-    return [(box.lo, below), (above, box.hi)]
+    below, above = hi.copy(), lo.copy()
+    below[column], above[column] = min(edge - 1, hi[column]), max(edge, lo[column])
+    return [(first, last) for first, last in ((lo, below), (above, hi)) if (first <= last).all()]
 
 
 def chunk(t: Tables) -> int:
