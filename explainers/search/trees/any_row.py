@@ -33,8 +33,8 @@ class AnyRowSearch(TableSearch):
     """The first row in the target ends it."""
 
     def run(self, most: int = MOST_BOXES, *, is_begun: bool = False) -> SearchOutcome:
-        """The row, or that there is none; ``most`` boxes are opened on merged tables. ``is_begun``:
-        moves along lines from the factual have found none."""
+        """The row, or that there is none; ``most`` boxes are opened on merged tables, none if 0.
+        ``is_begun``: moves along lines from the factual have found none."""
         bound, deadline_hit = 0.0, False
         try:
             # A feature without any allowed value: no row is allowed, whatever the model says.
@@ -55,6 +55,8 @@ class AnyRowSearch(TableSearch):
                 self._take(arena)
             if self._settles(t, q, arena, BEFORE_MERGING):
                 return True
+            if not most:
+                return False
             entry_points.start(t, q, arena, math.inf, q.least, q.most)
             if not arena.ints[SP]:
                 return True

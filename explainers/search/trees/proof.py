@@ -52,9 +52,9 @@ at least."""
 PATIENCE_WITHOUT_ANSWER = 100_000
 """The same over levers squared while no row in the target is known: prices need a cost to be
 measured against, and say less."""
-BEFORE_ANY, MOST_FOR_ANY = 400, 5_000
-"""Boxes opened before it is asked whether there is any row at all, where none is known; and in the
-search for one."""
+BEFORE_ANY = ((400, 0), (2_000, 5_000))
+"""Boxes opened before it is asked whether there is any row at all, where none is known; and boxes
+opened on merged tables in the search for one."""
 MOST_MISSES = 8
 """Boxes in a row near whose wishes no better row was found; from then on only of every so many."""
 WORTH_MERGING_AGAIN = 0.9
@@ -159,14 +159,21 @@ class BoxSearch(TableSearch):
             if self._best < arena.floats[BEST]:
                 # Not of use: the search goes on within what would be.
                 arena.floats[BEST], arena.ints[HAS_BEST] = self._best, 0
-            first = self._patience if self._knows_any else min(self._patience, BEFORE_ANY)
-            is_settled = self._drive(t, q, arena, status, first)
-            if not is_settled and first < self._patience:
-                if self._is_there_none():
+            is_settled = False
+            # Seldom, and little at first: most questions have an answer, which is found soon.
+            for boxes, most in BEFORE_ANY:
+                if self._knows_any or boxes >= self._patience:
+                    break
+                is_settled = self._drive(t, q, arena, status, boxes)
+                if is_settled or self._knows_any:
+                    break
+                if self._is_there_none(most):
                     self._bound = math.inf
                     return
+                if self._best < arena.floats[BEST]:
+                    arena.floats[BEST], arena.ints[HAS_BEST] = self._best, 0
                 status = entry_points.search(t, q, arena, 1)
-                is_settled = self._drive(t, q, arena, status, self._patience)
+            is_settled = is_settled or self._drive(t, q, arena, status, self._patience)
             if is_settled:
                 self._bound = min(self._best, self._open)
                 return
@@ -185,11 +192,11 @@ class BoxSearch(TableSearch):
     def _knows_any(self) -> bool:
         return self._best < math.inf
 
-    def _is_there_none(self) -> bool:
+    def _is_there_none(self, most: int) -> bool:
         """Whether it is proven that no row is in the target; a row that is found on the way is
         taken."""
         search = AnyRowSearch(self._problem, self._meter, self._deadline, self._asked)
-        found = search.run(MOST_FOR_ANY, is_begun=True)
+        found = search.run(most, is_begun=True)
         if search.found is not None:
             self._positions, self._best = search.found
         return found.is_infeasible
