@@ -13,7 +13,7 @@ import pytest
 from ifonly.explainers.native import kernel
 from ifonly.explainers.search.trees import entry_points, lagrangian
 from ifonly.explainers.search.trees.arena import Arena
-from ifonly.explainers.search.trees.proof import SearchInstance
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.explainers.search.trees.tables import Tables
 from tests.support.native import instance
 
