@@ -33,7 +33,7 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
-NETWORKS = ("axes", "engine", "limits", "model", "network", "search")
+NETWORKS = ("axes", "conjunction", "engine", "limits", "model", "network", "search")
 TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
          "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
@@ -53,8 +53,9 @@ KERNEL = tuple(
     for name in ("batches", "boxes", "causal", "cells", "charges", "curves", "dual",
                  "effect_search", "envelopes", "following", "functions", "intervals", "kernel",
                  "lagrangian", "leaves", "merging", "network_bounds", "network_branching",
-                 "network_program", "network_rows", "network_search", "primal_heuristic", "rules",
-                 "separable", "survival", "surviving_incumbent", "table_building")
+                 "network_doubt", "network_program", "network_rows", "network_search",
+                 "primal_heuristic", "rules", "separable", "survival", "surviving_incumbent",
+                 "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

@@ -14,7 +14,8 @@ inline void Search::lay_rows(const Node& node) {
 
 inline void Search::lay_row(const Row& row) {
     parts_.emplace_back();
-    fixed_.push_back(row.constant + ends_.sums(row.weights, parts_.back()));
+    const double doubt = row.source < g_.size() ? doubt_[row.source] : 0.0;
+    fixed_.push_back(row.constant - doubt + ends_.sums(row.weights, parts_.back()));
     if (row.bends.empty()) return;
     Numbers& part = parts_.back();
     if (row.layout == layout_) {
@@ -201,7 +202,7 @@ inline void Search::begin_source(const Node& node, Whole source, bool with_error
         for (Whole k = 0; k < w.size(); ++k) {
             if (w[k] != 0.0) main_.add_known(k, w[k]);
         }
-        main_.add_constant(-(g_.limit[source] + g_.doubt[source]));
+        main_.add_constant(-g_.limit[source]);
         main_.carry(u_.n_layers(), relaxation_);
         return;
     }
@@ -222,6 +223,7 @@ inline bool Search::add_row(const Node& node, Whole source) {
         size += std::abs(main_.weight[c] * columns_[c]);
     }
     if (main_.bend_size > 0.0) here += of_point(main_.bend.data());
+    if (source < g_.size()) here -= doubt_[source];
     if (!std::isfinite(here)) return false;
     if (here <= 1e-9 * size) return false;
     auto row = std::make_shared<Row>();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,8 @@ from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.networks.arrays import LimitArrays
-from ifonly.explainers.search.networks.network import spread
+from ifonly.explainers.search.networks.conjunction import conjunction, units_read
+from ifonly.explainers.search.networks.network import rounded, spread
 from ifonly.explainers.space import TOLERANCE
 from ifonly.models.graph.forms import UnitNetwork
 from ifonly.models.graph.intervals import NetworkBounds
@@ -52,28 +54,61 @@ def limits_of(
     problem: Problem,
     rules: Sequence[Comparison],
     values_of: Sequence[int],
-) -> LimitArrays:
-    """The goals, each loosened by all that may blur it, and linear rules by their tolerance."""
+) -> tuple[LimitArrays, npt.NDArray[np.bool_]]:
+    """The goals, each loosened by all that may blur it, and linear rules by their tolerance.
+
+    Returns
+    -------
+    LimitArrays
+        Of columns, and of the units that they depend on.
+    ndarray of bool, shape (n_units,)
+        Those units.
+    """
     extra = len(values_of)
-    weights, limit, doubt, begin = [], [], [], []
-    for goal in goals:
-        own = network.weights @ goal.weights
-        far = np.abs(goal.weights)
-        weights.append(spread(network, own, extra))
-        limit.append(goal.limit - float(network.bias @ goal.weights))
-        outputs = bounds.outputs
+    sums = [conjunction(network, goal.weights) for goal in goals]
+    read = units_read(network, np.concatenate([each.weights for each in sums]))
+    kept = np.concatenate([np.ones(network.n_columns, dtype=np.bool_), read])
+    known, outputs = bounds.known, bounds.outputs
+    rows: list[_Limit] = []
+    for goal, each in zip(goals, sums, strict=True):
         # Our own sums are rounded as well, in float64.
-        doubt.append(goal.band + float((1.0 + OWN) * outputs.off @ far + OWN * outputs.size @ far))
-        begin.append(1.0)
-    width = network.n_columns + extra + network.n_units
+        own = goal.band + OWN * float(outputs.size @ np.abs(goal.weights))
+        slips = rounded(network, (1.0 + OWN) * each.slips.T)
+        # What is read by none that is kept is as large as it may be anywhere.
+        fixed = own + slips[-1] + known.size[~kept] @ slips[:-1][~kept]
+        doubt = fixed + known.size[kept] @ slips[:-1][kept]
+        doubt += (1.0 + OWN) * (np.abs(each.weights) @ known.off)
+        for k, row in enumerate(each.weights):
+            limit = goal.limit - float(each.bias[k])
+            slip = slips[:-1, k][kept]
+            rows.append(_Limit(spread(network, row[kept], extra), limit, float(doubt[k]), 1.0,
+                               spread(network, slip, extra), float(fixed[k])))  # fmt: skip
+    width = len(rows[0].weights)
     for row, most, slack in _rows(problem, rules, values_of):
         whole = np.zeros(width)
         whole[network.n_columns : network.n_columns + extra] = row
-        weights.append(whole)
-        limit.append(most)
-        doubt.append(slack)
-        begin.append(0.0)
-    return LimitArrays(np.array(weights), np.array(limit), np.array(doubt), np.array(begin))
+        rows.append(_Limit(whole, most, slack, 0.0, np.zeros(width), slack))
+    found = LimitArrays(
+        weights=np.array([row.weights for row in rows]),
+        limit=np.array([row.limit for row in rows]),
+        doubt=np.array([row.doubt for row in rows]),
+        begin=np.array([row.begin for row in rows]),
+        slips=np.array([row.slips for row in rows]),
+        slip=np.array([row.slip for row in rows]),
+    )
+    return found, read
+
+
+@dataclass(frozen=True, eq=False)
+class _Limit:
+    """A line of :class:`LimitArrays`."""
+
+    weights: Floats
+    limit: float
+    doubt: float
+    begin: float
+    slips: Floats
+    slip: float
 
 
 def _rows(

@@ -92,8 +92,8 @@ class NetworkProof:
             self._bound = self._best
             return
         bounds = model.bounds(near)
-        limits = limits_of(model.network, self._goals, bounds, problem, rules, values_of)
-        units = arrays_of(model.network, bounds, len(values_of))
+        limits, read = limits_of(model.network, self._goals, bounds, problem, rules, values_of)
+        units = arrays_of(model.network, bounds, len(values_of), read)
 
         def begun(limit: float) -> kernel.NetworkSearch:
             search = kernel.NetworkSearch(
