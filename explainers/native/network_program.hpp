@@ -183,7 +183,7 @@ inline bool Search::separate(const Node& node) {
     forward_exactly(u_, known_, sum_);
     touch_at(sum_);
     bool found = false;
-    for (Whole g = 0; g < g_.size(); ++g) found |= add_row(node, g);
+    for (Whole g = 0; g < g_.size(); ++g) found |= is_missed(g) && add_row(node, g);
     for (std::size_t c = 0; c < node.cuts.size(); ++c) {
         const Cut& cut = node.cuts[c];
         const double beyond = cut.is_upper ? sum_[cut.unit] - cut.at : cut.at - sum_[cut.unit];
@@ -192,6 +192,17 @@ inline bool Search::separate(const Node& node) {
         }
     }
     return found;
+}
+
+// Whether the point misses a goal; lines and what stands for curves say no more than that.
+inline bool Search::is_missed(Whole g) const {
+    const Reals w = g_.weights[g];
+    double total = -(g_.limit[g] + doubt_[g]), size = 0.0;
+    for (Whole k = 0; k < w.size(); ++k) {
+        total += w[k] * known_[k];
+        size += std::abs(w[k] * known_[k]);
+    }
+    return !(total <= -1e-9 * size);
 }
 
 inline void Search::begin_source(const Node& node, Whole source, bool with_error) {

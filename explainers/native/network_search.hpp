@@ -297,6 +297,7 @@ private:
     bool closed_by_ray(Node& node, const std::vector<double>& prices);
     void columns_of_point();
     bool separate(const Node& node);
+    bool is_missed(Whole g) const;
     void begin_source(const Node& node, Whole source, bool with_error);
     bool add_row(const Node& node, Whole source);
     void keep_rows(Node& node) const;

@@ -17,7 +17,7 @@ from ifonly.models.graph.units import UnitLayer, UnitNetwork
 
 Floats = npt.NDArray[np.float64]
 
-MOST_LIMITS = 1024
+MOST_LIMITS = 512
 """That one goal may become."""
 
 
@@ -49,35 +49,34 @@ def conjunction(network: UnitNetwork, weights: Floats) -> KnownSums:
             # Of a sum of several units each combination of sides would be a sum of its own.
             if (ahead.sum(axis=1) > 1).any() or 2 * len(own) > MOST_LIMITS:
                 break
-            for k in np.flatnonzero(ahead.any(axis=0)):
-                found = _split(found, layer, int(k), begin + int(k))
+            found = _split(found, layer, begin, end)
         elif own.any():
             break
         end = begin
     return found
 
 
-def _split(sums: KnownSums, layer: UnitLayer, k: int, unit: int) -> KnownSums:
-    """Those that add a unit, twice: on either side of its kink."""
-    both: npt.NDArray[np.bool_] = np.asarray(sums.weights[:, unit] > 0.0)
-    times = sums.weights[both, unit]
+def _split(sums: KnownSums, layer: UnitLayer, begin: int, end: int) -> KnownSums:
+    """Those that add a unit of the layer, one at most each, twice: on either side of its kink."""
+    own = np.maximum(sums.weights[:, begin:end], 0.0)
+    both: npt.NDArray[np.bool_] = np.asarray(own.any(axis=1))
+    times = own[both]
     n = len(layer.weights)
-    less, more = sums.weights.copy(), sums.weights[both]
-    less[both, unit] = 0.0
-    more[:, unit] = 0.0
-    more[:, :n] += times[:, None] * layer.weights[:, k]
-    bias, slips = sums.bias.copy(), sums.slips.copy()
-    slipped = times[:, None] * layer.slips[:, k]
-    upper = slips[both]
+    less, bias, slips = sums.weights.copy(), sums.bias.copy(), sums.slips.copy()
+    less[:, begin:end] = np.minimum(less[:, begin:end], 0.0)
+    more, upper = less[both], slips[both]
+    slope, shift = times @ layer.weights.T, times @ layer.bias
+    more[:, :n] += slope
+    slipped = times @ layer.slips.T
     upper[:, :n] += slipped[:, :-1]
     upper[:, -1] += slipped[:, -1]
     if layer.curve is Curve.ABS:
-        less[both, :n] -= times[:, None] * layer.weights[:, k]
-        bias[both] -= times * layer.bias[k]
+        less[both, :n] -= slope
+        bias[both] -= shift
         slips[both] = upper
     return KnownSums(
         np.concatenate([less, more]),
-        np.concatenate([bias, sums.bias[both] + times * layer.bias[k]]),
+        np.concatenate([bias, sums.bias[both] + shift]),
         np.concatenate([slips, upper]),
     )
 
