@@ -117,16 +117,20 @@ inline void Search::columns_at(Wholes at) {
 inline double Search::missed(bool is_doubted, bool is_clear) {
     if (!is_clear) return -INFINITE;
     double worst = -INFINITE;
-    if (is_doubted) row_doubt();
-    const double share = is_doubted ? 1.0 : 0.0;
+    bool has_errors = false;
     for (Whole g = 0; g < g_.size(); ++g) {
         const Reals w = g_.weights[g];
-        double total = -(g_.limit[g] + (is_doubted ? row_doubt_[g] : 0.0)), size = 0.0;
+        double total = -g_.limit[g], size = 0.0;
         for (Whole k = 0; k < w.size(); ++k) {
             total += w[k] * known_[k];
             size += std::abs(w[k] * known_[k]);
         }
-        worst = std::max(worst, total - 1e-11 * share * size);
+        if (is_doubted && total > 0.0) {
+            if (!has_errors) row_errors();
+            has_errors = true;
+            total -= doubt_of(g, true) + 1e-11 * size;
+        }
+        worst = std::max(worst, total);
     }
     return worst;
 }

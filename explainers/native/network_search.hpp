@@ -59,6 +59,8 @@ inline constexpr double WAY = 0.5;
 // How often curves are halved before a feature is: their sums may be halved as long as floats go, boxes
 // of rows may not, so that every search ends.
 inline constexpr Whole MOST_CURVED = 3;
+// Goals up to which each is looked at closely in every box.
+inline constexpr Whole FEW_GOALS = 3;
 
 // What the search may do; Python's to say, for tests and measurements.
 struct Effort {
@@ -86,7 +88,9 @@ public:
         relaxation_.touch.resize(u.size()), layer_of_.resize(u.size());
         relaxation_.under.resize(u.size()), relaxation_.over.resize(u.size());
         up_.resize(u.known()), down_.resize(u.known());
-        size_.resize(u.known()), off_.resize(u.known()), row_doubt_.resize(g.size());
+        size_.resize(u.known()), off_.resize(u.known());
+        slipped_.resize(u.size()), cut_.resize(u.size()), rise_.resize(u.size());
+        least_share_.resize(u.known()), most_share_.resize(u.known());
         for (Whole layer = 0; layer < u.n_layers(); ++layer) {
             for (Whole i = u.first[layer]; i < u.first[layer + 1]; ++i) layer_of_[i] = layer;
         }
@@ -283,9 +287,10 @@ private:
     // network_doubt.hpp
     template <class Sums>
     void errors(const Sums& sum_of);
-    double doubt_of(Whole g) const;
+    double doubt_of(Whole g, bool is_signed);
+    double signed_doubt(Whole g);
     void narrow_doubt(Node& node);
-    void row_doubt();
+    void row_errors();
 
     // network_program.hpp
     void lay_rows(const Node& node);
@@ -348,7 +353,9 @@ private:
     std::vector<Numbers> parts_;
     std::vector<PricedRow> rows_;
     std::vector<Choice> choices_;
-    Numbers doubt_, row_doubt_, size_, off_;
+    Numbers doubt_, size_, off_, slipped_, cut_, least_share_, most_share_;
+    std::vector<Span> rise_;
+    std::vector<char> is_near_;
     Places key_, layer_of_;
     Relaxation relaxation_;
     Simplex simplex_;

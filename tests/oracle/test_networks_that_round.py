@@ -1,18 +1,19 @@
-"""Networks whose float32 rounds as coarsely as rows differ: claims are what walking every row finds.
+"""Networks that round as coarsely as their rows differ: claims are what walking every row finds.
 
-Layers stand twice, the second a millionth beside the first, and outputs read the difference: which rows
-are in the target is a matter of rounding. Bounds of it that were a thousand times too small are seen.
+Layers stand twice, the second a millionth beside the first, and outputs read the difference: which
+rows are in the target is a matter of rounding. Bounds of it a thousand times too small are seen.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.policy import Policy
@@ -38,13 +39,14 @@ def every_row() -> Floats:
 def cancelling(seed: int, shape: str) -> bytes:
     draw = np.random.default_rng(seed)
     scale = 10.0 ** draw.uniform(2.0, 6.0)
-    nodes, tables = [], []
+    nodes: list[NodeProto] = []
+    tables: list[TensorProto] = []
 
     def table(values: object, kind: type = np.float32) -> str:
         tables.append(numpy_helper.from_array(np.asarray(values, kind), f"c{len(tables)}"))
         return f"c{len(tables) - 1}"
 
-    def add(operator: str, *inputs: str, **attributes: int) -> str:
+    def add(operator: str, *inputs: str, **attributes: Any) -> str:
         out = f"t{len(nodes)}"
         nodes.append(helper.make_node(operator, list(inputs), [out], **attributes))
         return out
@@ -72,11 +74,9 @@ def cancelling(seed: int, shape: str) -> bytes:
         case _:
             y = add("MatMul", add("Tanh", add("Mul", off, table(1e5 / scale))), mixed)
     kind = TensorProto.FLOAT
-    ends = [
-        [helper.make_tensor_value_info(name, kind, [None, n])]
-        for name, n in (("x", FEATURES), (y, 1))
-    ]
-    graph = helper.make_graph(nodes, "cancels", *ends, tables)
+    told = helper.make_tensor_value_info("x", kind, [None, FEATURES])
+    score = helper.make_tensor_value_info(y, kind, [None, 1])
+    graph = helper.make_graph(nodes, "cancels", [told], [score], tables)
     opset = [helper.make_opsetid("", 18)]
     return bytes(helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString())
 
