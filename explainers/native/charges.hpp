@@ -6,12 +6,10 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
-#include "cells.hpp"
-#include "kernel.hpp"
-#include "merging.hpp"
-#include "owned.hpp"
+#include "leaf_groups.hpp"
 
 namespace ifonly {
 
@@ -21,29 +19,6 @@ inline constexpr double FIRST_STEP = 0.1;
 inline constexpr double NEXT_STEP = 0.05;
 inline constexpr double LONGER_THAN_AROUND = 4.0;
 
-// A leaf's interval of the pieces of one part; leaves that a part does not bound have none.
-struct Bounds {
-    Owned<Whole> part;  // (n_bounds,)
-    Owned<Whole> low;   // first piece, counted over all parts
-    Owned<Whole> high;  // last piece
-};
-
-// The trees as they are charged: a *part* is a tree and a feature whose cells its leaves tell apart,
-// its *pieces* are the intervals of cells that they do not.
-struct Parts {
-    Owned<Whole> leaf;     // (n_leaves,) bits of the leaves within reach, tree by tree
-    Owned<Whole> first;    // (n_trees + 1,) first of each tree in `leaf`
-    Owned<Whole> parts;    // (n_trees + 1,) first part of each tree, its features in ascending order
-    Owned<Whole> feature;  // (n_parts,)
-    Owned<Whole> pieces;   // (n_parts + 1,) first piece of each part
-    Owned<Whole> cell;     // (n_pieces,) first cell of each piece, counted from the feature's first
-    Owned<Whole> bounds;   // (n_leaves + 1,) first of each leaf in `bound`
-    Bounds bound;
-
-    Whole n_trees() const { return first.size() - 1; }
-    Whole n_parts() const { return feature.size(); }
-};
-
 // A box and what is charged in it.
 struct PricedBox {
     Owned<Whole> lo;  // (n_features,) positions
@@ -52,6 +27,9 @@ struct PricedBox {
     Owned<Whole> cell;    // (n_cells,) cell of the tables
     Owned<double> cost;   // least cost over the cell's positions; infinite where a tree has no leaf
     Parts parts;
+    // The same for all boxes of the tables, and what of it is in this one.
+    std::shared_ptr<const Nesting> nesting;
+    Groups groups;
     Owned<Whole> goal;     // (n_trees,)
     Owned<double> limit;   // (n_goals,)
     Owned<double> charge;  // (n_pieces,) the best that are known
@@ -63,6 +41,8 @@ struct PricedBox {
     double step = 0.0;     // part of what is missing that the next step is meant to gain
     Whole misses = 0;      // steps since that gained nothing
     Whole steps = 0;       // steps so far
+    // (n_words,) leaves that a row cheap enough to be of use may reach.
+    Owned<Word> left;
     bool possible = false;  // whether every tree has a leaf in the box, and every feature a cell
 
     Whole n_features() const { return lo.size(); }
@@ -70,11 +50,6 @@ struct PricedBox {
 };
 
 // First and last position of a cell of feature ``j`` in a box.
-struct Span {
-    Whole first = 0;
-    Whole last = 0;
-};
-
 inline Span positions(const Tables& t, const Question& q, Wholes lo, Wholes hi, Whole j, Whole cell) {
     return {
         std::max(lo[j], first_in(t, q, j, cell)), std::min(hi[j], first_in(t, q, j, cell + 1) - 1)
@@ -278,6 +253,14 @@ inline PricedBox box_to_price(
     const Tables& t, const Question& q, const Arena& a, const PricedBox* around
 ) {
     PricedBox b;
+    if (around != nullptr) {
+        // What is not within reach of a box, or struck off in it, is of no use inside of it.
+        for (Whole w = 0; w < a.reach.size(); ++w) a.reach[w] &= around->left[w];
+        b.nesting = around->nesting;
+    } else {
+        b.nesting = std::make_shared<const Nesting>(Grouping(t, a).found());
+    }
+    b.left = copied<Word>(a.reach);
     b.lo = copied(a.lo[0]);
     b.hi = copied(a.hi[0]);
     const Owned<Whole> from(t.cells[b.n_features()] + b.n_features());
@@ -292,6 +275,7 @@ inline PricedBox box_to_price(
     b.scale = Owned<double>(t.n_goals());
     b.possible = Layout(t, a, b, from).run();
     if (!b.possible) return b;
+    b.groups = GroupsOfBox(t, b.parts, *b.nesting).run();
     for (Whole j = 0; j < b.n_features(); ++j) {
         bool any = false;
         for (Whole c = b.cells[j]; c < b.cells[j + 1]; ++c) any = any || b.cost[c] < INFINITE;

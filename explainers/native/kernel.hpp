@@ -81,6 +81,16 @@ inline void note_reach(const Tables& t, const Question& q, const Arena& a, doubl
     }
 }
 
+// Call ``visit`` with each leaf of words ``first..last - 1`` that is within reach.
+template <class Visit>
+void each_in_reach(const Arena& a, Whole first, Whole last, Visit visit) {
+    for (Whole w = first; w < last; ++w) {
+        for (Word left = a.reach[w]; left != 0; left = without_lowest(left)) {
+            visit(w * 64 + lowest_bit(left));
+        }
+    }
+}
+
 // Keep the bits of the leaves that a row cheaper than ``best`` reaches.
 inline void lessen_reach(const Arena& a, double best) {
     // The best cost only falls, so a leaf that has left `reach` never comes back.

@@ -18,7 +18,7 @@
 #include <cmath>
 #include <vector>
 
-#include "charges.hpp"
+#include "choices.hpp"
 #include "range_minimum.hpp"
 
 namespace ifonly {
@@ -42,168 +42,6 @@ inline constexpr double RARE = 1e-3;
 struct Ascent {
     double bound = 0.0;
     Cut cut;
-};
-
-inline double least_of(Reals some, Whole first, Whole last) {
-    double least = some[first];
-    for (Whole i = first + 1; i <= last; ++i) least = std::min(least, some[i]);
-    return least;
-}
-
-// What trees and features choose at some charges and prices.
-class Choices {
-public:
-    Choices(const Tables& t, const PricedBox& b)
-        : t_(t), b_(b), rest(b.cell.size()), pay(b.parts.leaf.size()), whole_(b.parts.n_parts()),
-          leaf(b.parts.n_trees()), cell(b.n_features()), value(t.n_goals()) {}
-
-    // The bound, but for rounding.
-    double at(Reals charge, Reals price) {
-        double total = choose_cells(charge);
-        for (Whole g = 0; g < price.size(); ++g) {
-            total -= price[g] * b_.limit[g];
-            value[g] = 0.0;
-        }
-        return total + choose_leaves(charge, price);
-    }
-
-    // How often each piece is its tree's choice, less how often it is its feature's.
-    void disagreement(Reals charge, Reals found) const {
-        const Parts& x = b_.parts;
-        found.fill(0.0);
-        for (Whole k = 0; k < x.n_trees(); ++k) {
-            Whole at = x.bounds[leaf[k]];
-            const Whole end = x.bounds[leaf[k] + 1];
-            for (Whole p = x.parts[k]; p < x.parts[k + 1]; ++p) {
-                Whole low = x.pieces[p], high = x.pieces[p + 1] - 1;
-                const Whole other = piece_at(p, cell[x.feature[p]]);
-                if (at < end && x.bound.part[at] == p) {
-                    low = x.bound.low[at];
-                    high = x.bound.high[at];
-                    ++at;
-                }
-                Whole own = low;
-                for (Whole i = low + 1; i <= high; ++i) {
-                    if (charge[i] < charge[own]) own = i;
-                }
-                // Both are content with the same.
-                if (low <= other && other <= high && charge[other] <= charge[own]) continue;
-                found[own] += 1.0;
-                found[other] -= 1.0;
-            }
-        }
-    }
-
-    // Sizes of all that was added up: rounding is a part of them.
-    double size(Reals charge, Reals price) const {
-        const Parts& x = b_.parts;
-        double total = 0.0;
-        for (Whole k = 0; k < x.n_trees(); ++k) {
-            double most = 0.0;
-            for (Whole i = x.first[k]; i < x.first[k + 1]; ++i) {
-                most = std::max(most, std::abs(price[b_.goal[k]] * t_.value[x.leaf[i]]));
-            }
-            total += most;
-        }
-        for (Whole p = 0; p < x.n_parts(); ++p) {
-            double most = 0.0;
-            for (Whole i = x.pieces[p]; i < x.pieces[p + 1]; ++i) {
-                most = std::max(most, std::abs(charge[i]));
-            }
-            total += most;
-        }
-        for (Whole j = 0; j < b_.n_features(); ++j) {
-            double most = 0.0;
-            for (Whole c = b_.cells[j]; c < b_.cells[j + 1]; ++c) {
-                if (b_.cost[c] < INFINITE) most = std::max(most, b_.cost[c]);
-            }
-            total += most;
-        }
-        for (Whole g = 0; g < price.size(); ++g) total += std::abs(price[g] * b_.limit[g]);
-        return total;
-    }
-
-    Whole choice_of(Whole k) const { return leaf[k]; }
-    double value_of(Whole g) const { return value[g]; }
-
-private:
-    // Sum over features of the least that is left of a cell's cost.
-    double choose_cells(Reals charge) {
-        const Parts& x = b_.parts;
-        rest.fill(0.0);
-        // Differences between neighbours first: most charges are those of many cells.
-        for (Whole p = 0; p < x.n_parts(); ++p) {
-            const Whole o = b_.cells[x.feature[p]];
-            double before = 0.0;
-            for (Whole i = x.pieces[p]; i < x.pieces[p + 1]; ++i) {
-                rest[o + x.cell[i]] += charge[i] - before;
-                before = charge[i];
-            }
-        }
-        double total = 0.0;
-        for (Whole j = 0; j < b_.n_features(); ++j) {
-            double charged = 0.0, least = INFINITE;
-            for (Whole c = b_.cells[j]; c < b_.cells[j + 1]; ++c) {
-                charged += rest[c];
-                rest[c] = b_.cost[c] - charged;
-                if (rest[c] < least) {
-                    least = rest[c];
-                    cell[j] = c - b_.cells[j];
-                }
-            }
-            total += least;
-        }
-        return total;
-    }
-
-    // Sum over trees of the least that a leaf pays.
-    double choose_leaves(Reals charge, Reals price) {
-        const Parts& x = b_.parts;
-        double total = 0.0;
-        for (Whole k = 0; k < x.n_trees(); ++k) {
-            double anywhere = 0.0, least = INFINITE;
-            for (Whole p = x.parts[k]; p < x.parts[k + 1]; ++p) {
-                whole_[p] = least_of(charge, x.pieces[p], x.pieces[p + 1] - 1);
-                anywhere += whole_[p];
-            }
-            const double own = price[b_.goal[k]];
-            for (Whole i = x.first[k]; i < x.first[k + 1]; ++i) {
-                double sum = anywhere + own * t_.value[x.leaf[i]];
-                for (Whole at = x.bounds[i]; at < x.bounds[i + 1]; ++at) {
-                    sum += least_of(charge, x.bound.low[at], x.bound.high[at]) - whole_[x.bound.part[at]];
-                }
-                pay[i] = sum;
-                if (sum < least) {
-                    least = sum;
-                    leaf[k] = i;
-                }
-            }
-            total += least;
-            value[b_.goal[k]] += t_.value[x.leaf[leaf[k]]];
-        }
-        return total;
-    }
-
-    // The piece of part ``p`` that a cell is in.
-    Whole piece_at(Whole p, Whole c) const {
-        const Parts& x = b_.parts;
-        const Whole* first = x.cell.data + x.pieces[p];
-        const Whole* end = x.cell.data + x.pieces[p + 1];
-        return x.pieces[p] + (std::upper_bound(first, end, c) - first) - 1;
-    }
-
-    const Tables& t_;
-    const PricedBox& b_;
-
-public:
-    Owned<double> rest;  // (n_cells,) what is left of each cell's cost
-    Owned<double> pay;   // (n_leaves,) what each leaf pays
-
-private:
-    Owned<double> whole_;  // (n_parts,) least charge of any piece
-    Owned<Whole> leaf;     // (n_trees,) place of the leaf that each tree chooses
-    Owned<Whole> cell;     // (n_features,) cell that each feature chooses
-    Owned<double> value;   // (n_goals,) sum of the values of the leaves that are chosen
 };
 
 // How far trees object to a cell, over the choices of late.
@@ -256,6 +94,26 @@ inline Cut halving(const PricedBox& b) {
         }
     }
     return cut;
+}
+
+// The best cuts of features, the best first.
+inline std::vector<std::pair<double, Cut>> cuts(const PricedBox& b) {
+    const Votes found = votes(b);
+    std::vector<std::pair<double, Cut>> all;
+    for (Whole j = 0; j < b.n_features(); ++j) {
+        double most = 0.0;
+        Cut cut;
+        for (Whole c = b.cells[j] + 1; c < b.cells[j + 1]; ++c) {
+            const double both = std::min(found.above[c], found.below[c]);
+            if (both > most) {
+                most = both;
+                cut = {j, b.cell[c]};
+            }
+        }
+        if (cut.column >= 0) all.push_back({most, cut});
+    }
+    std::sort(all.begin(), all.end(), [](const auto& x, const auto& y) { return x.first > y.first; });
+    return all;
 }
 
 // What is learnt of choices: the average of late ones.
@@ -324,13 +182,29 @@ inline Ascent ascend(const Tables& t, PricedBox& b, double enough, Whole steps) 
     return {bound, halving(b)};
 }
 
+// Cut the ends off a box of which the cells leave too much of their cost for a row that costs less than
+// ``enough``: ``extra`` is what a cell leaves beyond its feature's cheapest.
+inline void narrow(
+    const Tables& t, const Question& q, const PricedBox& b, Reals extra, double bound, double enough
+) {
+    for (Whole j = 0; j < b.n_features(); ++j) {
+        Whole first = b.cells[j], last = b.cells[j + 1] - 1;
+        while (first < last && bound + extra[first] >= enough) ++first;
+        while (first < last && bound + extra[last] >= enough) --last;
+        const Whole low = positions(t, q, b.lo, b.hi, j, b.cell[first]).first;
+        const Whole high = positions(t, q, b.lo, b.hi, j, b.cell[last]).last;
+        b.lo[j] = low;
+        b.hi[j] = high;
+    }
+}
+
 // Strike the leaves off that no row of the box in the target that costs less than ``enough`` can reach,
 // and note of the others what such a row costs at least.
-inline void strike_off(const Tables& t, const Arena& a, const PricedBox& b, double enough) {
+inline void strike_off(const Tables& t, const Question& q, const Arena& a, PricedBox& b, double enough) {
     const Parts& x = b.parts;
     Choices now(t, b);
     // Rounding once for the bound and once for what is added to it: differences of the same sums.
-    const double bound = now.at(b.charge, b.price) - 2.0 * MARGIN * now.size(b.charge, b.price);
+    const double bound = now.price_all(b.charge, b.price) - 2.0 * MARGIN * now.size(b.charge, b.price);
     for (Whole j = 0; j < b.n_features(); ++j) {
         const double least = least_of(now.rest, b.cells[j], b.cells[j + 1] - 1);
         for (Whole c = b.cells[j]; c < b.cells[j + 1]; ++c) now.rest[c] -= least;
@@ -357,6 +231,8 @@ inline void strike_off(const Tables& t, const Arena& a, const PricedBox& b, doub
     // No row of the box reaches a leaf that was not priced.
     for (Whole w = 0; w < a.reach.size(); ++w) a.reach[w] &= priced[w];
     a.ints[STRUCK] = 1;
+    b.left = copied<Word>(a.reach);
+    narrow(t, q, b, now.rest, bound, enough);
 }
 
 // The position of each feature that is cheapest among the cells that the fewest trees object to.

@@ -3,6 +3,7 @@
 
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include "entries.hpp"
 #include "lagrangian.hpp"
@@ -35,7 +36,7 @@ public:
 
     void strike_off(
         const HeldTables& t, const HeldQuestion& q, const HeldArena& a, double enough
-    ) const {
+    ) {
         nb::gil_scoped_release unlocked;
         a.check_open(t, q);
         require(t.serial == tables_ && q.serial == question_, "the box is one of another search");
@@ -46,7 +47,7 @@ public:
         for (Whole j = 0; j < box.n_features(); ++j) {
             require(box.lo[j] <= lo[j] && hi[j] <= box.hi[j], "lo, hi: not inside of the priced box");
         }
-        ifonly::strike_off(t.fields, a.fields, box, enough);
+        ifonly::strike_off(t.fields, q.fields, a.fields, box, enough);
     }
 
     GivenBack<Whole> wish(const HeldTables& t, const HeldQuestion& q) const {
@@ -61,6 +62,12 @@ public:
             // The first is what the price of this goal is measured in from then on.
             if (box.scale[g] == 0.0) box.scale[g] = box.price[g];
         }
+    }
+
+    std::vector<std::tuple<double, Whole, Whole>> cuts() const {
+        std::vector<std::tuple<double, Whole, Whole>> out;
+        for (const auto& [s, c] : ifonly::cuts(box)) out.push_back({s, c.column, c.edge});
+        return out;
     }
 
     PricedBox box;
@@ -80,6 +87,7 @@ inline void bind_lagrangian(nb::module_& m) {
              "tables"_a, "question"_a, "arena"_a, "around"_a.none())
         .def("ascend", &HeldBox::ascend, "tables"_a, "enough"_a, "steps"_a)
         .def("strike_off", &HeldBox::strike_off, "tables"_a, "question"_a, "arena"_a, "enough"_a)
+        .def("cuts", &HeldBox::cuts)
         .def("wish", &HeldBox::wish, "tables"_a, "question"_a)
         .def_prop_rw("price", array([](const PricedBox& b) -> Reals { return b.price; }),
                      &HeldBox::set_price, own)

@@ -83,16 +83,6 @@ inline Whole leaves_in_reach(const Tables& t, const Arena& a, Whole tree) {
     return leaves;
 }
 
-// Call ``visit`` with each leaf of words ``first..last - 1`` that is within reach.
-template <class Visit>
-void each_in_reach(const Arena& a, Whole first, Whole last, Visit visit) {
-    for (Whole w = first; w < last; ++w) {
-        for (Word left = a.reach[w]; left != 0; left = without_lowest(left)) {
-            visit(w * 64 + lowest_bit(left));
-        }
-    }
-}
-
 // Cells that the leaves within reach tell apart.
 inline void tell_apart(const Tables& t, const Arena& a, Forest& f) {
     const Whole n = t.n_features();

@@ -99,14 +99,38 @@ inline bool Search::improve(Node& node, Whole steps) {
         if (priced(node)) return true;
         if (is_lost) return false;
         simplex_.point(point_);
+        best_point_ = point_;
         if (was_cleared_) break;
         const double gain = total_ - before;
         idle = step > 0 && gain < 0.01 * (best_ - total_) ? idle + 1 : 0;
         before = std::max(before, total_);
         if (step >= steps || idle >= 3) break;
-        if (!separate(node)) break;
+        blend(step);
+        const bool is_blended = step > 0;
+        bool found = separate(node);
+        if (!found && is_blended) {
+            point_ = best_point_;
+            found = separate(node);
+        }
+        point_.swap(best_point_);
+        if (!found) break;
     }
     return false;
+}
+
+// Somewhat behind the program's point, on the way from where rows were looked for before: rows from there
+// cut deeper (in-out separation: Ben-Ameur and Neto 2007).
+inline void Search::blend(Whole step) {
+    static const double SHARE = getenv("KB") ? atof(getenv("KB")) : 0.6;
+    if (step == 0) {
+        center_ = point_;
+        return;
+    }
+    for (std::size_t c = 0; c < point_.size(); ++c) {
+        center_[c] = SHARE * center_[c] + (1.0 - SHARE) * point_[c];
+        if (center_[c] < 1e-4) center_[c] = 0.0;
+    }
+    point_ = center_;
 }
 
 // Each feature's cheapest end, and those that the program may choose instead.
@@ -183,7 +207,10 @@ inline bool Search::separate(const Node& node) {
     forward_exactly(u_, known_, sum_);
     touch_at(sum_);
     bool found = false;
-    for (Whole g = 0; g < g_.size(); ++g) found |= is_missed(g) && add_row(node, g);
+    for (Whole g = 0; g < g_.size(); ++g) {
+        // Of many goals the point misses few.
+        if (g_.size() <= FEW_GOALS || is_missed(g)) found |= add_row(node, g);
+    }
     for (std::size_t c = 0; c < node.cuts.size(); ++c) {
         const Cut& cut = node.cuts[c];
         const double beyond = cut.is_upper ? sum_[cut.unit] - cut.at : cut.at - sum_[cut.unit];
@@ -194,7 +221,7 @@ inline bool Search::separate(const Node& node) {
     return found;
 }
 
-// Whether the point misses a goal; lines and what stands for curves say no more than that.
+// Whether the point misses a goal by the curves themselves.
 inline bool Search::is_missed(Whole g) const {
     const Reals w = g_.weights[g];
     double total = -(g_.limit[g] + doubt_[g]), size = 0.0;
@@ -233,10 +260,8 @@ inline bool Search::add_row(const Node& node, Whole source) {
         here += main_.weight[c] * columns_[c];
         size += std::abs(main_.weight[c] * columns_[c]);
     }
-    if (main_.bend_size > 0.0) here += of_point(main_.bend.data());
-    if (source < g_.size()) here -= doubt_[source];
+    if (main_.bend_size > 0.0) here += of_point(main_.bend.data(), point_);
     if (!std::isfinite(here)) return false;
-    if (here <= 1e-9 * size) return false;
     auto row = std::make_shared<Row>();
     row->weights.assign(main_.weight.begin(), main_.weight.begin() + u_.columns);
     row->constant = main_.constant;
@@ -247,6 +272,12 @@ inline bool Search::add_row(const Node& node, Whole source) {
         row->layout = layout_;
     }
     lay_row(*row);
+    // Whether it cuts off the program's point.
+    here = fixed_.back() + of_point(parts_.back().data(), best_point_);
+    if (!(here > 1e-9 * size)) {
+        parts_.pop_back(), fixed_.pop_back();
+        return false;
+    }
     rows_.push_back({std::move(row), 0.0});
     add_to_program(rows_.size() - 1);
     return true;

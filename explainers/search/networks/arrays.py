@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from ifonly.explainers.native import kernel
 from ifonly.explainers.search.trees.arrays import FloatRows, Floats, Ints, once
 from ifonly.models.graph.units import Curve
@@ -19,6 +21,16 @@ CURVES = {
     )
 }  # fmt: skip
 """As compiled code counts them; of others it knows no lines."""
+
+
+class BoxEffort:
+    """How hard a box is worked on, as compiled code is told."""
+
+    steps = 24
+    first_steps = 60
+    rounds = 1
+    listed = 256
+    most_open = 16_384
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +119,12 @@ class LimitArrays:
     slips: FloatRows
     """``(n_limits, n_columns + n_units)``"""
     slip: Floats
+
+    def and_(self, others: LimitArrays) -> LimitArrays:
+        """These, and ``others`` behind them."""
+        names = ("weights", "limit", "doubt", "begin", "slips", "slip")
+        pairs = {name: (getattr(self, name), getattr(others, name)) for name in names}
+        return LimitArrays(**{name: np.concatenate(pair) for name, pair in pairs.items()})
 
     @cached_property
     def native(self) -> kernel.LimitArrays:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,36 +12,41 @@ from ifonly.explainers.constraints import Comparison, Relation
 from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal
+from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.networks.arrays import LimitArrays
 from ifonly.explainers.search.networks.conjunction import conjunction, units_read
+from ifonly.explainers.search.networks.following import ROUNDING, Mode, ValueColumns
 from ifonly.explainers.search.networks.network import rounded, spread
 from ifonly.explainers.space import TOLERANCE
 from ifonly.models.graph.forms import UnitNetwork
 from ifonly.models.graph.intervals import NetworkBounds
 
 Floats = npt.NDArray[np.float64]
+Read = npt.NDArray[np.bool_]
+Row = dict[int, float]
+"""Weights of columns."""
 
 OWN = 1e-9
 """Rounding of our own arithmetic in a goal, relative to the size of what it sums up."""
 
 
-def linear_rules(problem: Problem) -> list[Comparison]:
+def linear_rules(problem: Problem, mode: Mode) -> list[Comparison]:
     """The comparisons that hold of every allowed row, whose readings are all there."""
     found = []
     for constraint in problem.constraints:
         form = constraint.form
         if isinstance(form, Implication) and not form.when:
             for condition in form.then:
-                if isinstance(condition, Comparison) and _is_plain(problem, condition):
+                if isinstance(condition, Comparison) and _is_plain(problem, mode, condition):
                     found.append(condition)
     return found
 
 
-def _is_plain(problem: Problem, condition: Comparison) -> bool:
+def _is_plain(problem: Problem, mode: Mode, condition: Comparison) -> bool:
     if condition.relation is Relation.NE or not condition.now:
         return False
     read = [j for j, _ in condition.now]
-    if any(problem.axes[j].has_missing or math.isnan(problem.factual[j]) for j in read):
+    if any(mode.axes[j].has_missing or math.isnan(problem.factual[j]) for j in read):
         return False
     return math.isfinite(condition.fixed(problem.factual)[0])
 
@@ -53,9 +57,12 @@ def limits_of(
     bounds: NetworkBounds,
     problem: Problem,
     rules: Sequence[Comparison],
-    values_of: Sequence[int],
-) -> tuple[LimitArrays, npt.NDArray[np.bool_]]:
-    """The goals, each loosened by all that may blur it, and linear rules by their tolerance.
+    mode: Mode,
+    levers: Levers,
+    values: ValueColumns,
+) -> tuple[LimitArrays, Read]:
+    """The goals, each loosened by all that may blur it, linear rules by their tolerance, and what
+    ties rows to what they follow from. ``levers``: what is within reach.
 
     Returns
     -------
@@ -64,69 +71,104 @@ def limits_of(
     ndarray of bool, shape (n_units,)
         Those units.
     """
-    extra = len(values_of)
+    kept, read = limits_of_goals(network, goals, bounds, len(values))
+    width = kept.weights.shape[1]
+    rows = [*_rows(problem, rules, mode, values), *_readings(mode, levers, values)]
+    if not rows:
+        return kept, read
+    weights = np.zeros((len(rows), width))
+    for k, (row, _, _) in enumerate(rows):
+        weights[k, list(row)] = list(row.values())
+    slack = np.array([slack for _, _, slack in rows])
+    more = LimitArrays(
+        weights=weights,
+        limit=np.array([most for _, most, _ in rows]),
+        doubt=slack,
+        begin=np.zeros(len(rows)),
+        slips=np.zeros((len(rows), width)),
+        slip=slack,
+    )
+    return kept.and_(more), read
+
+
+def limits_of_goals(
+    network: UnitNetwork, goals: Sequence[LinearGoal], bounds: NetworkBounds, extra: int
+) -> tuple[LimitArrays, Read]:
+    """What :func:`limits_of` gives of the goals alone, with ``extra`` columns behind the network's.
+
+    A goal that is a largest of several sums is a limit for each of them.
+    """
     sums = [conjunction(network, goal.weights) for goal in goals]
     read = units_read(network, np.concatenate([each.weights for each in sums]))
     kept = np.concatenate([np.ones(network.n_columns, dtype=np.bool_), read])
     known, outputs = bounds.known, bounds.outputs
-    rows: list[_Limit] = []
+    found: LimitArrays | None = None
     for goal, each in zip(goals, sums, strict=True):
+        n = len(each.weights)
         # Our own sums are rounded as well, in float64.
         own = goal.band + OWN * float(outputs.size @ np.abs(goal.weights))
-        slips = rounded(network, (1.0 + OWN) * each.slips.T)
+        slips = rounded(network, (1.0 + OWN) * each.slips)
         # What is read by none that is kept is as large as it may be anywhere.
-        fixed = own + slips[-1] + known.size[~kept] @ slips[:-1][~kept]
-        doubt = fixed + known.size[kept] @ slips[:-1][kept]
-        doubt += (1.0 + OWN) * (np.abs(each.weights) @ known.off)
-        for k, row in enumerate(each.weights):
-            limit = goal.limit - float(each.bias[k])
-            slip = slips[:-1, k][kept]
-            rows.append(_Limit(spread(network, row[kept], extra), limit, float(doubt[k]), 1.0,
-                               spread(network, slip, extra), float(fixed[k])))  # fmt: skip
-    width = len(rows[0].weights)
-    for row, most, slack in _rows(problem, rules, values_of):
-        whole = np.zeros(width)
-        whole[network.n_columns : network.n_columns + extra] = row
-        rows.append(_Limit(whole, most, slack, 0.0, np.zeros(width), slack))
-    found = LimitArrays(
-        weights=np.array([row.weights for row in rows]),
-        limit=np.array([row.limit for row in rows]),
-        doubt=np.array([row.doubt for row in rows]),
-        begin=np.array([row.begin for row in rows]),
-        slips=np.array([row.slips for row in rows]),
-        slip=np.array([row.slip for row in rows]),
-    )
+        slip = own + slips[:, -1] + slips[:, :-1][:, ~kept] @ known.size[~kept]
+        slips = slips[:, :-1][:, kept]
+        off = (1.0 + OWN) * (np.abs(each.weights) @ known.off)
+        limits = LimitArrays(
+            weights=np.ascontiguousarray(spread(network, each.weights[:, kept].T, extra).T),
+            limit=goal.limit - each.bias,
+            doubt=slip + slips @ known.size[kept] + off,
+            begin=np.ones(n),
+            slips=np.ascontiguousarray(spread(network, slips.T, extra).T),
+            slip=slip,
+        )
+        found = limits if found is None else found.and_(limits)
+    assert found is not None
     return found, read
 
 
-@dataclass(frozen=True, eq=False)
-class _Limit:
-    """A line of :class:`LimitArrays`."""
-
-    weights: Floats
-    limit: float
-    doubt: float
-    begin: float
-    slips: Floats
-    slip: float
-
-
 def _rows(
-    problem: Problem, rules: Sequence[Comparison], values_of: Sequence[int]
-) -> Iterator[tuple[Floats, float, float]]:
+    problem: Problem, rules: Sequence[Comparison], mode: Mode, values: ValueColumns
+) -> Iterator[tuple[Row, float, float]]:
     """Weights of values, what they come to at most, and the tolerance; scaled to a size of 1."""
-    place = {j: k for k, j in enumerate(values_of)}
+    followers = {each.column: each for each in mode.followers}
     for rule in rules:
         fixed, size = rule.fixed(problem.factual)
-        row = np.zeros(len(values_of))
+        row: Row = {}
+        follows = False
         for j, weight in rule.now:
-            row[place[j]] += weight
-            ends = (problem.axes[j].low, problem.axes[j].high)
+            row[values.read[j]] = row.get(values.read[j], 0.0) + weight
+            ends = (mode.axes[j].low, mode.axes[j].high)
+            if j in followers:
+                ends, follows = (followers[j].lower, followers[j].upper), True
             size += abs(weight) * max(map(abs, ends))
         scale = max(size, 1.0)
         # Twice, and more: the definition measures the size of each row's own terms.
-        slack = 4.0 * TOLERANCE
+        slack = 4.0 * TOLERANCE + (ROUNDING if follows else 0.0)
+        up = {column: weight / scale for column, weight in row.items()}
         if rule.relation in (Relation.LE, Relation.LT, Relation.EQ):
-            yield row / scale, -fixed / scale, slack
+            yield up, -fixed / scale, slack
         if rule.relation in (Relation.GE, Relation.GT, Relation.EQ):
-            yield -row / scale, fixed / scale, slack
+            yield _turned(up), fixed / scale, slack
+
+
+def _readings(
+    mode: Mode, levers: Levers, values: ValueColumns
+) -> Iterator[tuple[Row, float, float]]:
+    """That what follows reads within its bounds; in whole numbers, what is nearest."""
+    for each in mode.followers:
+        room = each.room(levers)
+        size = max(abs(each.factual), abs(each.lower), abs(each.upper), room.size, 1.0)
+        own = {values.read[each.column]: 1.0 / size}
+        if each.is_whole:
+            apart = {**own, values.pulled[each.column]: -1.0 / size}
+            yield apart, 0.5 / size, ROUNDING
+            yield _turned(apart), 0.5 / size, ROUNDING
+            continue
+        # Most often a limit is out of reach, and not worth a row.
+        if each.factual + room.high > each.upper:
+            yield own, each.upper / size, ROUNDING
+        if each.factual + room.low < each.lower:
+            yield _turned(own), -each.lower / size, ROUNDING
+
+
+def _turned(row: Row) -> Row:
+    return {column: -weight for column, weight in row.items()}

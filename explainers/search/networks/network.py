@@ -147,7 +147,7 @@ def _ulps(network: UnitNetwork) -> Floats:
 
 def spread(network: UnitNetwork, known: Floats, extra: int) -> Floats:
     """Weights of what is known, ``(n_known,)``, with ``extra`` columns between."""
-    gap = np.zeros(extra)
+    gap = np.zeros((extra, *known.shape[1:]))
     return np.concatenate([known[: network.n_columns], gap, known[network.n_columns :]])
 
 

@@ -444,18 +444,18 @@ class BoxSearch:
 
 def _halves(t: Tables, q: Question, box: Priced) -> list[Box]:
     """The box in two, between the cells that its trees disagree about, or through its widest
-    side."""
-    column = box.column
+    side; as one, where its ends were cut off there."""
+    lo, hi, column = box.box.lo, box.box.hi, box.column
     if column < 0:
-        column = int(np.argmax(box.hi - box.lo))
-        edge = int(box.lo[column] + box.hi[column] + 1) // 2
+        column = int(np.argmax(hi - lo))
+        edge = int(lo[column] + hi[column] + 1) // 2
     else:
         # From a cell of the merged tables to one of the model, and to its first position.
         cell = t.begin[t.cells[column] + column + box.edge]
         edge = int(q.first[t.fine[column] + column + cell])
-    below, above = box.hi.copy(), box.lo.copy()
-    below[column], above[column] = edge - 1, edge
-    return [(box.lo, below), (above, box.hi)]
+    below, above = hi.copy(), lo.copy()
+    below[column], above[column] = min(edge - 1, hi[column]), max(edge, lo[column])
+    return [(first, last) for first, last in ((lo, below), (above, hi)) if (first <= last).all()]
 
 
 def chunk(t: Tables) -> int:
