@@ -50,9 +50,9 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
-    for name in ("batches", "boxes", "causal", "cells", "charges", "curves", "dual",
+    for name in ("batches", "boxes", "causal", "cells", "charges", "choices", "curves", "dual",
                  "effect_search", "envelopes", "following", "functions", "intervals", "kernel",
-                 "lagrangian", "leaves", "merging", "network_bounds", "network_branching",
+                 "lagrangian", "leaf_groups", "leaves", "merging", "network_bounds", "network_branching",
                  "network_program", "network_rows", "network_search", "primal_heuristic", "rules",
                  "separable", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip

@@ -54,7 +54,7 @@ def test_faults_are_planted_in_every_module_of_the_search() -> None:
 
 SAFE = {"arena", "arrays", "bounded_simplex", "causal_binding", "cell_descent", "checks", "effects",
         "effects_binding", "entries", "fields", "handover", "lagrangian_binding", "laws",
-        "leaves_binding", "merging_binding", "networks_binding", "owned", "question",
+        "leaves_binding", "merging_binding", "networks_binding", "owned", "parts", "question",
         "range_minimum", "sum_bounds", "tables", "unit_arrays"}  # fmt: skip
 """Arrays, and what is handed over; malformed arrays try that. Sums over boxes: common changes'.
 Prices by a simplex: whatever they are, what is made of them holds; rows of a descent are put to the
