@@ -20,6 +20,12 @@ change (`tests/support/fine.py`). `blackbox` is asked alone as well.
 
 Windows of 4 steps and 3 channels, two of which are moved by profiles, with rules and a delayed
 cause at random, against a walk over every action (`tests/support/windows.py`).
+
+    python -m bench.oracle_campaign --followed [--questions 1000]
+
+Networks where numbers follow from what is set, by drawn affine mechanisms of which plausible others
+are drawn as well; whose answers must survive three sensors; and both, against a walk over every
+action and its readings (`tests/support/followed.py`). The engines that the service would make.
 """
 
 from __future__ import annotations
@@ -55,6 +61,7 @@ from tests.support.deployed import (
     deployed_units,
 )
 from tests.support.fine import Refuter, fine_schema, thresholds_of
+from tests.support.followed import Followed
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.onnx_estimators import KINDS as ESTIMATORS
@@ -213,6 +220,40 @@ def _windows(options: argparse.Namespace, console: Console) -> dict[str, Tally]:
     return tallies
 
 
+FOLLOWED = {"followed": (True, False), "sensors": (False, True), "followed, sensors": (True, True)}
+
+
+def _followed(options: argparse.Namespace, console: Console) -> dict[str, Tally]:
+    tallies = {family: Tally() for family in FOLLOWED}
+    seed, engines = 100_000 * (options.seed + 1), Counter[str]()
+    while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:
+        seed += 1
+        family = list(FOLLOWED)[seed % len(FOLLOWED)]
+        follows, survives = FOLLOWED[family]
+        asked, tally = Followed.of(seed, follows=follows, survives=survives), tallies[family]
+        until = Deadline.after(options.seconds)
+        answer = explain(
+            asked.problem, asked.deployed.predictor, engine=asked.engine, deadline=until
+        )
+        match answer:
+            case AlreadyTarget():
+                tally.already += 1
+                continue
+            case Infeasible():
+                tally.impossible += 1
+            case Recourse() if answer.counterfactuals[0].gap == 0.0:
+                tally.proven += 1
+            case _:
+                tally.unproven += 1
+        engines[answer.work.engine] += 1
+        wrong = asked.told_wrong(answer)
+        if wrong is not None:
+            tally.wrong += 1
+            console.print(f"WRONG: {family} {asked.kind.name} seed {seed}: {wrong}, {answer}")
+    console.print(", ".join(f"{name} {n}" for name, n in engines.most_common()))
+    return tallies
+
+
 def _listed(families: str) -> list[str]:
     """``"trees,units"``: those, and what is asked of the same models in another way."""
     names = [name.strip() for name in families.split(",")]
@@ -237,6 +278,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fine", action="store_true")
     parser.add_argument("--windows", action="store_true")
+    parser.add_argument("--followed", action="store_true")
     parser.add_argument("--families", default=",".join(FAMILIES), help="some of them, by comma")
     parser.add_argument("--seconds", type=float, default=5.0, help="deadline on fine grids")
     options = parser.parse_args()
@@ -246,6 +288,10 @@ def main() -> None:
         return
     if options.fine:
         _print(_fine(options, console), console, "claims on grids of 10 to 10,000,000 values")
+        return
+    if options.followed:
+        title = "claims on networks with what follows, and with sensors, against a walk"
+        _print(_followed(options, console), console, title)
         return
     draw = np.random.default_rng(options.seed)
     families = [f for f in FAMILIES if f in _listed(options.families)]

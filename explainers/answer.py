@@ -9,7 +9,8 @@ from ifonly.explainers.constraints import Constraint
 from ifonly.explainers.target import Demand, Target
 from ifonly.explainers.terms import BoxProof, FaceEnd
 from ifonly.explainers.terms import Status as Status
-from ifonly.models.predictor import Row
+from ifonly.models.predictor import Row, Scores
+from ifonly.models.schema import Decision
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Prediction:
     """As :data:`ifonly.models.predictor.Scores`, one row."""
     decided: int
     """Position of the class, -1 where nothing decides."""
+
+    @classmethod
+    def of(cls, decision: Decision, scores: Scores) -> Prediction:
+        """The first row of ``scores``."""
+        return cls(tuple(scores[0].tolist()), int(decision.decide(scores[:1])[0]))
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from ifonly.explainers.answer import Counterfactual, Work
 from ifonly.explainers.constraints import Constraint
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
-from ifonly.explainers.explain import NEVER, Inquiry, unheard
+from ifonly.explainers.inquiry import NEVER, Inquiry, scored_by, unheard
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import AT_HAND, NOBODY, Effort, Engine, Meter, SearchOutcome
 from ifonly.explainers.transcript import terms_of
 from ifonly.explainers.verify import Checker, Terms
 from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor, Rows, Scores, finite
+from ifonly.models.predictor import Predictor
 from ifonly.models.rounding import rounding_of
 
 Best = tuple[Counterfactual | None, float | None]
@@ -54,12 +54,7 @@ class Beside:
             # One budget for the whole question: what the answer took is spent.
             effort = replace(effort, most_runs=max(0, effort.most_runs - before.runs))
         meter = Meter(predictor, deadline, effort=effort)
-
-        def ask(rows: Rows) -> Scores:
-            meter.asked(len(rows))
-            return finite(predictor.score(rows), rows)
-
-        checker = Checker(terms, tuple(problem.factual.tolist()), ask)
+        checker = Checker(terms, tuple(problem.factual.tolist()), scored_by(predictor, meter))
         asking = Inquiry(engine, meter, deadline, watch, rounding_of(predictor), doubted)
         return cls(asked, checker, asking)
 

@@ -13,7 +13,7 @@ from ifonly.explainers.answer import BoxSide, Counterfactual, JointBox, Recourse
 from ifonly.explainers.beside import Beside, together
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, NotEligible
-from ifonly.explainers.explain import NEVER, Inquiry
+from ifonly.explainers.inquiry import NEVER, Inquiry
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.box_provers import box_provers
 from ifonly.explainers.search.box_rules import part

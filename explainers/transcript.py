@@ -39,11 +39,11 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.target import Target
 from ifonly.explainers.verify import limits, rules
 from ifonly.explainers.verify.goal import ScoreGoal
-from ifonly.explainers.verify.laws import PossibleWorld
 from ifonly.explainers.verify.limits import Limit
 from ifonly.explainers.verify.price import FeaturePrice, Price
 from ifonly.explainers.verify.reading import Reading, exact
 from ifonly.explainers.verify.rulebook import Terms
+from ifonly.explainers.verify.what_follows import PossibleWorld
 from ifonly.models.predictor import Rows
 
 

@@ -32,6 +32,7 @@ from ifonly.models.schema import Decision, Task
 from ifonly.models.window import WindowSchema
 from ifonly.progress import bar
 from ifonly.scoring import Scored, scored
+from ifonly.tables import constraints_of, policy_of
 from ifonly.wanted import target_of
 from ifonly.writing import Writer
 
@@ -127,6 +128,7 @@ def explain(
     >>> print(explain(alarm, {"torque": 60.2, "wear": 10}, data)[0].changes[0].after)
     50.0
     """
+    kept = constraints_of(constraints)
     folder = folder_of(model)
     if folder is not None:
         if data is not None or policy is not None or threshold is not None or classes is not None:
@@ -134,7 +136,7 @@ def explain(
                 "a model folder has its own data, policy, threshold and classes; tighten it by "
                 "constraints="
             )
-        served, kept = served_folder(folder), constraints or {}
+        served = served_folder(folder)
         asked: Folder | Made = Folder(
             served, target, kept, alternatives, language, seconds, seed, joint_box
         )
@@ -146,7 +148,7 @@ def explain(
         made = scored(model, data, threshold, classes)
         read = made.sample.unbounded.read(rows)
         made = replace(made, sample=made.sample.reaching(read))
-        table, kept = policy or {}, constraints or {}
+        table = policy_of(policy)
         asked = Made(made, table, target, kept, alternatives, language, seconds, seed, joint_box)
     factuals = asked.read(rows)
     found = tuple(asked.explained(row) for row in _shown(factuals, progress))
@@ -257,7 +259,8 @@ class Made:
         policy = Policy.read(self.table, schema, decision, reference=reference)
         target = policy.target(wanted) if wanted is not None else _interval(decision, self.target)
         wording = Wording(schema, decision, policy.phrases or {})
-        return MadeQuestion(policy, target, Writer(schema, decision, wording, self.language))
+        writer = Writer(schema, decision, wording, self.language, self.sample.values)
+        return MadeQuestion(policy, target, writer)
 
     def _wanted(self, row: Row) -> int | None:
         """The class to reach; None where it is an interval."""

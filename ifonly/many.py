@@ -17,6 +17,7 @@ from ifonly.explainers.wording import Wording
 from ifonly.models.errors import DataError
 from ifonly.models.schema import Schema
 from ifonly.scoring import scored
+from ifonly.tables import constraints_of, policy_of
 
 if TYPE_CHECKING:
     import pandas
@@ -145,20 +146,21 @@ def common(
     """
     kind = _kind(change)
     deadline = Deadline.never() if seconds is None else Deadline.after(seconds)
+    kept = constraints_of(constraints)
     folder = folder_of(model)
     asked: Folder | Made
     if folder is not None:
         if data is not None or policy is not None or threshold is not None or classes is not None:
             raise TypeError("a model folder has its own data, policy, threshold and classes")
         served = served_folder(folder)
-        asked = Folder(served, target, constraints or {}, 1, language, seconds, 0)
+        asked = Folder(served, target, kept, 1, language, seconds, 0)
         return _of_folder(asked, rows, kind, max_levers, levers, deadline)
     if data is None:
         raise DataError("data", "is missing: ranges, steps and categories are read from rows of it")
     made = scored(model, data, threshold, classes)
     read = made.sample.unbounded.read(rows)
     made = replace(made, sample=made.sample.reaching(read))
-    asked = Made(made, policy or {}, target, constraints or {}, 1, language, seconds, 0)
+    asked = Made(made, policy_of(policy), target, kept, 1, language, seconds, 0)
     factuals = asked.read(rows)
     problems = [asked.problem(row) for row in factuals]
     schema = asked.sample.schema

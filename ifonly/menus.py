@@ -26,6 +26,7 @@ from ifonly.models.errors import DataError
 from ifonly.models.predictor import Predictor, Row
 from ifonly.models.schema import Schema
 from ifonly.scoring import scored
+from ifonly.tables import constraints_of, policy_of
 
 if TYPE_CHECKING:
     import pandas
@@ -129,13 +130,14 @@ def menu(
         problem = f"is {max_levers}, not 1 to {MOST_LEVERS}"
         raise InvalidPolicy("max_levers", problem, max_levers, MOST_LEVERS)
     deadline = Deadline.never() if seconds is None else Deadline.after(seconds)
+    kept = constraints_of(constraints)
     folder = folder_of(model)
     if folder is not None:
         if data is not None or policy is not None or threshold is not None or classes is not None:
             raise TypeError("a model folder has its own data, policy, threshold and classes")
         from ifonly.service.ask.question import problem_of
 
-        asked = Folder(served_folder(folder), target, constraints or {}, 1, "en", seconds, 0)
+        asked = Folder(served_folder(folder), target, kept, 1, "en", seconds, 0)
         served, question = asked.model, asked.question(_one(asked.read(row)))
         terms = served.rulebook.terms(question.asked)
         predictor, problem_ = served.deployed.predictor, problem_of(served, question)
@@ -144,7 +146,7 @@ def menu(
         raise DataError("data", "is missing: ranges, steps and categories are read from rows of it")
     made = scored(model, data, threshold, classes)
     made = replace(made, sample=made.sample.reaching(made.sample.unbounded.read(row)))
-    of = Made(made, policy or {}, target, constraints or {}, 1, "en", seconds, 0)
+    of = Made(made, policy_of(policy), target, kept, 1, "en", seconds, 0)
     problem_ = of.problem(_one(of.read(row)))
     found = _made(problem_, of.model.predictor, of.engine, deadline, max_levers, levers)
     original = of.model.original

@@ -23,6 +23,7 @@ from ifonly.models.errors import DataError
 from ifonly.models.predictor import Predictor, Row
 from ifonly.models.schema import Schema
 from ifonly.scoring import scored
+from ifonly.tables import policy_of
 
 if TYPE_CHECKING:
     import pandas
@@ -156,7 +157,7 @@ def reasons(
         raise DataError("data", "is missing: ranges, steps and categories are read from rows of it")
     made = scored(model, data, threshold, classes)
     made = replace(made, sample=made.sample.reaching(made.sample.unbounded.read(row)))
-    asked = Made(made, policy or {}, None, {}, 1, language, seconds, seed)
+    asked = Made(made, policy_of(policy), None, {}, 1, language, seconds, seed)
     one = _one(asked, row)
     of = asked.question(one)
     question = ReasonQuestion(of.policy, one, sets, principal, seed)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ifonly.change import Change, Value
 from ifonly.explainers.answer import Answer, JointBox, Prediction, Recourse
 from ifonly.explainers.wording import Wording
 from ifonly.explanation import Explanation, Outcome
-from ifonly.models.schema import Decision, Schema, Task
+from ifonly.models.schema import Decision, Feature, Schema, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,21 @@ class Writer:
     decision: Decision
     wording: Wording
     language: str
+    values: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What the caller's table holds for each category of a feature; by default its name."""
+
+    def _value(self, feature: Feature, number: float) -> Value:
+        known = self.values.get(feature.name)
+        if known is None or math.isnan(number):
+            return feature.write(number)
+        found: Value = known[int(number)]
+        return found
+
+    def _row(self, row: Any) -> Mapping[str, Any]:
+        if not self.values:
+            return self.schema.write(row)
+        features = zip(self.schema.features, np.asarray(row).tolist(), strict=True)
+        return {f.name: self._value(f, number) for f, number in features}
 
     def outcome(self, prediction: Prediction) -> Outcome:
         names, scores = self.decision.class_names, prediction.scores
@@ -47,8 +63,8 @@ class Writer:
         span = getattr(moved, "sufficient_range", None)
         return Change(
             feature.name,
-            feature.write(moved.factual),
-            feature.write(moved.counterfactual),
+            self._value(feature, moved.factual),
+            self._value(feature, moved.counterfactual),
             feature.unit,
             # Of ordered categories it is one of codes, which say nothing here.
             None if feature.kind.is_categorical else span,
@@ -60,7 +76,7 @@ class Writer:
         shared = {
             "status": str(answer.status),
             "sentence": self.wording.sentence(answer, self.language, target=target),
-            "instance": self.schema.write(row),
+            "instance": self._row(row),
             "prediction": self.outcome(answer.prediction),
             "engine": answer.work.engine,
             "answer": answer,
@@ -74,7 +90,7 @@ class Writer:
         return Explanation(
             **shared,
             changes=self.changes(best),
-            counterfactual=self.schema.write(np.array(best.row)),
+            counterfactual=self._row(best.row),
             reached=self.outcome(best.prediction),
             cost=best.cost,
             alternatives=tuple(map(self.changes, others)),
@@ -85,4 +101,4 @@ class Writer:
         if box is None:
             return None
         sides = ((self.schema.features[side.column], side) for side in box.sides)
-        return {f.name: (f.write(side.low), f.write(side.high)) for f, side in sides}
+        return {f.name: (self._value(f, side.low), self._value(f, side.high)) for f, side in sides}

@@ -69,6 +69,12 @@ def well_shaped(
     return document
 
 
+def problems_of(document: Document, schema: Mapping[str, Any]) -> list[SpecProblem]:
+    """What is wrong with a document that was not read from a file: keys, types and plain limits, up
+    to ``MAX_PROBLEMS``."""
+    return [problem for _, problem in _shape(document, schema, _nowhere)]
+
+
 def _drop(document: Document, path: Path) -> None:
     """Take out the value that ``path`` leads to; the whole of a list, whose items it would move."""
     holder: dict[str, Any] | None = None

@@ -68,7 +68,8 @@ def names_read_by(estimator: Any) -> tuple[list[str] | None, int | None]:
         names = getattr(estimator, "feature_names_", None)
         names = getattr(estimator, "feature_names", None) if names is None else names
     if names is None and _library(estimator) == "lightgbm":
-        names = estimator.feature_name() if callable(estimator.feature_name) else None
+        ask = getattr(estimator, "feature_name", None)  # none before it is fitted
+        names = ask() if callable(ask) else None
     width = getattr(estimator, "n_features_in_", None)
     if names is None:
         return None, None if width is None else int(width)
@@ -84,8 +85,9 @@ def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Na
     Raises
     ------
     DataError
-        If it gives neither one score nor one a class.
+        If it is not fitted, or gives neither one score nor one a class.
     """
+    _check_fitted(estimator, sample)
     if _library(estimator) == "xgboost" and not hasattr(estimator, "get_booster"):
         return _of_xgboost_booster(estimator, sample, threshold)
     if _library(estimator) == "lightgbm" and hasattr(estimator, "dump_model"):
@@ -107,6 +109,19 @@ def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Na
         limited = Decision(Task.REGRESSION, _categories(OUTLIER), 1, threshold or 0.0)
         return Native(estimator.decision_function, sample, limited)
     return Native(estimator.predict, sample, value(threshold))
+
+
+def _check_fitted(estimator: Any, sample: Sample) -> None:
+    if getattr(estimator, "classes_", None) is not None:
+        return
+    try:
+        estimator.predict(sample.table(sample.rows[:1]))
+    # Each library has an error of its own for it; whatever else is wrong is told where it matters.
+    except Exception as error:
+        if any("NotFitted" in kind.__name__ for kind in type(error).__mro__):
+            raise DataError(
+                "model", f"is a {type(estimator).__name__} that is not fitted"
+            ) from None
 
 
 def probabilities(classes: Sequence[str], threshold: float | None) -> Decision:

@@ -38,7 +38,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 GAPS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 NOBODY = "none"
-"""To whom a question is owed that was refused."""
+"""Engine of a question that was refused."""
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 METHODS = ("GET", "HEAD", "POST", "DELETE")

@@ -22,6 +22,7 @@ from ifonly.service.store import (
     inbox,
     jobs,
     keys,
+    log_appending,
     outbox,
     sessions,
     translog,
@@ -63,11 +64,11 @@ def fill(database: Database, anchor_file: Path) -> None:
     all of them: two levels of tiles, an older head that others vouched for, a newest one."""
     upgrade(database)
     with _journal(database, anchor_file) as journal:
-        journal.append(translog.begin(SIGNER.key, "system")).result()
+        journal.append(log_appending.begin(SIGNER.key, "system")).result()
         _ask_and_judge(journal)
         _erase(journal)
         _log(database, journal)
-        journal.change(translog.keep_head(_vouched(database))).result()
+        journal.change(log_appending.keep_head(_vouched(database))).result()
     with _journal(database, anchor_file) as journal:
         _admit(database, journal)
         _work(journal)
@@ -98,9 +99,9 @@ def _log(database: Database, journal: Journal) -> None:
 
 def _take_in(database: Database) -> None:
     """What another process does once the last chain has ended: its last anchor is a leaf, too."""
-    batch = translog.gather(database, SIGNER.key.name)
+    batch = log_appending.gather(database, SIGNER.key.name)
     assert batch is not None
-    change = translog.append(batch, translog.sign(batch, SIGNER), "another process", 0)
+    change = log_appending.append(batch, log_appending.sign(batch, SIGNER), "another process", 0)
     with database.writer.begin() as connection:
         assert change(connection)
 

@@ -1,7 +1,7 @@
 """Where faults are planted: every definition that engines share, and every engine.
 
-Not in `explainers/verify` and `explainers/explain.py`, which are the other side: a fault there is
-not one that they could catch.
+Not in `explainers/verify`, nor in `explain.py`, `inquiry.py`, `no_answer.py` and `proposals.py`
+beside it, which are the other side: a fault there is not one that they could catch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
-NETWORKS = ("axes", "engine", "limits", "model", "network", "search")
+NETWORKS = ("axes", "engine", "following", "judging", "limits", "model", "network", "parts",
+            "pieces", "search", "sensors", "survival")  # fmt: skip
 TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
          "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
@@ -50,11 +51,12 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
-    for name in ("batches", "boxes", "causal", "cells", "charges", "choices", "curves", "dual",
+    for name in ("batches", "boxes", "causal", "cells", "certainty", "charges", "choices", "curves", "dual",
+                 "reached_leaves",
                  "effect_search", "envelopes", "following", "functions", "intervals", "kernel",
                  "lagrangian", "leaf_groups", "leaves", "merging", "network_bounds", "network_branching",
                  "network_program", "network_rows", "network_search", "primal_heuristic", "rules",
-                 "separable", "survival", "surviving_incumbent", "table_building")
+                 "separable", "sum_bounds", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

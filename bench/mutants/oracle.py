@@ -8,7 +8,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,9 @@ from tests.support.checks import Tally
 
 MODULES = (
     "oracle.test_trees_against_brute_force",
+    "oracle.test_trees_on_stretches",
+    "oracle.test_networks_against_brute_force",
+    "oracle.test_common_changes_against_brute_force",
     "oracle.test_linear_and_relu_against_brute_force",
     "oracle.test_units_against_brute_force",
     "oracle.test_blackbox_against_brute_force",
@@ -40,6 +43,7 @@ MODULES = (
     "unit.causal.test_expression",
     "property.causal.test_causal_properties",
     "unit.explainers.test_milp",
+    "unit.explainers.test_sum_bounds",
 )
 """Walks over every action, and, of what follows, how surely, and of programs, by hand."""
 NEAR = (
@@ -66,6 +70,12 @@ NEAR = (
     ("native.functions", ("effects_in_the_kernel",)),
     ("native.intervals", ("effects_in_the_kernel",)),
     ("native.primal_heuristic", ("infeasible_subsystems_and_ranges",)),
+    ("native.following", ("causal_trees", "causal_recourse", "missing_causes")),
+    *(
+        (f"native.{part}", ("test_networks",))
+        for part in ("network", "envelopes", "separable", "dual", "cell_descent")
+    ),
+    ("native.sum_bounds", ("test_sum_bounds", "common_changes")),
     ("native.merging", ("priced_boxes", "test_trees")),
     ("native.charges", ("priced_boxes", "test_trees")),
     ("native.lagrangian", ("priced_boxes", "test_trees")),
@@ -83,8 +93,14 @@ NEAR = (
 """By a part of the program, the tests that are tried first: the first part that has the fault."""
 SECONDS = 8
 """Of CPU for all that are tried of one mutant."""
-FIXTURES: dict[str, Callable[[], Any]] = {"tally": Tally, "paths": Counter}
+FIXTURES: dict[str, Callable[[pytest.MonkeyPatch], Any]] = {
+    "tally": lambda _: Tally(),
+    "paths": lambda _: Counter(),
+    "monkeypatch": lambda patch: patch,
+}
 """What tests may want besides their parameters; those that want more are left out."""
+PREPARE = "prepare"
+"""A module's function that is called before each of its tests, here and by its own fixture."""
 Call = tuple[str, Callable[[], Any]]
 
 
@@ -99,19 +115,33 @@ def calls(seed: int) -> list[list[Call]]:
 
 def _calls_of(name: str) -> Iterator[Call]:
     module = importlib.import_module(name)
+    prepare = vars(module).get(PREPARE, lambda _: None)
     for test, function in vars(module).items():
-        if test.startswith("test_") and callable(function):
+        marks = getattr(function, "pytestmark", ())
+        if test.startswith("test_") and callable(function) and not _is_long(marks):
             for given in _parameters(function):
                 wanted = set(inspect.signature(function).parameters) - set(given)
                 if wanted - FIXTURES.keys():
                     break
                 told = ", ".join(str(value)[:60] for value in given.values())
-                call = partial(_called, function, given, wanted)
+                call = partial(_called, prepare, function, given, wanted)
                 yield f"{name.removeprefix('tests.')}::{test}[{told}]", call
 
 
-def _called(function: Callable[..., Any], given: dict[str, Any], wanted: set[str]) -> None:
-    function(**given, **{name: FIXTURES[name]() for name in wanted})
+def _is_long(marks: Iterable[Any]) -> bool:
+    """Of a test, or of one of its cases: one alone may take longer than all that are tried."""
+    return any(mark.name == "long" for mark in marks)
+
+
+def _called(
+    prepare: Callable[[pytest.MonkeyPatch], None],
+    function: Callable[..., Any],
+    given: dict[str, Any],
+    wanted: set[str],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        prepare(patch)
+        function(**given, **{name: FIXTURES[name](patch) for name in wanted})
 
 
 def _parameters(function: Any) -> Iterator[dict[str, Any]]:
@@ -121,7 +151,8 @@ def _parameters(function: Any) -> Iterator[dict[str, Any]]:
         if mark.name == "parametrize":
             names, values = mark.args[:2]
             keys = [n.strip() for n in names.split(",")] if isinstance(names, str) else names
-            lists.append([dict(zip(keys, _tuple(v, len(keys)), strict=True)) for v in values])
+            own = [v for v in values if not _is_long(getattr(v, "marks", ()))]
+            lists.append([dict(zip(keys, _tuple(v, len(keys)), strict=True)) for v in own])
     for chosen in itertools.product(*lists):
         yield {key: value for part in chosen for key, value in part.items()}
 

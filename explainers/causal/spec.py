@@ -150,7 +150,7 @@ class ProvenanceCheck:
     between: tuple[str, str] | None = None
     """Two features: an edge from the first to the second, declared or missing."""
     result: CheckResult | None = None
-    """None in files of before, which knew only whether it passed."""
+    """None in older files, which say only whether it passed."""
 
     @property
     def standing(self) -> CheckResult:

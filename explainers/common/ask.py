@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import combinations
 
 import numpy as np
 
-from ifonly.explainers.answer import Work
+from ifonly.explainers.answer import Prediction, Work
 from ifonly.explainers.common.boxes import Alarms, LeverSet
 from ifonly.explainers.common.confirm import Confirmation
 from ifonly.explainers.common.judge import ChangeJudge
@@ -17,7 +16,7 @@ from ifonly.explainers.common.levers import CommonLever, levers_of
 from ifonly.explainers.common.search import Best, CommonSearch, FoundChange
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import InvalidPolicy
-from ifonly.explainers.explain import predicted
+from ifonly.explainers.inquiry import NEVER, scored_by
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.remedy import (
     MOST_POINTS,
@@ -34,14 +33,13 @@ from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.terms import Status
 from ifonly.explainers.verify import Terms
 from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor, Rows, Scores, finite
+from ifonly.models.predictor import Predictor
 from ifonly.models.rounding import rounding_of
 
 MOST_LEVERS = 3
 """Levers of a common change."""
 MOST_ALARMS = 1_000
 """Rows of one question."""
-NEVER = Deadline.never()
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +113,12 @@ def common(
         If the model cannot score rows.
     """
     meter = Meter(predictor, deadline, effort=effort)
-    ask = partial(_asked, predictor, meter)
+    ask = scored_by(predictor, meter)
     rows = np.array([problem.factual for problem in question.problems])
     scores = ask(rows)
     first = question.problems[0]
     predictions = tuple(
-        predicted(first.target.decision, scores[i : i + 1]) for i in range(len(rows))
+        Prediction.of(first.target.decision, scores[i : i + 1]) for i in range(len(rows))
     )
     done = first.target.needs_nothing(scores)
     places = np.flatnonzero(~done).tolist()
@@ -199,9 +197,3 @@ def _choices(levers: Sequence[CommonLever], count: int) -> Iterator[tuple[Common
 def _check(reach: TreeReach | None, sets: Sequence[LeverSet]) -> None:
     if reach is not None:
         reach.check(sorted({j for s in sets for j in (*s.columns, *s.followers)}))
-
-
-def _asked(predictor: Predictor, meter: Meter, rows: Rows) -> Scores:
-    """The deployed model's word, whatever the deadline; counted all the same."""
-    meter.asked(len(rows))
-    return finite(predictor.score(rows), rows)

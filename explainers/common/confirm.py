@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ifonly.explainers.answer import Action, Effect
+from ifonly.explainers.answer import Action, Effect, Prediction
 from ifonly.explainers.common.judge import (
     CLEARED,
     NOT_ALLOWED,
@@ -18,13 +18,13 @@ from ifonly.explainers.common.judge import (
     ChangeJudge,
 )
 from ifonly.explainers.common.search import FoundChange
-from ifonly.explainers.explain import agreed, predicted
+from ifonly.explainers.explain import agreed
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.remedy import Remedy, RowOutcome, Uncleared
 from ifonly.explainers.terms import Status
 from ifonly.explainers.transcript import terms_of
 from ifonly.explainers.verify import Checker, Proposal, Report, Terms
-from ifonly.explainers.verify.checker import CheckDraft
+from ifonly.explainers.verify.drafts import CheckDraft
 from ifonly.explainers.verify.reading import differing
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.rounding import Rounding
@@ -139,7 +139,7 @@ class Confirmation:
         prediction = None
         effects: tuple[Effect, ...] = ()
         if report.scores:
-            prediction = predicted(problem.target.decision, np.array([report.scores]))
+            prediction = Prediction.of(problem.target.decision, np.array([report.scores]))
             moved = differing(report.row, action.tolist())
             effects = tuple(
                 Effect(j, before[j], report.row[j], report.via.get(j, ())) for j in moved

@@ -125,7 +125,7 @@ inline Outcome judge_effects(
         return Outcome::cut;
     }
     // Rows that reach the corner's leaves have its score: all of them are outside.
-    if (score == Score::in_doubt && !place.in_doubt && f.is_outside(t, at)) {
+    if (score == Score::in_doubt && !place.in_doubt && f.leaves.is_outside(t, at)) {
         cut = other_leaves_cut(t, q, a, sp);
         if (cut.column < 0) return Outcome::closed;
         cut = of_what_is_set(f, cut, at, lo, hi);
@@ -208,7 +208,7 @@ inline Verdict judge_action(const Tables& t, const Arena& a, Following& f, Whole
     bool in_doubt = place.in_doubt;
     if (f.broken(at, in_doubt) >= 0) return FAILED;
     if (in_doubt) return IN_DOUBT;
-    const Score score = f.score(t, at, at);
+    const Score score = f.leaves.score(t, at, at);
     if (score != Score::inside) return score == Score::outside ? FAILED : IN_DOUBT;
     if (q.is_robust()) {
         const Survival survival = f.survives(t, a, at, 0);

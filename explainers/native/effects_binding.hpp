@@ -81,7 +81,7 @@ inline void note_row_outside(const HeldTables& t, const HeldArena& a, HeldFollow
     nb::gil_scoped_release unlocked;
     a.check_begun(t, q);
     check_row(q.fields, a.fields.at);
-    f.following->note_outside(t.fields, a.fields.at);
+    f.following->leaves.note(t.fields, a.fields.at);
 }
 
 inline void values_along(

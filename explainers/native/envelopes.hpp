@@ -101,7 +101,7 @@ struct Envelopes {
         parts_.resize(static_cast<std::size_t>(units * n_));
         more_.resize(parts_.size()), less_.resize(parts_.size());
         more0_.resize(units), less0_.resize(units), slack_.resize(units), is_bent_.assign(units, 0);
-        charge_.resize(ends.n_moving()), pay_.resize(ends.n_moving());
+        charge_.resize(n_), pay_.resize(n_), last_.resize(units, 0.0);
     }
     const double* part(Whole i) const { return parts_.data() + i * n_; }
 
@@ -117,45 +117,54 @@ struct Envelopes {
         }
     }
 
-    // Of a kink, the least at a point; what it was stays unless that is below ``most`` there.
+    // Of a kink, the least at a point; what it was stays unless that is below ``most`` there. ``at`` is in
+    // the order of shares.
     void touch(Whole i, const std::vector<Gone>& at, double most) {
         if (!is_bent_[i]) return;
         const double* more = more_.data() + i * n_;
+        const double* less_of = less_.data() + i * n_;
         const double z = more0_[i];
+        double here = z, less = less0_[i];
+        for (const Gone& each : at) {
+            here += each.share * more[each.end];
+            less += each.share * less_of[each.end];
+        }
+        // The hull is nowhere below the curve.
+        if (std::max(here, 0.0) + less >= most) return;
         ways_.clear();
         prices_.assign({-std::max(z, 0.0), -std::min(z, 0.0)});
         if (z != 0.0) prices_.push_back(0.0);
+        spent_ = 0.0;
         for (const Gone& each : at) {
-            const Way way{ball_->inverse[each.end], more[each.end], each.share};
+            const Way way{ball_->inverse[each.end], more[each.end], each.share, 0.0};
             ways_.push_back(way);
+            spent_ += way.cost * way.share;
             if (way.cost > 0.0) prices_.push_back(way.more / way.cost);
         }
         std::sort(prices_.begin(), prices_.end());
         double best = INFINITE, price = 0.0, share = 0.0;
-        // What prices say is convex in them.
+        // What prices say is convex in them; the best is mostly near that of the last point.
         std::size_t low = 0, high = prices_.size();
-        while (low < high) {
-            const std::size_t middle = (low + high) / 2;
-            const Worth here = worth(prices_[middle], z);
-            if (here.value < best) best = here.value, price = prices_[middle], share = here.share;
-            if (here.slope > 0.0) {
+        std::size_t middle = std::lower_bound(prices_.begin(), prices_.end() - 1, last_[i]) - prices_.begin();
+        for (bool is_first = true; low < high; is_first = false) {
+            const Worth found = worth(prices_[middle], z);
+            if (found.value < best) best = found.value, price = prices_[middle], share = found.share;
+            if (found.slope > 0.0) {
                 high = middle;
+                middle = is_first && high > low ? high - 1 : (low + high) / 2;
             } else {
                 low = middle + 1;
+                middle = is_first ? low : (low + high) / 2;
             }
         }
-        double less = less0_[i];
-        for (const Gone& each : at) less += each.share * less_[i * n_ + each.end];
+        last_[i] = price;
         if (best + less < most) lay(i, price, share, at);
     }
 
 private:
     struct Way {
         double cost, more, share;
-    };
-    struct Turn {
-        double at, fall, cost;
-        bool is_second;
+        double gain;  // of the second function beyond the first, at the price at hand
     };
     struct Worth {
         double value, slope;
@@ -170,7 +179,8 @@ private:
     std::vector<char> is_bent_;
     std::vector<double> prices_;
     std::vector<Way> ways_;
-    std::vector<Turn> turns_;
+    Numbers last_;         // price at which each unit's envelope was made
+    double spent_ = 0.0;   // of the cost, by the point at hand
 
     void make_kink(Whole i, Whole curve, double low0, const Numbers& low, double high0, const Numbers& high,
                    double error) {
@@ -201,33 +211,25 @@ private:
     // and above of the second.
     Worth worth(double price, double z) {
         const double first = std::max(-price, 0.0), second = std::max(price, 0.0);
-        // From share 0 of the second function to 1, what one more share of it adds falls.
-        double rise = z + second - first, total = first, whole = 0.0;
-        turns_.clear();
-        for (const Way& way : ways_) {
-            const double s = way.more - price * way.cost;
-            whole += way.cost * way.share;
-            if (s > 0.0) {
-                rise += s;
-                turns_.push_back({way.share, s, way.cost, true});
-            } else if (s < 0.0) {
-                turns_.push_back({1.0 - way.share, -s, way.cost, false});
-            }
-        }
-        total -= first * whole;
-        for (std::size_t k = 1; k < turns_.size(); ++k) {  // few: in their place one by one
-            const Turn own = turns_[k];
-            std::size_t to = k;
-            for (; to > 0 && turns_[to - 1].at > own.at; --to) turns_[to] = turns_[to - 1];
-            turns_[to] = own;
+        // From share 0 of the second function to 1, what one more share of it adds falls: where it has all
+        // that a way with a gain goes, and where it has to take over a way with a loss.
+        double rise = z + second - first, total = first - first * spent_;
+        for (Way& way : ways_) {
+            way.gain = way.more - price * way.cost;
+            rise += std::max(way.gain, 0.0);
         }
         double share = 0.0;
-        for (const Turn& turn : turns_) {
-            if (rise <= 0.0) break;
-            const double to = std::min(std::max(turn.at, share), 1.0);
+        const Whole n = static_cast<Whole>(ways_.size());
+        for (Whole k = 0, l = n - 1; rise > 0.0;) {
+            while (k < n && !(ways_[k].gain > 0.0)) ++k;
+            while (l >= 0 && !(ways_[l].gain < 0.0)) --l;
+            if (k >= n && l < 0) break;
+            const bool is_second = l < 0 || (k < n && ways_[k].share <= 1.0 - ways_[l].share);
+            const double turn = is_second ? ways_[k].share : 1.0 - ways_[l].share;
+            const double to = std::min(std::max(turn, share), 1.0);
             total += (to - share) * rise;
             share = to;
-            rise -= turn.fall;
+            rise -= std::abs(is_second ? ways_[k++].gain : ways_[l--].gain);
         }
         if (rise > 0.0) {
             total += (1.0 - share) * rise;
@@ -235,11 +237,13 @@ private:
         }
         // What the second function has of the cost.
         double spent = 0.0;
-        for (const Turn& turn : turns_) {
-            spent += turn.cost * (turn.is_second ? std::min(turn.at, share)
-                                                 : std::max(share - turn.at, 0.0));
+        for (const Way& way : ways_) {
+            const double part = way.gain > 0.0   ? std::min(way.share, share)
+                                : way.gain < 0.0 ? std::max(share - 1.0 + way.share, 0.0)
+                                                 : 0.0;
+            spent += way.cost * part;
         }
-        const double slope = price > 0.0 ? share - spent : (whole - spent) - (1.0 - share);
+        const double slope = price > 0.0 ? share - spent : (spent_ - spent) - (1.0 - share);
         return {total, slope, share};
     }
 
@@ -255,27 +259,28 @@ private:
         bool is_second = false;
         for (const Gone& each : at) {
             const double s = more[each.end] - price * ball_->inverse[each.end];
-            if (charge_[each.moving] > 0.0 || pay_[each.moving] > 0.0) continue;
+            const Whole begin = ends_->first[each.moving];
+            if (charge_[begin] > 0.0 || pay_[begin] > 0.0) continue;
             if (s > 0.0 && each.share >= share) {
                 if (each.share == share) {
                     edge = s, open = each.moving, is_second = true;
                     continue;
                 }
-                pay_[each.moving] = s;
+                price_of(pay_, each.moving, s);
                 other += s;
             } else if (s < 0.0 && 1.0 - each.share <= share) {
                 if (1.0 - each.share == share) {
                     edge = -s, open = each.moving, is_second = false;
                     continue;
                 }
-                charge_[each.moving] = -s;
+                price_of(charge_, each.moving, -s);
                 one -= s;
             }
         }
         // Where both functions are worth the same, one feature's price lies between.
         if (open >= 0) {
             const double part = std::min(std::max(is_second ? one - other : other - one, 0.0), edge);
-            (is_second ? pay_ : charge_)[open] = part;
+            price_of(is_second ? pay_ : charge_, open, part);
             (is_second ? other : one) += part;
         }
         if (one < other) {
@@ -287,20 +292,23 @@ private:
         }
         base[i] = std::max(one, other) + less0_[i] + slack_[i];
         double total = std::abs(base[i]);
-        for (Whole m = 0; m < ends_->n_moving(); ++m) {
-            double far = 0.0;
-            for (Whole e = ends_->first[m]; e < ends_->first[m + 1]; ++e) {
-                const double c = ball_->inverse[e];
-                const double a = -first * c - charge_[m], b = more[e] - second * c - pay_[m];
-                own[e] = std::max(a, b) + less[e] +
-                         4e-16 * (first * c + charge_[m] + std::abs(more[e]) + second * c + pay_[m]);
-                far = std::max(far, std::abs(own[e]));
-            }
-            total += far;
+        const double* inverse = ball_->inverse.data();
+        const double* charge = charge_.data();
+        const double* pay = pay_.data();
+        for (Whole e = 0; e < n_; ++e) {
+            const double one_of = first * inverse[e] + charge[e], other_of = second * inverse[e] + pay[e];
+            own[e] = std::max(-one_of, more[e] - other_of) + less[e] +
+                     4e-16 * (one_of + std::abs(more[e]) + other_of);
         }
+        for (Whole e = 0; e < n_; ++e) total += std::abs(own[e]);
         base[i] += 1e-14 * (first + second + total);
         size[i] = total;
         is_known[i] = total < 1e300;
+    }
+
+    // A price of all ends of a feature.
+    void price_of(Numbers& prices, Whole moving, double price) const {
+        for (Whole e = ends_->first[moving]; e < ends_->first[moving + 1]; ++e) prices[e] = price;
     }
 
     void make_smooth(Whole i, Whole curve, double low0, const Numbers& low, double high0,

@@ -12,23 +12,16 @@
 #include <vector>
 
 #include "causal.hpp"
-#include "effects.hpp"
+#include "certainty.hpp"
 #include "kernel.hpp"
+#include "reached_leaves.hpp"
 
 namespace ifonly {
 
-// Rows that the deployed model put outside of the target and whose leaves are remembered.
-inline constexpr std::size_t MOST_OUTSIDE = 64;
 // Cells whose margins are remembered beside one set of levers.
 inline constexpr std::size_t MOST_SEEN = 64;
 
 enum class Trust { holds, fails, in_doubt };
-
-// Least and greatest.
-struct Ends {
-    double low = 0.0;
-    double high = 0.0;
-};
 
 // The effects of one mode on one machine: scratch of one search, in one thread.
 class Following {
@@ -41,13 +34,16 @@ public:
               std::size_t n_own, bool is_all, const Question& question, Reals factual)
         : e(effects),
           q(question),
+          leaves(question),
           n_own_(n_own),
           is_all_(is_all),
           factual_(factual.begin(), factual.end()),
           believed_(laws, factual, columns(effects.set)),
           low_(factual.begin(), factual.end()),
           high_(low_),
-          spans_(static_cast<std::size_t>(e.followers.size())) {
+          spans_(static_cast<std::size_t>(e.followers.size())),
+          margins_(effects, static_cast<std::size_t>(laws.n_members())),
+          trees_(effects, question) {
         for (const causal::Laws* each : held) {
             if (each == &laws) {
                 held_.push_back(&believed_);
@@ -60,12 +56,7 @@ public:
         const auto k = static_cast<std::size_t>(laws.n_members());
         const auto n = static_cast<std::size_t>(e.followers.size());
         rows_.resize(k * low_.size());
-        margins_.resize(k);
-        ends_.resize(k);
         cells_.resize(2 * n);
-        up_.resize(n);
-        down_.resize(n);
-        lever_cells_.resize(low_.size());
         for (const Whole j : e.followers) {
             const double step = static_cast<double>(q.lengthy.numerator[j]) / q.lengthy.scale[j];
             axis_.push_back({value_at(q, j, 0), value_at(q, j, q.most[j]), step});
@@ -74,6 +65,7 @@ public:
 
     const Effects& e;
     const Question& q;
+    RowLeaves leaves;
 
     // The surest action that was in the target and not sure enough, by its lower bound.
     double surest = -INFINITE;
@@ -232,7 +224,7 @@ public:
         const Wholes lo{tiny_lo_.data(), at.size()}, hi{tiny_hi_.data(), at.size()};
         for (Whole r = 0; r < q.rules.size(); ++r) {
             if (!reads_effects(r)) continue;
-            const Truth known = kept(r, lo, hi);
+            const Truth known = kept_between(q, r, lo, hi);
             if (known == NEVER) return r;
             if (known == SOMETIMES) in_doubt = true;
         }
@@ -243,7 +235,7 @@ public:
     // edge. ``at`` was placed.
     Trust trust(const Tables& t, Wholes at) {
         if (e.link == NO_LINK || !is_bounded() || !bound(at, at)) return Trust::in_doubt;
-        if (!settle_levers(t, at, at)) forget();
+        if (!trees_.settle(t, at, at)) forget();
         double least = INFINITE;
         bool fails = false, in_doubt = false, own_fails = false;
         // Whatever hidden causes there are, whichever graph is the true one: the worst counts.
@@ -251,19 +243,19 @@ public:
             Versions* v = held_[k];
             if (v->paths.are_rows_unknown) return Trust::in_doubt;
             lead_members(*v);
-            for (std::size_t m = 0; m < margins_.size(); ++m) {
+            for (std::size_t m = 0; m < margins_.of_row.size(); ++m) {
                 if (!lead(*v, static_cast<Whole>(m))) return Trust::in_doubt;
                 find_cells(t, cells_.data());
                 const Ends found = margin_in(t, cells_);
                 if (found.low != found.high) return Trust::in_doubt;
-                margins_[m] = found.low;
+                margins_.of_row[m] = found.low;
             }
-            const double lower = lower_bound_of(margins_), near = tolerance(), floor = e.demands[1];
+            const double lower = margins_.lower_bound(), near = margins_.tolerance(), floor = e.demands[1];
             least = std::min(least, lower);
-            if (lower < -slack() || share(-near) < floor) {
+            if (lower < -margins_.slack() || margins_.share(-near) < floor) {
                 fails = true;
                 own_fails = own_fails || k < n_own_;
-            } else if (!(lower > slack() && share(near) >= floor)) {
+            } else if (!(lower > margins_.slack() && margins_.share(near) >= floor)) {
                 in_doubt = true;
             }
         }
@@ -276,57 +268,17 @@ public:
     // Whether some row of the box may be trusted. ``lo`` and ``hi`` as they are on the stack.
     bool may_hold(const Tables& t, Wholes lo, Wholes hi) {
         if (e.link == NO_LINK || !is_bounded() || !bound(lo, hi)) return true;
-        settle_levers(t, lo, hi);
+        trees_.settle(t, lo, hi);
         forget();
         for (std::size_t k = 0; k < held_.size(); ++k) {
             if (held_[k]->paths.are_boxes_unknown) continue;
             bound_members(*held_[k], t);
-            if (!(greatest_bound() >= -slack() && share_of_ends() >= e.demands[1])) {
+            if (!(margins_.greatest_bound() >= -margins_.slack() && margins_.greatest_share() >= e.demands[1])) {
                 others_decide = others_decide || k >= n_own_;
                 return false;
             }
         }
         return true;
-    }
-
-    // What the tables say of all rows between two lines of positions.
-    Score score(const Tables& t, Wholes lo, Wholes hi) {
-        leaves_.assign(static_cast<std::size_t>(t.n_trees()), -1);
-        row_mask_.assign(t.full.begin(), t.full.end());
-        Word* mask = row_mask_.data();
-        for (Whole j = 0; j < q.n_features(); ++j) {
-            const Words up = t.at_most[t.cells[j] + cell_at(t, q, j, hi[j])];
-            const Words down = t.at_least[t.cells[j] + cell_at(t, q, j, lo[j])];
-            for (Whole w = 0; w < t.n_words(); ++w) mask[w] &= up[w] & down[w];
-        }
-        Score found = Score::inside;
-        for (Whole g = 0; g < q.n_goals(); ++g) {
-            Ends over{t.constant[g] - q.limit[g], t.constant[g] - q.limit[g]};
-            for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
-                const Leaves leaves = leaves_of(t, tree, [mask](Whole w) { return mask[w]; });
-                leaves_[static_cast<std::size_t>(tree)] = leaves.least;
-                over.low += value_of(t, leaves.least);
-                over.high += value_of(t, leaves.most);
-            }
-            if (over.low > q.band[g]) return Score::outside;
-            if (over.high >= -q.band[g]) found = Score::in_doubt;
-        }
-        return found;
-    }
-
-    // The deployed model has put the row at ``at``, which was placed without doubt, outside of the
-    // target: so it does every row that reaches the same leaves.
-    void note_outside(const Tables& t, Wholes at) {
-        score(t, at, at);
-        if (outside_.size() == MOST_OUTSIDE) outside_.clear();
-        outside_.push_back(leaves_);
-    }
-
-    // Whether that is known of the row at ``at``.
-    bool is_outside(const Tables& t, Wholes at) {
-        if (outside_.empty()) return false;
-        score(t, at, at);
-        return std::find(outside_.begin(), outside_.end(), leaves_) != outside_.end();
     }
 
     // Whether every action between two lines of positions that differ in ``column`` will do for
@@ -348,9 +300,9 @@ public:
         }
         for (Whole r = 0; r < q.rules.size(); ++r) {
             const bool reads = (q.rules.touched[r] & (follows_ | bit(column))) != 0;
-            if (reads && kept(r, first, last) != ALWAYS) return false;
+            if (reads && kept_between(q, r, first, last) != ALWAYS) return false;
         }
-        if (score(t, first, last) != Score::inside) return false;
+        if (leaves.score(t, first, last) != Score::inside) return false;
         if (q.is_robust() && !must_survive(t, a, lo, hi)) return false;
         return must_be_trusted(t, lo, hi);
     }
@@ -468,96 +420,27 @@ private:
         rest(v);
         set_lo_ = low_;
         set_hi_ = high_;
-        for (std::size_t m = 0; m < ends_.size(); ++m) {
+        for (std::size_t m = 0; m < margins_.over_box.size(); ++m) {
             low_ = set_lo_;
             high_ = set_hi_;
             causal::follow_member_box(*v.laws, v.machine, v.paths, static_cast<int>(m), low_.data(), high_.data());
             find_cells(t, cells_.data());
-            ends_[m] = margin_in(t, cells_);
+            margins_.over_box[m] = margin_in(t, cells_);
         }
     }
 
     bool must_be_trusted(const Tables& t, Wholes lo, Wholes hi) {
-        settle_levers(t, lo, hi);
+        trees_.settle(t, lo, hi);
         forget();
         for (Versions* v : held_) {
             if (v->paths.are_boxes_unknown) return false;
             bound_members(*v, t);
-            if (!ends_are_trusted()) return false;
+            if (!margins_.must_hold()) return false;
         }
         return is_all_;
     }
 
-    // The same, of margins between their ends.
-    bool ends_are_trusted() const {
-        const double k = static_cast<double>(ends_.size());
-        double mean = 0.0, centre = 0.0, squares = 0.0, met = 0.0;
-        for (const Ends& each : ends_) {
-            mean += each.low;
-            centre += 0.5 * (each.low + each.high);
-            met += each.low >= tolerance();
-        }
-        mean /= k;
-        centre /= k;
-        // About any centre margins spread no less than about their own mean.
-        for (const Ends& each : ends_) {
-            const double farthest = std::max(std::abs(each.low - centre), std::abs(each.high - centre));
-            squares += farthest * farthest;
-        }
-        const double sd = k > 1 ? std::sqrt(squares / (k - 1.0)) : 0.0;
-        return mean - e.demands[0] * sd > slack() && met / k >= e.demands[1];
-    }
-
-    // Least and greatest leaf of a tree, -1 for none.
-    struct Leaves {
-        Whole least = -1;
-        Whole most = -1;
-    };
-    template <class WordAt>
-    static Leaves leaves_of(const Tables& t, Whole tree, const WordAt& at) {
-        Leaves found;
-        for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
-            const Word word = at(w);
-            if (word == 0) continue;
-            // Leaves are sorted by value across a tree's words.
-            if (found.least < 0) found.least = w * 64 + lowest_bit(word);
-            found.most = w * 64 + highest_bit(word);
-        }
-        return found;
-    }
-
     bool reads_effects(Whole r) const { return (q.rules.touched[r] & follows_) != 0; }
-
-    // What is known of a condition between two lines of positions.
-    Truth known(Whole c, Wholes lo, Wholes hi) const {
-        const Truth found = truth(q, c, lo, hi);
-        if (found != SOMETIMES) return found;
-        // Of one row all is known; the bounds of a box leave room for rounding.
-        const auto is_one = [&](Whole j) { return lo[j] == hi[j]; };
-        if (q.rules.kind[c] != COMPARISON) return is_one(q.rules.column[c]) ? true_of(c, lo) : SOMETIMES;
-        for (Whole k = q.rules.terms[c]; k < q.rules.terms[c + 1]; ++k) {
-            if (!is_one(q.rules.term_column[k])) return SOMETIMES;
-        }
-        return true_of(c, lo);
-    }
-    Truth true_of(Whole c, Wholes at) const { return true_at(q, c, at) ? ALWAYS : NEVER; }
-
-    // Whether a rule is kept between two lines of positions.
-    Truth kept(Whole r, Wholes lo, Wholes hi) const {
-        Truth applies = ALWAYS, holds = ALWAYS;
-        for (Whole c = q.rules.rule[r]; c < q.rules.split[r]; ++c) {
-            const Truth found = known(c, lo, hi);
-            // One condition that fails makes the rule say nothing.
-            if (found == NEVER) return ALWAYS;
-            if (found == SOMETIMES) applies = SOMETIMES;
-        }
-        for (Whole c = q.rules.split[r]; c < q.rules.rule[r + 1]; ++c) {
-            const Truth found = known(c, lo, hi);
-            if (found == NEVER) return applies == ALWAYS ? NEVER : SOMETIMES;
-            if (found == SOMETIMES) holds = SOMETIMES;
-        }
-        return holds;
-    }
 
     Whole widest(Wholes columns, Wholes lo, Wholes hi) const {
         Whole found = -1;
@@ -570,43 +453,6 @@ private:
             }
         }
         return found;
-    }
-
-    // Leaves that rows between two lines of settings reach, whatever follows; the sum over the trees
-    // that these decide, and the other trees. Whether they are those of before.
-    bool settle_levers(const Tables& t, Wholes lo, Wholes hi) {
-        bool same = settled_for_ == t.full.data;
-        settled_for_ = t.full.data;
-        for (Whole j = 0; j < q.n_features(); ++j) {
-            if (q.counts[j] == 0) continue;
-            const Ends cells{static_cast<double>(cell_at(t, q, j, lo[j])), static_cast<double>(cell_at(t, q, j, hi[j]))};
-            Ends& before = lever_cells_[static_cast<std::size_t>(j)];
-            same = same && cells.low == before.low && cells.high == before.high;
-            before = cells;
-        }
-        if (same) return true;
-        mask_.assign(t.full.begin(), t.full.end());
-        for (Whole j = 0; j < q.n_features(); ++j) {
-            if (q.counts[j] == 0) continue;
-            const Words up = t.at_most[t.cells[j] + cell_at(t, q, j, hi[j])];
-            const Words down = t.at_least[t.cells[j] + cell_at(t, q, j, lo[j])];
-            for (Whole w = 0; w < t.n_words(); ++w) mask_[static_cast<std::size_t>(w)] &= up[w] & down[w];
-        }
-        settled_ = t.constant[0];
-        undecided_.clear();
-        for (Whole tree = t.groups[0]; tree < t.groups[1]; ++tree) {
-            Whole leaves = 0, only = -1;
-            for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
-                leaves += bit_count(mask_[w]);
-                if (mask_[w] != 0) only = w * 64 + lowest_bit(mask_[w]);
-            }
-            if (leaves == 1) {
-                settled_ += t.value[only];
-            } else {
-                undecided_.push_back(tree);
-            }
-        }
-        return false;
     }
 
     // The rows that all plausible mechanisms lead to from what is set in `low_`.
@@ -691,29 +537,6 @@ private:
         return t.coarse[t.fine[j] + q.cell[entry]];
     }
 
-    // Least and greatest sum over the trees of rows whose levers were settled, with what follows
-    // between these cells.
-    Ends sum_between(const Tables& t, const Whole* cells) const {
-        Ends sum{settled_, settled_};
-        if (undecided_.empty()) return sum;
-        const std::size_t n = static_cast<std::size_t>(e.followers.size());
-        for (std::size_t k = 0; k < n; ++k) {
-            const Whole first = t.cells[e.followers[static_cast<Whole>(k)]];
-            down_[k] = t.at_least[first + cells[2 * k]].data;
-            up_[k] = t.at_most[first + cells[2 * k + 1]].data;
-        }
-        for (const Whole tree : undecided_) {
-            const Leaves leaves = leaves_of(t, tree, [&](Whole w) {
-                Word word = mask_[static_cast<std::size_t>(w)];
-                for (std::size_t k = 0; k < n; ++k) word &= up_[k][w] & down_[k][w];
-                return word;
-            });
-            sum.low += value_of(t, leaves.least);
-            sum.high += value_of(t, leaves.most);
-        }
-        return sum;
-    }
-
     // Least and greatest margin of rows whose levers were settled, with what follows between these
     // cells. Most plausible mechanisms lead to the cells of some other.
     Ends margin_in(const Tables& t, const std::vector<Whole>& cells) {
@@ -724,79 +547,16 @@ private:
             }
         }
         if (seen_margins_.size() == MOST_SEEN) forget();
-        const Ends sum = sum_between(t, cells.data());
+        const Ends sum = trees_.sum(t, cells.data());
         seen_cells_.insert(seen_cells_.end(), cells.begin(), cells.end());
         // The margin falls with the sum.
-        return seen_margins_.emplace_back(Ends{margin(sum.high), margin(sum.low)});
+        return seen_margins_.emplace_back(Ends{margins_.at(sum.high), margins_.at(sum.low)});
     }
 
     // What is known of cells is no longer so: other levers are settled.
     void forget() {
         seen_cells_.clear();
         seen_margins_.clear();
-    }
-
-    // How far inside the target a row with this sum is scored.
-    double margin(double sum) const {
-        const Reals& x = e.margin;
-        const double raw = x[SLOPE] * sum + x[INTERCEPT];
-        const double score = e.link == LOGISTIC ? 1.0 / (1.0 + std::exp(-raw)) : raw;
-        const double off = x[FLAT] + x[STEEP] * std::max(score * (1.0 - score), 0.0);
-        return x[TOWARD] * (score - x[LIMIT]) - off;
-    }
-
-    // By how much the deployed model's margin may be another: its sums and scores are float32.
-    double tolerance() const {
-        const double steepest = e.link == LOGISTIC ? 0.25 : 1.0;
-        const double size = e.link == LOGISTIC ? 1.0 : std::max(1.0, std::abs(e.margin[LIMIT]));
-        return 1e-6 * size + steepest * e.margin[RAW_BAND];
-    }
-
-    // The same of the bound made of margins: their mean errs by as much as one, their spread, too.
-    double slack() const { return (2.0 + 2.0 * e.demands[0]) * tolerance(); }
-
-    double lower_bound_of(const std::vector<double>& margins) const {
-        const double k = static_cast<double>(margins.size());
-        double mean = 0.0, squares = 0.0;
-        for (const double each : margins) mean += each;
-        mean /= k;
-        for (const double each : margins) squares += (each - mean) * (each - mean);
-        return mean - e.demands[0] * (k > 1 ? std::sqrt(squares / (k - 1.0)) : 0.0);
-    }
-
-    // No row's lower bound is above this, if each margin is between its ends: the bound is concave in
-    // the margins, so a tangent lies above it.
-    double greatest_bound() {
-        const double k = static_cast<double>(ends_.size()), gamma = e.demands[0];
-        for (std::size_t m = 0; m < ends_.size(); ++m) margins_[m] = ends_[m].high;
-        double mean = 0.0, squares = 0.0;
-        for (const double each : margins_) mean += each;
-        mean /= k;
-        for (const double each : margins_) squares += (each - mean) * (each - mean);
-        const double sd = k > 1 ? std::sqrt(squares / (k - 1.0)) : 0.0;
-        // Where all margins are the same there is no tangent; the mean is above the bound, too.
-        if (!(sd > 0.0)) return mean;
-        double found = mean - gamma * sd;
-        for (std::size_t m = 0; m < ends_.size(); ++m) {
-            const double slope = 1.0 / k - gamma * (margins_[m] - mean) / ((k - 1.0) * sd);
-            // A margin that is too good spreads them: at its least the bound may be higher.
-            if (slope < 0.0) found += slope * (ends_[m].low - ends_[m].high);
-        }
-        // With infinite ends nothing is known.
-        return std::isnan(found) ? INFINITE : std::min(found, mean);
-    }
-
-    // Share of plausible mechanisms by which the margin is at least ``least``.
-    double share(double least) const {
-        double met = 0.0;
-        for (const double each : margins_) met += each >= least;
-        return met / static_cast<double>(margins_.size());
-    }
-
-    double share_of_ends() const {
-        double met = 0.0;
-        for (const Ends& each : ends_) met += each.high >= -tolerance();
-        return met / static_cast<double>(ends_.size());
     }
 
     void note_surest(double lower, Wholes at) {
@@ -816,26 +576,19 @@ private:
     std::vector<double> low_, high_, set_lo_, set_hi_;
     std::vector<Span> spans_;
     std::vector<Whole> tiny_lo_, tiny_hi_;
-    std::vector<Word> mask_, row_mask_;
-    std::vector<Whole> leaves_;  // of the row last scored, tree by tree
-    std::vector<std::vector<Whole>> outside_;
-    double settled_ = 0.0;
-    std::vector<Whole> undecided_;
-    const Word* settled_for_ = nullptr;  // the tables, by their address
-    std::vector<Ends> lever_cells_;
-    mutable std::vector<const Word*> up_, down_;
     // The axis of each follower: its ends and its step.
     struct Axis {
         double low, high, step;
     };
     std::vector<Axis> axis_;
-    std::vector<double> rows_, margins_;
+    std::vector<double> rows_;
+    Margins margins_;
+    SettledTrees trees_;
     std::vector<Whole> cells_;
     // Cells of what follows, and what is known of the margin in them, beside the levers that are
     // settled.
     std::vector<Whole> seen_cells_;
     std::vector<Ends> seen_margins_;
-    std::vector<Ends> ends_;
 };
 
 }  // namespace ifonly

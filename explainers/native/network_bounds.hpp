@@ -192,7 +192,7 @@ inline void Search::meet(Whole layer, Whole i) {
     r.envelopes.is_used[i] = 0;
     r.envelopes.touch(i, gone_, up);
     if (!r.envelopes.is_known[i]) return;
-    const double bent = r.envelopes.base[i] + of_point(r.envelopes.part(i));
+    const double bent = r.envelopes.base[i] + of_point(r.envelopes.part(i), point_);
     if (bent < up) {
         up = bent;
         r.envelopes.is_used[i] = 1;
@@ -204,6 +204,11 @@ inline void Search::gone_of_point() {
     for (std::size_t c = 0; c < choices_.size(); ++c) {
         if (point_[c] > 1e-9) gone_.push_back({choices_[c].end, choices_[c].moving, point_[c]});
     }
+    sort_gone();
+}
+
+inline void Search::sort_gone() {
+    std::stable_sort(gone_.begin(), gone_.end(), [](const Gone& a, const Gone& b) { return a.share < b.share; });
 }
 
 // Where the point of the box that was halved has gone.
@@ -224,15 +229,16 @@ inline void Search::gone_from(const Node& node) {
             break;
         }
     }
+    sort_gone();
 }
 
 // A function of ends at the program's point.
-inline double Search::of_point(const double* part) const {
+inline double Search::of_point(const double* part, const std::vector<double>& point) const {
     double total = 0.0;
     for (const Whole e : key_) total += part[e];
     for (std::size_t c = 0; c < choices_.size(); ++c) {
-        if (point_[c] == 0.0) continue;
-        total += point_[c] * (part[choices_[c].end] - part[key_[choices_[c].moving]]);
+        if (point[c] == 0.0) continue;
+        total += point[c] * (part[choices_[c].end] - part[key_[choices_[c].moving]]);
     }
     return total;
 }

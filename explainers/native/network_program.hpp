@@ -98,14 +98,38 @@ inline bool Search::improve(Node& node, Whole steps) {
         if (priced(node)) return true;
         if (is_lost) return false;
         simplex_.point(point_);
+        best_point_ = point_;
         if (was_cleared_) break;
         const double gain = total_ - before;
         idle = step > 0 && gain < 0.01 * (best_ - total_) ? idle + 1 : 0;
         before = std::max(before, total_);
         if (step >= steps || idle >= 3) break;
-        if (!separate(node)) break;
+        blend(step);
+        const bool is_blended = step > 0;
+        bool found = separate(node);
+        if (!found && is_blended) {
+            point_ = best_point_;
+            found = separate(node);
+        }
+        point_.swap(best_point_);
+        if (!found) break;
     }
     return false;
+}
+
+// Somewhat behind the program's point, on the way from where rows were looked for before: rows from there
+// cut deeper (in-out separation: Ben-Ameur and Neto 2007).
+inline void Search::blend(Whole step) {
+    static const double SHARE = getenv("KB") ? atof(getenv("KB")) : 0.6;
+    if (step == 0) {
+        center_ = point_;
+        return;
+    }
+    for (std::size_t c = 0; c < point_.size(); ++c) {
+        center_[c] = SHARE * center_[c] + (1.0 - SHARE) * point_[c];
+        if (center_[c] < 1e-4) center_[c] = 0.0;
+    }
+    point_ = center_;
 }
 
 // Each feature's cheapest end, and those that the program may choose instead.
@@ -221,9 +245,8 @@ inline bool Search::add_row(const Node& node, Whole source) {
         here += main_.weight[c] * columns_[c];
         size += std::abs(main_.weight[c] * columns_[c]);
     }
-    if (main_.bend_size > 0.0) here += of_point(main_.bend.data());
+    if (main_.bend_size > 0.0) here += of_point(main_.bend.data(), point_);
     if (!std::isfinite(here)) return false;
-    if (here <= 1e-9 * size) return false;
     auto row = std::make_shared<Row>();
     row->weights.assign(main_.weight.begin(), main_.weight.begin() + u_.columns);
     row->constant = main_.constant;
@@ -234,6 +257,12 @@ inline bool Search::add_row(const Node& node, Whole source) {
         row->layout = layout_;
     }
     lay_row(*row);
+    // Whether it cuts off the program's point.
+    here = fixed_.back() + of_point(parts_.back().data(), best_point_);
+    if (!(here > 1e-9 * size)) {
+        parts_.pop_back(), fixed_.pop_back();
+        return false;
+    }
     rows_.push_back({std::move(row), 0.0});
     add_to_program(rows_.size() - 1);
     return true;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <cstdlib>
 
 #include "bounded_simplex.hpp"
 #include "boxes.hpp"
@@ -269,8 +270,9 @@ private:
     void lift(Whole layer, Whole i);
     void meet(Whole layer, Whole i);
     void gone_of_point();
+    void sort_gone();
     void gone_from(const Node& node);
-    double of_point(const double* part) const;
+    double of_point(const double* part, const std::vector<double>& point) const;
     void column_ends();
     void by_intervals(Whole layer, Whole i, Span& z) const;
     double least_sum(Whole layer, Whole i, double sign, const Relaxation& r, double room);
@@ -285,6 +287,7 @@ private:
     bool closed_by_ray(Node& node, const std::vector<double>& prices);
     void columns_of_point();
     bool separate(const Node& node);
+    void blend(Whole step);
     void begin_source(const Node& node, Whole source, bool with_error);
     bool add_row(const Node& node, Whole source);
     void keep_rows(Node& node) const;
@@ -331,7 +334,7 @@ private:
     const Node* node_ = nullptr;
     double side_fixed_ = 0.0, side_doubt_ = 0.0;
     Numbers low_, high_, side_error_, beyond_, columns_, fixed_, scales_, line_, place_;
-    std::vector<double> point_;
+    std::vector<double> point_, best_point_, center_;
     std::vector<Numbers> parts_;
     std::vector<PricedRow> rows_;
     std::vector<Choice> choices_;

@@ -255,4 +255,35 @@ inline Whole broken_rule(const Question& q, Whole features, Wholes at) {
     return -1;
 }
 
+// What is known of a condition between two lines of positions; of one row everything.
+inline Truth known_between(const Question& q, Whole c, Wholes lo, Wholes hi) {
+    const Truth found = truth(q, c, lo, hi);
+    if (found != SOMETIMES) return found;
+    // The bounds of a box leave room for rounding, so one row is asked by itself.
+    const auto of_one = [&] { return true_at(q, c, lo) ? ALWAYS : NEVER; };
+    const auto is_one = [&](Whole j) { return lo[j] == hi[j]; };
+    if (q.rules.kind[c] != COMPARISON) return is_one(q.rules.column[c]) ? of_one() : SOMETIMES;
+    for (Whole k = q.rules.terms[c]; k < q.rules.terms[c + 1]; ++k) {
+        if (!is_one(q.rules.term_column[k])) return SOMETIMES;
+    }
+    return of_one();
+}
+
+// Whether a rule is kept between two lines of positions.
+inline Truth kept_between(const Question& q, Whole r, Wholes lo, Wholes hi) {
+    Truth applies = ALWAYS, holds = ALWAYS;
+    for (Whole c = q.rules.rule[r]; c < q.rules.split[r]; ++c) {
+        const Truth found = known_between(q, c, lo, hi);
+        // One condition that fails makes the rule say nothing.
+        if (found == NEVER) return ALWAYS;
+        if (found == SOMETIMES) applies = SOMETIMES;
+    }
+    for (Whole c = q.rules.split[r]; c < q.rules.rule[r + 1]; ++c) {
+        const Truth found = known_between(q, c, lo, hi);
+        if (found == NEVER) return applies == ALWAYS ? NEVER : SOMETIMES;
+        if (found == SOMETIMES) holds = SOMETIMES;
+    }
+    return holds;
+}
+
 }  // namespace ifonly

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
-import numpy as np
-
-from ifonly.explainers.answer import Work
+from ifonly.explainers.answer import Prediction, Work
 from ifonly.explainers.constraints import Rule
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached, InvalidPolicy
-from ifonly.explainers.explain import predicted
+from ifonly.explainers.inquiry import NEVER, scored_by
 from ifonly.explainers.policy import Policy
 from ifonly.explainers.reason import PrincipalReason, Reasons, SufficientReason
 from ifonly.explainers.reasons.confirm import ClaimedSet, ReasonConfirmation
@@ -31,7 +28,7 @@ from ifonly.explainers.search.contradiction import contradictions
 from ifonly.explainers.search.engine import AT_HAND, Effort, Engine, Meter
 from ifonly.explainers.verify.forced import ForcedDecision, ReadableRows
 from ifonly.explainers.watch import Watch, unwatched
-from ifonly.models.predictor import Predictor, Row, Rows, Scores, finite
+from ifonly.models.predictor import Predictor, Row
 from ifonly.models.schema import Schema
 
 MOST_SETS = 20
@@ -40,7 +37,6 @@ MOST_PRINCIPAL = 10
 PRINCIPAL = 4
 """Principal reasons where nobody says how many: notices to consumers name no more (12 CFR 1002.9,
 comment 9(b)(2)-1)."""
-NEVER = Deadline.never()
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +103,9 @@ def reasons(
         If the model cannot score rows.
     """
     meter = Meter(predictor, deadline, effort=effort)
-    score = partial(_asked, predictor, meter)
+    score = scored_by(predictor, meter)
     policy, factual = question.policy, question.factual
-    prediction = predicted(policy.decision, score(factual[None, :]))
+    prediction = Prediction.of(policy.decision, score(factual[None, :]))
     targets = decided_otherwise(policy.decision, prediction.decided)
     of_rows = rules_of_rows(policy.constraints)
     kept = tuple(rule for rule in of_rows if rule.holds(factual[None, :], factual)[0])
@@ -189,9 +185,3 @@ def _readable(policy: Policy, factual: Row) -> ReadableRows:
     """As the documents say: the checker reads the rules anew, from their text."""
     rules = [c for c in policy.constraints if isinstance(c, Rule)]
     return ReadableRows.of(policy.schema, factual.tolist(), [rule.text for rule in rules])
-
-
-def _asked(predictor: Predictor, meter: Meter, rows: Rows) -> Scores:
-    """The deployed model's word, whatever the deadline; counted all the same."""
-    meter.asked(len(rows))
-    return finite(np.asarray(predictor.score(rows)), rows)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ifonly.explainers.answer import Prediction
-from ifonly.explainers.explain import predicted
 from ifonly.explainers.reason import ReasonStatus, SufficientReason, Witness
 from ifonly.explainers.verify.forced import ForcedDecision
 from ifonly.models.predictor import Row, Rows
@@ -69,7 +68,7 @@ class ReasonConfirmation:
         if not rows:
             return []
         scores = self.forced.score(np.array(rows))
-        return [predicted(self.forced.decision, scores[i : i + 1]) for i in range(len(rows))]
+        return [Prediction.of(self.forced.decision, scores[i : i + 1]) for i in range(len(rows))]
 
     def _reject(self, columns: Sequence[int], why: str) -> None:
         names = ", ".join(self.forced.rows.schema.names[j] for j in columns)

@@ -54,7 +54,9 @@ def box_provers(
     if is_redrawn(problem.consequences):
         return
     engines = getattr(engine, "engines", (engine,))
-    survive = next((e.surviving for e in engines if hasattr(e, "surviving")), None)
+    # Of thousands of settings only tables can tell whether each survives the sensors.
+    able = (e for e in engines if hasattr(e, "boxes") and hasattr(e, "surviving"))
+    survive = next((e.surviving for e in able), None)
     # What must survive is proven of rows by nobody else.
     if problem.survives is not None and survive is None:
         return

@@ -20,7 +20,8 @@ True
 'policy.features.torque.range: is set within [10.0, 60.0]; torque = 9.95')
 """
 
-from ifonly.explainers.verify.checker import Checker, Proposal
+from ifonly.explainers.verify.checker import Checker
+from ifonly.explainers.verify.drafts import Proposal
 from ifonly.explainers.verify.report import Check, Report
 from ifonly.explainers.verify.rulebook import Asked, Rulebook, Terms
 

@@ -11,21 +11,36 @@ proof. It sees where such a claim contradicts itself (:meth:`Checker.contradicte
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ifonly.explainers.verify.laws import PossibleWorld
+from ifonly.explainers.verify.drafts import (
+    CheckDraft,
+    Proposal,
+    ScoredRows,
+    VersionCount,
+    WorldCount,
+)
 from ifonly.explainers.verify.limits import Limit
-from ifonly.explainers.verify.reading import NEAR, Reading, differing, exact, moved, near, slack
-from ifonly.explainers.verify.report import Check, GraphMargins, LaterShares, Report, mixture
+from ifonly.explainers.verify.margins import (
+    Margins,
+    by_graph,
+    certain,
+    certain_later,
+    chances,
+    margins_of,
+    worst,
+)
+from ifonly.explainers.verify.reading import Reading, differing, exact, moved, near, slack
+from ifonly.explainers.verify.report import Check, GraphMargins, Report
 from ifonly.explainers.verify.rulebook import Terms
+from ifonly.explainers.verify.what_follows import PossibleWorld
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.rounding import UNKNOWN, Rounding
 from ifonly.models.schema import Feature
@@ -37,94 +52,7 @@ AT_ONCE = 64
 _WIDE = Context(prec=700)
 """Digits enough for any float64 by any step: 1e300 is a multiple of 0.1."""
 
-Margins = list[list[Sequence[float]]]
-"""By graph, and by group of its plausible versions."""
 Score = Callable[[Rows], Scores]
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What is claimed; ``None`` is not claimed."""
-
-    action: Sequence[float]
-    """The factual with what is set, ``(n_features,)``."""
-    row: Sequence[float] | None = None
-    """What would be read."""
-    cost: float | None = None
-
-
-class VersionCount(NamedTuple):
-    """Of the plausible versions of the laws, by one strength of hidden common causes."""
-
-    told: int
-    """The model is asked about."""
-    lost: int
-    """Cannot be told."""
-
-
-class ScoredRows(NamedTuple):
-    """The deployed model's word on the rows of one draft."""
-
-    scores: Scores
-    met: list[bool]
-    """Whether that is in the target, of each."""
-    margins: list[float]
-    """How far each is inside; none where nobody asks, for nothing follows."""
-
-
-class WorldCount(NamedTuple):
-    """Of one graph that may be the true one: how many of its rows the model is asked about."""
-
-    world: PossibleWorld
-    counts: tuple[VersionCount, ...]
-    """Of each group of plausible versions."""
-    is_asked: bool
-    """Whether they are asked about: what follows as by the main graph is not asked again."""
-    later: tuple[VersionCount, ...] = ()
-    """Of each group of draws of what is read when the action is carried out."""
-    is_later_asked: bool = False
-
-    @property
-    def asked(self) -> int:
-        """How many rows of it the model is asked about."""
-        own = self.counts if self.is_asked else ()
-        return sum(c.told for c in (*own, *(self.later if self.is_later_asked else ())))
-
-    @property
-    def lost(self) -> int:
-        """The most plausible versions of a group that cannot be told."""
-        return max((count.lost for count in self.counts), default=0)
-
-
-@dataclass(eq=False)
-class CheckDraft:
-    """A proposal of which the model has not been asked yet."""
-
-    checks: list[Check]
-    action: Sequence[float]
-    row: list[float]
-    cost: float = 0.0
-    to_score: list[Rows] = field(default_factory=list)
-    """The row itself, then plausible versions of it, then readings of it: ``(k, n_features)``
-    each."""
-    worlds: list[WorldCount] = field(default_factory=list)
-    """The main graph's first; none: nothing follows."""
-    via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nothing is broken so far."""
-        return not self.checks or all(check.holds for check in self.checks)
-
-    @property
-    def n_to_score(self) -> int:
-        """How many rows that are."""
-        return sum(map(len, self.to_score))
-
-    @property
-    def lost(self) -> int:
-        """The most plausible versions that cannot be told, of those by which it must do."""
-        return max((w.lost for w in self.worlds if w.world.is_held), default=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -351,103 +279,35 @@ class Checker:
         ]
 
     def _judged(self, draft: CheckDraft, said: ScoredRows | None) -> Report:
-        checks, (graphs, later) = list(draft.checks), self._margins(draft, said)
+        checks, follows = list(draft.checks), self.terms.what_follows
         scores = [] if said is None else said.scores[0].tolist()
+        graphs, later = Margins(), Margins()
+        if follows is not None and said is not None:
+            graphs, later = margins_of(draft, said)
         if said is not None:
             met = said.met[0]
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores}"))
             # With versions lost, the check above has said so already.
-            if draft.worlds and not draft.lost:
-                checks.append(self._certain(draft.worlds, graphs))
-            if later:
-                checks.append(self._certain_later(draft.worlds, later))
+            if follows is not None and draft.worlds and not draft.lost:
+                checks.append(certain(draft.worlds, graphs, follows))
+            if follows is not None and later:
+                checks.append(certain_later(draft.worlds, later, follows))
             readings = said.met[1 + sum(world.asked for world in draft.worlds) :]
             if readings:
                 lost = readings.count(False)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
+        each: tuple[GraphMargins, ...] = ()
+        if follows is not None and len(graphs) > 1:
+            each = tuple(by_graph(draft.worlds, graphs, follows))
         # Whatever hidden causes there are: the worst of them tells how sure the action is.
-        worst = [_worst(groups) for groups in graphs]
         return Report(
             tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
-            tuple(scores), worst[0] if worst else (), draft.via,
-            tuple(self._by_graph(draft.worlds, graphs, worst)) if len(worst) > 1 else (),
-            tuple(_chances(groups) for groups in later),
+            tuple(scores), worst(graphs[0]) if graphs else (), draft.via,
+            each,
+            tuple(chances(groups) for groups in later),
             tuple(w.world.weight for w in draft.worlds) if later else (),
         )  # fmt: skip
-
-    def _by_graph(
-        self,
-        worlds: Sequence[WorldCount],
-        graphs: Sequence[Sequence[Sequence[float]]],
-        worst: Sequence[tuple[float, ...]],
-    ) -> Iterator[GraphMargins]:
-        follows = self.terms.what_follows
-        assert follows is not None
-        for found, groups, margins in zip(worlds, graphs, worst, strict=True):
-            lower = min(_lower(each, follows.gamma) for each in groups)
-            yield GraphMargins(found.world.name, found.world.weight, margins, lower)
-
-    def _margins(self, draft: CheckDraft, said: ScoredRows | None) -> tuple[Margins, Margins]:
-        """See :attr:`Report.margins`; of each graph, and each group of its plausible versions; and
-        the same of when the action is carried out, where something is drawn anew."""
-        if self.terms.what_follows is None or said is None:
-            return [], []
-        # Nothing follows from this action: its only version is the row itself.
-        if not draft.worlds:
-            return [[said.margins[:1]]], []
-        graphs, later, at = Margins(), Margins(), 1
-        for world in draft.worlds:
-            for found, counts, is_asked in (
-                (graphs, world.counts, world.is_asked),
-                (later, world.later, world.is_later_asked),
-            ):
-                if not is_asked:
-                    found.append(found[0])
-                    continue
-                groups = list[Sequence[float]]()
-                for told, lost in counts:
-                    groups.append([*said.margins[at : at + told], *[-math.inf] * lost])
-                    at += told
-                found.append(groups)
-        return graphs, later if draft.worlds[0].later else []
-
-    def _certain(
-        self, worlds: Sequence[WorldCount], graphs: Sequence[Sequence[Sequence[float]]]
-    ) -> Check:
-        """Mean less ``gamma`` standard deviations of the margin over plausible versions, and the
-        share of them that flips (Karimi et al. 2020, eq. 8): the least of all groups, and of all
-        graphs that are held; where some are not, the share over all by weight, too."""
-        follows = self.terms.what_follows
-        assert follows is not None
-        held = [g for w, g in zip(worlds, graphs, strict=True) if w.world.is_held]
-        chance = min(_chance(margins) for groups in held for margins in groups)
-        lower = min(_lower(margins, follows.gamma) for groups in held for margins in groups)
-        # The engines add in another order, and must not be refused for that.
-        holds = lower >= -NEAR and chance >= follows.floor
-        says = f"margin {lower:.6g} at least 0, chance {chance:.4g}"
-        if len(held) < len(worlds):
-            each = [min(map(_chance, groups)) for groups in graphs]
-            mixed = mixture(each, [w.world.weight for w in worlds])
-            holds = holds and mixed >= follows.floor
-            says += f", over all graphs {mixed:.4g}"
-        return Check("certainty", holds, says)
-
-    def _certain_later(self, worlds: Sequence[WorldCount], later: Margins) -> Check:
-        """The share of draws that flips when the action is carried out: the least of all groups and
-        of all graphs that are held; where some are not, over all by weight, too."""
-        follows = self.terms.what_follows
-        assert follows is not None
-        each = [min(map(_chance, groups)) for groups in later]
-        # A draw within the rounding of the limit may be on either side of it.
-        least = follows.floor - 1.0 / min(len(m) for groups in later for m in groups)
-        held = [c for w, c in zip(worlds, each, strict=True) if w.world.is_held]
-        holds, says = min(held) >= least, f"when carried out, chance {min(held):.4g}"
-        if len(held) < len(worlds):
-            mixed = mixture(each, [w.world.weight for w in worlds])
-            holds = holds and mixed >= least
-            says += f", over all graphs {mixed:.4g}"
-        return Check("certainty", holds, says)
 
     def _are_lost(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """In which rows a mechanism has no value; a missing *reading* stays missing."""
@@ -498,31 +358,6 @@ def _shares(seed: int, n: int) -> Rows:
     shares[: READINGS // 2] = np.where(shares[: READINGS // 2] < 0.0, -1.0, 1.0)
     shares.setflags(write=False)
     return shares
-
-
-def _chance(margins: Sequence[float]) -> float:
-    return sum(m >= 0.0 for m in margins) / len(margins)
-
-
-def _chances(groups: Sequence[Sequence[float]]) -> LaterShares:
-    """Of the worst group: at least, as it is, and at most, were margins off by rounding."""
-    worst = _worst(groups)
-    low, high = (sum(m >= off for m in worst) / len(worst) for off in (NEAR, -NEAR))
-    return LaterShares(low, _chance(worst), high)
-
-
-def _worst(groups: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    """Of groups of plausible versions the one by which fewest flip."""
-    return tuple(groups[min(range(len(groups)), key=lambda k: _chance(groups[k]))])
-
-
-def _lower(margins: Sequence[float], gamma: float) -> float:
-    if -math.inf in margins:
-        return -math.inf
-    # `fsum` is exact but for one rounding, so the order of versions does not matter.
-    mean = math.fsum(margins) / len(margins)
-    deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
-    return mean - gamma * math.sqrt(deviation)
 
 
 def _grid(feature: Feature, value: float) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -15,11 +14,12 @@ from ifonly.explainers.verify.limits import Limit
 from ifonly.explainers.verify.passing import MOST_STEPS, SECONDS, Passing
 from ifonly.explainers.verify.reading import Reading, near, written
 from ifonly.explainers.verify.report import Check
+from ifonly.explainers.verify.rulebook import Rulebook
+from ifonly.explainers.verify.sections import Json, Section, refusing_other_json
 from ifonly.explainers.verify.word import SCORED, predicted
 from ifonly.models.predictor import Rows, Scores
 from ifonly.models.schema import Decision, Schema
 
-Json = Mapping[str, Any]
 Score = Callable[[Rows], Scores]
 
 
@@ -188,3 +188,27 @@ def _changes(said: int, scores: Sequence[Sequence[float]], decision: Decision) -
     ends = [decision.decide(found + off) for off in (0.0, SCORED, -SCORED)]
     counts = {sum(a != b for a, b in pairwise(decided.tolist())) for decided in ends}
     return Check("decision_changes", said in counts, f"{said} told, {sorted(counts)} are")
+
+
+def check_what_if(
+    answer: Json, request: Json | None, book: Rulebook, score: Score
+) -> list[Section]:
+    """Every check of what an exported what-if says of time; its parameters and errors are those of
+    :func:`~.exported.check_answer`."""
+    with refusing_other_json():
+        schema = book.schema
+        settings = {a["feature"]: a["to"] for a in answer["actions"]}
+        before = {p["feature"]: p["from"] for p in (*answer["actions"], *answer["effects"])}
+        instance, over = {**answer["instance"], **before}, None
+        if request is not None:
+            settings, instance, over = request["set"], request["instance"], request["over"]
+        factual = tuple(schema.read(instance).tolist())
+        acted = {schema.index(n): schema[n].read(value) for n, value in settings.items()}
+        if book.passing is None:
+            no_time = Check("time", False, "the model's causal file has no time")
+            return [Section("trajectory", (no_time,))]
+        said = answer["trajectory"]
+        checks = trajectory(
+            said, book.passing, schema, book.decision, factual, acted, score, over, book.limits
+        )
+        return [Section("trajectory", tuple(checks))]

@@ -8,22 +8,20 @@ say.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ifonly.explainers.errors import ExplainError
 from ifonly.explainers.terms import WayName
-from ifonly.explainers.verify.checker import Checker, Proposal, Score
-from ifonly.explainers.verify.course import arrived, trajectory
-from ifonly.explainers.verify.failed import FailedPart
-from ifonly.explainers.verify.goal import ScoreGoal
+from ifonly.explainers.verify.causal_claims import CausalClaims
+from ifonly.explainers.verify.checker import Checker, Score
+from ifonly.explainers.verify.confirmation import ToldConfirmation
+from ifonly.explainers.verify.course import arrived
+from ifonly.explainers.verify.drafts import Proposal
 from ifonly.explainers.verify.limits import leaves_one
 from ifonly.explainers.verify.menu import ToldMenu, joint_box
-from ifonly.explainers.verify.reading import exact, near, same, written
-from ifonly.explainers.verify.report import Check, GraphMargins, Report, mixture
+from ifonly.explainers.verify.reading import near, written
+from ifonly.explainers.verify.report import Check
 from ifonly.explainers.verify.rulebook import (
     BACKTRACKING,
     INDEPENDENT,
@@ -31,36 +29,16 @@ from ifonly.explainers.verify.rulebook import (
     Asked,
     Rulebook,
 )
+from ifonly.explainers.verify.sections import Json, NotAnAnswer, Section, refusing_other_json
+from ifonly.explainers.verify.told_moves import all_told, moving, steps
 from ifonly.explainers.verify.ways import ToldWays
-from ifonly.explainers.verify.word import SCORED, predicted, scored
-from ifonly.models.errors import InvalidInstance
+from ifonly.explainers.verify.word import predicted
 from ifonly.models.rounding import UNKNOWN, Rounding
-from ifonly.models.said import read_said
 from ifonly.models.schema import Schema
-
-Json = Mapping[str, Any]
 
 DEMANDS = ("policy.target.probability", "target.probability")
 """Keys of a probability that was demanded, by the policy and by a request."""
-COPY, PREDICTOR = "copy", "predictor"
-"""Who confirms answers: our own model, or the process in which it is deployed."""
 FOUND, NONE_FOUND = ("optimal", "feasible"), ("infeasible", "unknown", "abstained")
-
-
-@dataclass(frozen=True)
-class Section:
-    """What was checked of one part of an answer."""
-
-    title: str
-    checks: tuple[Check, ...]
-
-    @property
-    def holds(self) -> bool:
-        return all(check.holds for check in self.checks)
-
-
-class NotAnAnswer(ValueError):
-    """The JSON is no answer to an explanation of this model; the message says why."""
 
 
 def check_answer(
@@ -92,46 +70,8 @@ def check_answer(
     GraphError
         If the model cannot score rows.
     """
-    try:
+    with refusing_other_json():
         return list(_Answer(answer, request, book, score, rounding).sections())
-    except InvalidInstance as error:
-        raise NotAnAnswer(str(error)) from error
-    # Before its bases below, so that its own message stays.
-    except NotAnAnswer:
-        raise
-    except ExplainError as error:
-        raise NotAnAnswer(str(error)) from error
-    # The JSON comes from outside: whatever it lacks is said in one way.
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
-
-
-def check_what_if(
-    answer: Json, request: Json | None, book: Rulebook, score: Score
-) -> list[Section]:
-    """Every check of what an exported what-if says of time; its parameters and errors are those of
-    :func:`check_answer`."""
-    try:
-        schema = book.schema
-        settings = {a["feature"]: a["to"] for a in answer["actions"]}
-        before = {p["feature"]: p["from"] for p in (*answer["actions"], *answer["effects"])}
-        instance, over = {**answer["instance"], **before}, None
-        if request is not None:
-            settings, instance, over = request["set"], request["instance"], request["over"]
-        factual = tuple(schema.read(instance).tolist())
-        acted = {schema.index(n): schema[n].read(value) for n, value in settings.items()}
-        if book.passing is None:
-            no_time = Check("time", False, "the model's causal file has no time")
-            return [Section("trajectory", (no_time,))]
-        said = answer["trajectory"]
-        checks = trajectory(
-            said, book.passing, schema, book.decision, factual, acted, score, over, book.limits
-        )
-        return [Section("trajectory", tuple(checks))]
-    except InvalidInstance as error:
-        raise NotAnAnswer(str(error)) from error
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
 
 
 class _Answer:
@@ -153,13 +93,15 @@ class _Answer:
         self._schema = book.schema
         asked = _asked(answer, request)
         self._checker = Checker(book.terms(asked), self._factual(), score, tells_all=True)
+        self._causal = CausalClaims(answer, self._checker, book)
+        self._confirmed = ToldConfirmation(answer, book)
 
     def _factual(self) -> tuple[float, ...]:
         if self._request is not None:
             return tuple(self._schema.read(self._request["instance"]).tolist())
         # Without the request: from what the answer itself says was read before.
         for found in self._told():
-            was = {part["feature"]: part["from"] for part in _moving(found)}
+            was = {part["feature"]: part["from"] for part in moving(found)}
             return tuple(self._schema.restored(found["instance"], was).tolist())
         raise NotAnAnswer("it holds no counterfactual, so its question must be given too")
 
@@ -187,7 +129,9 @@ class _Answer:
             )
             checks = (lifted, _ranked(found, 0), *self._counterfactual(found, under))
             yield Section("relaxation", checks)
-        yield Section("claim", (*self._claim(), *self._all_doubts(), *self._all_graphs()))
+        yield Section(
+            "claim", (*self._claim(), *self._causal.doubts_of_all(), *self._causal.graphs_of_all())
+        )
 
     def _ways(self) -> Iterator[Section]:
         """The named ways, where they are told; they are told where they were asked for and
@@ -250,7 +194,7 @@ class _Answer:
         yield self._aim()
         scores = self._score(np.array([self._checker.factual]))[0].tolist()
         yield self._predicted(self._answer["prediction"], scores)
-        yield from self._confirmation(scores)
+        yield from self._confirmed.of_answer(scores, len(list(self._told())))
 
     def _as_asked(self) -> Iterator[Check]:
         """Check that the semantics and the seed are the request's, where it names them."""
@@ -274,7 +218,7 @@ class _Answer:
             said.get("class") == wanted
             and (-math.inf if low is None else low) == goal.low
             and (math.inf if high is None else high) == goal.high
-            # An answer of before says nothing of it.
+            # Older answers do not say.
             and said.get("robust", bool(survival)) is bool(survival)
         )
         every = ", whatever the sensors read" if survival else ""
@@ -283,60 +227,6 @@ class _Answer:
 
     def _predicted(self, said: Json, scores: Sequence[float]) -> Check:
         return predicted(said, scores, self._book.decision)
-
-    # --- who confirmed it -----------------------------------------------------------------
-
-    def _confirmation(self, scores: Sequence[float]) -> Iterator[Check]:
-        """Check that it was confirmed by whom it says, and whom the policy demands; an answer of
-        before tells nothing of it."""
-        whole = self._answer.get("confirmation")
-        demanded = self._book.policy.get("confirmed_by") == PREDICTOR
-        if whole is None:
-            if demanded:
-                yield Check("confirmed_by", False, "the policy demands a predictor; nobody is told")
-            return
-        asked, told = whole["by"] == PREDICTOR, len(list(self._told()))
-        named, why, rows = whole["predictor"], whole["why"], whole["rows"]
-        # A predictor that is named either confirmed all of it, or there is a reason.
-        fits = isinstance(named, str) and why is None and rows > told
-        if not asked:
-            fits = (named is None) is (why is None) and rows == 0
-        says = f"by {whole['by']}: {named} asked about {rows} rows, {why or 'no reason given'}"
-        yield Check("confirmation", fits, says)
-        yield self._confirmed(whole, scores, None)
-        if demanded:
-            # A class says nothing of a probability.
-            more = self._answer["target"].keys() & {"probability", "score"}
-            fits = asked and not (more and whole["says"] == "class")
-            yield Check("confirmed_by", fits, f"{says}; the policy demands a predictor")
-
-    def _of_row(self, found: Json, scores: Sequence[float], goal: ScoreGoal) -> Iterator[Check]:
-        """The same of one counterfactual: whoever confirmed the answer confirmed it too."""
-        said, whole = found.get("confirmation"), self._answer.get("confirmation")
-        if said is None or whole is None:
-            return
-        fits = (said["by"], said["says"]) == (whole["by"], whole["says"])
-        yield Check("confirmation", fits, f"by {said['by']}, the answer by {whole['by']}")
-        yield self._confirmed(said, scores, goal)
-
-    def _confirmed(self, said: Json, scores: Sequence[float], goal: ScoreGoal | None) -> Check:
-        """Check that the predictor said of a row what our model says, ``scores``, and, of an
-        answer, that it meets ``goal`` by what it said."""
-        by, says, word = said["by"], said["says"], said["said"]
-        if by != PREDICTOR:
-            fits = by == COPY and says is None and word is None
-            return Check("confirmed", fits, f"by {by}, which says {says}: {word}")
-        decision = self._book.decision
-        read = read_said(word, decision)
-        if read is None:
-            return Check("confirmed", False, f"{word!r} is no word on a row")
-        ours = int(decision.decide(np.array([scores]))[0])
-        if read.scores is None:
-            fits = says == "class" and read.decided == ours
-        else:
-            fits = says == "score" and read.is_near(tuple(scores))
-            fits = fits and (goal is None or goal.met(list(read.scores)))
-        return Check("confirmed", fits, f"{by} says {word}, the deployed model here {scores}")
 
     # --- one counterfactual ---------------------------------------------------------------
 
@@ -364,17 +254,17 @@ class _Answer:
         row = [written(f, values[f.name]) for f in self._schema.features]
         report = checker.check(Proposal(action, row, float(found["cost"])))
         yield from report.checks
-        yield from self._steps(found)
-        yield self._complete(found, action, row)
-        yield from self._doubts(found)
+        yield from steps(found, self._checker.factual, self._schema)
+        yield all_told(found, self._checker.factual, action, row, self._schema)
+        yield from self._causal.doubts_of(found)
         if report.scores:
             yield self._predicted(found["prediction"], report.scores)
-            yield from self._follows(found, report)
-            yield from self._of_row(found, report.scores, checker.terms.goal)
+            yield from self._causal.what_follows(found, report)
+            yield from self._confirmed.of_row(found, report.scores, checker.terms.goal)
             # The graph that is told to be the worst is that of the first; a relaxation has none.
             first = next(iter(self._answer["counterfactuals"]), None)
-            if found is first and self._has_graph:
-                yield self._decides(report)
+            if found is first and self._causal.has_graph:
+                yield self._causal.worst_graph(report)
         if found.get("lower_bound") is not None:
             yield checker.bounded(found["cost"], found["lower_bound"])
         yield self._gap(found)
@@ -397,170 +287,6 @@ class _Answer:
             j = self._schema.index(setting["feature"])
             action[j] = written(self._schema.features[j], setting["to"])
         return action
-
-    def _steps(self, found: Json) -> Iterator[Check]:
-        """Check ``from``, ``to`` and ``delta`` of all that is set or follows.
-
-        ``from`` is the factual's value, ``to`` of what follows is the row's, and ``delta`` is the
-        difference in decimals.
-        """
-        told = self._schema.by_column(found["instance"])
-        for part in found["effects"]:
-            name = part["feature"]
-            fits = part["to"] == told[name]
-            yield Check("to", fits, f"{name} to {part['to']}; the row: {told[name]}")
-        for part in _moving(found):
-            feature = self._schema[part["feature"]]
-            value, now = (written(feature, part[end]) for end in ("from", "to"))
-            was = self._checker.factual[self._schema.index(feature.name)]
-            yield Check("from", same(value, was), f"{feature.name} was {value}; read: {was}")
-            delta = None
-            if not (feature.kind.is_categorical or math.isnan(value) or math.isnan(now)):
-                # In decimals, as a person subtracts: 308.2 - 300.3 is 7.9.
-                delta = float(exact(now) - exact(value))
-            fits = part.get("delta") == delta
-            yield Check("delta", fits, f"{feature.name}: {part.get('delta')} told, {delta} is")
-
-    def _complete(self, found: Json, action: Sequence[float], row: Sequence[float]) -> Check:
-        """Whether every feature that reads otherwise is told of, and none is told of that does
-        not move."""
-        names, was = self._schema.names, self._checker.factual
-        told = {part["feature"] for part in _moving(found)}
-        moving = {n for n, a, r, w in zip(names, action, row, was, strict=True)
-                  if not (same(a, w) and same(r, w))}  # fmt: skip
-        # Told as set must be exactly what differs in the action.
-        held = {n for n, a, w in zip(names, action, was, strict=True) if not same(a, w)}
-        fits = moving <= told and sorted(a["feature"] for a in found["actions"]) == sorted(held)
-        return Check("told", fits, f"{sorted(moving)} move, {sorted(told)} told")
-
-    def _doubts(self, found: Json) -> Iterator[Check]:
-        """Check that what it rests on that had failed is told, and nothing else; an answer of
-        before tells nothing of it."""
-        if "doubts" not in found:
-            return
-        columns = [self._schema.index(a["feature"]) for a in found["actions"]]
-        said = [(d["check"], *d["features"]) for d in found["doubts"]]
-        rests = [self._named(part) for part in self._rested_on(columns)]
-        yield Check("doubts", said == rests, f"{said} told; rests on {rests}")
-
-    def _rested_on(self, columns: Sequence[int]) -> list[FailedPart]:
-        terms, laws = self._checker.terms, self._book.laws
-        if laws is None or terms.what_follows is None:
-            return []
-        return laws.rested_on(columns, terms.is_history)
-
-    def _named(self, part: FailedPart) -> tuple[str, ...]:
-        return (part.check, *(self._schema.names[j] for j in part.columns))
-
-    def _all_doubts(self) -> Iterator[Check]:
-        """Check what the whole answer tells of it: what its counterfactuals do; where it has none,
-        what had failed at all."""
-        if "doubts" not in self._answer:
-            return
-        told = self._answer["counterfactuals"]
-        said = {(d["check"], *d["features"]) for d in self._answer["doubts"]}
-        own = {(d["check"], *d["features"]) for found in told for d in found["doubts"]}
-        each = ([j] for j in range(len(self._schema)))
-        known = {self._named(part) for j in each for part in self._rested_on(j)}
-        fits = said == own if told else said <= known
-        yield Check("doubts", fits, f"{sorted(said)} told; {sorted(own or known)} are")
-
-    def _all_graphs(self) -> Iterator[Check]:
-        """Check that every graph that the documents hold possible is told, as its weight is and
-        whether answers must hold under it, and which decides."""
-        laws, terms = self._book.laws, self._checker.terms
-        if laws is None or terms.what_follows is None:
-            return
-        asked = () if terms.is_history else laws.others
-        causal, first = self._answer["causal"], next(iter(self._answer["counterfactuals"]), None)
-        main = ("main", 1.0 - sum(o.weight for o in asked), True)
-        known = [main, *((o.name, o.weight, o.is_held) for o in asked)] if asked else []
-        said = causal.get("graphs") or []
-        fits = len(said) == len(known) and all(
-            (told["name"], told["held"]) == (name, held) and near(told["weight"], weight)
-            for told, (name, weight, held) in zip(said, known, strict=True)
-        )
-        names = [told["name"] for told in said]
-        yield Check("graphs", fits, f"{names} told; {known} are declared")
-        decides = causal.get("deciding_graph")
-        if decides is not None:
-            yield Check("graphs", decides in names[1:], f"{decides} is told to decide")
-        if first is None:
-            return
-        # Of an answer after which nothing follows by any graph no graph is asked.
-        own = (first.get("assurance") or {}).get("graphs") or []
-        chances = [told["chance"] for told in own] or [None] * len(said)
-        fits = [told["chance"] for told in said] == chances
-        yield Check("graphs", fits, f"{[told['chance'] for told in said]}; the first: {chances}")
-        by_main = causal.get("cost_by_main_graph")
-        if by_main is not None:
-            fits = 0.0 <= by_main < first["cost"]
-            yield Check("graphs", fits, f"{by_main} by the main graph alone, below {first['cost']}")
-
-    def _decides(self, report: Report) -> Check:
-        """Whether the graph that is told to be the worst is one under which the margin is least
-        sure."""
-        said, least = self._answer["causal"].get("worst_graph"), dict[str | None, float]()
-        for graph in report.graphs:
-            least[graph.name] = graph.lower
-        fits = (
-            (said is None) if not least else scored(least.get(said, math.inf), min(least.values()))
-        )
-        return Check("graphs", fits, f"{said} is told to be the worst, of {least}")
-
-    def _follows(self, found: Json, report: Report) -> Iterator[Check]:
-        """Check what leads to each effect, and how many plausible versions of the laws flip.
-
-        A version within the rounding of the limit may be on either side of it.
-        """
-        names = self._schema.names
-        for part in found["effects"]:
-            ways = [names[i] for i in report.via.get(self._schema.index(part["feature"]), ())]
-            told = f"{part['feature']} from {part['via']}, by the graph from {ways}"
-            yield Check("via", part["via"] == ways, told)
-        if found.get("assurance") is not None and report.margins:
-            chance = found["assurance"]["chance_under_this_model"]
-            low, high = _over_all(report)
-            told = f"{chance} of {len(report.margins)} versions claimed, {low} to {high} do"
-            yield Check("chance", _between(low, chance, high), told)
-            yield self._graphs(found["assurance"].get("graphs"), report.graphs)
-            yield from self._later(found["assurance"].get("when_carried_out"), report)
-
-    def _later(self, said: Json | None, report: Report) -> Iterator[Check]:
-        """Check what is told of when it is carried out."""
-        known = report.chance_later
-        if said is None and known is None:
-            return
-        if said is None or known is None:
-            yield Check("chance", False, f"{said} told of when it is carried out; {known} is")
-            return
-        told = f"{said['chance']} when it is carried out, {known.low} to {known.high} do"
-        yield Check("chance", _between(known.low, said["chance"], known.high), told)
-        laws = self._book.laws
-        each = () if laws is None or laws.lasting is None else laws.lasting.each
-        names = [self._schema.names[kept.column] for kept in each]
-        told = f"{said['drawn_anew']} told to be drawn anew; {names} are"
-        yield Check("chance", said["drawn_anew"] == names, told)
-
-    def _graphs(self, said: Sequence[Json] | None, known: Sequence[GraphMargins]) -> Check:
-        """Whether every graph that may be the true one is told, and how sure the answer is under
-        each."""
-        ends = [(g.name, g.weight, *_shares(g.margins)) for g in known]
-        fits = len(said or ()) == len(ends) and all(
-            told["name"] == name
-            and near(told["weight"], weight)
-            and _between(low, told["chance"], high)
-            for told, (name, weight, low, high) in zip(said or (), ends, strict=True)
-        )
-        return Check(
-            "graphs", fits, f"{said} told; name, weight, least and greatest chance: {ends}"
-        )
-
-    @property
-    def _has_graph(self) -> bool:
-        """Whether a causal graph says what follows, and not only a window's profiles."""
-        follows = self._checker.terms.what_follows
-        return follows is not None and follows is not self._book.moves
 
     @property
     def _tells_when(self) -> bool:
@@ -688,33 +414,8 @@ def _asked(answer: Json, request: Json | None) -> Asked:
     return Asked(target, constraints, semantics, int(answer["provenance"]["seed"]))
 
 
-def _shares(margins: Sequence[float]) -> tuple[float, float]:
-    """Least and greatest share of versions that flip: those within rounding of the edge may."""
-    low, high = (sum(m >= end for m in margins) / len(margins) for end in (SCORED, -SCORED))
-    return low, high
-
-
-def _over_all(report: Report) -> tuple[float, float]:
-    """The same over all graphs, by their weights."""
-    if not report.graphs:
-        return _shares(report.margins)
-    each, weights = [_shares(g.margins) for g in report.graphs], [g.weight for g in report.graphs]
-    low, high = (mixture(ends, weights) for ends in zip(*each, strict=True))
-    return low, high
-
-
-def _between(low: float, said: float, high: float) -> bool:
-    """Up to the rounding of sums."""
-    return low <= said <= high or near(said, low) or near(said, high)
-
-
 def _ranked(found: Json, place: int) -> Check:
     return Check("rank", found["rank"] == place + 1, f"{found['rank']}, in place {place + 1}")
-
-
-def _moving(found: Json) -> list[Json]:
-    """All that is set or follows. What is set and goes on following stands in both."""
-    return [*found["effects"], *found["actions"]]
 
 
 def _ends(found: Json, schema: Schema) -> Iterator[tuple[int, float]]:

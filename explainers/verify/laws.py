@@ -1,99 +1,29 @@
 """What follows from an action: abduction, action, prediction, node by node (Pearl 2009, 7.1).
 
-Read from ``causal.toml`` and the files that it names. Of one machine: the noise of a node is what
-its reading is beyond its formula; an action sets nodes, and every node below them follows with
-the noise that it had.
+Of one machine: the noise of a node is what its reading is beyond its formula. An action sets nodes,
+and every node below them follows with the noise that it had. ``read_laws.py`` reads the laws.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import TopologicalSorter
-from itertools import combinations, product
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ifonly.explainers.verify.failed import FailedPart, read_failed
-from ifonly.explainers.verify.formula import Formula, GraphFormula, Value, WeightedSum, Written
-from ifonly.explainers.verify.redrawn import Lasting, Spread, read_lasting, read_spread
+from ifonly.explainers.verify.failed import FailedPart
+from ifonly.explainers.verify.formula import Formula, Value
+from ifonly.explainers.verify.redrawn import Lasting, Spread
+from ifonly.explainers.verify.shared_causes import Bias, SharedCause, tried_together
+from ifonly.explainers.verify.what_follows import MAIN, PossibleWorld
 from ifonly.models.errors import GraphError
-from ifonly.models.graph.forms import GraphForm
-from ifonly.models.predictor import Predictor
-from ifonly.models.schema import Kind, Schema
 
 N_VERSIONS = 64
 """Plausible versions of the mechanisms that an answer is held against; drawn with seed 0."""
-
-OpenGraph = Callable[[bytes, tuple[str, ...], bool], tuple[Predictor, GraphForm | None]]
-"""Opens an ONNX graph over named parents: a session of its own, and, if asked for, its trees."""
-
-
-class PossibleWorld(NamedTuple):
-    """What an action leads to if one graph is the true one."""
-
-    name: str
-    weight: float
-    """Probability that it is."""
-    is_held: bool
-    """Whether the action must do in it; else it counts in the mixture of all alone."""
-    groups: list[list[list[float]]]
-    """Rows by each plausible version of its laws: once for each strength that hidden common causes
-    may have, under all of which the action must do."""
-    later: Sequence[list[list[float]]] = ()
-    """The same when the action is carried out, in several draws of what does not stay; empty: all
-    noise stays."""
-
-
-class WhatFollows(Protocol):
-    """How features follow that are not set."""
-
-    @property
-    def gamma(self) -> float:
-        """Standard deviations that the margin keeps from the edge, over plausible versions."""
-        ...
-
-    @property
-    def floor(self) -> float:
-        """Least share of plausible versions that flip."""
-        ...
-
-    def effects(self, columns: Sequence[int], is_history: bool) -> frozenset[int]:
-        """Columns that may move when ``columns`` are set."""
-        ...
-
-    def via(self, columns: Sequence[int]) -> Mapping[int, tuple[int, ...]]:
-        """For every column that ``columns``, set together, act on: those of ``columns`` that lead
-        to it by a way that does not pass through another of them."""
-        ...
-
-    def row(
-        self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[float]:
-        """What is read once ``settings`` are made, ``(n_features,)``; NaN where nobody can tell,
-        infinite where it must not move, for nothing is known of how it follows.
-
-        In another past (``is_history``) a setting is a background that moves by as much."""
-        ...
-
-    @property
-    def by_main(self) -> WhatFollows:
-        """The same if the main graph alone could be the true one."""
-        ...
-
-    def worlds(
-        self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[PossibleWorld]:
-        """The same by each plausible version of the laws, of each graph that may be the true one;
-        none: nothing follows by any."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,33 +53,6 @@ class Law:
         return Law(level, scale)
 
 
-@dataclass(frozen=True)
-class Shared:
-    """A cause that nobody reads of the noises of an edge's ends: ``cause`` acts on ``effect``.
-
-    With noises correlated by rho the effect's noise has a mean that rises with the cause's, by
-    ``rho / sqrt(1 - rho**2)`` times ``ratio`` a unit; the fitted law has taken that for its own.
-    """
-
-    cause: int
-    effect: int
-    correlations: tuple[float, float]
-    """The least and the greatest that the file thinks possible."""
-    ratio: float
-    """Standard deviation of the effect's noise, in the cause's; NaN: nobody knows."""
-    is_separate: bool
-    """Whether all that acts on the cause acts on the effect too, so that the fitted law tells the
-    cause's noise from its value."""
-
-    def tried(self, n: int) -> list[float]:
-        """Correlations that are tried: ``n``, equally far apart, and 0."""
-        low, high = (min(max(r, -STRONGEST), STRONGEST) for r in self.correlations)
-        # Twelve decimals are part of docs/causal.md: the engines try these very ones.
-        steps = [round(low + (high - low) * i / (n - 1), 12) for i in range(n)]
-        steps += [0.0] if low <= 0.0 <= high else []
-        return sorted({step or 0.0 for step in steps})
-
-
 @dataclass(frozen=True, eq=False)
 class OtherLaws:
     """Laws of another graph that may be the true one."""
@@ -158,16 +61,6 @@ class OtherLaws:
     weight: float
     is_held: bool
     laws: Laws
-
-
-MAIN = "main"
-LEAST_WEIGHT = 0.05
-"""Of a graph in which an action must do by itself."""
-STRONGEST = 0.99
-HALF = 0.5
-"""Strength of a hidden cause of which the file says nothing."""
-N_TRIED = {1: 9, 2: 5, 3: 3, 4: 3, 5: 3}
-"""Correlations that are tried of each hidden cause, by the number of those that matter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +79,7 @@ class Laws:
     floor: float = 0.9
     """Least share of plausible versions that flip."""
     n_versions: int = N_VERSIONS
-    shared: tuple[Shared, ...] = ()
+    shared: tuple[SharedCause, ...] = ()
     """Hidden common causes of edges."""
     failed: tuple[FailedPart, ...] = ()
     """What had failed a check when the file was accepted."""
@@ -281,15 +174,9 @@ class Laws:
             if (own := self._noises(kept.column, factual)) is not None
         }
         rounds = list(self.lasting.rounds(noises, self.spreads))
-        ties = self._ties_of(settings)
-        n_tried = N_TRIED.get(len(ties)) if ties else 1
-        if n_tried is None:
+        tried = tried_together(self._ties_of(settings))
+        if tried is None:
             return [[[math.inf] * len(factual)]]
-        tried = [
-            biases
-            for rhos in product(*(tie.tried(n_tried) for tie in ties))
-            if (biases := _biases(ties, rhos)) is not None
-        ]
         return [
             [
                 row
@@ -324,22 +211,16 @@ class Laws:
         """Rows by each plausible version of these laws; see :attr:`PossibleWorld.groups`."""
         # In another past hidden causes are part of what is otherwise.
         ties = () if is_history else self._ties_of(settings)
-        if not ties:
-            return [self.plausible_rows(factual, settings, is_history)]
-        n_tried = N_TRIED.get(len(ties))
-        if n_tried is None:
-            # Too many to try them together: nobody can tell whether the action does.
+        tried = tried_together(ties)
+        if tried is None:
+            # Nobody can tell whether the action does.
             return [[[math.inf] * len(factual)] * self.n_versions]
-        return [
-            self.plausible_rows(factual, settings, biases=biases)
-            for rhos in product(*(tie.tried(n_tried) for tie in ties))
-            if (biases := _biases(ties, rhos)) is not None
-        ]
+        return [self.plausible_rows(factual, settings, is_history, biases) for biases in tried]
 
-    def _ties_of(self, settings: Mapping[int, float]) -> tuple[Shared, ...]:
+    def _ties_of(self, settings: Mapping[int, float]) -> tuple[SharedCause, ...]:
         """Hidden causes by which what follows from ``settings`` could be otherwise: their effect
         follows, and the noise that its law sees in their cause is another then."""
-        below, disturbed, found = self.effects(settings), set(settings), list[Shared]()
+        below, disturbed, found = self.effects(settings), set(settings), list[SharedCause]()
         for j in self.order:
             if j not in below:
                 continue
@@ -451,7 +332,7 @@ class Laws:
     def _excess(
         self,
         laws: Sequence[Law | None],
-        tie: Shared,
+        tie: SharedCause,
         factual: Sequence[float],
         now: Sequence[Value],
         moves: Mapping[int, Value],
@@ -502,258 +383,3 @@ def _still(before: Sequence[float], after: Sequence[Value]) -> Value:
     same = [(np.asarray(a) == b) | (np.isnan(a) & np.isnan(b))
             for a, b in zip(after, before, strict=True)]  # fmt: skip
     return np.logical_and.reduce(np.broadcast_arrays(*same))
-
-
-Bias = tuple[Shared, float]
-"""A hidden cause, and how much of its effect's noise comes with a unit of its cause's."""
-
-
-def _biases(ties: Sequence[Shared], rhos: Sequence[float]) -> dict[int, list[Bias]] | None:
-    """What these correlations make of the laws, by effect; None where the noise of an effect
-    cannot be correlated so with several others at once."""
-    unexplained: dict[int, float] = {}
-    for tie, rho in zip(ties, rhos, strict=True):
-        unexplained[tie.effect] = unexplained.get(tie.effect, 1.0) - rho**2
-    if any(share <= 0.0 for share in unexplained.values()):
-        return None
-    found: dict[int, list[Bias]] = {}
-    for tie, rho in zip(ties, rhos, strict=True):
-        if rho != 0.0:  # without a hidden cause it does not matter what is known of noises
-            slope = tie.ratio * rho / math.sqrt(unexplained[tie.effect])
-            found.setdefault(tie.effect, []).append((tie, slope))
-    return found
-
-
-# --- from the documents ------------------------------------------------------------------------
-
-
-def read_laws(
-    text: bytes,
-    files: Mapping[str, bytes],
-    schema: Schema,
-    policy: Mapping[str, Any],
-    open_graph: OpenGraph | None = None,
-) -> Laws | None:
-    """What ``causal.toml`` says; None if nobody has accepted it. ``files`` are the bytes of what
-    it names, by path.
-
-    Raises
-    ------
-    ValueError
-        If a file is missing or is not what its digest says.
-    """
-    document = tomllib.loads(text.decode("utf-8-sig"))
-    # A proposal of a discovery run is no law until a person has accepted it.
-    if document["status"] != "accepted":
-        return None
-    parents, failed = _parents(document, schema), read_failed(document, schema)
-    demands = policy.get("causal", {})
-    main = Laws(
-        parents,
-        tuple(_laws(document, schema, parents, files, open_graph)),
-        frozenset(j for j, f in enumerate(schema.features) if f.kind is Kind.INTEGER),
-        tuple(n for n in schema.names if document["nodes"][n]["role"] != "actionable"),
-        float(demands.get("gamma", Laws.gamma)),
-        float(demands.get("floor", Laws.floor)),
-        shared=tuple(_shared(document, files, schema, parents)),
-        failed=failed or (),
-        lasting=read_lasting(document, schema, N_VERSIONS),
-    )
-    main = replace(main, spreads=_spreads(document, files, schema, main))
-    least = float(demands.get("graph_weight", LEAST_WEIGHT))
-    others = []
-    for table in document.get("alternatives", ()):
-        weight = float(table["weight"])
-        laws = _other_laws(document, table, schema, files, open_graph, main)
-        others.append(OtherLaws(table["name"], weight, weight >= least, laws))
-    return replace(main, others=tuple(others))
-
-
-def _other_laws(
-    document: Mapping[str, Any],
-    table: Mapping[str, Any],
-    schema: Schema,
-    files: Mapping[str, bytes],
-    open_graph: OpenGraph | None,
-    main: Laws,
-) -> Laws:
-    """The laws of an alternative, by the document that it would be."""
-    gone, new = ([tuple(pair) for pair in table.get(key, ())] for key in ("remove", "add"))
-    mechanisms, own = dict(document.get("mechanisms", {})), set[int]()
-    for cause, effect in (*gone, *new):
-        # What nobody reads is part of the noise, whatever it acts on.
-        if cause in schema:
-            own.add(schema.index(effect))
-            mechanisms.pop(effect, None)
-    edges = [e for e in document.get("edges", ()) if (e["from"], e["to"]) not in gone]
-    edges += [{"from": cause, "to": effect} for cause, effect in new]
-    # The last that is said of two features counts.
-    hidden = (*document.get("confounders", ()), *table.get("confounders", ()))
-    mechanisms.update(table.get("mechanisms", {}))
-    other = {**document, "edges": edges, "mechanisms": mechanisms, "confounders": hidden}
-    parents = _parents(other, schema)
-    each = _laws(other, schema, parents, files, open_graph, tuple(sorted(own)))
-    laws = [found if j in own else main.laws[j] for j, found in enumerate(each)]
-    return replace(
-        main,
-        spreads=_spreads(other, files, schema, main),
-        parents=parents,
-        laws=tuple(laws),
-        shared=tuple(_shared(other, files, schema, parents)),
-        failed=(),
-        known=(tuple(sorted(own)), main),
-    )
-
-
-def _spreads(
-    document: Mapping[str, Any], files: Mapping[str, bytes], schema: Schema, laws: Laws
-) -> dict[int, Spread | None]:
-    if laws.lasting is None:
-        return {}
-    columns = (kept.column for kept in laws.lasting.each)
-    return {j: read_spread(document, schema.names[j], files) for j in columns}
-
-
-def _laws(
-    document: Mapping[str, Any],
-    schema: Schema,
-    parents: Sequence[Sequence[int]],
-    files: Mapping[str, bytes],
-    open_graph: OpenGraph | None,
-    only: Sequence[int] | None = None,
-) -> Iterator[Law | None]:
-    """The law of each column, or of some ``only``; None where there is none."""
-    mechanisms = document.get("mechanisms", {})
-    for j, name in enumerate(schema.names):
-        causes = tuple(schema.names[i] for i in parents[j])
-        wanted = only is None or j in only
-        yield _law(mechanisms.get(name), causes, files, open_graph) if wanted else None
-
-
-def _shared(
-    document: Mapping[str, Any],
-    files: Mapping[str, bytes],
-    schema: Schema,
-    parents: Sequence[Sequence[int]],
-) -> Iterator[Shared]:
-    """Hidden common causes of an edge's two ends, but those that are declared to be none."""
-    ranges = _correlations(document, schema)
-    for effect, causes in enumerate(parents):
-        for cause in causes:
-            held = ranges.get(frozenset((cause, effect)))
-            if held is None or held == (0, 0):
-                continue
-            ends = [_noise_sd(document, schema.names[j], files) for j in (cause, effect)]
-            is_separate = set(parents[cause]) <= set(causes)
-            yield Shared(cause, effect, held, _ratio(*ends), is_separate)
-
-
-def _correlations(
-    document: Mapping[str, Any], schema: Schema
-) -> dict[frozenset[int], tuple[float, float]]:
-    """Range of the correlation of each two features' noises that something unread may correlate:
-    as declared, or because one node that is no feature acts on both."""
-    found: dict[frozenset[int], tuple[float, float]] = {}
-    for table in document.get("confounders", ()):
-        size = float(table.get("strength", HALF))
-        low, high = table.get("rho", (-size, size))
-        pair = frozenset(schema.index(name) for name in table["between"])
-        found[pair] = (float(low), float(high))
-    for name in document["nodes"]:
-        if name not in schema:
-            edges = (e for e in document.get("edges", ()) if e["from"] == name)
-            for two in combinations(sorted({schema.index(e["to"]) for e in edges}), 2):
-                found.setdefault(frozenset(two), (-HALF, HALF))
-    return found
-
-
-def _noise_sd(document: Mapping[str, Any], name: str, files: Mapping[str, bytes]) -> float:
-    """Standard deviation of a node's noise, in the unit in which its law has it; NaN if nobody
-    says."""
-    table = document.get("mechanisms", {}).get(name)
-    if table is None:
-        return math.nan
-    if "file" in table and table["kind"] not in ("trees", "onnx"):
-        noise = json.loads(_bytes(table, files))["noise"]
-        return math.nan if noise is None else float(noise["sd"])
-    return float(table.get("sd", math.nan))
-
-
-def _ratio(cause: float, effect: float) -> float:
-    # An effect without noise has nothing of a hidden cause; by a cause without, nothing is told.
-    if effect == 0.0:
-        return 0.0
-    return effect / cause if cause > 0.0 else math.nan
-
-
-def _parents(document: Mapping[str, Any], schema: Schema) -> tuple[tuple[int, ...], ...]:
-    """Edges between features; what earlier values and latent nodes do is part of the noise."""
-    causes: list[set[int]] = [set() for _ in schema.names]
-    for edge in document.get("edges", ()):
-        if edge["from"] in schema:
-            causes[schema.index(edge["to"])].add(schema.index(edge["from"]))
-    # Sorted, as files name parents in the schema's order.
-    return tuple(tuple(sorted(own)) for own in causes)
-
-
-def _law(
-    table: Mapping[str, Any] | None,
-    parents: tuple[str, ...],
-    files: Mapping[str, bytes],
-    open_graph: OpenGraph | None,
-) -> Law | None:
-    # A root has no law; a node with causes and no mechanism must not move.
-    if table is None or table["kind"] == "root":
-        return None
-    if "file" in table:
-        return _law_of_file(table, _bytes(table, files), parents, open_graph)
-    if table["kind"] == "linear":
-        return Law(_line(table.get("intercept", 0.0), [table["coefficients"][n] for n in parents]))
-    if table["kind"] == "polynomial":
-        return Law(WeightedSum.of_terms(len(parents), [_term(t, parents) for t in table["terms"]]))
-    scale = table.get("log_scale") if table.get("noise") == "location-scale" else None
-    return Law(
-        Written(table["expression"], parents), None if scale is None else Written(scale, parents)
-    )
-
-
-def _law_of_file(
-    table: Mapping[str, Any], data: bytes, parents: tuple[str, ...], open_graph: OpenGraph | None
-) -> Law:
-    if table["kind"] in ("trees", "onnx"):
-        if open_graph is None:
-            raise ValueError(f"{table['file']} is an ONNX graph, and none are read here")
-        members = int(table.get("members", 0)) if table["kind"] == "trees" else 0
-        predictor, form = open_graph(data, parents, bool(members))
-        return Law(GraphFormula(predictor, form, members))
-    document = json.loads(data)
-    # Weights are by place: with parents in another order they would be others' weights.
-    if document["parents"] != list(parents):
-        raise ValueError(f"{table['file']} has parents {document['parents']}, not {list(parents)}")
-    scale = document["log_scale"]
-    return Law(
-        WeightedSum.read(document["location"]), None if scale is None else WeightedSum.read(scale)
-    )
-
-
-def _bytes(table: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
-    data = files.get(table["file"])
-    if data is None:
-        raise ValueError(f"{table['file']} is missing")
-    digest = hashlib.sha256(data).hexdigest()
-    # Named by its digest, so that a file that was changed does not pass for the old one.
-    if digest != table["sha256"]:
-        raise ValueError(f"{table['file']} has sha256 {digest}, not {table['sha256']}")
-    return data
-
-
-def _line(intercept: float, slopes: Sequence[float]) -> WeightedSum:
-    p = len(slopes)
-    terms: list[tuple[Sequence[int], float]] = [([0] * p, float(intercept))]
-    terms += [([int(i == b) for i in range(p)], float(slope)) for b, slope in enumerate(slopes)]
-    return WeightedSum.of_terms(p, terms)
-
-
-def _term(table: Mapping[str, Any], parents: Sequence[str]) -> tuple[Sequence[int], float]:
-    powers = table.get("powers", {})
-    return [int(powers.get(name, 0)) for name in parents], float(table["coefficient"])

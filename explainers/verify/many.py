@@ -5,24 +5,22 @@ That no other change clears more, or as many for less, is the search's proof.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from ifonly.explainers.verify.checker import Checker, Proposal, Score
-from ifonly.explainers.verify.exported import NotAnAnswer, Section
+from ifonly.explainers.verify.checker import Checker, Score
+from ifonly.explainers.verify.drafts import Proposal
 from ifonly.explainers.verify.reading import Reading, moved
 from ifonly.explainers.verify.report import Check
 from ifonly.explainers.verify.rulebook import Asked, Rulebook, Terms
-from ifonly.models.errors import InvalidInstance
+from ifonly.explainers.verify.sections import Json, NotAnAnswer, Section, refusing_other_json
 from ifonly.models.rounding import UNKNOWN, Rounding
 
-Json = Mapping[str, Any]
 NEAR = Decimal("1e-9")
 """Of a mean of costs, which is rounded to twelve digits."""
 
@@ -38,7 +36,7 @@ def check_common(
     :func:`ifonly.explainers.verify.exported.check_answer`. The rows are in the request."""
     if request is None:
         raise NotAnAnswer("which rows were asked about is in the request, which is not there")
-    try:
+    with refusing_other_json():
         terms = book.terms(
             Asked(
                 request.get("target"),
@@ -49,12 +47,6 @@ def check_common(
         )
         rows = [tuple(book.schema.read(row).tolist()) for row in request["instances"]]
         return list(_Common(answer, terms, rows, score, rounding).sections())
-    except InvalidInstance as error:
-        raise NotAnAnswer(str(error)) from error
-    except NotAnAnswer:
-        raise
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
 
 
 @dataclass(frozen=True, eq=False)

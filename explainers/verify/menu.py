@@ -4,21 +4,21 @@ levers does, rests on the search's proofs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any
 
 import numpy as np
 
 from ifonly.explainers.terms import MENU_KEY, MOST_LEVERS, BoxProof, FaceEnd
-from ifonly.explainers.verify.checker import Checker, Proposal
+from ifonly.explainers.verify.checker import Checker
+from ifonly.explainers.verify.drafts import Proposal
 from ifonly.explainers.verify.limits import stays
 from ifonly.explainers.verify.reading import exact, near, written
 from ifonly.explainers.verify.report import Check
+from ifonly.explainers.verify.sections import Json
 from ifonly.models.schema import Feature
 
-Json = Mapping[str, Any]
 FURTHER = 8
 """Settings within a box that are tried besides its corners."""
 MOST_CORNERS = 8

@@ -6,26 +6,23 @@ features is needed, the ranking, and what is said of other readings are checked 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
-from ifonly.explainers.verify.exported import NotAnAnswer, Section
 from ifonly.explainers.verify.forced import ForcedDecision, ReadableRows, Score
 from ifonly.explainers.verify.reading import differing, near, written
 from ifonly.explainers.verify.report import Check
 from ifonly.explainers.verify.rulebook import Rulebook
+from ifonly.explainers.verify.sections import Json, NotAnAnswer, Section, refusing_other_json
 from ifonly.explainers.verify.word import predicted
-from ifonly.models.errors import InvalidInstance
 from ifonly.models.predictor import Rows
 from ifonly.models.schema import Feature, Kind
 
-Json = Mapping[str, Any]
 MOST_TRIED = 256
 """Rows that may contradict each sufficient reason."""
 
@@ -37,15 +34,9 @@ def check_reasons(
     of :func:`ifonly.explainers.verify.exported.check_answer`. The instance is in the request."""
     if request is None:
         raise NotAnAnswer("which row was asked about is in the request, which is not there")
-    try:
+    with refusing_other_json():
         factual = tuple(book.schema.read(request["instance"]).tolist())
         return list(_Reasons(answer, request, book, factual, score).sections())
-    except InvalidInstance as error:
-        raise NotAnAnswer(str(error)) from error
-    except NotAnAnswer:
-        raise
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ class GraphMargins(NamedTuple):
     @property
     def chance(self) -> float:
         """Share of plausible versions of its laws by which the action is in the target."""
-        return _share(self.margins)
+        return share_in_target(self.margins)
 
 
 class LaterShares(NamedTuple):
@@ -84,7 +84,7 @@ class Report(NamedTuple):
         if not self.margins:
             return None
         if not self.graphs:
-            return _share(self.margins)
+            return share_in_target(self.margins)
         return mixture([g.chance for g in self.graphs], [g.weight for g in self.graphs])
 
     @property
@@ -110,5 +110,6 @@ def mixture(chances: Sequence[float], weights: Sequence[float]) -> float:
     return found
 
 
-def _share(margins: Sequence[float]) -> float:
+def share_in_target(margins: Sequence[float]) -> float:
+    """The share of versions of which the margin is not below 0."""
     return sum(margin >= 0.0 for margin in margins) / len(margins)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.verify.goal import ScoreGoal, read_goal
-from ifonly.explainers.verify.laws import Laws, WhatFollows
+from ifonly.explainers.verify.laws import Laws
 from ifonly.explainers.verify.likeness import plausibility_limit
 from ifonly.explainers.verify.limits import (
     Limit,
@@ -22,6 +22,7 @@ from ifonly.explainers.verify.limits import (
 )
 from ifonly.explainers.verify.passing import Passing
 from ifonly.explainers.verify.price import Price, read_price
+from ifonly.explainers.verify.what_follows import WhatFollows
 from ifonly.explainers.verify.window import WindowMoves
 from ifonly.models.predictor import Predictor, Row, Rows
 from ifonly.models.schema import Decision, Schema

@@ -3,7 +3,7 @@ against each other. What their names claim beyond that rests on the search's pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,8 +13,7 @@ from ifonly.explainers.verify.checker import Checker
 from ifonly.explainers.verify.limits import few_changes, few_of
 from ifonly.explainers.verify.reading import near
 from ifonly.explainers.verify.report import Check
-
-Json = Mapping[str, Any]
+from ifonly.explainers.verify.sections import Json
 
 NAMES = (SMALLEST, FEWEST, ROBUST, OTHER) = tuple(WayName)
 NO_WORD = ("no_tolerances", "no_proof")

@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from ifonly.explainers.verify.laws import MAIN, Laws, PossibleWorld
+from ifonly.explainers.verify.laws import Laws
+from ifonly.explainers.verify.what_follows import MAIN, PossibleWorld
 from ifonly.models.window import ProfileShape, Window
 
 
 @dataclass(frozen=True, eq=False)
 class WindowMoves:
-    """A :class:`~ifonly.explainers.verify.laws.WhatFollows` over the columns of a window."""
+    """Moves of a window's profiles over its columns: a :class:`~.what_follows.WhatFollows`."""
 
     window: Window
     laws: Laws | None = None

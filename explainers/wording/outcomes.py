@@ -176,11 +176,11 @@ class Speech:
         if shown_class is None:
             return None
         needed = self._needed(target, PERCENT)
-        value = percent(self._share(best, shown_class))
+        value = percent(self._probability(best, shown_class))
         label = self.class_label(shown_class)
         return Closest(label, _kept_apart(value, needed, 0), PERCENT, needed)
 
-    def _share(self, prediction: Prediction, position: int) -> Decimal:
+    def _probability(self, prediction: Prediction, position: int) -> Decimal:
         """The probability of a class."""
         if self.decision.task is Task.MULTICLASS:
             return decimal(prediction.scores[position])

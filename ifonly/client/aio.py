@@ -520,7 +520,7 @@ class AsyncJob(Handle):
         if self.is_over:
             return
         try:
-            self.told = await self._client._send(calls.cancel_job(self.id), ONCE)
+            self.told = await self._client._send(calls.cancel_job(self.id), retries=ONCE)
         except NotFound:
             pass  # it has ended meanwhile
         except ClientError as reason:

@@ -109,7 +109,12 @@ def _job(identity: str, what: str = "") -> str:
 
 def _query(version: str | None = None, proof: bool = False, **more: object) -> dict[str, str]:
     told = {"version": version, "proof": "true" if proof else None, **more}
-    return {name: str(value) for name, value in told.items() if value is not None}
+    return {name: str(value) for name, value in _given(told).items()}
+
+
+def _given(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given: None is what a request leaves out."""
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _posted(path: str, body: Any, query: Mapping[str, str], read: Callable[..., T]) -> Call[T]:
@@ -157,7 +162,7 @@ def what_if(
     language: Language,
     **more: Any,
 ) -> Call[replies.WhatIfReply]:
-    told = {name: value for name, value in more.items() if value is not None}
+    told = _given(more)
     asked = {
         "instance": instance_of(instance),
         "set": instance_of(setting),
@@ -195,7 +200,7 @@ def common_remedies(
 ) -> Call[common_replies.CommonReply]:
     told: dict[str, Any] = {**question}
     language, target = told.pop("language", LANGUAGE), told.pop("target", None)
-    asked = {name: value for name, value in told.items() if value is not None}
+    asked = _given(told)
     asked["languages"] = [language]
     if rows is not None:
         asked["instances"] = [instance_of(row) for row in rows]
@@ -253,7 +258,7 @@ def _asked_besides(question: Question, number: int) -> dict[str, Any]:
         told["attributes"] = dict(said[number])
     target = told.pop("target", None)
     told.pop("language", None)
-    told = {name: value for name, value in told.items() if value is not None}
+    told = _given(told)
     return told if target is None else {**told, "target": target_of(target)}
 
 
@@ -362,7 +367,7 @@ def read_explanation(identity: str, proof: bool) -> Call[trail.ExplanationRecord
 
 
 def review(identity: str, verdict: trail.Verdict, **more: Any) -> Call[trail.Review]:
-    told = {name: value for name, value in more.items() if value is not None}
+    told = _given(more)
     path = f"/api/v1/explanations/{quote(identity, safe='')}/reviews"
     return _posted(path, {"verdict": verdict, **told}, {}, _read(trail.Review))
 
@@ -371,7 +376,7 @@ def tell_outcome(
     identity: str, result: outcomes.Result | None, takes_back: str | None, **more: Any
 ) -> Call[outcomes.Outcome]:
     said = {"result": result, "takes_back": takes_back, **more}
-    told = {name: value for name, value in said.items() if value is not None}
+    told = _given(said)
     path = f"/api/v1/explanations/{quote(identity, safe='')}/outcomes"
     return _posted(path, told, {}, _read(outcomes.Outcome))
 
@@ -403,7 +408,7 @@ def read_alarm(identity: str) -> Call[alarms.AlarmReply]:
 
 
 def act(identity: str, action: str, **more: Any) -> Call[alarms.ActedReply]:
-    told = {name: value for name, value in more.items() if value is not None}
+    told = _given(more)
     body = {"action": action, **told}
     return _posted(_alarm(identity, "/actions"), body, {}, _read(alarms.ActedReply))
 
@@ -411,7 +416,7 @@ def act(identity: str, action: str, **more: Any) -> Call[alarms.ActedReply]:
 def act_together(
     looked: Iterable[alarms.Alarm], action: str, **more: Any
 ) -> Call[alarms.ActedTogetherReply]:
-    told = {name: value for name, value in more.items() if value is not None}
+    told = _given(more)
     seen = [{"id": alarm.id, "returns": alarm.returns} for alarm in looked]
     body = {"action": action, "alarms": seen, **told}
     return _posted("/api/v1/alarms/actions", body, {}, _read(alarms.ActedTogetherReply))

@@ -264,11 +264,9 @@ class Client:
         NotSent
             If it is no table, or pyarrow is not there.
         """
-        found = [
-            self._send(calls.explain_part(model, part, start, version, question))
-            for start, part in tables.parts(tables.table_of(table, id))
-        ]
-        return tables.joined(found)
+        sent = tables.parts(tables.table_of(table, id))
+        asked = (calls.explain_part(model, part, n, version, question) for n, part in sent)
+        return tables.joined([self._send(call) for call in asked])
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -342,7 +340,8 @@ class Client:
         comment: str | None = None,
     ) -> wire_alarms.ActedTogetherReply:
         """The same about several, as they were listed: none that has returned since."""
-        return self._send(calls.act_together(alarms, action, minutes=minutes, comment=comment))
+        call = calls.act_together(alarms, action, minutes=minutes, comment=comment)
+        return self._send(call)
 
     # --- records ----------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from ifonly.service.ask.predict import predict
 from ifonly.service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
 from ifonly.service.ask.problems import Refusal, rejections
 from ifonly.service.ask.what_if import what_if
+from ifonly.service.ask.write_parts import PartWriter
 from ifonly.service.ask.write_reply import ReplyWriter
 from ifonly.service.errors import (
     ContradictoryConstraints,
@@ -94,14 +95,14 @@ def _explained(
     confirming: Confirming,
 ) -> replies.ExplanationReply:
     spent = Stopwatch(budget.asked, watch, budget.waited)
-    speaker = ReplyWriter(model, request.languages)
+    parts = PartWriter(model, request.languages)
     try:
         question = read_request.question(request, model)
         explanation = explain(model, question, budget.deadline(), spent, budget.away)
     except TargetAlreadyMet as error:
         with in_doubt(error.rejected):
             confirm_instance(model, question.factual, confirming)
-        prediction = speaker.prediction(error.prediction)
+        prediction = parts.prediction(error.prediction)
         raise Refusal(
             TARGET_ALREADY_MET,
             f"{error}: there is nothing to change",
@@ -110,24 +111,25 @@ def _explained(
             **rejections(error.rejected),
         ) from None
     except ContradictoryConstraints as error:
-        raise _contradiction(error, request, speaker) from None
+        raise _contradiction(error, request, parts) from None
     # A failure in wording still reports what the checker rejected.
     with watch("words"), in_doubt(explanation.answer.work.rejected):
-        return speaker.explanation(explanation, budget.ms, spent.times())
+        writer = ReplyWriter(model, request.languages)
+        return writer.explanation(explanation, budget.ms, spent.times())
 
 
 def _contradiction(
-    error: ContradictoryConstraints, request: requests.ExplanationRequest, speaker: ReplyWriter
+    error: ContradictoryConstraints, request: requests.ExplanationRequest, parts: PartWriter
 ) -> Refusal:
     """All the constraints in words; a pointer and the value for those that the request brought."""
-    conflict = [speaker.constraint(c) for c in error.constraints]
+    conflict = [parts.constraint(c) for c in error.constraints]
     # Problem details are in English where the request asked for it, else in its first language.
     in_words = [c.text.get("en") or next(iter(c.text.values())) for c in conflict]
     named = " and ".join(f"{c.key} ({t})" for c, t in zip(conflict, in_words, strict=True))
     faults = []
     for constraint, words in zip(error.constraints, in_words, strict=True):
         if constraint.origin.source is Source.REQUEST:
-            path = speaker.path(constraint)
+            path = parts.path(constraint)
             faults.append(Fault(path, words, read_request.value_at(path, request)))
     return Refusal(
         CONTRADICTORY_CONSTRAINTS,

@@ -17,7 +17,7 @@ from ifonly.models.schema import Category, Feature, Labels
 from ifonly.models.spec.card import ModelCard
 from ifonly.models.window import document_schema, window_of
 from ifonly.service.ask import write_causal
-from ifonly.service.ask.write_reply import ReplyWriter, number, profile_of
+from ifonly.service.ask.write_parts import PartWriter, number, profile_of
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.wire import models as wire
 
@@ -51,7 +51,7 @@ def _summary(model: ServedModel, registry: Registry) -> wire.ModelSummary:
 def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
     """Everything that a client needs to ask about a model."""
     # In every language, as labels are: who reads it is not known.
-    spec, speaker = model.deployed.spec, ReplyWriter(model, LANGUAGES)
+    spec, speaker = model.deployed.spec, PartWriter(model, LANGUAGES)
     decision = spec.decision
     return wire.ModelReply(
         **_summary(model, registry).model_dump(),

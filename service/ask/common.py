@@ -18,7 +18,7 @@ from ifonly.service.ask import read_request
 from ifonly.service.ask.budget import Budget, Stopwatch
 from ifonly.service.ask.explain import asked_within
 from ifonly.service.ask.question import Question, problem_of
-from ifonly.service.ask.write_reply import ReplyWriter, number
+from ifonly.service.ask.write_parts import PartWriter, number
 from ifonly.service.errors import Fault, InvalidRequest, Path, RequestPart, in_doubt
 from ifonly.service.logs import logger
 from ifonly.service.served.causal_model import Semantics
@@ -178,8 +178,8 @@ class _CommonWriter:
         )
 
     @property
-    def _writer(self) -> ReplyWriter:
-        return ReplyWriter(self.model, self.request.languages)
+    def _writer(self) -> PartWriter:
+        return PartWriter(self.model, self.request.languages)
 
     @property
     def _tags(self) -> Iterator[str]:

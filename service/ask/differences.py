@@ -9,7 +9,7 @@ from ifonly.explainers.languages import LANGUAGES, Language
 from ifonly.models.repository.naming import natural
 from ifonly.models.schema import Labels, Schema
 from ifonly.service.ask.document_differences import KeyDifference, key_differences, paired_lines
-from ifonly.service.ask.write_reply import ReplyWriter
+from ifonly.service.ask.write_parts import PartWriter
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.wire import differences as wire
 from ifonly.service.wire.replies import Constraint
@@ -167,7 +167,7 @@ MOST_MATCHED = 1_000
 
 
 def _constraints(model: ServedModel) -> dict[str, Constraint]:
-    writer = ReplyWriter(model)
+    writer = PartWriter(model)
     return {c.key: c for c in map(writer.constraint, model.policy.constraints)}
 
 

@@ -23,7 +23,7 @@ from ifonly.explainers.search.engine import AT_HAND, Effort
 from ifonly.explainers.terms import MOST_SETS
 from ifonly.explainers.verify import Terms
 from ifonly.explainers.watch import Watch, unwatched
-from ifonly.explainers.ways import NamedWay, ways
+from ifonly.explainers.ways import NamedWay, Ways, ways
 from ifonly.models.predictor import Predictor
 from ifonly.service.ask.over_time import OverTime, until_whole
 from ifonly.service.ask.question import Question, problem_of
@@ -54,7 +54,7 @@ class Explanation:
     """By what features follow that are not set; None: nothing does."""
     semantics: Semantics = Semantics.INDEPENDENT
     over: tuple[OverTime | None, ...] = ()
-    """Of each counterfactual: what comes before it; None where nobody says when it comes."""
+    """Of each counterfactual: its course over time; None where the causal file has no times."""
     ways: tuple[NamedWay, ...] | None = None
     """None: they were not asked for, or there is none."""
     ways_over: tuple[OverTime | None, ...] = ()
@@ -68,7 +68,7 @@ class Explanation:
 
     @property
     def doubts_of_none(self) -> tuple[Doubt, ...]:
-        """Those that what is said rests on where there is no answer: of all that may be set."""
+        """Where there is no answer: failed parts on which any lever's effects rest."""
         if isinstance(self.answer, AlreadyTarget):
             return ()
         each = (self._doubts_under([int(j)]) for j in self.problem.movable)
@@ -128,7 +128,7 @@ def explaining(
     effort : Effort
         How the search may.
     terms : Terms, optional
-        What the rulebook says of the question, from whoever has read it for another row.
+        What the rulebook says of the question, where it was read for another row already.
     """
     problem = problem_of(model, question)
     # The checker reads the request's own text (`asked`), not what we made of it.
@@ -149,7 +149,6 @@ def explaining(
                 effort=effort,
                 doubted=rejected.append,
             )
-            others = None
             beside = partial(
                 Beside.of,
                 problem,
@@ -161,19 +160,7 @@ def explaining(
                 effort=effort,
                 doubted=rejected.append,
             )
-            others, levers = None, None
-            if question.ways and isinstance(answer, Recourse):
-                others = ways(beside(answer.work), answer, model.policy.tolerances)
-                answer = others.beside(answer)
-            if question.menu is not None and not isinstance(answer, AlreadyTarget):
-                most, only = question.menu.max_levers, question.menu.only
-                # Some of the time is left to the boxes, which come after it.
-                share = 0.75 if question.joint_box else 1.0
-                until = deadline.sooner(share)
-                levers = menu(beside(answer.work, deadline=until), answer, most, only=only)
-                answer = with_work(answer, levers)
-            if question.joint_box and isinstance(answer, Recourse):
-                answer = with_joint_boxes(beside(answer.work), answer)
+            answer, others, levers = _with_more(question, model, answer, deadline, beside)
     finally:
         if rejected:  # what, and why, is in the reply and its record: values are not logged
             told = "explanation %s: the checker does not find true %d proposals or claims about %s"
@@ -195,6 +182,29 @@ def explaining(
         for found in (way.found for way in others.ways)
     )
     return replace(explained, ways=others.ways, ways_over=when)
+
+
+def _with_more(
+    question: Question,
+    model: ServedModel,
+    answer: Answer,
+    deadline: Deadline,
+    beside: Callable[..., Beside],
+) -> tuple[Answer, Ways | None, Menu | None]:
+    """The answer with what was asked for besides: named ways, a menu of levers, joint boxes."""
+    others, levers = None, None
+    if question.ways and isinstance(answer, Recourse):
+        others = ways(beside(answer.work), answer, model.policy.tolerances)
+        answer = others.beside(answer)
+    if question.menu is not None and not isinstance(answer, AlreadyTarget):
+        most, only = question.menu.max_levers, question.menu.only
+        # Some of the time is left to the boxes, which come after it.
+        until = deadline.sooner(0.75 if question.joint_box else 1.0)
+        levers = menu(beside(answer.work, deadline=until), answer, most, only=only)
+        answer = with_work(answer, levers)
+    if question.joint_box and isinstance(answer, Recourse):
+        answer = with_joint_boxes(beside(answer.work), answer)
+    return answer, others, levers
 
 
 def _check_menu(problem: Problem, question: Question) -> None:

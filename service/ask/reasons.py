@@ -16,7 +16,7 @@ from ifonly.models.predictor import Row
 from ifonly.service.ask import read_request
 from ifonly.service.ask.budget import Budget, Stopwatch
 from ifonly.service.ask.explain import asked_within
-from ifonly.service.ask.write_reply import ReplyWriter
+from ifonly.service.ask.write_parts import PartWriter
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart, in_doubt
 from ifonly.service.logs import logger
 from ifonly.service.served.registry import ServedModel
@@ -104,8 +104,8 @@ class _ReasonsWriter:
         )
 
     @property
-    def _writer(self) -> ReplyWriter:
-        return ReplyWriter(self.model, self.request.languages)
+    def _writer(self) -> PartWriter:
+        return PartWriter(self.model, self.request.languages)
 
     @property
     def _tags(self) -> tuple[str, ...]:

@@ -20,8 +20,9 @@ from ifonly.service.audit.recorder import Recorder, durable
 from ifonly.service.audit.records import audit
 from ifonly.service.lifecycle import MINUTE_US, AlarmDeed
 from ifonly.service.served.registry import Registry, ServedModel
-from ifonly.service.store import alarms, archive
-from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
+from ifonly.service.store import alarm_actions, alarms, archive
+from ifonly.service.store.alarm_actions import AskedAction, NothingChanged, alarm_of
+from ifonly.service.store.alarms import AlarmFilter
 from ifonly.service.store.chain import (
     Facts,
     Payload,
@@ -118,7 +119,7 @@ def _with_actions(database: Database, registry: Registry, episode: Episode) -> w
         actions=[
             action(record, payload)
             for record, payload in archive.about(database, episode.raising_record, RecordKind.ALARM)
-            if alarms.alarm_of(record.facts) == episode.id
+            if alarm_of(record.facts) == episode.id
         ],
     )
 
@@ -243,7 +244,7 @@ async def recorded(
         of = await runtime.readers.run(partial(_explained, database, identity, request))
     asked = AskedAction(request.action, until, request.returns, request.way, of)
     content = b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()
-    work = alarms.done(database, identity, asked, facts, content)
+    work = alarm_actions.done(database, identity, asked, facts, content)
     try:
         receipt = await asyncio.wrap_future(recorder.append(work))
     except NothingChanged:
@@ -275,7 +276,7 @@ def given_before(
     database: Database, registry: Registry, record: Record, payload: Payload | None
 ) -> wire.ActedReply:
     """What :func:`given` replied, with the alarm as it is now."""
-    episode = alarms.get(database, alarms.alarm_of(record.facts))
+    episode = alarms.get(database, alarm_of(record.facts))
     return wire.ActedReply(alarm=told(episode, registry, now_us()), action=action(record, payload))
 
 

@@ -18,7 +18,7 @@ from ifonly.service import logs
 from ifonly.service.audit.trust_root import roots_of, witness_keys
 from ifonly.service.errors import ServiceError
 from ifonly.service.settings import Settings
-from ifonly.service.store import translog
+from ifonly.service.store import log_appending, translog
 from ifonly.service.store.opened import Store
 from ifonly.service.store.translog import LogBroken, StoredHead
 from ifonly.service.transparency.stamping import stamp
@@ -123,7 +123,7 @@ class Vouching:
         # Nothing new is no write.
         if told != head:
             with self._complaining("the store"):
-                self._store.journal.change(translog.keep_head(told)).result(WRITE_SECONDS)
+                self._store.journal.change(log_appending.keep_head(told)).result(WRITE_SECONDS)
 
     def _ask(self, client: httpx.Client, url: str, key: VerifierKey, head: StoredHead) -> str:
         """The line of one witness."""

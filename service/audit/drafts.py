@@ -173,8 +173,8 @@ def _coverage(reply: Wire) -> dict[str, int]:
 
 
 def _doubts(reply: Wire) -> dict[str, int]:
-    """How many failed parts of the causal model it rests on; nothing where on none, as in records
-    of before."""
+    """How many failed parts of the causal model it rests on; nothing where on none, as in older
+    records."""
     count = len(getattr(reply, "doubts", ()))
     return {"doubts": count} if count else {}
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from ifonly.explainers.verify.exported import NotAnAnswer, check_answer, check_what_if
+from ifonly.explainers.verify.course import check_what_if
+from ifonly.explainers.verify.exported import check_answer
 from ifonly.explainers.verify.many import check_common
 from ifonly.explainers.verify.reasons import check_reasons
 from ifonly.explainers.verify.report import Check
+from ifonly.explainers.verify.sections import NotAnAnswer
 from ifonly.models.errors import GraphError
 from ifonly.models.rounding import rounding_of
 from ifonly.service.audit.together import Kept, each_row

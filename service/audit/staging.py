@@ -17,10 +17,11 @@ from ifonly.service.audit.activations import check_scope, refused
 from ifonly.service.audit.drafts import Drafting
 from ifonly.service.audit.recorder import Recorder
 from ifonly.service.errors import CannotUpload, ServiceError
-from ifonly.service.served import staging
+from ifonly.service.served import staging, staging_candidates
 from ifonly.service.served.activation import served_now
 from ifonly.service.served.registry import Registry, ServedModel
-from ifonly.service.served.staging import Edit, Sent, StagedVersion, StagingCandidate
+from ifonly.service.served.staging import StagedVersion, StagingCandidate
+from ifonly.service.served.staging_candidates import Edit, Sent
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.kinds import RecordKind
 from ifonly.service.wire import staged as wire
@@ -38,13 +39,15 @@ async def take_zip(archive: Any, recorder: Recorder, path: str) -> wire.StagedRe
         If it cannot be; that is recorded too.
     """
     registry, by = recorder.runtime.registry, recorder.principal.actor
-    return await _taken(partial(staging.of_zip, registry, archive, by), STAGED, recorder, path)
+    return await _taken(
+        partial(staging_candidates.of_zip, registry, archive, by), STAGED, recorder, path
+    )
 
 
 async def take_file(sent: Sent, recorder: Recorder, path: str) -> wire.StagedReply:
     """Stage a folder that is made of a model file and a sample; raises as :func:`take_zip`."""
     registry, by = recorder.runtime.registry, recorder.principal.actor
-    make = partial(staging.of_file, registry, sent, registry.limits, by)
+    make = partial(staging_candidates.of_file, registry, sent, registry.limits, by)
     return await _taken(make, STAGED, recorder, path)
 
 
@@ -60,7 +63,7 @@ async def edit(
             raise CannotUpload(
                 f"somebody has changed {staged.name} {staged.version} meanwhile: load it again"
             )
-        return staging.edited(registry, staged, said, registry.limits, by)
+        return staging_candidates.edited(registry, staged, said, registry.limits, by)
 
     return await _taken(make, EDITED, recorder, path)
 

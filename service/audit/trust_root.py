@@ -10,7 +10,7 @@ from pathlib import Path
 from ifonly.service import logs
 from ifonly.service.errors import NoLogKey
 from ifonly.service.settings import Settings
-from ifonly.service.store import translog
+from ifonly.service.store import log_appending, translog
 from ifonly.service.store.database import Database
 from ifonly.service.store.journal import Journal
 from ifonly.service.store.logcheck import KeptHead, last_signed
@@ -162,7 +162,7 @@ def ready_signer(settings: Settings, database: Database, journal: Journal) -> Si
     known = translog.state(database)
     if signer is not None and known is None:
         # The record must be durable first: verifiers accept heads only of keys that a record names.
-        journal.append(translog.begin(signer.key, "system")).result()
+        journal.append(log_appending.begin(signer.key, "system")).result()
         logs.logger.info("the audit log is signed by %s%s", signer.key, " (new)" if made else "")
         return signer
     # Refused, not taken: a new key that nobody announced looks to verifiers like a forgery.

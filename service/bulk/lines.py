@@ -22,7 +22,7 @@ from ifonly.explainers.ways import NamedWay
 from ifonly.models.errors import FieldProblem
 from ifonly.models.schema import Decision, Schema, Task
 from ifonly.service.ask.explain import Explanation
-from ifonly.service.ask.write_reply import ReplyWriter
+from ifonly.service.ask.write_sentences import SentenceWriter
 from ifonly.service.bulk.asking import RowAnswer, RowContradiction, RowFailure
 from ifonly.service.bulk.options import BulkOptions
 from ifonly.service.served.registry import ServedModel
@@ -42,7 +42,7 @@ class LineWriter:
         self._schema: Schema = model.schema
         self._decision: Decision = model.decision
         self._options = options
-        self._speaker = ReplyWriter(model, options.languages) if options.languages else None
+        self._speaker = SentenceWriter(model, options.languages) if options.languages else None
 
     def line(self, answer: RowAnswer) -> Line:
         """What is told of one row besides the model's word on it."""

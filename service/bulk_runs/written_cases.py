@@ -11,7 +11,7 @@ from typing import Any
 from ifonly.explainers.answer import Status
 from ifonly.explainers.wording import LANGUAGES
 from ifonly.models.schema import Labels
-from ifonly.service.ask.write_reply import number
+from ifonly.service.ask.write_parts import number
 from ifonly.service.audit.recourse_by_group.cases import LeverChange, RecourseCase
 from ifonly.service.bulk_runs.rereading import Row
 from ifonly.service.errors import CannotBulk

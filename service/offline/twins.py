@@ -25,7 +25,6 @@ from ifonly.models.predictor import Rows
 from ifonly.models.schema import Feature, plain
 from ifonly.service.audit.recourse_by_group.cases import RecourseCase
 from ifonly.service.audit.recourse_by_group.groups import HALVES, CaseGroup, by_feature
-from ifonly.service.errors import CannotReplay
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -100,19 +99,6 @@ class TwinTerms:
     most: int = 200
     """Individuals of a level whose twins' recourse is asked for."""
     seed: int = 0
-
-
-def check_differs(feature: Feature, values: Values) -> None:
-    """``values``, ``(n,)``: what was read of ``feature``.
-
-    Raises
-    ------
-    CannotReplay
-        If that is the same in all rows.
-    """
-    # A reading that is missing makes no group.
-    if len(np.unique(values[~np.isnan(values)])) < 2:
-        raise CannotReplay(f"{feature.name} is the same in all rows: there are no groups")
 
 
 def groups_of(cases: Sequence[RecourseCase], feature: Feature) -> tuple[CaseGroup, ...]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ifonly.explainers.verify import Rulebook
-from ifonly.explainers.verify.laws import Laws, OpenGraph, read_laws
+from ifonly.explainers.verify.laws import Laws
 from ifonly.explainers.verify.passing import Passing, read_passing
+from ifonly.explainers.verify.read_laws import OpenGraph, read_laws
 from ifonly.explainers.verify.window import WindowMoves, read_moves
 from ifonly.models.errors import SpecError
 from ifonly.models.graph.forms import GraphForm

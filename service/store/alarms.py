@@ -1,150 +1,36 @@
-"""What people do about alarms, and the lists that they look at."""
+"""Alarms as people look at them: one, lists of them, counts, rates."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from ifonly.service.errors import AlarmMoved, AlarmOver, ServiceError, UnknownRecord
-from ifonly.service.lifecycle import AlarmDeed, AlarmState, Life, Phase, act
+from ifonly.service.errors import UnknownRecord
+from ifonly.service.lifecycle import AlarmState, Life, Phase
 from ifonly.service.store import archive
 from ifonly.service.store.chain import (
-    Facts,
-    IntegrityFinding,
     Payload,
     Record,
-    stated_time,
-    timestamp,
 )
-from ifonly.service.store.chain_membership import contradicted, held, standing_only, stands
-from ifonly.service.store.chain_membership import standing as standing_column
+from ifonly.service.store.chain_membership import held
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import (
     Episode,
-    current,
-    episode_id,
     episode_of,
     framed,
-    rewrite,
     unframed,
 )
-from ifonly.service.store.journal import Draft, RecordedWrite
-from ifonly.service.store.kinds import RecordKind
-from ifonly.service.store.rows import record_of
-from ifonly.service.store.tables import PAGE_ORDER, episodes, records
+from ifonly.service.store.tables import episodes, records
 from ifonly.service.store.visibility import episodes_within, within
 
 HOUR_US = 3_600_000_000
 HISTORY_US = 7 * 24 * HOUR_US
 """How far back those that are over are listed."""
 
-
-# --- people -------------------------------------------------------------------------------
-
-
-class NothingChanged(ServiceError):
-    """It already was as somebody wants it; nothing was recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskedAction:
-    """What somebody does about an episode."""
-
-    action: AlarmDeed
-    until_us: int | None = None
-    """With :attr:`AlarmDeed.SHELVE`."""
-    returns: int | None = None
-    """How often it had returned when they looked; None: they do not say."""
-    way: str | None = None
-    """Of the explanation's ways the one that was done, if they say which."""
-    explanation: str | None = None
-    """Id of the one that tells of :attr:`way`."""
-
-
-def done(
-    database: Database, identity: str, asked: AskedAction, facts: Facts, content: bytes | None
-) -> RecordedWrite:
-    """Do it, and record ``facts`` with what it is about.
-
-    Raises, when it is done:
-
-    UnknownRecord
-        If there is no such episode within the database's scope.
-    NothingChanged
-        If it already is so.
-    AlarmMoved
-        If it has returned, or was explained anew, since they looked.
-    AlarmOver
-        If another episode has followed it, and there is nothing but to comment on it.
-    """
-
-    def work(connection: sa.Connection) -> Draft:
-        before = find(database, connection, identity)
-        # Again under the lock: what was read before it may have changed.
-        newest = current(connection, [before.condition]).get(before.condition)
-        before = find(database, connection, identity)
-        is_newest = newest is not None and newest.id == identity
-        _check(before, is_newest, asked)
-        life = act(before.life, asked.action, asked.until_us)
-        is_said = asked.action is AlarmDeed.COMMENT or (
-            asked.action in (AlarmDeed.DONE_AS_SUGGESTED, AlarmDeed.DONE_OTHERWISE)
-            and (before.action, before.actor, before.way)
-            != (asked.action.value, facts.actor, asked.way)
-        )
-        if life == before.life and not is_said:
-            raise NothingChanged(f"the alarm {identity} already is so")
-        if asked.action is not AlarmDeed.COMMENT:
-            by, what, when = facts.actor, asked.action.value, facts.time_us
-            after = replace(before, life=life, actor=by, action=what, acted_us=when, way=asked.way)
-            rewrite(connection, [after])
-        detail: dict[str, Any] = {"returns": before.life.returns}
-        if asked.until_us is not None:
-            detail["until"] = timestamp(asked.until_us)
-        if asked.way is not None:
-            detail |= {"way": asked.way, "explanation": asked.explanation}
-        if identity != before.raising_record:
-            detail["alarm"] = identity
-        model, version = before.model, before.version
-        about = before.raising_record
-        told = replace(facts, about=about, model=model, version=version, detail=detail)
-        return Draft(told, content)
-
-    return work
-
-
-def alarm_of(facts: Facts) -> str:
-    """Id of the alarm that a record of the kind ``alarm`` is about: it is about the record that
-    raised it, which may have raised those of other equipment too."""
-    return str((facts.detail or {}).get("alarm") or facts.about)
-
-
-def _check(before: Episode, is_newest: bool, asked: AskedAction) -> None:
-    if asked.returns is not None and asked.returns != before.life.returns:
-        raise AlarmMoved(before.id, f"has returned since: {before.life.returns} times by now")
-    if asked.way is not None and asked.explanation != before.explained:
-        raise AlarmMoved(before.id, f"was explained anew since: {before.explained}")
-    if not is_newest and asked.action is not AlarmDeed.COMMENT:
-        raise AlarmOver(before.id)
-
-
-def find(database: Database, connection: sa.Connection, identity: str) -> Episode:
-    """Raises
-    ------
-    UnknownRecord
-        If there is none within the scope, or it was never raised.
-    """
-    chosen = sa.select(episodes).where(episodes.c.id == identity, episodes.c.raised_us.is_not(None))
-    row = connection.execute(episodes_within(database, chosen)).mappings().one_or_none()
-    if row is None:
-        raise UnknownRecord(identity, "alarm")
-    return episode_of({**row})
-
-
-# --- lists --------------------------------------------------------------------------------
 
 SORTS = ("urgency", "raised", "equipment", "probability", "count")
 
@@ -339,6 +225,19 @@ def _urgency(now_us: int) -> sa.ColumnElement[int]:
     return sa.case(*((state == each.value, k) for k, each in enumerate(order)), else_=len(order))
 
 
+def find(database: Database, connection: sa.Connection, identity: str) -> Episode:
+    """Raises
+    ------
+    UnknownRecord
+        If there is none within the scope, or it was never raised.
+    """
+    chosen = sa.select(episodes).where(episodes.c.id == identity, episodes.c.raised_us.is_not(None))
+    row = connection.execute(episodes_within(database, chosen)).mappings().one_or_none()
+    if row is None:
+        raise UnknownRecord(identity, "alarm")
+    return episode_of({**row})
+
+
 def get(database: Database, identity: str) -> Episode:
     """Raises
     ------
@@ -526,79 +425,3 @@ def newest_query(database: Database) -> sa.Select[Any]:
     moved = (episodes.c.raised_us, episodes.c.cleared_us, episodes.c.acted_us)
     chosen = sa.select(*(sa.func.count(), *(sa.func.max(column) for column in moved)))
     return episodes_within(database, chosen.where(sa.text("is_open")))
-
-
-# --- what records vouch for ---------------------------------------------------------------
-
-_ACKNOWLEDGES = frozenset(
-    {AlarmDeed.ACKNOWLEDGE, AlarmDeed.DONE_AS_SUGGESTED, AlarmDeed.DONE_OTHERWISE}
-)
-
-
-def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
-    """Episodes that no reading raised, and states that nobody's deed has made: whoever writes to
-    the table could hide an alarm. (How often it was read, and when last, is derived anew with each
-    reading; the readings are records.)"""
-    chosen = sa.select(records, standing_column()).where(
-        records.c.kind == RecordKind.ALARM.value, records.c.status != AlarmDeed.COMMENT.value
-    )
-    deeds: dict[str, list[Record]] = {}
-    for record in standing_only(connection.execute(chosen.order_by(*PAGE_ORDER))):
-        deeds.setdefault(alarm_of(record.facts), []).append(record)
-    raising = sa.func.coalesce(episodes.c.raised_by, episodes.c.id)
-    raised = episodes.join(records, records.c.id == raising, isouter=True)
-    columns = [column.label(f"e_{column.name}") for column in episodes.c]
-    asked = sa.select(records, standing_column(), *columns).select_from(raised)
-    asked = asked.where(episodes.c.raised_us.is_not(None)).order_by(episodes.c.began_us)
-    # Of each condition: what was done about its episodes, the earlier ones too.
-    of: dict[str, list[Record]] = {}
-    for row in connection.execute(asked):
-        said = row._mapping
-        episode = episode_of({c.name: said[f"e_{c.name}"] for c in episodes.c})
-        done = deeds.get(episode.id, [])
-        of.setdefault(episode.condition, []).extend(done)
-        for each in episodes.c:
-            if not _is_of_its_kind(each, said[f"e_{each.name}"]):
-                text = f"{each.name} of the alarm {episode.id} is nothing that we write"
-                yield contradicted(None, "episodes", each.name, text)
-        raised_by = record_of(row) if said[records.c.id] is not None and stands(row) else None
-        for column, text in _unvouched(episode, raised_by, done, of[episode.condition]):
-            yield contradicted(raised_by, "episodes", column, f"{text} the alarm {episode.id}")
-
-
-def _is_of_its_kind(column: sa.Column[Any], value: object) -> bool:
-    if column.name == "phase":
-        return value in tuple(Phase)
-    if column.name == "action":
-        return value is None or value in tuple(AlarmDeed)
-    return (value is None and column.nullable) or type(value) is column.type.python_type
-
-
-def _unvouched(
-    episode: Episode, raised: Record | None, done: Sequence[Record], ever: Sequence[Record]
-) -> Iterator[tuple[str, str]]:
-    """Columns of an episode that say what no record does, and what is wrong."""
-    by = episode.raised_by
-    is_own = by is None or episode.id == episode_id(by, episode.condition)
-    if raised is None or raised.facts.model != episode.model or not is_own:
-        yield "id", "no record has raised"
-    last = (episode.actor, episode.action, episode.acted_us, episode.way)
-    facts = done[-1].facts if done else None
-    said = (facts.detail or {}).get("way") if facts else None
-    if last != ((facts.actor, facts.status, facts.time_us, said) if facts else (None,) * 4):
-        yield "action", "records tell of another last action on"
-    life = episode.life
-    if life.acknowledged and not any(
-        each.facts.status in _ACKNOWLEDGES
-        and (each.facts.detail or {}).get("returns") == life.returns
-        for each in done
-    ):
-        yield "acknowledged", "nobody has acknowledged"
-    until = life.shelved_until_us
-    told = {(each.facts.detail or {}).get("until") for each in ever}
-    if until is not None and stated_time(until) not in told:
-        yield "shelved_until_us", "nobody has so shelved"
-    taken = [each for each in ever if each.facts.status in (AlarmDeed.TAKE_OUT, AlarmDeed.PUT_BACK)]
-    is_out = bool(taken) and taken[-1].facts.status == AlarmDeed.TAKE_OUT
-    if episode.is_current and life.out_of_service is not is_out:
-        yield "out_of_service", "records tell of another service of"

@@ -176,7 +176,7 @@ def _postgresql(url: sa.URL) -> Database:
     reader = sa.create_engine(
         url, connect_args=arguments, pool_size=READERS, max_overflow=0, pool_pre_ping=True
     ).execution_options(postgresql_readonly=True)
-    # Whatever the server's default: what is read under a lock must not be of before the lock.
+    # Whatever the default of the server: what is read under a lock must be as of the lock.
     writer = sa.create_engine(
         url,
         connect_args=arguments,

@@ -19,8 +19,9 @@ from ifonly.service.store import logtables, translog
 from ifonly.service.store.chain import IntegrityFinding, Trouble, microseconds, stated_time
 from ifonly.service.store.database import Database
 from ifonly.service.store.kinds import RecordKind
+from ifonly.service.store.log_appending import as_bytes
 from ifonly.service.store.tables import log_heads, log_writers, records
-from ifonly.service.store.translog import LeafRun, as_bytes, trusted_head
+from ifonly.service.store.translog import LeafRun, trusted_head
 from ifonly.service.transparency.merkle import Roots
 from ifonly.service.transparency.verifier import (
     Checkpoint,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ifonly.service.store import alarms, idempotency, jobs, keys, sessions
+from ifonly.service.store import alarm_findings, idempotency, jobs, keys, sessions
 from ifonly.service.store.chain import IntegrityFinding
 from ifonly.service.store.database import Database
 
@@ -30,7 +30,7 @@ def findings(database: Database) -> Iterator[IntegrityFinding]:
         sessions.secret_findings,
         jobs.findings,
         idempotency.findings,
-        alarms.findings,
+        alarm_findings.findings,
     ):
         # A snapshot for each part: one long snapshot would hold SQLite's WAL open.
         with database.snapshot() as connection:

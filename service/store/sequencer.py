@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ifonly.service.errors import JournalFull, ServiceError, StoreUnavailable
 from ifonly.service.promises import promised
-from ifonly.service.store import translog
+from ifonly.service.store import log_appending, translog
 from ifonly.service.store.chain import now_us
 from ifonly.service.store.database import Database
 from ifonly.service.store.journal import Journal
@@ -152,10 +152,10 @@ class Sequencer:
             if not (force or self._is_our_turn()):
                 return
             origin = self._signer.key.name
-            batch = translog.gather(self._database, origin, self._last)
+            batch = log_appending.gather(self._database, origin, self._last)
             if batch is None:
                 break
-            head = translog.sign(batch, self._signer)
+            head = log_appending.sign(batch, self._signer)
             if not self._append(batch, head):
                 continue  # somebody else was faster: look what is left
             # Kept only once it is stored: no other head was given to anybody.
@@ -166,10 +166,10 @@ class Sequencer:
                 break  # what has come meanwhile is for the next turn: it never ends under load
         self._seen, self._look_at = seen, time.monotonic() + LOOK_SECONDS
 
-    def _append(self, batch: translog.Batch, head: StoredHead) -> bool:
+    def _append(self, batch: log_appending.Batch, head: StoredHead) -> bool:
         lease = int(max(5.0, LEASE_FACTOR * self._options.seconds) * 1e6)
         lease = min(lease, translog.MOST_LEASE_US)
-        change = translog.append(batch, head, self._journal.writer, lease)
+        change = log_appending.append(batch, head, self._journal.writer, lease)
         return self._journal.change(change).result(WRITE_SECONDS)
 
     def _is_our_turn(self) -> bool:

@@ -64,13 +64,13 @@ def _sentences(answer: Answer, request: Answer) -> Iterator[Labels]:
 
 def is_past(answer: Answer) -> bool:
     """Whether it tells of another past: nothing in it was set, and nothing is advice."""
-    # Records of before there were causal models do not say.
+    # Records older than causal models do not say.
     return answer.get("semantics") == Semantics.BACKTRACKING
 
 
 def confirmed_in_words(answer: Answer) -> Labels | None:
-    """Who confirmed it besides our own model file; None where nobody else is named, or in records
-    of before."""
+    """Who confirmed it besides our own model file; None where nobody else is named, and in
+    older records."""
     told = answer.get("confirmation") or {}
     if told.get("predictor") is None:
         return None
@@ -100,7 +100,7 @@ def demands(answer: Answer, *, robust: bool, tag: Language) -> str:
 
 def _found(answer: Answer, request: Answer) -> Iterator[Labels]:
     found = answer["counterfactuals"]
-    # An answer of before says nothing of it, and then the request alone demanded it.
+    # An older answer does not say: then the request alone demanded it.
     asked = (request.get("constraints") or {}).get("robust")
     robust = bool((answer.get("target") or {}).get("robust", asked))
     demanded = in_each(lambda tag: demands(answer, robust=robust, tag=tag))
@@ -121,7 +121,7 @@ def _found(answer: Answer, request: Answer) -> Iterator[Labels]:
     for counterfactual in found[:1]:
         if counterfactual.get("assurance"):
             yield _assurance(counterfactual["assurance"])
-            # Records of before answers were held against them do not say how strong they may be.
+            # Older records do not say how strong hidden causes may be.
             if any("held" in tie for tie in counterfactual["assurance"]["hidden_causes"]):
                 yield say_all("claimed.assurance_hidden")
             if counterfactual["assurance"].get("graphs"):

@@ -18,10 +18,12 @@ import httpx
 import pytest
 import uvicorn
 
-from ifonly.service.doors.app import create_app
+from ifonly.service.ask.warming import warm
+from ifonly.service.doors import app
 from ifonly.service.doors.cli import main
 from ifonly.service.doors.cli.connections import PatientOnlySoLong
 from ifonly.service.doors.cli.serve import listen, url_of
+from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import MAX_DEADLINE_MS, Settings, shipped_models
 from tests.integration.shop import Shop
 from tests.integration.small_models import write_all
@@ -35,8 +37,15 @@ def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
     answered is none of how fast the machine is.
 
     Its store is a file that goes with it, unless the settings say where; so is the log's key.
+
+    A model that a service of this process has warmed is warm enough: what that imports and reads is
+    there, and what it builds is built by the first question.
     """
-    with tempfile.TemporaryDirectory(prefix="ifonly-store-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="ifonly-store-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(app, "warm", _warm_once)
         given: dict[str, Any] = {"no_auth": no_auth}
         if "default_deadline_ms" not in settings.model_fields_set:
             given["default_deadline_ms"] = min(MAX_DEADLINE_MS, settings.max_deadline_ms)
@@ -44,6 +53,16 @@ def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
             given["data"] = Path(folder)
         with _served(settings.model_copy(update=given)) as url:
             yield url
+
+
+_WARMED: set[tuple[str, ...]] = set()
+
+
+def _warm_once(model: ServedModel) -> None:
+    of = model.deployed
+    if (found := (of.model_sha256, of.spec_sha256, of.causal_sha256)) not in _WARMED:
+        _WARMED.add(found)
+        warm(model)
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +84,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def _served(settings: Settings) -> Iterator[str]:
     config = uvicorn.Config(
-        create_app(settings),
+        app.create_app(settings),
         http=PatientOnlySoLong,
         lifespan="on",
         log_config=None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -38,6 +37,7 @@ from ifonly.service.served.registry import Registry, ServedModel, prepare  # noq
 from ifonly.service.settings import Settings, shipped_models  # noqa: E402
 from ifonly.service.store import tables  # noqa: E402
 from ifonly.service.store.database import connect  # noqa: E402
+from tests.support.pages import Page  # noqa: E402
 
 FOLDER = shipped_models() / "milling-machine" / "1"
 NORMAL, ALARMS = 60, 4
@@ -521,8 +521,8 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_done(
 def test_the_dag_of_the_how_to_runs(
     given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = Path(__file__).resolve().parents[2] / "docs/how-to/airflow.md"
-    (code,) = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    page = Page("how-to/airflow.md")
+    (code,) = page.of("python")
     counts: list[Any] = []
 
     def task(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -542,7 +542,7 @@ def test_the_dag_of_the_how_to_runs(
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     (tmp_path / "answers").mkdir()
     given.rename(tmp_path / "2026-01-31.parquet")
-    exec(compile(code, str(page), "exec"), {})  # our own page, not input
+    exec(compile(code, page.name, "exec"), {})  # our own page, not input
     assert counts[-1] == {"already_target": NORMAL, "optimal": ALARMS}
 
 

@@ -18,7 +18,7 @@ import pytest
 from ifonly.explainers.wording import LANGUAGES
 from ifonly.models.spec.attributes import SIMULATED
 from ifonly.service.doors import demonstration
-from ifonly.service.doors.app import demonstration_of
+from ifonly.service.doors.by_settings import demonstration_of
 from ifonly.service.doors.demonstration import Demonstration
 from ifonly.service.settings import Settings, shipped_models
 from ifonly.service.words.catalogue import say

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.pages import Page
+
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["docs/notebook.md"])
-def test_the_code_on_a_page_runs_from_top_to_bottom(
-    page: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_code_of_the_notebook_runs_from_top_to_bottom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
-    assert blocks
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, page, "exec"), names)  # our own page, not input
-    assert str(names["answer"].status) == "optimal"  # type: ignore[attr-defined]
+    page = Page("notebook.md")
+    page.run()
+    assert str(page.names["answer"].status) == "optimal"
 
 
 def test_the_code_about_tables_runs_and_says_what_the_page_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    (block,) = BLOCK.findall((ROOT / "docs/bulk.md").read_text(encoding="utf-8"))
-    exec(compile(block, "docs/bulk.md", "exec"), {})
+    page = Page("bulk.md")
+    (block,) = page.of("python")
+    exec(compile(block, page.name, "exec"), {})
     counts, actions, problem = capsys.readouterr().out.splitlines()
     assert f"print(found.counts)  # {counts.removeprefix('Counter(').removesuffix(')')}" in block
     assert "'feature':" in actions
@@ -42,9 +37,8 @@ def test_the_code_of_the_client_runs_from_top_to_bottom(
 ) -> None:
     monkeypatch.setenv("IFONLY_URL", service_url)
     monkeypatch.setenv("NO_PROXY", "*")
-    names: dict[str, Any] = {}
-    for block in BLOCK.findall((ROOT / "docs/python-client.md").read_text(encoding="utf-8")):
-        exec(compile(block, "docs/python-client.md", "exec"), names)
+    page = Page("python-client.md")
+    page.run()
     said = capsys.readouterr().out.splitlines()
     assert "토크" in said[0]
     assert said[1].startswith("optimal torque ")
@@ -56,11 +50,11 @@ def test_the_code_of_the_client_runs_from_top_to_bottom(
     assert table == "20 19 ['0', '1']" or table == "20 19 [0, 1]"
     assert refused.startswith("invalid-instance /instance/torque ")
     assert (awaited, verified) == (str(["optimal"] * 3), "True True")
-    names["client"].close()
+    page.names["client"].close()
 
 
 def test_two_lines_give_a_first_answer() -> None:
-    setting_up, first, *_ = BLOCK.findall((ROOT / "docs/notebook.md").read_text(encoding="utf-8"))
+    setting_up, first, *_ = Page("notebook.md").of("python")
     assert len(first.split("\n\n")) == 2  # an import, and a call
     names: dict[str, object] = {}
     exec(setting_up, names)

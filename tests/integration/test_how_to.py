@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from typer.testing import CliRunner
 from ifonly.service.doors.cli.commands import app
 from ifonly.service.settings import shipped_models
 from tests.integration.shop import Shop, added
+from tests.support.pages import DOCS, Page
 
-PAGES = Path(__file__).resolve().parents[2] / "docs/how-to"
-BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = DOCS / "how-to"
 NEEDS = {
     "scikit-learn": ["sklearn"], "autoencoder": ["sklearn"],
     "isolation-forest": ["sklearn", "skl2onnx"], "xgboost": ["xgboost"], "lightgbm": ["lightgbm"],
@@ -37,34 +36,29 @@ def test_there_is_a_page_of_each() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("page", NEEDS)
+@pytest.mark.parametrize("name", NEEDS)
 def test_a_page_runs_as_it_stands(
-    page: str, shop: Shop, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    name: str, shop: Shop, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    for library in NEEDS[page]:
+    for library in NEEDS[name]:
         pytest.importorskip(library, reason=f"needs {library}")
     monkeypatch.chdir(shop.path)
-    if page in READS:
-        shutil.copy(READS[page], shop.path)
-    text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
-    blocks = BLOCK.findall(text)
-    assert {kind for kind, _ in blocks} == {"python", "sh"}
-    names: dict[str, object] = {}
-    for kind, block in blocks:
-        if kind == "python":
-            exec(compile(block, page, "exec"), names)  # our own page, not input
-            continue
+    if name in READS:
+        shutil.copy(READS[name], shop.path)
+    page = Page(f"how-to/{name}.md")
+    assert {kind for kind, _ in page.blocks} >= {"python", "sh"}
+
+    def command(*arguments: str) -> None:
         capfd.readouterr()  # what exporters say
-        (command,) = block.splitlines()
-        program, *arguments = shlex.split(command)
-        assert program == "ifonly"
         told = added(shop.command(*arguments, "--lang", "en"))
         assert "translated whole" in told
         assert "This is proven to be the smallest such change" in " ".join(told.split())
+
+    page.run(command)
     # A sentence that the page quotes of its own answer is the one that comes.
-    if page == "isolation-forest":
-        assert re.findall(r"^> (.*)$", text, re.MULTILINE) == [str(names["answer"])]
+    if name == "isolation-forest":
+        assert page.quotes == [str(page.names["answer"])]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -74,21 +68,19 @@ def test_the_page_about_windows_runs_as_it_stands(
     pytest.importorskip("sklearn", reason="needs sklearn")
     monkeypatch.chdir(shop.path)
     shutil.copy(PAGES / "data/gas_turbine.csv", shop.path)
-    page, said = (PAGES / "windows.md").read_text(encoding="utf-8"), ""
-    names: dict[str, object] = {}
-    for kind, block in BLOCK.findall(page):
-        if kind == "python":
-            exec(compile(block, "windows", "exec"), names)  # our own page, not input
-            said += capfd.readouterr().out
-            continue
-        (command,) = block.splitlines()
-        program, *arguments = shlex.split(command)
-        assert program == "ifonly"
+    page, said = Page("how-to/windows.md"), list[str]()
+
+    def command(*arguments: str) -> None:
+        said.append(capfd.readouterr().out)
         assert "windows of 6" in added(shop.command(*arguments, "--lang", "en"))
-    told = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        capfd.readouterr()
+
+    page.run(command)
+    said.append(capfd.readouterr().out)
     # Training may end a little elsewhere on another machine.
     numbers = re.compile(r"[0-9][0-9.]*")
-    assert numbers.sub("0", said).split() == numbers.sub("0", "".join(told)).split()
+    told = "".join(page.of("text"))
+    assert numbers.sub("0", "".join(said)).split() == numbers.sub("0", told).split()
 
 
 @pytest.mark.long
@@ -101,20 +93,16 @@ def test_the_page_about_fairness_runs_as_it_stands(
         pytest.importorskip(library, reason=f"needs {library}")
     monkeypatch.chdir(shop.path)
     shutil.copy(PAGES / "data/german_credit.csv", shop.path)
-    page, said = (PAGES / "fairness.md").read_text(encoding="utf-8"), list[str]()
-    names: dict[str, object] = {}
-    for kind, block in BLOCK.findall(page):
-        if kind == "python":
-            exec(compile(block, "fairness", "exec"), names)  # our own page, not input
-            continue
-        for command in block.splitlines():
-            program, *arguments = shlex.split(command)
-            assert program == "ifonly"
-            found = shop.command(*arguments)
-            assert found.code == 0, found.err
-            said.append(found.out)
+    page, said = Page("how-to/fairness.md"), list[str]()
+
+    def command(*arguments: str) -> None:
+        found = shop.command(*arguments)
+        assert found.code == 0, found.err
+        said.append(found.out)
+
+    page.run(command)
     groups, twins = (" ".join(out.split()) for out in (said[1], said[-1]))
-    told = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    told = page.of("text")
     assert told[0].strip() in groups
     assert told[1].splitlines()[0] in twins
     assert "parts on which twins by gender rest had failed" in twins
@@ -128,22 +116,17 @@ def test_the_page_about_advice_runs_as_it_stands(
     pytest.importorskip("sklearn", reason="needs sklearn")
     monkeypatch.chdir(tmp_path)
     shutil.copytree(shipped_models(), tmp_path / "models")
-    page = (PAGES / "does-advice-work.md").read_text(encoding="utf-8")
-    blocks = BLOCK.findall(page)
-    said, names = [], dict[str, object]()
-    # Files before the commands that read them, as a reader would have them.
-    for kind, block in sorted(blocks, key=lambda each: each[0]):
-        if kind == "python":
-            exec(compile(block, "does-advice-work", "exec"), names)  # our own page, not input
-            continue
-        (command,) = block.splitlines()
-        program, *arguments = shlex.split(command)
-        assert program == "ifonly"
+    page, said = Page("how-to/does-advice-work.md"), list[str]()
+
+    def command(*arguments: str) -> None:
         done = CliRunner().invoke(app, [*arguments, "--lang", "en"])
         assert done.exit_code == 0, done.exception
         said.append(done.output)
+
+    # Files before the commands that read them, as a reader would have them.
+    page.run(command, is_python_first=True)
     effect, value, panel = said
-    (quoted,) = re.findall(r"^> (.*)$", page, re.MULTILINE)
+    (quoted,) = page.quotes
     assert quoted in effect
     for words in ("worth rows of equal weight", "100..160 min", "held-out rows"):
         assert words in effect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import httpx
 import numpy
 import pytest
 
+import hatch_build
 from ifonly.models.repository import load_folder
 
 pytestmark = pytest.mark.slow
@@ -74,8 +76,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(checkout: Path) -> Path:
-    _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel"], checkout)
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled in a quarter of the time: how fast it searches is no question here."""
+    command = hatch_build.compiler()
+    assert command is not None
+    hurried = tmp_path_factory.mktemp("compiler") / "c++"
+    hurried.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@" -O0\n', encoding="utf-8")
+    hurried.chmod(0o755)
+    build: list[object] = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    _run(build, checkout, CXX=str(hurried))
     (found,) = (checkout / "dist").glob("*.whl")
     return found
 
@@ -103,10 +112,12 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(command: list[object], folder: Path | None = None, code: int = 0) -> str:
+def _run(
+    command: list[object], folder: Path | None = None, code: int = 0, **environment: str
+) -> str:
     done = subprocess.run(
-        [str(part) for part in command], cwd=folder, env=_environment(folder), check=False,
-        capture_output=True, text=True,
+        [str(part) for part in command], cwd=folder, env=_environment(folder) | environment,
+        check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
@@ -198,9 +209,8 @@ def test_it_is_typed_for_whoever_uses_it(programs: Path, elsewhere: Path) -> Non
     mypy = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file="]
     # Not with PYTHONPATH=.: their packages are no part of the question.
     mypy += ["--python-executable", str(programs / "python")]
-    assert "Success" in _run([*mypy, "typed.py"], elsewhere)
-    told = _run([*mypy, "untyped.py"], elsewhere, code=1)
+    told = _run([*mypy, "typed.py", "untyped.py"], elsewhere, code=1)
     assert 'Missing positional argument "rows"' in told
     assert "Incompatible types in assignment" in told
     assert 'Unexpected keyword argument "alternativs"' in told
-    assert "Found 3 errors" in told
+    assert "Found 3 errors in 1 file (checked 2 source files)" in told

@@ -14,7 +14,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from ifonly.explainers.verify.exported import check_answer, check_what_if
+from ifonly.explainers.verify.course import check_what_if
+from ifonly.explainers.verify.exported import check_answer
 from ifonly.service.doors.cli import in_process
 from ifonly.service.doors.cli.commands import app
 from ifonly.service.served.registry import Registry, ServedModel

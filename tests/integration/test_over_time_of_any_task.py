@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ifonly.explainers.verify.exported import check_answer, check_what_if
+from ifonly.explainers.verify.course import check_what_if
+from ifonly.explainers.verify.exported import check_answer
 from ifonly.service.doors.cli import in_process
 from ifonly.service.doors.pages.operator.course_drawing import drawn
 from ifonly.service.served.registry import Registry, ServedModel

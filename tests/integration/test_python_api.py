@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -21,7 +22,12 @@ import xgboost
 from skl2onnx import to_onnx
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -55,6 +61,9 @@ NUMBERS = TABLE.drop(columns="grade")
 HOT = ((NUMBERS["temp"] > 105) & (NUMBERS["pressure"] > 4)).astype(int)
 BAD = (HOT.astype(bool) | (TABLE["grade"] == "L") & (TABLE["count"] > 30)).astype(int)
 GAPS = NUMBERS.mask(RNG.uniform(size=NUMBERS.shape) < 0.1)
+FLAGS = TABLE.assign(
+    is_new=(TABLE["count"] % 2).astype(bool), shift=pd.Categorical(TABLE["count"] % 3 * 10)
+)
 BOOSTED: dict[str, Any] = {"n_estimators": 15, "n_jobs": 1}
 
 
@@ -63,6 +72,14 @@ def mixed(last: Any) -> Any:
         (OneHotEncoder(), ["grade"]), (StandardScaler(), ["temp", "pressure", "count"])
     )
     return make_pipeline(columns, last).fit(TABLE, BAD)
+
+
+def flagged(last: Any) -> Any:
+    """A truth value that steps of a pipeline compute with, and numbers as categories."""
+    columns = make_column_transformer(
+        (OneHotEncoder(), ["grade", "shift"]), ("passthrough", ["is_new", "temp", "pressure"])
+    )
+    return make_pipeline(columns, StandardScaler(), last).fit(FLAGS, BAD)
 
 
 def catboost_classifier() -> Any:
@@ -109,6 +126,12 @@ PROVEN: dict[str, tuple[Callable[[], Any], pd.DataFrame, str]] = {
     "texts, forest": (
         lambda: mixed(RandomForestClassifier(15, max_depth=5, random_state=0)),
         TABLE,
+        "trees",
+    ),
+    "flags, linear": (lambda: flagged(LogisticRegression()), FLAGS, "linear"),
+    "flags, histogram": (
+        lambda: flagged(HistGradientBoostingClassifier(max_iter=5)),
+        FLAGS,
         "trees",
     ),
     "texts, xgboost": (lambda: mixed(xgboost.XGBClassifier(**BOOSTED)), TABLE, "trees"),
@@ -464,6 +487,38 @@ def test_of_several_classes_the_next_likely_is_wanted_unless_one_is_named() -> N
         assert (found.reached or found.prediction).decision == wanted
     with pytest.raises(InvalidTarget, match="cold, hot, mild"):
         ifonly.explain(model, row, NUMBERS, target="warm")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"constraints": {"frieze": ["temp"]}}, "constraints: frieze is not a key here"),
+        ({"constraints": {"max_changes": "two"}}, "max_changes is 'two'"),
+        ({"constraints": {"ranges": {"temp": (90, math.nan)}}}, r"temp\[1\] is nan"),
+        ({"policy": {"featurs": {}}}, "policy: has an unknown key 'featurs'"),
+        ({"policy": {"features": {"temp": {"weight": -1.5}}}}, "weight: is -1.5, below 0"),
+    ],
+)
+def test_nothing_that_is_said_is_dropped_unread(given: dict[str, Any], told: str) -> None:
+    for ask in (ifonly.explain, ifonly.menu):
+        with pytest.raises(InvalidPolicy, match=told):
+            ask(lambda rows: rows["temp"] / 200, NUMBERS.iloc[0], NUMBERS, **given)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    found = ifonly.explain(
+        lambda rows: rows["temp"] / 200,
+        {"temp": 110.0, "pressure": 5.0, "count": 3},
+        NUMBERS,
+        constraints={"max_changes": np.int64(1), "ranges": {"temp": (np.float64(80), 99.5)}},
+    )
+    assert found[0].changes[0].after == 99.5
+
+
+def test_what_is_not_fitted_is_told() -> None:
+    for unfitted in (RandomForestClassifier(), xgboost.XGBRegressor(), lightgbm.LGBMClassifier()):
+        with pytest.raises(DataError, match=f"{type(unfitted).__name__} that is not fitted"):
+            ifonly.explain(unfitted, NUMBERS.iloc[0], NUMBERS)
 
 
 def test_policy_and_constraints_are_kept() -> None:

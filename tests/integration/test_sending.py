@@ -23,10 +23,10 @@ from ifonly.service.store import inbox, outbox
 from ifonly.service.store.database import connect
 from ifonly.service.store.verification import verify
 from tests.integration.conftest import serving
-from tests.integration.test_docs import BLOCK, ROOT
 from tests.integration.test_events import LARGE, MEDIUM, sorter
 from tests.integration.test_faults import process, until, url
 from tests.support import logged
+from tests.support.pages import Page
 from tests.support.receiver import Receiver, receiving, waiting_until
 
 __all__ = ["sorter", "url"]  # fixtures
@@ -190,8 +190,7 @@ def test_the_end_of_a_job_is_told_and_signed(api: httpx.Client, sink: Receiver) 
     jobs.append(api.post("/api/v1/models/sorter/explanations", params=hook, **asked).json())
     told = sink.until(3)
     verified: dict[str, Any] = {}
-    page = (ROOT / "docs/events.md").read_text(encoding="utf-8")
-    exec(BLOCK.findall(page)[0], verified)
+    exec(Page("events.md").of("python")[0], verified)
     found = {}
     for each in told:
         assert verified["is_ours"](each.headers, each.body, WHSEC)
@@ -254,6 +253,9 @@ def test_a_webhook_without_a_job_is_refused(api: httpx.Client, sink: Receiver) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 def test_a_service_that_is_killed_between_explaining_and_sending_loses_no_message(
     sorter: Path, url: str
 ) -> None:

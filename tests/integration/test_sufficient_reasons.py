@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 import ifonly
-from ifonly.explainers.verify.exported import NotAnAnswer
 from ifonly.explainers.verify.reasons import check_reasons
+from ifonly.explainers.verify.sections import NotAnAnswer
 from ifonly.models.repository import load_folder
 from ifonly.service.served.registry import ServedModel, prepare
 from ifonly.service.settings import shipped_models

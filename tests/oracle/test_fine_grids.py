@@ -46,7 +46,7 @@ def row_of(answer: Answer, factual: Row) -> Row | None:
     return answer.counterfactuals[0].action_on(factual) if isinstance(answer, Recourse) else None
 
 
-SLOW_RELU = pytest.param("relu", marks=pytest.mark.slow)
+SLOW_RELU = pytest.param("relu", marks=[pytest.mark.slow, pytest.mark.long])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -77,7 +77,11 @@ def test_no_cheaper_row_is_found_on_grids_of_any_length(family: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [RELATED[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in RELATED[1:])],
+    [
+        RELATED[0],
+        pytest.param(RELATED[1], marks=pytest.mark.slow),
+        pytest.param(RELATED[2], marks=[pytest.mark.slow, pytest.mark.long]),
+    ],
     ids=lambda kind: kind.name,
 )
 def test_trees_prove_where_a_rule_relates_two_fine_numbers(kind: ConstraintKind) -> None:

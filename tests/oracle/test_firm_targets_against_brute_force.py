@@ -36,16 +36,20 @@ HARD: set[tuple[Any, ...]] = {
 }  # fmt: skip
 """Questions that take HiGHS one to four CPU seconds each: seven of these 300 took half of the time
 of all."""
-FAST = 3
-"""Of the seeds of each combination, so many are no ``slow`` test."""
+FAST, SOME = 3, 6
+"""Of the seeds of each combination, so many are not ``slow``, and of networks not ``long``."""
 
 
 def among(*choices: Iterable[Any]) -> list[pytest.ParameterSet]:
-    """Every combination, a seed last; the hard ones and most seeds marked ``slow``."""
-    return [
-        pytest.param(*asked, marks=pytest.mark.slow if asked in HARD or asked[-1] >= FAST else ())
-        for asked in itertools.product(*choices)
-    ]
+    """Every combination, a seed last; the hard ones and most seeds marked ``slow`` or ``long``."""
+    return [pytest.param(*asked, marks=marks(asked)) for asked in itertools.product(*choices)]
+
+
+def marks(asked: tuple[Any, ...]) -> list[pytest.MarkDecorator]:
+    name, seed = asked[0], asked[-1]
+    if asked in HARD or (name == "relu" and seed >= SOME):
+        return [pytest.mark.slow, pytest.mark.long]
+    return [pytest.mark.slow] if seed >= FAST else []
 
 
 class Blurred:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
-from ifonly.explainers.constraints import Origin, Source, Survives
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.networks import search
+from ifonly.explainers.search.networks.arrays import BoxEffort
 from ifonly.explainers.search.networks.engine import Networks
-from ifonly.explainers.search.networks.search import BoxEffort
 from ifonly.models.schema import Task
 from tests.support.checks import normal, optimum
 from tests.support.deployed import Deployed, deployed_layers, deployed_units
@@ -110,15 +108,6 @@ def test_a_curve_without_lines_is_left_to_others() -> None:
     deployed = deployed_units(0, Task.BINARY, "swish")
     with pytest.raises(NotEligible, match="bounded by no lines"):
         Networks(deployed.form, SCHEMA)
-
-
-def test_an_answer_that_must_survive_the_sensors_is_left_to_others() -> None:
-    deployed, engine = model("layers", 0, Task.BINARY)
-    problem, _, _ = question([], 1, Task.BINARY)
-    survives = Survives((0.1,) * len(SCHEMA), origin=Origin(Source.REQUEST, "robust"))
-    asked, never = replace(problem, constraints=(survives,)), Deadline.never()
-    with pytest.raises(NotEligible):
-        engine.search(asked, Meter(deployed.predictor, never), never)
 
 
 def test_a_search_that_is_cut_says_what_it_knows() -> None:

@@ -18,6 +18,7 @@ from bench.mutants.modules import FAST
 from bench.mutants.mutant import Mutant
 from bench.mutants.planting import mutants_of
 from bench.mutants.questions import Questions, all_cases
+from tests.support.thinning import thinned
 
 SLIPS = {
     "a comparison of rules": ("ifonly.explainers.constraints.conditions", "Comparison._compare"),
@@ -180,7 +181,7 @@ def unseen(module: str, function: str, says: str) -> list[str]:
     "fault",
     # Each of the kernel's is compiled for.
     [
-        *LOOSE,
+        *thinned(LOOSE, 4),
         *LOOSE_IN_KERNEL[:1],
         *(pytest.param(f, marks=LONG) for f in (*RARE, *LOOSE_IN_KERNEL[1:])),
     ],

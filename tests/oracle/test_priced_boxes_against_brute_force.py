@@ -28,15 +28,20 @@ TASKS = tuple(Task)
 AT_LEAST = {OPTIMAL: 55, INFEASIBLE: 2, ALREADY: 35}
 
 
-@pytest.fixture(autouse=True)
-def boxes_are_split_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def prepare(patch: pytest.MonkeyPatch) -> None:
+    """Boxes are split at once."""
     for patience in (
         "PATIENCE_IN_BALL",
         "PATIENCE_IN_BOX",
         "MOST_IN_BOX",
         "PATIENCE_WITHOUT_ANSWER",
     ):
-        monkeypatch.setattr(proof, patience, 1)
+        patch.setattr(proof, patience, 1)
+
+
+@pytest.fixture(autouse=True)
+def boxes_are_split_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(monkeypatch)
 
 
 def engine(seed: int, task: Task) -> Trees:

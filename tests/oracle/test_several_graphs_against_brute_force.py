@@ -14,6 +14,7 @@ from ifonly.explainers.answer import Abstained, Answer, Recourse, Unknown
 from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.explain import explain
+from ifonly.explainers.search import blackbox
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.search.engine import Engine
 from ifonly.explainers.search.trees.engine import Trees
@@ -28,19 +29,19 @@ from tests.support.graphs import KINDS, LIGHT, cheapest_over_graphs, with_others
 PARTS, SEEDS, FEW = 8, range(760), 8
 """All are asked of compiled code; every eighth of numpy and of the engine of any graph."""
 WITH_SLOW = True
-AT_LEAST = {OPTIMAL: 300, INFEASIBLE: 120}
+AT_LEAST = {OPTIMAL: 150, INFEASIBLE: 60}
 TAKEN = {
-    "asked": 500,
-    "abstained": 20,
-    "two others": 150,
-    "dearer": 20,
-    "nothing but otherwise": 5,
-    "numpy": 40,
-    "blackbox": 40,
-    **dict.fromkeys(KINDS, 10),
-    **{f"{kind}, light": 10 for kind in KINDS},
+    "asked": 250,
+    "abstained": 10,
+    "two others": 75,
+    "dearer": 10,
+    "nothing but otherwise": 2,
+    "numpy": 20,
+    "blackbox": 20,
+    **dict.fromkeys(KINDS, 5),
+    **{f"{kind}, light": 5 for kind in KINDS},
 }
-"""How often each must have come up."""
+"""How often each must have come up; in half of the parts, for the others are long."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,15 @@ def told(asked: Asked, engine: Engine) -> Answer | None:
 
 
 @pytest.mark.parametrize(
-    "part", [p if p < 1 else pytest.param(p, marks=pytest.mark.slow) for p in range(PARTS)]
+    "part",
+    [
+        0,
+        *(pytest.param(p, marks=pytest.mark.slow) for p in range(1, PARTS // 2)),
+        *(
+            pytest.param(p, marks=[pytest.mark.slow, pytest.mark.long])
+            for p in range(PARTS // 2, PARTS)
+        ),
+    ],
 )
 def test_the_answer_is_the_cheapest_that_is_sure_over_all_graphs(
     part: int, tally: Tally, paths: Counter[str]
@@ -141,7 +150,10 @@ def check_others(asked: Asked, best: float | None, doubted: bool, paths: Counter
     if answer is not None:
         check(answer, best, doubted, Tally())
         paths["numpy"] += 1
-    answer = told(asked, Blackbox())
+    with pytest.MonkeyPatch.context() as patch:
+        # What it claims is held to the same wherever it stops.
+        patch.setattr(blackbox, "LEAST_IN_VAIN", 1)
+        answer = told(asked, Blackbox())
     assert answer is not None
     paths["blackbox"] += 1
     if isinstance(answer, Recourse):

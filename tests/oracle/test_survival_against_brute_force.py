@@ -30,7 +30,7 @@ from ifonly.models.schema import Task
 from tests.support.bruteforce import Predicate, settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
 from tests.support.consequences import Slopes, cheapest_action, speaks_of_row
-from tests.support.deployed import Deployed, deployed_trees
+from tests.support.deployed import Deployed, deployed_deep, deployed_trees
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS, missing_stays
 from tests.support.questions import price, question
@@ -44,8 +44,14 @@ NUMBERS = {0: 0, 1: 1, 4: 6}
 """Column of the graph of each number."""
 
 
+DEEP = 20
+"""Models from here on have trees of more leaves than a word has bits."""
+
+
 @cache
 def model(seed: int) -> Deployed:
+    if seed >= DEEP:
+        return deployed_deep(seed - DEEP, TASKS[seed % 3])
     return deployed_trees(seed, TASKS[seed % 3])
 
 
@@ -77,9 +83,10 @@ def stays(problem: Problem, deployed: Deployed, row: Row) -> bool:
     return bool(problem.target.met(deployed.predictor.score(readings(deployed, row))).all())
 
 
-def asked(seed: int) -> tuple[Problem, Deployed]:
-    deployed = model(seed % 20)
-    problem, _, _ = question((KINDS[seed % len(KINDS)],), seed, TASKS[seed % 20 % 3])
+def asked(seed: int, which: int | None = None) -> tuple[Problem, Deployed]:
+    which = seed % 20 if which is None else which
+    deployed = model(which)
+    problem, _, _ = question((KINDS[seed % len(KINDS)],), seed, TASKS[which % 3])
     return replace(problem, constraints=(*problem.constraints, SURVIVES)), deployed
 
 
@@ -101,9 +108,18 @@ def least_cost(problem: Problem, deployed: Deployed) -> float:
 def test_the_answer_is_the_cheapest_row_that_survives_every_reading(
     tally: Tally, seed: int, patience: int
 ) -> None:
-    problem, deployed = asked(seed)
-    answer = explain(problem, deployed.predictor, engine=engine(seed % 20, patience))
-    if tally.already(answer, problem, deployed.predictor, normal(TASKS[seed % 20 % 3])):
+    check(tally, seed, seed % 20, patience)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_trees_of_many_leaves_too(tally: Tally, seed: int) -> None:
+    check(tally, seed, DEEP + seed % 4, 300)
+
+
+def check(tally: Tally, seed: int, which: int, patience: int) -> None:
+    problem, deployed = asked(seed, which)
+    answer = explain(problem, deployed.predictor, engine=engine(which, patience))
+    if tally.already(answer, problem, deployed.predictor, normal(TASKS[which % 3])):
         return
     best = least_cost(problem, deployed)
     tally.exact(answer, None if best == np.inf else best)

@@ -25,7 +25,7 @@ from ifonly.models.predictor import Scores
 from ifonly.models.schema import Task
 from tests.support.bruteforce import Predicate
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
-from tests.support.deployed import Deployed, deployed_trees
+from tests.support.deployed import Deployed, deployed_deep, deployed_trees
 from tests.support.generated import SCHEMA, decision, factual
 from tests.support.kinds import KINDS, ConstraintKind
 from tests.support.questions import policy, question
@@ -78,6 +78,21 @@ def check_questions(tally: Tally, kinds: Sequence[ConstraintKind]) -> None:
         if asked == 2:
             break
     assert asked
+
+
+@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("patience", [4_000, IMPATIENT])
+def test_trees_of_more_leaves_than_bits_a_word_are_exact(
+    tally: Tally, seed: int, patience: int
+) -> None:
+    task = TASKS[seed % 3]
+    deployed = deployed_deep(seed % 6, task)
+    trees = Trees(deployed.form, SCHEMA, patience=patience)
+    problem, _, kept = question([KINDS[seed % len(KINDS)]], seed, task)
+    answer = explain(problem, deployed.predictor, engine=trees)
+    if not tally.already(answer, problem, deployed.predictor, normal(task)):
+        tally.exact(answer, optimum(problem, deployed.predictor, kept, normal(task)))
+        assert (np.diff(trees._in_arrays(problem).tables.words) > 1).any()
 
 
 @pytest.mark.parametrize("seed", range(60))

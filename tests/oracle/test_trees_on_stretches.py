@@ -30,9 +30,14 @@ AT_LEAST = {OPTIMAL: 60, INFEASIBLE: 5, ALREADY: 40}
 SURVIVES = Survives((0.15, 8.0, 0.0, 0.0, 0.06), origin=Origin(Source.REQUEST, "robust"))
 
 
+def prepare(patch: pytest.MonkeyPatch) -> None:
+    """No axis is short enough for a list."""
+    patch.setattr(layout, "LONGEST_LISTED", 0)
+
+
 @pytest.fixture(autouse=True)
 def stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "LONGEST_LISTED", 0)
+    prepare(monkeypatch)
 
 
 @pytest.mark.parametrize("patience", [None, 0])

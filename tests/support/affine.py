@@ -101,7 +101,7 @@ class DrawnAffine:
     def sure(self, actions: Rows, before: Row, margin: Callable[[Rows], np.ndarray]) -> np.ndarray:
         """Which actions may be answered with, of those that lead into the target."""
         margins = np.array(
-            [margin(self.follow(actions, before, member)) for member in range(1, MEMBERS + 1)]
+            [margin(_told(self, actions, before, member)) for member in range(1, MEMBERS + 1)]
         )
         is_set = (actions != before) & ~(np.isnan(actions) & np.isnan(before))
         idle = np.ones(len(actions), dtype=bool)
@@ -172,15 +172,29 @@ def cheapest_of(
     of_row: Sequence[Predicate] = (),
 ) -> Cheapest:
     """Of ``actions``, cheapest first; each rule is a predicate of the action or of its row."""
+    found, likely = answers_of(drawn, actions, before, score, target, of_action, of_row)
+    cost = float(prices(found[:1], before)[0]) if len(found) else None
+    return Cheapest(cost, likely)
+
+
+def answers_of(
+    drawn: DrawnAffine,
+    actions: Rows,
+    before: Row,
+    score: Callable[[Rows], Scores],
+    target: Target,
+    of_action: Sequence[Predicate] = (),
+    of_row: Sequence[Predicate] = (),
+) -> tuple[Rows, bool]:
+    """Those of ``actions`` that may be answered with, and whether any leads into the target by what
+    is believed."""
     rows, known = _read(drawn, actions, before)
     hit = known[target.met(score(rows[known]))]
     kept = [i for i in hit if _is_kept(actions[i], rows[i], before, of_action, of_row)]
     if not kept:
-        return Cheapest(None, likely=False)
+        return actions[:0], False
     actions = actions[kept]
-    sure = np.flatnonzero(drawn.sure(actions, before, lambda r: target.margin(score(r))))
-    cost = float(prices(actions[sure[:1]], before)[0]) if len(sure) else None
-    return Cheapest(cost, likely=True)
+    return actions[drawn.sure(actions, before, lambda r: target.margin(score(r)))], True
 
 
 def allowed_rows(
@@ -200,10 +214,16 @@ def _read(
     drawn: DrawnAffine, actions: Rows, before: Row
 ) -> tuple[Rows, np.typing.NDArray[np.int64]]:
     """What actions lead to, whole numbers rounded; and of which of them that is known."""
-    rows = drawn.follow(actions, before, 0)
+    rows = _told(drawn, actions, before, 0)
+    return rows, np.flatnonzero((~np.isnan(rows) | np.isnan(before)).all(axis=1))
+
+
+def _told(drawn: DrawnAffine, actions: Rows, before: Row, member: int) -> Rows:
+    """What actions lead to by one of the mechanisms, as it is read."""
+    rows = drawn.follow(actions, before, member)
     follows = (rows != actions) & ~(np.isnan(rows) & np.isnan(actions))
     rows[:, SPEED] = np.where(follows[:, SPEED], np.rint(rows[:, SPEED]), rows[:, SPEED])
-    return rows, np.flatnonzero((~np.isnan(rows) | np.isnan(before)).all(axis=1))
+    return rows
 
 
 def _is_kept(

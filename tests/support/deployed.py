@@ -39,6 +39,12 @@ def deployed_trees(seed: int, task: Task) -> Deployed:
     return deployed(tree_model(seed, task, trees, depth), spec_text(task))
 
 
+@cache
+def deployed_deep(seed: int, task: Task) -> Deployed:
+    """Two random trees of depth 10: one at least has more leaves than a word has bits."""
+    return deployed(tree_model(seed, task, 2, 10), spec_text(task))
+
+
 def deployed(model: bytes, spec_toml: str) -> Deployed:
     spec = _spec(spec_toml)
     predictor = load_predictor(model, spec)

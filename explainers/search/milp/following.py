@@ -48,6 +48,13 @@ class Room:
         slack = ROUNDING * max(abs(low), abs(high))
         return cls(low - slack, high + slack)
 
+    @classmethod
+    def of_lever(cls, lever: Lever, factual: float) -> Room:
+        """How far it may be set; from a value that was not read there is no distance."""
+        pieces = [p for p in lever.pieces if not (p.follows or p.is_missing)]
+        ends = [p.at(k) - factual for p in pieces for k in p.ends]
+        return cls(min(ends), max(ends)) if ends and not math.isnan(factual) else cls(0.0, 0.0)
+
     def joined(self, other: Room) -> Room:
         return Room(min(self.low, other.low), max(self.high, other.high))
 
@@ -121,7 +128,8 @@ class Following:
         """The rooms of every column that may move."""
         factual = self.problem.factual.tolist()
         found = {
-            lever.column: Rooms(_set_room(lever, factual[lever.column])) for lever in levers.each
+            lever.column: Rooms(Room.of_lever(lever, factual[lever.column]))
+            for lever in levers.each
         }
         # Causes come first, so the rooms of what a flow reads are there.
         for flow in self.moving:
@@ -169,7 +177,7 @@ class Following:
             if isinstance(c.form, Within) and c.form.column == j:
                 low, high = max(low, c.form.lower), min(high, c.form.upper)
         parts = (stretch.within(low, high) for stretch in self.readings[j].stretches)
-        pieces = (_piece(part, is_whole=flow.is_whole) for part in parts if part is not None)
+        pieces = (piece_of(part, is_whole=flow.is_whole) for part in parts if part is not None)
         return tuple(piece for piece in pieces if piece is not None)
 
 
@@ -182,17 +190,11 @@ def flows_of(problem: Problem) -> Flows:
         raise NotEligible("milp", str(error)) from None
 
 
-def _set_room(lever: Lever, factual: float) -> Room:
-    pieces = [p for p in lever.pieces if not (p.follows or p.is_missing)]
-    ends = [p.at(k) - factual for p in pieces for k in p.ends]
-    return Room(min(ends), max(ends)) if ends and not math.isnan(factual) else Room(0.0, 0.0)
-
-
 def _is_read(flow: Flow, factual: Row) -> bool:
     return not math.isnan(factual[flow.effect])
 
 
-def _piece(stretch: Stretch, *, is_whole: bool) -> Piece | None:
+def piece_of(stretch: Stretch, *, is_whole: bool) -> Piece | None:
     """The stretch as a place where a feature is left alone."""
     low, high = stretch.lower, stretch.upper
     if not is_whole:

@@ -21,6 +21,16 @@ CURVES = {
 """As compiled code counts them; of others it knows no lines."""
 
 
+class BoxEffort:
+    """How hard a box is worked on, as compiled code is told."""
+
+    steps = 24
+    first_steps = 60
+    rounds = 1
+    listed = 256
+    most_open = 16_384
+
+
 @dataclass(frozen=True, eq=False)
 class UnitArrays:
     """A network: layer after layer of units, each a curve of a sum of what is known before it.

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
+import numpy as np
+
+from ifonly.explainers.constraints import Mask
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import (
     Meter,
     SearchOutcome,
-    refuse_consequences,
-    refuse_tolerances,
+    range_by_asking,
+    refuse_redrawn,
 )
+from ifonly.explainers.search.networks.following import modes_of
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.search import NetworkProof
+from ifonly.explainers.search.networks.sensors import certain
+from ifonly.explainers.search.networks.survival import Survival
 from ifonly.models.graph.forms import GraphForm
-from ifonly.models.predictor import Row, Scores
+from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.schema import Schema
 
 
@@ -44,12 +51,14 @@ class Networks:
         """
         if problem.conflict is not None:
             return SearchOutcome.none(problem)
-        refuse_consequences(problem, self.name)
-        refuse_tolerances(problem, self.name)
+        refuse_redrawn(problem, self.name)
         search = NetworkProof(self._model, problem, meter, deadline)
         if any(goal.limit == -math.inf for goal in self._model.goals(problem.target)):
             # No raw output at all is in the target; of numbers, which every row then has.
-            self._model.bounds(self._model.levers(problem))
+            for mode in modes_of(problem, self._model.following(problem)):
+                levers = self._model.levers(problem, mode)
+                if levers is not None:
+                    self._model.bounds(levers, mode)
             return SearchOutcome.none(problem)
         return search.run()
 
@@ -57,12 +66,29 @@ class Networks:
         """Left to whoever comes after."""
         return None
 
+    def surviving(self, problem: Problem, rows: Rows) -> Mask:
+        """Which rows, ``(n, n_features)``, survive the sensors, where they must; none of which it
+        cannot be told."""
+        if problem.survives is None:
+            return np.ones(len(rows), dtype=np.bool_)
+        try:
+            goals = certain(self._model.goals(problem.target))
+            sensors = self._model.sensors(problem)
+        except NotEligible:
+            return np.zeros(len(rows), dtype=np.bool_)
+        return Survival(self._model, goals, sensors, Deadline.never())(rows)
+
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
-        """Raises
+        """By asking, where an answer must survive the sensors.
+
+        Raises
         ------
         NotEligible
-            Whoever comes after knows where a score bends, or asks.
+            Otherwise: whoever comes after knows where a score bends, or asks.
         """
-        raise NotEligible(self.name, "ranges are read by others")
+        if problem.survives is None:
+            raise NotEligible(self.name, "ranges are read by others")
+        survives = partial(self.surviving, problem)
+        return range_by_asking(problem, meter, row, column, survives)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from types import MappingProxyType
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,11 +13,15 @@ from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.remembered import Remembered
 from ifonly.explainers.search.goals import MOST_TARGETS, LinearGoal, goals_of
+from ifonly.explainers.search.milp.following import Following
 from ifonly.explainers.search.milp.levers import Levers, read_levers
 from ifonly.explainers.search.milp.reading import read_features
+from ifonly.explainers.search.milp.reals import RealReading, read_reals
+from ifonly.explainers.search.networks.following import Mode
 from ifonly.explainers.search.networks.network import as_units
+from ifonly.explainers.search.networks.sensors import Copy, Sensor, copied, copied_ends
 from ifonly.explainers.target import Target, TargetKey
-from ifonly.models.graph.forms import GraphForm
+from ifonly.models.graph.forms import GraphForm, UnitNetwork
 from ifonly.models.graph.intervals import NetworkBounds, bounds_of
 from ifonly.models.predictor import Rows
 from ifonly.models.schema import Schema
@@ -32,10 +40,33 @@ class NetworkModel:
         self.form = form
         self.network = as_units(form.core)
         self._readings = read_features(form.columns, schema)
+        self.schema = schema
+        self._reals: dict[int, RealReading] = {}
+        self._lock = Lock()
         self._goals = Remembered[TargetKey, tuple[LinearGoal, ...]](MOST_TARGETS)
 
-    def levers(self, problem: Problem) -> Levers:
-        return read_levers(problem, problem.axes, self.form.columns, self._readings)
+    def following(self, problem: Problem) -> Following:
+        """Raises
+        ------
+        NotEligible
+            If something does not follow by slopes, or is read otherwise than by lines.
+        """
+        return Following.of(problem, self._real)
+
+    def _real(self, column: int) -> RealReading:
+        """Made when something first follows there: it takes some milliseconds."""
+        with self._lock:
+            known = self._reals.get(column)
+        if known is None:
+            known = read_reals(self.form.columns, self.schema, column)
+            with self._lock:
+                self._reals[column] = known
+        return known
+
+    def levers(self, problem: Problem, mode: Mode) -> Levers | None:
+        """What can move in a mode; None if something has no value in it."""
+        levers = read_levers(problem, mode.axes, self.form.columns, self._readings)
+        return mode.widened(levers)
 
     def goals(self, target: Target) -> tuple[LinearGoal, ...]:
         """Made once for a target: finding an edge takes some hundred scores.
@@ -51,8 +82,37 @@ class NetworkModel:
             self._goals.keep(target.key, known)
         return known
 
-    def bounds(self, levers: Levers) -> NetworkBounds:
-        """Where the network may come to within ``levers``.
+    def sensors(self, problem: Problem) -> dict[int, Sensor]:
+        """Those that an answer must survive; empty if none.
+
+        Raises
+        ------
+        NotEligible
+            If one is of a feature that is not read by one line.
+        """
+        if problem.survives is None:
+            return {}
+        found = {}
+        for j, tolerance in enumerate(problem.survives.tolerances):
+            feature, factual = problem.schema.features[j], float(problem.factual[j])
+            if not tolerance:
+                continue
+            reading = self._real(j)
+            if reading.line is None or factual < feature.lower or factual > feature.upper:
+                raise NotEligible("networks", f"{feature.name} may be off, and is read in pieces")
+            lower, upper = float(feature.lower), float(feature.upper)
+            found[j] = Sensor(j, tolerance, lower, upper, reading, reading.line)
+        return found
+
+    def bounds(
+        self,
+        levers: Levers,
+        mode: Mode,
+        sensors: Mapping[int, Sensor] = MappingProxyType({}),
+        copies: Sequence[Copy] = (),
+    ) -> NetworkBounds:
+        """Where the network may come to within ``levers``, what follows within its bounds; or all
+        of its ``copies``.
 
         Raises
         ------
@@ -65,12 +125,25 @@ class NetworkModel:
                 [p.inputs + step * p.inputs_rise for p in lever.pieces for step in p.ends]
             )
             low[lever.own], high[lever.own] = ends.min(axis=0), ends.max(axis=0)
-        found = bounds_of(self.network, low, high, levers.deviation)
+        for each in mode.reals:
+            own = each.reading.own
+            ends = (
+                each.first + (np.array(each.span(levers)) - each.factual)[:, None] * each.line.rise
+            )
+            low[own], high[own] = ends.min(axis=0), ends.max(axis=0)
+        low, high, off = copied_ends(low, high, levers.deviation, sensors, copies)
+        found = bounds_of(self.of_copies(sensors, copies), low, high, off)
         if not found.is_number:
             raise NotEligible("networks", "numbers within the graph may be no finite ones")
-        if not self.form.finish.is_finite(found.outputs.low, found.outputs.high):
-            raise NotEligible("networks", "scores of some sums may be no finite numbers")
+        n = self.network.n_outputs
+        for k in range(max(1, len(copies))):
+            some, outputs = slice(k * n, (k + 1) * n), found.outputs
+            if not self.form.finish.is_finite(outputs.low[some], outputs.high[some]):
+                raise NotEligible("networks", "scores of some sums may be no finite numbers")
         return found
+
+    def of_copies(self, sensors: Mapping[int, Sensor], copies: Sequence[Copy]) -> UnitNetwork:
+        return copied(self.network, copies, sensors)
 
     def over(self, goals: tuple[LinearGoal, ...], rows: Rows) -> Floats:
         """By how much each row misses its worst goal by our own arithmetic, ``(n,)``."""

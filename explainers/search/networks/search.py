@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,18 @@ from ifonly.explainers.errors import DeadlineReached, NotEligible
 from ifonly.explainers.native import kernel
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter, SearchOutcome
-from ifonly.explainers.search.incumbents import KEPT
+from ifonly.explainers.search.incumbents import LOST
+from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
-from ifonly.explainers.search.networks.axes import lay
-from ifonly.explainers.search.networks.limits import limits_of, linear_rules
+from ifonly.explainers.search.networks.following import Mode, modes_of
+from ifonly.explainers.search.networks.judging import NetworkJudge, Undecided
 from ifonly.explainers.search.networks.model import NetworkModel
-from ifonly.explainers.search.networks.network import arrays_of
+from ifonly.explainers.search.networks.parts import Part
+from ifonly.explainers.search.networks.sensors import certain
+from ifonly.explainers.search.networks.survival import Survival
 from ifonly.models.predictor import Rows
 
+Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -30,20 +35,21 @@ BOXES = 64
 FIRST_CAP, LAST_CAP, GROWTH = 1 / 16, 0.8, 1.25
 """Parts of the best cost within which it is proven that nothing is before any other; and how many
 times larger the next is."""
-PROGRAMS = 200
-"""Linear programs of a way down from cell to cell."""
+MOST_WAYS = 8
+"""In which sensors may be off, for which the network is copied."""
+FAILED = 4
+"""Rows that did not survive, after which it is copied once more."""
+FREE = 4
+"""Times :data:`BOXES` that are halved to see whether there is an answer at all."""
+PATIENCE = 0.25
+"""Part of the time after which, without a first answer, others are let look: they may tell sooner
+that there is none."""
 MOST_DRAWN = 12
 """Times that a better row is drawn back at once."""
 
 
-class BoxEffort:
-    """How hard a box is worked on, as compiled code is told."""
-
-    steps = 24
-    first_steps = 60
-    rounds = 1
-    listed = 256
-    most_open = 16_384
+class _NewWay(Exception):
+    """Rows leave the target in a way that no part knows."""
 
 
 class NetworkProof:
@@ -57,11 +63,17 @@ class NetworkProof:
         self._meter = meter
         self._deadline = deadline
         self._goals = model.goals(problem.target)
-        self._rows: Rows = np.empty((0, len(problem.schema)))
-        self._best = math.inf
+        self._sensors = model.sensors(problem)
+        self._survival: Survival | None = None
+        self._ways: list[dict[int, float]] = []
+        """Ways in which sensors may be off that parts are laid for."""
+        if self._sensors:
+            self._goals = certain(self._goals)
+            self._survival = Survival(model, self._goals, self._sensors, deadline)
+        self._judge = NetworkJudge(problem, meter, self._survival)
         self._bound = 0.0
-        self._judged: set[bytes] = set()
         self._drawn = 0
+        self._patience = Deadline.never()
 
     def run(self) -> SearchOutcome:
         deadline_hit = False
@@ -69,155 +81,230 @@ class NetworkProof:
             self._prove()
         except DeadlineReached:
             deadline_hit = True
-        bound = min(self._bound, self._best)
-        return SearchOutcome(self._rows, bound, None, deadline_hit)
+        except Undecided:
+            pass  # the bound says how far it came; others may tell more
+        bound = min(self._bound, self._judge.best, self._judge.left)
+        unsure = None if len(self._judge.actions) else self._judge.unsure
+        return SearchOutcome(self._judge.actions, bound, None, deadline_hit, unsure=unsure)
 
     def _prove(self) -> None:
-        model, problem = self._model, self._problem
-        levers = model.levers(problem)
-        model.bounds(levers)  # every row has a number
-        rules = linear_rules(problem)
-        values_of = sorted({j for rule in rules for j, _ in rule.now})
-        laid = self._laid = lay(problem, levers, values_of)
-        if not levers.each:
+        modes = self._modes()
+        most = max((levers.most for _, levers in modes), default=0.0)
+        if not any(levers.each for _, levers in modes):
             # Nothing can move: the factual itself is all that there is.
-            self._judge(problem.factual[None, :])
-            self._bound = self._best
+            if modes:
+                self._judge.judge(self._problem.factual[None, :])
+            self._bound = self._judge.best
             return
-        first = find_incumbent(problem, self._over, _all)
-        if first is not None:
-            self._judge(first[None, :])
-        near = levers.within(self._limit)
-        if near is None:
-            self._bound = self._best
+        self._find_first()
+        while True:
+            try:
+                self._settle(modes, most)
+                return
+            except _NewWay:
+                self._take_way()
+
+    def _find_first(self) -> None:
+        """A first answer, by the mathematics of the model; once more for each way in which one
+        does not survive the sensors."""
+        for _ in range(MOST_WAYS):
+            first = find_incumbent(self._problem, self._over, self._sure)
+            if first is None or self._judge.judge(first[None, :]) or not self._is_new:
+                return
+            self._take_way()
+
+    def _settle(self, modes: Sequence[tuple[Mode, Levers]], most: float) -> None:
+        parts = [part for each in modes if (part := self._part(*each)) is not None]
+        if self._judge.best == math.inf and self._is_impossible(parts):
+            self._bound = math.inf
             return
-        bounds = model.bounds(near)
-        limits = limits_of(model.network, self._goals, bounds, problem, rules, values_of)
-        units = arrays_of(model.network, bounds, len(values_of))
-
-        def begun(limit: float) -> kernel.NetworkSearch:
-            search = kernel.NetworkSearch(
-                units.native,
-                laid.pieces.native,
-                limits.native,
-                laid.question.native,
-                BoxEffort.steps,
-                BoxEffort.first_steps,
-                BoxEffort.rounds,
-                BoxEffort.listed,
-                BoxEffort.most_open,
+        if self._is_for_others:
+            self._patience = self._deadline.sooner(PATIENCE)
+        roots = []
+        for part in parts:
+            self._deadline.check()
+            self._descend(part, self._at_best(part))
+            whole = part.begun(self._limit)
+            self._opened(whole, 0)
+            # A box that is closed already may have left rows to be judged.
+            self._judge.judge(
+                np.concatenate([part.actions(whole.take_rows()), part.actions(whole.take_hopes())])
             )
-            search.start(limit)
-            return search
-
-        def down(at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-            return kernel.descend_cells(
-                units.native, laid.pieces.native, limits.native, laid.question.native, at, PROGRAMS
-            )
-
-        self._down = down
-        self._descend(self._at_best())
-        whole = begun(self._limit)
-        self._opened(whole, 0)
-        if len(far := whole.take_far()):
-            self._descend(far)
+            if len(far := whole.take_far()):
+                self._descend(part, far)
+            roots.append(whole.bound)
         # Near the factual few units can change sides: what costs little is closed at once.
-        cap = max(2.0 * whole.bound, FIRST_CAP * min(self._limit, levers.most))
-        while cap < LAST_CAP * min(self._limit, levers.most):
-            self._walk(begun(cap), cap)
-            if self._best <= cap:
+        cap = max(2.0 * min(roots, default=math.inf), FIRST_CAP * min(self._limit, most))
+        cap = max(cap, GROWTH * self._bound)
+        while cap < LAST_CAP * min(self._limit, most):
+            self._walk_all(parts, roots, cap)
+            if self._judge.best <= cap:
                 return
             cap *= GROWTH
         # Begun anew where a cheaper row has been found meanwhile.
-        self._walk(begun(self._limit), math.inf)
+        self._walk_all(parts, roots, math.inf)
 
-    def _descend(self, at: npt.NDArray[np.int64] | None) -> None:
+    @property
+    def _is_for_others(self) -> bool:
+        """Whether HiGHS takes the question, too."""
+        is_straight = self._model.network.is_piecewise_linear
+        return is_straight and self._survival is None and self._judge.best == math.inf
+
+    def _is_impossible(self, parts: Sequence[Part]) -> bool:
+        """Whether it is known after few boxes that there is no answer at any cost; else there may
+        be a first one. While none is known, costs close no box, and only mislead."""
+        is_impossible = True
+        for part in parts:
+            search, done = part.free.begun(1.0), False
+            for _ in range(FREE):
+                rows = [search.take_rows(), search.take_hopes()]
+                if self._judge.judge(part.actions(np.concatenate(rows))):
+                    self._draw_back()
+                    return False
+                if search.is_lost or done:
+                    break
+                self._deadline.check()
+                done = search.run(BOXES, 1.0)
+            self._opened(search, 0)
+            is_impossible &= done and not search.is_lost
+        return is_impossible
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether a row has left the target in a way that parts were not laid for."""
+        ways = self._survival.ways if self._survival is not None else []
+        return bool(ways) and ways[-1] not in self._ways
+
+    def _look_at_ways(self) -> None:
+        """Raises
+        ------
+        _NewWay
+            If some rows did not survive, and parts know nothing of how.
+        """
+        if self._survival is not None and self._is_new and self._survival.failed >= FAILED:
+            raise _NewWay
+
+    def _take_way(self) -> None:
+        assert self._survival is not None
+        self._ways = [*self._ways, self._survival.ways[-1]][-MOST_WAYS:]
+        self._survival.failed = 0
+
+    def _modes(self) -> list[tuple[Mode, Levers]]:
+        model, problem = self._model, self._problem
+        found = []
+        for mode in modes_of(problem, model.following(problem)):
+            levers = model.levers(problem, mode)
+            if levers is not None:
+                model.bounds(levers, mode)  # every row has a number
+                found.append((mode, levers))
+        return found
+
+    def _part(self, mode: Mode, levers: Levers) -> Part | None:
+        """What is cheap enough of one mode; None if nothing is."""
+        near = levers.within(self._limit)
+        if near is None:
+            return None
+        if not levers.each:
+            # Of rows in which nothing moves there is one.
+            self._judge.judge(self._problem.factual[None, :])
+            return None
+        asked = self._problem, self._goals, self._sensors, self._ways
+        return Part.of(self._model, *asked, mode, levers, near)
+
+    def _descend(self, part: Part, at: Ints | None) -> None:
         """Look for a better row on the way down from the one at ``at``, from cell to cell."""
         while at is not None:
-            before = self._best
-            if not self._judge(self._rows_of(self._down(at))):
+            before = self._judge.best
+            if not self._judge.judge(part.down(at)):
                 return
             self._draw_back()
-            if self._best > 0.999 * before:
+            if self._judge.best > 0.999 * before:
                 return
-            at = self._at_best()
+            at = self._at_best(part)
 
-    def _at_best(self) -> npt.NDArray[np.int64] | None:
-        if not len(self._rows):
+    def _at_best(self, part: Part) -> Ints | None:
+        if not len(self._judge.actions):
             return None
-        problem = self._problem
-        return self._laid.question.positions(self._rows[0], problem.factual, problem.axes)
+        return part.laid.positions(self._judge.actions[0])
 
     @property
     def _limit(self) -> float:
         """Only rows that cost less are looked for."""
-        return self._best - SAME_COST * max(1.0, self._best) if self._best < math.inf else math.inf
+        best = self._judge.best
+        return best - SAME_COST * max(1.0, best) if best < math.inf else math.inf
 
-    def _walk(self, search: kernel.NetworkSearch, cap: float) -> None:
-        """Settle what costs less than ``cap``."""
+    def _walk_all(self, parts: Sequence[Part], roots: Sequence[float], cap: float) -> None:
+        """Settle what costs less than ``cap``, mode by mode."""
+        left = [min(root, cap) for root in roots]
+        for k, part in enumerate(parts):
+            # What a mode is known to cost closes it, too.
+            if left[k] >= min(cap, self._limit):
+                continue
+            try:
+                self._walk(part, cap)
+            except (DeadlineReached, Undecided):
+                left[k] = max(left[k], self._cut)
+                self._bound = max(self._bound, min(left))
+                raise
+            left[k] = math.inf
+        # Nothing below the cap is left; the best, if it is there, is the optimum.
+        best = self._judge.best
+        self._bound = best if best <= cap else max(self._bound, cap)
+
+    def _walk(self, part: Part, cap: float) -> None:
+        search = part.begun(min(cap, self._limit))
         opened, done = self._opened(search, 0), False
         waiting: Rows = np.empty((0, len(self._problem.schema)))
         try:
             while True:
-                waiting = self._rows_of(search.take_rows())
-                hopes = self._rows_of(search.take_hopes())
+                waiting = part.actions(search.take_rows())
+                hopes = part.actions(search.take_hopes())
                 if search.is_lost:
                     raise NotEligible("networks", "a bound is no number")
-                if self._judge(np.concatenate([waiting, hopes])):
+                if self._judge.judge(np.concatenate([waiting, hopes])):
                     self._draw_back()
                 waiting = waiting[:0]
                 if len(far := search.take_far()) and not done:
-                    self._descend(far)
+                    self._descend(part, far)
                 if done:
-                    break
+                    return
+                self._look_at_ways()
                 self._deadline.check()
+                if self._judge.best == math.inf and self._patience.expired():
+                    raise Undecided
                 done = search.run(BOXES, min(cap, self._limit))
                 opened = self._opened(search, opened)
-            # Nothing below the cap is left; the best, if it is there, is the optimum.
-            self._bound = self._best if self._best <= cap else max(self._bound, cap)
-        except DeadlineReached:
+        except (DeadlineReached, Undecided):
             costs = self._problem.cost_of(waiting)
             least = float(costs.min()) if len(costs) else math.inf
-            self._bound = max(self._bound, min(search.bound, least, cap))
+            self._cut = min(search.bound, least, cap)
             raise
 
     def _opened(self, search: kernel.NetworkSearch, before: int) -> int:
         self._meter.opened(search.nodes - before)
         return search.nodes
 
-    def _rows_of(self, positions: npt.NDArray[np.int64]) -> Rows:
-        n = len(self._problem.schema)
-        question = self._laid.question
-        return question.rows(positions.reshape(-1, n)) if len(positions) else np.empty((0, n))
-
-    def _judge(self, rows: Rows) -> bool:
-        """Take the cheapest of ``rows`` that is an answer, by the definitions and the model.
-        Whether one is."""
-        known = [row.tobytes() in self._judged for row in rows]
-        rows = rows[~np.array(known, dtype=np.bool_)]
-        costs = self._problem.cost_of(rows)
-        rows, costs = rows[costs < self._best], costs[costs < self._best]
-        self._judged.update(row.tobytes() for row in rows)
-        rows, costs = rows[(kept := self._problem.allowed(rows))], costs[kept]
-        order = np.argsort(costs, kind="stable")
-        rows, costs = rows[order], costs[order]
-        if not len(rows):
-            return False
-        met = self._problem.target.met(self._meter.score(rows))
-        if met.any():
-            self._rows = np.concatenate([rows[met], self._rows])[:KEPT]
-            self._best = float(costs[met][0])
-        return bool(met.any())
-
     def _over(self, actions: Rows) -> Floats:
-        return np.asarray(self._model.over(self._goals, actions))
+        """By how much each action misses the target by our own arithmetic, ``(n,)``."""
+        problem = self._problem
+        rows = problem.rows_of(actions)
+        known = problem.readable(actions, rows)
+        # What cannot be read is beyond everything.
+        found = np.full(len(actions), LOST)
+        if self._survival is None:
+            found[known] = self._model.over(self._goals, rows[known])
+        else:
+            found[known] = self._survival.over(rows[known], self._ways)
+        return found
+
+    def _sure(self, actions: Rows) -> Mask:
+        """Which are sure enough, by the mathematics of the model."""
+        self._deadline.check()
+        return self._problem.trust(actions, self._model.form.score).holds
 
     def _draw_back(self) -> None:
         """Make the best cheaper, lever by lever, some times."""
         if self._drawn < MOST_DRAWN:
             self._drawn += 1
-            self._judge(polished(self._problem, self._over, _all, self._rows[0])[None, :])
-
-
-def _all(actions: Rows) -> Mask:
-    return np.ones(len(actions), dtype=np.bool_)
+            best = self._judge.actions[0]
+            self._judge.judge(polished(self._problem, self._over, self._sure, best)[None, :])

@@ -8,6 +8,7 @@ categories, a side that a missing value joins) is taken apart into several with 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.native import kernel
 from ifonly.models.graph.forms import BranchMode, Columns, GraphForm, TreeEnsemble
-from ifonly.models.schema import Feature, Schema
+from ifonly.models.schema import Feature, Kind, Schema
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -26,6 +27,46 @@ Flags = npt.NDArray[np.bool_]
 Thresholds = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 MOST_LEAVES = 4_000_000
+MOST_WHOLE = 4_096
+"""Whole numbers of a feature that enters as several columns, all of which are looked at."""
+
+
+@dataclass(frozen=True, eq=False)
+class WholeNumbers:
+    """A whole number that enters the graph as several columns, as behind a one-hot encoder. Between
+    two whole numbers the graph may do anything, so nothing is said of what lies there."""
+
+    name: str
+    first: float
+    """The least whole number that is known."""
+    cell: Ints
+    """``(n_numbers,)`` of each from the least on, ascending."""
+    own: Wholes
+    """``(n_own,)`` the columns."""
+    cuts: tuple[Thresholds, ...]
+    """Of each of them."""
+    read: Wholes
+    """``(n_cells, n_own)`` in which of its cells each column is, -1 where it is missing."""
+
+    def of(self, values: Floats, encoded: Thresholds) -> Ints:
+        """Cell of each of ``values`` that is a number; of others any.
+
+        Raises
+        ------
+        NotEligible
+            If the graph reads a value, on no whole number that is known, like none of these.
+        """
+        at = np.where(np.isnan(values), 0.0, values - self.first)
+        known = (at == np.floor(at)) & (at >= 0) & (at < len(self.cell))
+        cells = self.cell[np.clip(at, 0, len(self.cell) - 1).astype(np.int64)]
+        # Beyond the bounds a factual may be read as one within: all that trees see of it.
+        for i in np.flatnonzero(~known):
+            like = (self.read == _cells_read(self.own, self.cuts, encoded[i : i + 1])).all(axis=1)
+            if not like.any():
+                raise NotEligible("trees", f"{self.name} is {values[i]:g}, no known whole number")
+            among = np.flatnonzero(like)
+            cells[i] = among[np.abs(among - cells[i]).argmin()]
+        return cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +81,19 @@ class FeatureCells:
     """Whether the graph reads the feature upside down (a negative scale)."""
     column: int = -1
     """Column of the core that a number enters."""
+    whole: WholeNumbers | None = None
+    """Of a number that enters as several; ``cuts`` are then the first numbers of its cells."""
 
     def of(self, values: Floats, encoded: Thresholds) -> Ints:
         """Cell of each of ``values``, int32, same shape; a missing value is the last cell.
 
         ``encoded`` is what the core reads for them, ``(n_values, n_columns)``.
         """
-        cells: Floats | Wholes
+        cells: Floats | Wholes | Ints
         if self.cuts is None:
             cells = values
+        elif self.whole is not None:
+            cells = self.whole.of(values, encoded)
         elif self.column < 0:
             cells = np.zeros(len(values))
         else:
@@ -192,13 +237,45 @@ def _feature_cells(
     if len(own) == 0:
         return FeatureCells(1 + missing, np.empty(0))
     if len(own) > 1:
-        raise NotEligible("trees", f"{feature.name} enters the graph as {len(own)} columns")
+        known = _whole_numbers(columns, feature, j, own, cuts, len(schema))
+        starts = known.first + np.flatnonzero(np.diff(known.cell)) + 1.0
+        return FeatureCells(len(known.read) + missing, starts, whole=known)
     column = int(own[0])
     ends = np.zeros((2, len(schema)))
     # Infinite bounds cannot be scaled; far enough is as good to see which way the graph reads.
     ends[:, j] = np.clip([feature.lower, feature.upper], -1e30, 1e30)
     low, high = columns.encode(ends)[:, column]
     return FeatureCells(len(cuts[column]) + 1 + missing, cuts[column], bool(low > high), column)
+
+
+def _whole_numbers(
+    columns: Columns, feature: Feature, j: int, own: Wholes, cuts: list[Thresholds], n: int
+) -> WholeNumbers:
+    several = f"{feature.name} enters the graph as {len(own)} columns"
+    if feature.kind is not Kind.INTEGER:
+        raise NotEligible("trees", f"{several}, and is no whole number")
+    if not feature.upper - feature.lower < MOST_WHOLE:
+        raise NotEligible("trees", f"{several}, and has more than {MOST_WHOLE} values")
+    values = np.arange(math.ceil(feature.lower), math.floor(feature.upper) + 1.0)
+    rows = np.zeros((len(values), n))
+    rows[:, j] = values
+    its = tuple(cuts[column] for column in own)
+    read = _cells_read(own, its, columns.encode(rows))
+    starts = np.append(0, np.flatnonzero((np.diff(read, axis=0) != 0).any(axis=1)) + 1)
+    cell = np.zeros(len(values), dtype=np.int32)
+    cell[starts[1:]] = 1
+    return WholeNumbers(
+        feature.name, float(values[0]), np.cumsum(cell, dtype=np.int32), own, its, read[starts]
+    )
+
+
+def _cells_read(own: Wholes, cuts: tuple[Thresholds, ...], encoded: Thresholds) -> Wholes:
+    """In which of its cells each of some columns is, ``(n, n_own)``; -1 where it is missing."""
+    found = np.empty((len(encoded), len(own)), dtype=np.int64)
+    for k, (column, its) in enumerate(zip(own, cuts, strict=True)):
+        at = encoded[:, column]
+        found[:, k] = np.where(np.isnan(at), -1, np.searchsorted(its, at, side="right"))
+    return found
 
 
 def _by_feature(
@@ -217,7 +294,7 @@ def _by_feature(
     for j, feature in enumerate(schema.features):
         own = cells[j]
         # The common case: one column and no missing value, so an interval stays one.
-        if own.cuts is not None and not feature.may_be_missing:
+        if own.cuts is not None and own.whole is None and not feature.may_be_missing:
             if own.column >= 0:
                 first, final = lower[source, own.column], upper[source, own.column]
                 reached = first <= final  # else only by a missing value, which never comes
@@ -255,7 +332,7 @@ def _allowed(
 ) -> npt.NDArray[np.bool_]:
     """Which cells of a feature each path allows, ``(n_paths, n_cells)``."""
     allowed = np.ones((len(lower), own.count), dtype=np.bool_)
-    if own.cuts is not None:
+    if own.cuts is not None and own.whole is None:
         if own.column >= 0:
             k = np.arange(own.count - 1)
             k = len(own.cuts) - k if own.flipped else k
@@ -270,8 +347,12 @@ def _allowed(
                 lost = (lower[:, own.column] <= at) & (at <= upper[:, own.column])
             allowed = np.column_stack([inside, lost])
         return allowed
-    # Each category is encoded and sent down the tests, whatever its columns look like.
+    # Each category, and a number of each cell, is encoded and sent down the tests, whatever its
+    # columns look like.
     values = np.arange(own.count, dtype=np.float64)
+    if own.whole is not None:
+        firsts = np.append(0, np.flatnonzero(np.diff(own.whole.cell)) + 1)
+        values[: len(firsts)] = own.whole.first + firsts
     if feature.may_be_missing:
         values[-1] = np.nan
     rows = np.zeros((own.count, n))

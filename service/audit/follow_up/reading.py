@@ -27,7 +27,7 @@ from ifonly.service.audit.observations import place_of
 from ifonly.service.lifecycle import AlarmDeed
 from ifonly.service.served.registry import Registry, ServedModel
 from ifonly.service.store import explanations
-from ifonly.service.store.alarms import alarm_of
+from ifonly.service.store.alarm_actions import alarm_of
 from ifonly.service.store.chain import Payload, Record, microseconds, now_us
 from ifonly.service.store.database import Database
 from ifonly.service.store.episodes import episode_id

@@ -102,7 +102,7 @@ def _case(record: Record, kept: Kept | None) -> RecourseCase:
 
 
 def _chance(found: Said) -> float | None:
-    # Records of before causal models have no such member.
+    # Records older than causal models have no such member.
     assurance = found.get("assurance") or {}
     chance = assurance.get("chance_under_this_model")
     return None if chance is None else float(chance)

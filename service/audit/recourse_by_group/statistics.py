@@ -1,5 +1,4 @@
-"""Shares, their differences, medians and means with 95 % intervals, and exact tests of shares, each
-by one textbook formula."""
+"""Shares and medians with 95 % intervals, each by one textbook formula."""
 
 from __future__ import annotations
 
@@ -8,13 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ifonly.models.shares import CONFIDENCE as CONFIDENCE
 from ifonly.models.shares import ShareEstimate as ShareEstimate
 from ifonly.models.shares import share as share
-
-BOOTSTRAPS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +48,3 @@ def _rank(n: int) -> int:
     log_choose = np.concatenate([[0.0], np.cumsum(steps)])
     below = np.cumsum(np.exp(log_choose - n * math.log(2)))
     return int(np.searchsorted(below, (1 - CONFIDENCE) / 2, side="right"))
-
-
-def mean_interval(
-    values: npt.NDArray[np.float64], whose: npt.NDArray[np.int64], seed: int
-) -> tuple[float, float]:
-    """Of the mean of ``values`` ``(n,)``, by drawing individuals ``whose`` ``(n,)`` anew, each with
-    all its values; 0 and 0 of none (Efron and Tibshirani 1993, 13.3)."""
-    if not values.size:
-        return 0.0, 0.0
-    # Drawn by individuals: values of one are not independent.
-    _, of = np.unique(whose, return_inverse=True)
-    sums, counts = np.bincount(of, values), np.bincount(of)
-    # Seeded: the same report twice has the same interval.
-    drawn = np.random.default_rng(seed).integers(0, len(sums), (BOOTSTRAPS, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)

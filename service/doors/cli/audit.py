@@ -32,7 +32,7 @@ from ifonly.service.doors.cli.console import (
 from ifonly.service.doors.cli.store import by, look
 from ifonly.service.errors import NoLogKey
 from ifonly.service.settings import Settings
-from ifonly.service.store import archive, erasure, holds, translog
+from ifonly.service.store import archive, erasure, holds, log_appending, translog
 from ifonly.service.store.chain import (
     DAY_US,
     IntegrityFinding,
@@ -199,7 +199,7 @@ def show_key(
                 raise Failure("no key is here; IFONLY_AUDIT_LOG_KEY_FILE names one")
             # A record for each change of the key: verifiers accept only keys that a record names.
             if known is None or known.key != str(signer.key):
-                store.journal.append(translog.begin(signer.key, by())).result()
+                store.journal.append(log_appending.begin(signer.key, by())).result()
             known = translog.state(store.database)
     if known is None:
         raise Failure("the log has no key yet: the first start of a service makes it")

@@ -19,6 +19,7 @@ from ifonly.service.doors.cli.console import (
     Failure,
     Since,
     Until,
+    given_of,
     out,
     print_json,
     settings,
@@ -89,8 +90,7 @@ def draw(
         "until": until,
         "comment": comment,
     }
-    body = {name: value for name, value in given.items() if value is not None}
-    request = validation.read(wire.SampleRequest, body)
+    request = validation.read(wire.SampleRequest, given_of(given))
     with opened_by(settings(), migrate=False) as store:
         if preview:
             planned = samples.preview(store.database, request)
@@ -222,9 +222,7 @@ def groups(
 ) -> None:
     """Explanations that wait for review, by kind of suggestion, the greatest group first."""
     given = {"model": model, "status": status, "since": since, "until": until}
-    query = validation.read(
-        wire.GroupsQuery, {name: value for name, value in given.items() if value is not None}
-    )
+    query = validation.read(wire.GroupsQuery, given_of(given))
     with opened_by(settings(), migrate=False) as store:
         look(store, LISTED, "audit groups")
         reply = review_groups.groups(store.database, query)

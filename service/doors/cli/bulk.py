@@ -23,7 +23,7 @@ from ifonly.service.doors.cli.console import (
     registry,
     settings,
 )
-from ifonly.service.doors.cli.explain import read_target
+from ifonly.service.doors.cli.option_values import read_target
 from ifonly.service.doors.cli.question_options import (
     AskedSemantics,
     Constraints,

@@ -22,19 +22,19 @@ from ifonly.service.doors.cli.console import (
     Version,
     complain,
     content_of,
+    given_of,
     out,
     pick,
     print_json,
-    read_object,
     registry,
     settings,
 )
-from ifonly.service.doors.cli.explain import read_target
 from ifonly.service.doors.cli.languages import Languages, languages_of
 from ifonly.service.doors.cli.question_options import (
     Constraints,
     DeadlineMs,
     Target,
+    asked,
 )
 from ifonly.service.served.registry import ServedModel
 from ifonly.service.settings import Settings
@@ -95,20 +95,16 @@ def common(
         "change": change.value,
         "max_levers": max_levers,
         "languages": languages_of(lang),
-        "constraints": read_object(constraints, "the constraints") if constraints else {},
+        **asked(target, constraints, deadline_ms),
     }
-    given = {"levers": lever, "semantics": semantics, "deadline_ms": deadline_ms}
-    body |= {key: value for key, value in given.items() if value is not None}
-    if target is not None:
-        body["target"] = read_target(target)
+    body |= given_of({"levers": lever, "semantics": semantics})
     if rows is not None:
         if since or until or equipment or most is not None:
             raise typer.BadParameter("rows are of a file: nothing recorded is read beside it")
         body["instances"] = list(read_rows(rows, served))
         request = in_process.read_common(body)
     else:
-        asked = {"since": since, "until": until, "most": most}
-        body["recorded"] = {key: value for key, value in asked.items() if value is not None}
+        body["recorded"] = given_of({"since": since, "until": until, "most": most})
         body["recorded"]["attributes"] = dict(_said(each, served) for each in equipment or ())
         request = _recorded(in_process.read_common(body), served, chosen)
     reply = in_process.common_of(served, request, chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,6 +74,11 @@ def complain(*lines: str) -> None:
         err.print("ifonly:", line, markup=False)
 
 
+def given_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that were given: one that was not is None."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def settings(**given: Any) -> Settings:
     """The environment's settings, and over them what the command line gives.
 
@@ -84,7 +89,7 @@ def settings(**given: Any) -> Settings:
     """
     try:
         # None is left out: an option that is not given must not hide the environment's value.
-        return Settings(**{key: value for key, value in given.items() if value is not None})
+        return Settings(**given_of(given))
     except ValidationError as error:
         # One at a time: the first is often the cause of the rest.
         first = error.errors()[0]

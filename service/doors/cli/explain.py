@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -26,12 +23,14 @@ from ifonly.service.doors.cli.console import (
     settings,
 )
 from ifonly.service.doors.cli.languages import Languages, languages_of
+from ifonly.service.doors.cli.option_values import read_over, read_settings
 from ifonly.service.doors.cli.question_options import (
     AskedSemantics,
     Constraints,
     DeadlineMs,
     Seed,
     Target,
+    asked,
 )
 
 
@@ -78,28 +77,21 @@ def explain(
 ) -> None:
     """Explain one instance: the sentence, and a table of what would have to change."""
     chosen = settings(models=models)
-    limits = read_object(constraints, "the constraints") if constraints else {}
-    if freeze:
-        # Added to those of the file: an option must not undo what the file froze.
-        limits["freeze"] = [*limits.get("freeze", []), *freeze]
-    languages = languages_of(lang)
     body: dict[str, Any] = {
+        **asked(target, constraints, deadline_ms, semantics),
         "instance": read_object(row, "the row"),
-        "constraints": limits,
         "alternatives": alternatives,
         "ways": ways,
         "joint_box": joint_box,
         "seed": seed,
-        "languages": languages,
+        "languages": languages_of(lang),
     }
+    if freeze:
+        # Added to those of the file: an option must not undo what the file froze.
+        limits = body["constraints"]
+        limits["freeze"] = [*limits.get("freeze", []), *freeze]
     if menu is not None or levers:
         body["menu"] = {"max_levers": menu or 2, **({"levers": levers} if levers else {})}
-    if target is not None:
-        body["target"] = read_target(target)
-    if semantics is not None:
-        body["semantics"] = semantics.value
-    if deadline_ms is not None:
-        body["deadline_ms"] = deadline_ms
     served = pick(registry(chosen), model, version)
     reply = in_process.explain(served, body, chosen)
     if as_json:
@@ -129,15 +121,11 @@ def menu(
     """What each few levers can do alone: the cheapest change, or the proof that there is none."""
     chosen = settings(models=models)
     body: dict[str, Any] = {
+        **asked(target, constraints, deadline_ms),
         "instance": read_object(row, "the row"),
-        "constraints": read_object(constraints, "the constraints") if constraints else {},
         "menu": {"max_levers": most, **({"levers": levers} if levers else {})},
         "languages": languages_of(lang),
     }
-    if target is not None:
-        body["target"] = read_target(target)
-    if deadline_ms is not None:
-        body["deadline_ms"] = deadline_ms
     reply = in_process.explain(pick(registry(chosen), model, version), body, chosen)
     if as_json:
         print_json(reply)
@@ -200,68 +188,3 @@ def what_if(
         print_json(reply)
     else:
         rendering.what_if(out, reply, body["languages"])
-
-
-def read_settings(given: Sequence[str]) -> dict[str, Any]:
-    """Settings as the API's: JSON objects, or ``feature=value``.
-
-    >>> read_settings(["torque=45", "quality=H"])
-    {'torque': 45, 'quality': 'H'}
-    """
-    read: dict[str, Any] = {}
-    for text in given:
-        if text.lstrip().startswith("{"):
-            read |= read_object(text, "what is set")
-            continue
-        name, is_told, value = text.partition("=")
-        if not is_told:
-            raise typer.BadParameter(f"{text!r} is not feature=value", param_hint="--set")
-        try:
-            read[name.strip()] = json.loads(value)
-        # What is no JSON is the name of a category.
-        except ValueError:
-            read[name.strip()] = value.strip()
-    return read
-
-
-def read_over(text: str) -> dict[str, Any]:
-    """A length of time as the API's.
-
-    >>> read_over("30 minutes")
-    {'minutes': 30.0}
-    """
-    if text.lstrip().startswith("{"):
-        return read_object(text, "over")
-    amount, _, unit = text.strip().partition(" ")
-    try:
-        return {unit.strip(): float(amount)}
-    except ValueError:
-        problem = f"{text!r} is no length of time as in '8 minutes'"
-        raise typer.BadParameter(problem, param_hint="--over") from None
-
-
-_BOUND = re.compile(r"(?P<what>.+?)\s*(?P<sense>>=|<=)\s*(?P<number>[-+0-9.eE]+)")
-
-
-def read_target(text: str) -> dict[str, Any]:
-    """The short form of a target as the API's.
-
-    >>> read_target("normal>=0.6")
-    {'class': 'normal', 'probability': {'min': 0.6}}
-    >>> read_target("score<=30")
-    {'score': {'max': 30.0}}
-    """
-    # JSON first: a class's name may hold >= itself.
-    if text.lstrip().startswith("{"):
-        return read_object(text, "the target")
-    bound = _BOUND.fullmatch(text.strip())
-    # A name may hold anything: what is no bound is a class, and the service says if it is not.
-    if bound is None:
-        return {"class": text}
-    try:
-        limit = {"min" if bound["sense"] == ">=" else "max": float(bound["number"])}
-    except ValueError:
-        return {"class": text}
-    if bound["what"] == "score":
-        return {"score": limit}
-    return {"class": bound["what"], "probability": limit}

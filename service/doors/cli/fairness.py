@@ -7,7 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -27,6 +27,13 @@ from ifonly.service.offline.twins import TwinsOfLevel
 from ifonly.service.served.registry import ServedModel, prepare
 from ifonly.service.wire.fairness import DEEPEST, LEAST, MAX_BY
 from ifonly.service.words.catalogue import say
+
+if TYPE_CHECKING:  # pages are imported once something is shown
+    from ifonly.service.doors.pages.auditor.fairness_shown import (
+        FairnessPage,
+        FairnessTable,
+        TwinTable,
+    )
 
 PERSONS = (
     "attribute",
@@ -217,43 +224,55 @@ def _show(found: FairnessAnew, tag: Language) -> None:
         out.print(say(f"fairness.{key}", tag, count=page.shown, tests=page.tests), markup=False)
     for finding in page.findings:
         out.print("  ", finding, markup=False)
-    for each in page.tables:
-        heads = [say(f"fairness.{name}", tag) for name in ("group", "own", "others")]
-        table = Table(*heads, each.unit, "95 %", say("fairness.p", tag), title=each.measure)
-        # Of the many that are made of several attributes, what is shown; the rest is in the CSV.
-        kept = [line for line in each.lines if line.is_single or line.is_shown]
-        left_out = each.more + len(each.lines) - len(kept)
-        for line in kept:
-            cells = (line.group, line.own, line.others, line.gap.text, line.gap.range)
-            mark = " *" if line.is_shown else ""
-            table.add_row(*map(Text, cells), Text(line.p.removeprefix("= ") + mark))
-        out.print(table)
-        if left_out:
-            out.print(say("fairness.more_lines", tag, count=left_out), markup=False)
+    for table in page.tables:
+        _show_measure(table, tag)
     if page.ratios:
         out.print(say("fairness.ratio", tag, ratios=page.ratios), markup=False)
     if page.reach:
-        budgets = [say("fairness.reach_of", tag, budget=budget) for budget in page.budgets]
-        table = Table(say("fairness.group", tag), "n", *budgets, title=say("fairness.reach", tag))
-        for bought in page.reach:
-            table.add_row(*map(Text, (bought.group, bought.of, *bought.cells)))
-        out.print(table)
+        _show_reach(page, tag)
     for twins in page.twins:
-        names = ("twin_better", "twin_worse", "twin_net", "twin_cost", "twin_only")
-        heads = [say(f"fairness.{name}", tag) for name in names]
-        table = Table(say("fairness.pair", tag), "n", *heads, title=twins.title)
-        for pair in twins.lines:
-            shares = [f"{x.text} [{x.range}]" for x in (pair.better, pair.worse)]
-            texts = (pair.pair, pair.of, *shares, pair.net, pair.cost, pair.only)
-            table.add_row(*map(Text, texts))
-        out.print(table)
-        for pair in twins.lines:
-            if pair.untold:
-                out.print(f"{pair.pair}: {pair.untold}", markup=False)
+        _show_twins(twins, tag)
     if page.small:
         out.print(say("fairness.small", tag, count=page.small, least=page.least))
     for note in page.notes:
         out.print("-", note, markup=False)
+
+
+def _show_measure(each: FairnessTable, tag: Language) -> None:
+    heads = [say(f"fairness.{name}", tag) for name in ("group", "own", "others")]
+    table = Table(*heads, each.unit, "95 %", say("fairness.p", tag), title=each.measure)
+    # Of the many that are made of several attributes, what is shown; the rest is in the CSV.
+    kept = [line for line in each.lines if line.is_single or line.is_shown]
+    left_out = each.more + len(each.lines) - len(kept)
+    for line in kept:
+        cells = (line.group, line.own, line.others, line.gap.text, line.gap.range)
+        mark = " *" if line.is_shown else ""
+        table.add_row(*map(Text, cells), Text(line.p.removeprefix("= ") + mark))
+    out.print(table)
+    if left_out:
+        out.print(say("fairness.more_lines", tag, count=left_out), markup=False)
+
+
+def _show_reach(page: FairnessPage, tag: Language) -> None:
+    budgets = [say("fairness.reach_of", tag, budget=budget) for budget in page.budgets]
+    table = Table(say("fairness.group", tag), "n", *budgets, title=say("fairness.reach", tag))
+    for bought in page.reach:
+        table.add_row(*map(Text, (bought.group, bought.of, *bought.cells)))
+    out.print(table)
+
+
+def _show_twins(twins: TwinTable, tag: Language) -> None:
+    names = ("twin_better", "twin_worse", "twin_net", "twin_cost", "twin_only")
+    heads = [say(f"fairness.{name}", tag) for name in names]
+    table = Table(say("fairness.pair", tag), "n", *heads, title=twins.title)
+    for pair in twins.lines:
+        shares = [f"{x.text} [{x.range}]" for x in (pair.better, pair.worse)]
+        texts = (pair.pair, pair.of, *shares, pair.net, pair.cost, pair.only)
+        table.add_row(*map(Text, texts))
+    out.print(table)
+    for pair in twins.lines:
+        if pair.untold:
+            out.print(f"{pair.pair}: {pair.untold}", markup=False)
 
 
 def _title(found: FairnessAnew, tag: Language) -> str:

@@ -32,10 +32,11 @@ from ifonly.service.doors.cli.console import (
 )
 from ifonly.service.doors.cli.store import by, look
 from ifonly.service.errors import InvalidRequest
-from ifonly.service.served import activation
+from ifonly.service.served import activation, staging_candidates
 from ifonly.service.served import staging as places
 from ifonly.service.served.registry import Registry
-from ifonly.service.served.staging import Edit, Sent, StagingCandidate
+from ifonly.service.served.staging import StagingCandidate
+from ifonly.service.served.staging_candidates import Edit, Sent
 from ifonly.service.settings import Settings, shipped_models
 from ifonly.service.store.journal import Draft
 from ifonly.service.store.opened import Store, opened_by
@@ -74,14 +75,14 @@ def stage(
     with ExitStack() as stack:
         archive = stack.enter_context(_opened(file))
         if data is None:
-            found = _told(lambda: places.of_zip(loaded, archive, by()))
+            found = _told(lambda: staging_candidates.of_zip(loaded, archive, by()))
         else:
             sample = stack.enter_context(_opened(data))
             sent = Sent(
                 archive, file.name, sample, data.name, name, version, label, columns,
                 _pairs(answers, "--answer"),
             )  # fmt: skip
-            found = _told(lambda: places.of_file(loaded, sent, loaded.limits, by()))
+            found = _told(lambda: staging_candidates.of_file(loaded, sent, loaded.limits, by()))
         _put(chosen, loaded, found, staging.STAGED)
 
 
@@ -108,7 +109,7 @@ def set_fields(
         ticked = [f.key for f in found.fields if f.guess is not None]
         told = {q["key"]: q["answer"] for q in found.about.get("questions", ())} | told
     edit = Edit(_values(values), ticked, told)
-    made = _told(lambda: places.edited(loaded, found, edit, loaded.limits, by()))
+    made = _told(lambda: staging_candidates.edited(loaded, found, edit, loaded.limits, by()))
     _put(chosen, loaded, made, staging.EDITED)
 
 

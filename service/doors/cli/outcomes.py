@@ -22,6 +22,7 @@ from ifonly.service.doors.cli.console import (
     Since,
     Until,
     complain,
+    given_of,
     out,
     print_json,
     registry,
@@ -149,8 +150,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """How much advice was followed, carried out as readings show, and successful."""
-    given = {"model": model, "since": since, "until": until, "by": group_by}
-    asked = {name: value for name, value in given.items() if value is not None}
+    asked = given_of({"model": model, "since": since, "until": until, "by": group_by})
     query = validation.read(wire.FollowUpQuery, {**asked, "window_minutes": window_minutes})
     chosen = settings(models=models, log_level="ERROR")
     with opened_by(chosen, migrate=False) as store:
@@ -179,8 +179,7 @@ def export(
 ) -> None:
     """A row for each advice: its reading, what was advised, what was done, what came of it. It is
     what `ifonly causal effect` and `ifonly causal value` read (--action followed, or done)."""
-    given = {"model": model, "since": since, "until": until}
-    asked = {name: value for name, value in given.items() if value is not None}
+    asked = given_of({"model": model, "since": since, "until": until})
     query = validation.read(wire.FollowUpQuery, {**asked, "window_minutes": window_minutes})
     chosen = settings(models=models, log_level="ERROR")
     with opened_by(chosen, migrate=False) as store:

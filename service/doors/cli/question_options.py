@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ifonly.service.doors.cli.console import given_of, read_object
+from ifonly.service.doors.cli.option_values import read_target
 from ifonly.service.served.causal_model import Semantics
 
 Target = Annotated[
@@ -31,3 +33,19 @@ AskedSemantics = Annotated[
 ]
 DeadlineMs = Annotated[int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")]
 Seed = Annotated[int, typer.Option("--seed")]
+
+
+def asked(
+    target: str | None,
+    constraints: str | None,
+    deadline_ms: int | None,
+    semantics: Semantics | None = None,
+) -> dict[str, Any]:
+    """What these options say, as parts of a request; what was not given is left out."""
+    limits = read_object(constraints, "the constraints") if constraints else {}
+    options = {
+        "target": None if target is None else read_target(target),
+        "deadline_ms": deadline_ms,
+        "semantics": None if semantics is None else semantics.value,
+    }
+    return {"constraints": limits, **given_of(options)}

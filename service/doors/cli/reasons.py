@@ -28,9 +28,7 @@ from ifonly.service.doors.cli.console import (
     settings,
 )
 from ifonly.service.doors.cli.languages import Languages, languages_of
-from ifonly.service.doors.cli.question_options import (
-    DeadlineMs,
-)
+from ifonly.service.doors.cli.question_options import DeadlineMs
 from ifonly.service.wire.reasons import PRINCIPAL
 from ifonly.service.words.catalogue import say
 

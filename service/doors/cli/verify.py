@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ifonly.explainers.verify import Rulebook
-from ifonly.explainers.verify.exported import NotAnAnswer, Section, check_answer, check_what_if
+from ifonly.explainers.verify.course import check_what_if
+from ifonly.explainers.verify.exported import check_answer
 from ifonly.explainers.verify.many import check_common
 from ifonly.explainers.verify.reasons import check_reasons
 from ifonly.explainers.verify.report import Check
+from ifonly.explainers.verify.sections import NotAnAnswer, Section
 from ifonly.models.errors import ModelError
 from ifonly.models.repository import DeployedModel, load_folder
 from ifonly.models.rounding import rounding_of

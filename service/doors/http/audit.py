@@ -17,7 +17,7 @@ from ifonly.service.doors.http.context import AppState, Recording, Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
 from ifonly.service.doors.http.openapi import bytes_out, guarded
 from ifonly.service.doors.http.request_path import OnceRoute
-from ifonly.service.doors.http.written import JSON, kind_for, written
+from ifonly.service.doors.http.written import JSON, attachment, kind_for, written
 from ifonly.service.errors import NoLogKey
 from ifonly.service.store import archive, translog
 from ifonly.service.store.export import MEDIA_TYPES, export
@@ -143,9 +143,8 @@ async def bundle_one(id: Identity, request: Request, state: Shared) -> Response:
     for record, _ in await state.readers.run(partial(bundling.entries_of, database, id)):
         await proofs.wait(state, record.writer, record.sequence)
     made = await state.readers.run(partial(_bundled, state, id))
-    name = f'attachment; filename="{id}.zip"'
     kind = kind_for(request.headers.get("accept"), ZIP)
-    return Response(made, media_type=kind, headers={"Content-Disposition": name})
+    return Response(made, media_type=kind, headers=attachment(f"{id}.zip"))
 
 
 def _bundled(state: AppState, identity: str) -> bytes:
@@ -202,8 +201,7 @@ async def report(query: Annotated[wire_many.ReportQuery, Query()], state: Shared
     if query.format == "csv":
         # What reads the whole store has a thread of its own, so that it never takes all readers.
         body = await state.auditors.run(partial(oversight.as_csv, database, registry, query))
-        name = 'attachment; filename="recourse.csv"'
-        return Response(body, media_type=CSV, headers={"Content-Disposition": name})
+        return Response(body, media_type=CSV, headers=attachment("recourse.csv"))
     _, reply = await state.auditors.run(partial(oversight.recourse, database, registry, query))
     return written(reply)
 
@@ -224,8 +222,7 @@ async def fairness(
     database, registry = state.store.database, state.registry
     if query.format == "csv":
         body = await state.auditors.run(partial(recorded.as_csv, database, registry, query))
-        name = 'attachment; filename="fairness.csv"'
-        return Response(body, media_type=CSV, headers={"Content-Disposition": name})
+        return Response(body, media_type=CSV, headers=attachment("fairness.csv"))
     return written(await state.auditors.run(partial(recorded.fairness, database, registry, query)))
 
 
@@ -256,9 +253,8 @@ async def export_all(
     # One prover: all proofs of the file are by one head.
     prover = await state.readers.run(partial(translog.prover, state.store.database))
     pieces = records.gathered(export(entries, query.format, prover))
-    name = f'attachment; filename="audit.{query.format.value}"'
     return StreamingResponse(
         pieces,
         media_type=kind_for(request.headers.get("accept"), MEDIA_TYPES[query.format]),
-        headers={"Content-Disposition": name},
+        headers=attachment(f"audit.{query.format.value}"),
     )

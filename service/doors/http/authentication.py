@@ -17,7 +17,7 @@ from ifonly.service.doors.http.context import AppState, application, context_of
 from ifonly.service.errors import Forbidden, ServiceError, Unauthenticated
 from ifonly.service.store.keys import PREFIX
 
-if TYPE_CHECKING:  # as `ifonly.service.doors.app` says: imported where there is an issuer
+if TYPE_CHECKING:  # as `doors.by_settings` says: imported where there is an issuer
     from ifonly.service.doors.http.oidc import Issuer
 
 MAX_TOKEN = 8_192

@@ -24,7 +24,7 @@ from ifonly.service.store.idempotency import Named
 from ifonly.service.transparency.signing import Signer
 from ifonly.service.transparency.verifier import VerifierKey
 
-if TYPE_CHECKING:  # as `ifonly.service.doors.app` says: imported where a setting names them
+if TYPE_CHECKING:  # as `doors.by_settings` says: imported where a setting names them
     from ifonly.service.doors.http.oidc import Issuer
 
 

@@ -13,7 +13,7 @@ from ifonly.service.doors.http.context import Recording, Shared
 from ifonly.service.doors.http.idempotency import PARAMETER
 from ifonly.service.doors.http.openapi import guarded
 from ifonly.service.doors.http.request_path import ApiRoute, OnceRoute
-from ifonly.service.doors.http.written import written
+from ifonly.service.doors.http.written import attachment, written
 from ifonly.service.wire import outcomes as wire
 
 router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
@@ -64,8 +64,7 @@ async def report_follow_up(
     database, registry = state.store.database, state.registry
     if query.format == "csv":
         body = await state.auditors.run(partial(telling.as_csv, database, registry, query))
-        name = 'attachment; filename="follow-up.csv"'
-        return Response(body, media_type=CSV, headers={"Content-Disposition": name})
+        return Response(body, media_type=CSV, headers=attachment("follow-up.csv"))
     found = await state.auditors.run(partial(telling.report, database, registry, query))
     return written(found.reply)
 

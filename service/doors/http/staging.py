@@ -26,7 +26,7 @@ from ifonly.service.doors.http.uploading import MEDIA_TYPES
 from ifonly.service.doors.http.written import written
 from ifonly.service.errors import Fault, InvalidRequest, RequestPart
 from ifonly.service.served import staging
-from ifonly.service.served.staging import Sent
+from ifonly.service.served.staging_candidates import Sent
 from ifonly.service.wire import replies, requests
 from ifonly.service.wire import staged as wire
 

@@ -31,6 +31,11 @@ def recorded(answer: Recorded[Any]) -> Response:
     return Response(answer.written(), media_type=JSON)
 
 
+def attachment(name: str) -> dict[str, str]:
+    """The header by which a browser keeps a reply as a file called ``name``."""
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
 def kind_for(accept: str | None, kind: str) -> str:
     """What a reply of ``kind`` is called to whoever sent ``accept``: bytes, if they take those and
     know nothing of it (as clients that are made from the OpenAPI document)."""

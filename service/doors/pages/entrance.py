@@ -33,7 +33,7 @@ from ifonly.service.store import sessions
 from ifonly.service.store.chain import now_us
 from ifonly.service.store.keys import PREFIX
 
-if TYPE_CHECKING:  # as `ifonly.service.doors.app` says: imported where a setting names them
+if TYPE_CHECKING:  # as `doors.by_settings` says: imported where a setting names them
     from ifonly.service.doors.pages.accounts import Accounts
 
 T = TypeVar("T")

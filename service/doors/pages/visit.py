@@ -23,7 +23,7 @@ from ifonly.service.settings import Settings
 from ifonly.service.store import sessions
 from ifonly.service.words.catalogue import preferred
 
-if TYPE_CHECKING:  # as `ifonly.service.doors.app` says: imported where a setting names them
+if TYPE_CHECKING:  # as `doors.by_settings` says: imported where a setting names them
     from ifonly.service.doors.pages.accounts import Accounts
 
 Theme = Literal["auto", "light", "dark"]

@@ -214,8 +214,8 @@ def _questions(
     if ended is not None and ended.facts.status == State.CANCELLED.value:
         return  # its open rows are gone
     detail = {} if begun is None else begun.facts.detail or {}
-    said = detail.get("questions")
-    if said is not None and digest_of_all(digests.values()) != said:  # None: of a version of before
+    said = detail.get("questions")  # None: written by an older version
+    if said is not None and digest_of_all(digests.values()) != said:
         text = f"the questions of job {identity} are not those that were asked"
         yield contradicted(begun, "job_rows", "digest", text)
     if "places" in detail:

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from ifonly.service.access import Scope
 from ifonly.service.errors import AlarmMoved, AlarmOver, UnknownRecord
 from ifonly.service.lifecycle import AlarmDeed, AlarmRules, AlarmState, Phase
-from ifonly.service.store import alarms, archive, erasure
-from ifonly.service.store.alarms import AlarmFilter, AskedAction, NothingChanged
+from ifonly.service.store import alarm_actions, alarm_findings, alarms, archive, erasure
+from ifonly.service.store.alarm_actions import AskedAction, NothingChanged, alarm_of
+from ifonly.service.store.alarms import AlarmFilter
 from ifonly.service.store.alarms_of_span import open_ones, raised_in, span_query
 from ifonly.service.store.chain import Facts
 from ifonly.service.store.database import Database
@@ -69,7 +70,7 @@ def do(
     database: Database, journal: Journal, identity: str, asked: AskedAction, by: str = "key:x"
 ) -> str:
     facts = Facts(kind=RecordKind.ALARM, actor=by, status=asked.action.value, time_us=T + 10**9)
-    return journal.append(alarms.done(database, identity, asked, facts, None)).result(30).id
+    return journal.append(alarm_actions.done(database, identity, asked, facts, None)).result(30).id
 
 
 ACK = AskedAction(AlarmDeed.ACKNOWLEDGE)
@@ -431,9 +432,9 @@ def test_one_record_raises_alarms_of_several_machines(database: Database, journa
     assert record not in {first.id, second.id}
     deed = do(database, journal, second.id, ACK)
     kept, _ = archive.get(database, deed)
-    assert (kept.facts.about, alarms.alarm_of(kept.facts)) == (record, second.id)
+    assert (kept.facts.about, alarm_of(kept.facts)) == (record, second.id)
     with database.reading() as connection:
-        assert list(alarms.findings(connection)) == []
+        assert list(alarm_findings.findings(connection)) == []
     written(journal, both(1, False, True))
     assert {e.equipment: e.life.phase for e in stored(database)} == {
         "Mill 0": Phase.CLEARED, "Mill 1": Phase.ACTIVE,
@@ -441,7 +442,7 @@ def test_one_record_raises_alarms_of_several_machines(database: Database, journa
     with database.writer.begin() as connection:
         connection.execute(sa.update(episodes).values(raised_by=None))
     with database.reading() as connection:
-        assert {f.where for f in alarms.findings(connection)} == {"episodes.id"}
+        assert {f.where for f in alarm_findings.findings(connection)} == {"episodes.id"}
 
 
 FORGED: dict[str, tuple[dict[str, Any], set[str]]] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ifonly.service.store import anchors, archive, logcheck, translog
+from ifonly.service.store import anchors, archive, log_appending, logcheck, translog
 from ifonly.service.store.chain import GENESIS, Head, Trouble, canonical, document, seal
 from ifonly.service.store.database import Database
 from ifonly.service.store.export import jsonl
@@ -32,7 +32,7 @@ Fill = Callable[[int], list[str]]
 
 @pytest.fixture
 def log(database: Database, journal: Journal) -> Sequencer:
-    journal.append(translog.begin(SIGNER.key, "system")).result(30)
+    journal.append(log_appending.begin(SIGNER.key, "system")).result(30)
     return Sequencer(database, journal, SIGNER, SequencerOptions())
 
 
@@ -119,7 +119,7 @@ def rewrite(database: Database, change: Callable[[int, dict[str, object]], objec
         for leaf in leaves:
             root.append(leaf)
         note = sign_head(thief, Checkpoint("log.example", len(leaves), root.root), 1_700_000_000)
-        translog.keep_head(translog.StoredHead(len(leaves), 1_700_000_000_000_000, str(note)))(
+        log_appending.keep_head(translog.StoredHead(len(leaves), 1_700_000_000_000_000, str(note)))(
             connection
         )
         connection.execute(
@@ -284,12 +284,12 @@ def test_old_records_that_a_new_log_takes_in_by_batches_were_not_dated_back(
     database: Database, filled: Fill, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The heads on the way say no time: they have not every record of theirs."""
-    monkeypatch.setattr(translog, "MOST_LEAVES", 50)
+    monkeypatch.setattr(log_appending, "MOST_LEAVES", 50)
     old = 1_600_000_000_000_000
     done = [journal.append(draft(k, time_us=old)) for k in range(180)]
     for future in done:
         future.result(30)
-    journal.append(translog.begin(SIGNER.key, "system")).result(30)
+    journal.append(log_appending.begin(SIGNER.key, "system")).result(30)
     heads: list[translog.StoredHead] = []
     Sequencer(database, journal, SIGNER, SequencerOptions(signed=heads.append)).round()
     assert len(heads) == 4
@@ -313,7 +313,7 @@ def test_nothing_is_signed_that_does_not_begin_with_the_last_head_in_the_anchors
     database: Database, journal: Journal, filled: Fill, tmp_path: Path
 ) -> None:
     """After a backup was restored: those who kept later heads would find two histories."""
-    journal.append(translog.begin(SIGNER.key, "system")).result(30)
+    journal.append(log_appending.begin(SIGNER.key, "system")).result(30)
     file = tmp_path / "anchors.jsonl"
     heads = [
         sign_head(signer, Checkpoint("log.example", size, bytes(32)), 5)

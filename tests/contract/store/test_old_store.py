@@ -62,6 +62,12 @@ LATER = {"alarm_rates", "episodes", "inference_events", "outbox"}
 """Tables that the version which has written the fixture had not."""
 QUESTIONS = (RecordKind.PREDICTION, RecordKind.WHAT_IF, RecordKind.EXPLANATION)
 pytestmark = pytest.mark.timeout(900)
+ALIKE = pytest.mark.parametrize(
+    "old",
+    ["sqlite", pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.long])],
+    indirect=True,
+)
+"""What is computed from records: from the same ones, wherever they were kept."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +218,7 @@ def test_every_record_is_read_and_holds_in_its_chain(
         assert stretch["answer"] is None or stretch["answer"]["holds"], stretch
 
 
+@ALIKE
 def test_every_question_is_answered_as_it_was(
     api: httpx.Client, old: OldStore, events: list[dict[str, Any]]
 ) -> None:
@@ -270,6 +277,7 @@ def test_reviews_and_jobs_are_read(api: httpx.Client, old: OldStore) -> None:
         assert all("explanation" in row or "problem" in row for row in map(json.loads, rows))
 
 
+@ALIKE
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_every_record_has_its_page(
     api: httpx.Client, old: OldStore, events: list[dict[str, Any]], language: str
@@ -332,6 +340,7 @@ def test_it_is_exported_as_it_was(
     assert len(events) >= len(then) > 90
 
 
+@ALIKE
 def test_every_explanation_makes_a_bundle(
     api: httpx.Client, old: OldStore, events: list[dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from ifonly.service.errors import StoreUnavailable
-from ifonly.service.store import archive, translog
+from ifonly.service.store import archive, log_appending, translog
 from ifonly.service.store.chain import Record, now_us
 from ifonly.service.store.database import Database
 from ifonly.service.store.journal import Journal
@@ -33,7 +33,7 @@ Fill = Callable[[int], list[str]]
 
 
 def began(journal: Journal) -> None:
-    journal.append(translog.begin(SIGNER.key, "system")).result(30)
+    journal.append(log_appending.begin(SIGNER.key, "system")).result(30)
 
 
 def sequencer(database: Database, journal: Journal) -> Sequencer:
@@ -106,7 +106,7 @@ def test_each_head_begins_with_the_one_before(
 def test_what_was_there_before_the_log_is_taken_in_by_many_batches(
     database: Database, filled: Fill, log: Sequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(translog, "MOST_LEAVES", 100)
+    monkeypatch.setattr(log_appending, "MOST_LEAVES", 100)
     filled(950)
     log.round()
     assert check_all(database) == len(everything(database))
@@ -187,7 +187,7 @@ def test_one_who_is_stopped_between_any_two_steps_leaves_a_log_that_goes_on(
     kept = translog.latest(database)
     assert kept is not None
     filled(300)
-    whole = getattr(translog, step)
+    whole = getattr(log_appending, step)
 
     def stopped(*given: object, **named: object) -> object:
         if when == "after":
@@ -195,7 +195,7 @@ def test_one_who_is_stopped_between_any_two_steps_leaves_a_log_that_goes_on(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(translog, step, stopped)
+        patch.setattr(log_appending, step, stopped)
         with pytest.raises(Killed):
             log.round()
     with journal_of(database) as other:
@@ -212,9 +212,9 @@ def test_a_change_that_fails_in_its_middle_is_not_done_at_all(
     database: Database, filled: Fill, log: Sequencer
 ) -> None:
     filled(300)
-    batch = translog.gather(database, SIGNER.key.name)
+    batch = log_appending.gather(database, SIGNER.key.name)
     assert batch is not None
-    change = translog.append(batch, translog.sign(batch, SIGNER), "me", 0)
+    change = log_appending.append(batch, log_appending.sign(batch, SIGNER), "me", 0)
 
     class Broken(Exception):
         pass
@@ -235,9 +235,9 @@ def test_a_change_that_was_committed_after_all_is_known_again(
     database: Database, filled: Fill, log: Sequencer
 ) -> None:
     filled(10)
-    batch = translog.gather(database, SIGNER.key.name)
+    batch = log_appending.gather(database, SIGNER.key.name)
     assert batch is not None
-    change = translog.append(batch, translog.sign(batch, SIGNER), "me", 0)
+    change = log_appending.append(batch, log_appending.sign(batch, SIGNER), "me", 0)
     for _ in range(2):
         with database.writer.begin() as connection:
             assert change(connection)
@@ -287,16 +287,16 @@ def test_of_the_heads_of_a_minute_one_is_kept_and_all_that_others_vouch_for(
     database: Database, filled: Fill, log: Sequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(60_000_000 * minute + k for minute in (1, 2) for k in range(4))
-    monkeypatch.setattr(translog, "now_us", lambda: next(clock))
+    monkeypatch.setattr(log_appending, "now_us", lambda: next(clock))
 
     def turn() -> int:
         filled(1)
-        batch = translog.gather(database, SIGNER.key.name)
+        batch = log_appending.gather(database, SIGNER.key.name)
         assert batch is not None
-        head = translog.sign(batch, SIGNER)
+        head = log_appending.sign(batch, SIGNER)
         with monkeypatch.context() as patch, database.writer.begin() as connection:
-            patch.setattr(translog, "now_us", lambda: 0)
-            assert translog.append(batch, head, "me", 0)(connection)
+            patch.setattr(log_appending, "now_us", lambda: 0)
+            assert log_appending.append(batch, head, "me", 0)(connection)
         return head.size
 
     turn()
@@ -305,7 +305,7 @@ def test_of_the_heads_of_a_minute_one_is_kept_and_all_that_others_vouch_for(
     assert found is not None
     witnessed = translog.StoredHead(found.size, found.time_us, found.note, "— w x\n", b"stamp")
     with database.writer.begin() as connection:
-        translog.keep_head(witnessed)(connection)
+        log_appending.keep_head(witnessed)(connection)
     turn()
     last_of_first = turn()
     [turn() for _ in range(3)]

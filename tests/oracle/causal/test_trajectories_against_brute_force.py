@@ -13,8 +13,8 @@ import pytest
 
 from ifonly.explainers.causal import build_model, parse_causal
 from ifonly.explainers.causal.trajectory import TimedModel, Trajectory
-from ifonly.explainers.verify.laws import read_laws
 from ifonly.explainers.verify.passing import read_passing
+from ifonly.explainers.verify.read_laws import read_laws
 from ifonly.models.schema import Feature, Kind, Schema
 
 CASES = 400

@@ -19,7 +19,8 @@ from ifonly.explainers.causal.hidden import HiddenCauses
 from ifonly.explainers.policy import Policy
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.verify import Asked, Checker, Proposal, Rulebook
-from ifonly.explainers.verify.laws import N_VERSIONS, Laws, read_laws
+from ifonly.explainers.verify.laws import N_VERSIONS, Laws
+from ifonly.explainers.verify.read_laws import read_laws
 from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.schema import Task
 from ifonly.service.served.causal_graphs import graph_loader

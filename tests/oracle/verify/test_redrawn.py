@@ -14,7 +14,7 @@ from ifonly.explainers.causal.demands import consequences_of
 from ifonly.explainers.causal.marginal import Marginal
 from ifonly.explainers.causal.mechanism import Noise
 from ifonly.explainers.causal.storage import root_to_json
-from ifonly.explainers.verify.laws import read_laws
+from ifonly.explainers.verify.read_laws import read_laws
 from ifonly.explainers.verify.redrawn import Spread
 from ifonly.models.errors import SpecError
 from ifonly.models.predictor import Row, Rows

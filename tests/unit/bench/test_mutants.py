@@ -55,8 +55,8 @@ def test_faults_are_planted_in_every_module_of_the_search() -> None:
 SAFE = {"arena", "arrays", "bounded_simplex", "causal_binding", "cell_descent", "checks", "effects",
         "effects_binding", "entries", "fields", "handover", "lagrangian_binding", "laws",
         "leaves_binding", "merging_binding", "networks_binding", "owned", "parts", "question",
-        "range_minimum", "sum_bounds", "tables", "unit_arrays"}  # fmt: skip
-"""Arrays, and what is handed over; malformed arrays try that. Sums over boxes: common changes'.
+        "range_minimum", "tables", "unit_arrays"}  # fmt: skip
+"""Arrays, and what is handed over; malformed arrays try that.
 Prices by a simplex: whatever they are, what is made of them holds; rows of a descent are put to the
 model. Least numbers of ranges are too short for faults of their own; priced boxes are held against
 a walk over every row."""
@@ -146,7 +146,7 @@ def test_tests_that_fail_or_do_not_end_by_a_fault_have_seen_it_and_those_that_pa
         ([always_fails], None),  # without the fault too
     ):
         calls = [[(run.__name__, run) for run in runs]]
-        assert oracle.caught_by(fault, calls) == seen
+        assert oracle.caught_by(fault, calls, seconds=1) == seen
 
 
 def test_the_tests_nearest_to_a_fault_are_tried_first() -> None:

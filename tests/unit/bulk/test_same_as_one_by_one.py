@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ifonly.explainers.search import blackbox
 from ifonly.models.repository import load_folder
 from ifonly.service.bulk import BulkExplainer, BulkOptions
 from ifonly.service.served.registry import ServedModel, prepare
@@ -53,7 +54,11 @@ def compared(model: ServedModel, rows: np.ndarray, **asked: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("asked", QUESTIONS.values(), ids=QUESTIONS)
-def test_lines_say_what_the_service_says_of_each_row(asked: dict[str, Any]) -> None:
+def test_lines_say_what_the_service_says_of_each_row(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of a search that gives up sooner, too.
+    monkeypatch.setattr(blackbox, "LEAST_IN_VAIN", 1)
     n = 3 if asked.get("ways") or asked.get("semantics") == "backtracking" else 8
     compared(shipped(), np.concatenate([alarms(n), parts(40)[::8]]), **asked)
 

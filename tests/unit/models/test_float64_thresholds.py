@@ -49,7 +49,7 @@ def test_the_graph_decides_alike_and_the_estimator_stays_as_it_was(case: str) ->
     before = estimator.predict(table)
     made = convert(estimator, native(estimator, read_sample(table)))
     assert made.report.label_differences == 0
-    assert made.report.thresholds > 0 or case == "scaled"
+    assert made.report.thresholds > 0
     assert (estimator.predict(table) == before).all()
 
 

@@ -17,8 +17,8 @@ from ifonly.explainers.wording import LANGUAGES
 from ifonly.models.schema import Category, Feature, Kind
 from ifonly.service import logs
 from ifonly.service.ask.read_request import place
-from ifonly.service.ask.write_reply import delta
-from ifonly.service.doors.cli.explain import read_target
+from ifonly.service.ask.write_parts import delta
+from ifonly.service.doors.cli.option_values import read_target
 from ifonly.service.doors.cli.rendering import prediction
 from ifonly.service.doors.cli.serve import listen, url_of
 from ifonly.service.settings import Settings, shipped_models

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ifonly.service.doors.app import _refreshing
+from ifonly.service.doors.background import refreshing
 from ifonly.service.errors import ModelsNotFound
 from ifonly.service.served.registry import Registry
 
@@ -32,7 +32,7 @@ def test_a_look_that_fails_is_logged_and_the_next_one_comes(
     registry = FailsOnce()
 
     async def main() -> None:
-        async with _refreshing(registry, 0.001):
+        async with refreshing(registry, 0.001):
             while registry.looks < 3:
                 await asyncio.sleep(0.001)
 

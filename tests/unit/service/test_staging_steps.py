@@ -18,10 +18,11 @@ from ifonly.models.errors import UnknownModel
 from ifonly.models.onnx import GuardLimits
 from ifonly.models.repository.activation import FOLDER, NEW, last_activation
 from ifonly.service.errors import CannotActivate, CannotUpload, InvalidRequest
-from ifonly.service.served import activation, staging, uploads
+from ifonly.service.served import activation, staging, staging_candidates, uploads
 from ifonly.service.served.drafting import DraftJob, drafted
 from ifonly.service.served.registry import Registry
-from ifonly.service.served.staging import Edit, StagedVersion
+from ifonly.service.served.staging import StagedVersion
+from ifonly.service.served.staging_candidates import Edit
 from tests.integration.small_models import PRESS, linear, write_all
 from tests.support.endless import TRIGGER, endless, vast
 
@@ -42,7 +43,7 @@ def archive(version: str) -> io.BytesIO:
 
 
 def staged(registry: Registry, version: str) -> StagedVersion:
-    return staging.put(registry, staging.of_zip(registry, archive(version), "me"))
+    return staging.put(registry, staging_candidates.of_zip(registry, archive(version), "me"))
 
 
 def activate(registry: Registry, found: StagedVersion) -> None:
@@ -120,7 +121,9 @@ def test_of_several_who_edit_one_does_and_nothing_is_half_of_each(registry: Regi
     found = staged(registry, "2")
     units = [f"u{k}" for k in range(4)]
     made = [
-        staging.edited(registry, found, Edit({"features[0].unit": unit}), registry.limits, "me")
+        staging_candidates.edited(
+            registry, found, Edit({"features[0].unit": unit}), registry.limits, "me"
+        )
         for unit in units
     ]
     done = at_once(lambda k: staging.put(registry, made[k]), 4)
@@ -136,7 +139,9 @@ def test_of_several_who_edit_one_does_and_nothing_is_half_of_each(registry: Regi
 
 def test_an_edit_of_what_was_taken_out_meanwhile_brings_nothing_back(registry: Registry) -> None:
     found = staged(registry, "2")
-    made = staging.edited(registry, found, Edit({"title.en": "x"}), registry.limits, "me")
+    made = staging_candidates.edited(
+        registry, found, Edit({"title.en": "x"}), registry.limits, "me"
+    )
     staging.take_out(registry, found)
     with pytest.raises(CannotUpload):
         staging.put(registry, made)

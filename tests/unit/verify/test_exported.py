@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ifonly.explainers.verify.exported import Section, check_answer
+from ifonly.explainers.verify.exported import check_answer
+from ifonly.explainers.verify.sections import Section
 from ifonly.service.doors.cli.verify import _checked
 from tests.support.answered import Answered, served
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ifonly.explainers.verify.exported import NotAnAnswer
 from ifonly.explainers.verify.many import check_common
+from ifonly.explainers.verify.sections import NotAnAnswer
 from ifonly.models.repository import load_folder
 from ifonly.models.rounding import rounding_of
 from ifonly.service.served.registry import ServedModel, prepare
@@ -26,10 +26,10 @@ def model() -> ServedModel:
     return prepare(load_folder(shipped_models() / "milling-machine" / "1"))
 
 
-def broken(reply: Json) -> set[str]:
+def broken(reply: Json, request: Json = REQUEST) -> set[str]:
     predictor = model().deployed.predictor
     book, rounding = model().rulebook, rounding_of(predictor)
-    sections = check_common(reply, REQUEST, book, predictor.score, rounding)
+    sections = check_common(reply, request, book, predictor.score, rounding)
     return {check.name for section in sections for check in section.checks if not check.holds}
 
 
@@ -75,3 +75,8 @@ def test_what_is_no_answer_is_called_so(missing: str) -> None:
     reply = {key: value for key, value in REPLY.items() if key != missing}
     with pytest.raises(NotAnAnswer):
         broken(reply)
+
+
+def test_a_request_with_a_rule_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(NotAnAnswer, match="column 9"):
+        broken(REPLY, {**REQUEST, "constraints": {"rules": ["torque <"]}})

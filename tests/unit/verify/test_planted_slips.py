@@ -20,6 +20,7 @@ from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.graph import Graph
 from ifonly.explainers.constraints import Comparison
 from ifonly.explainers.cost import Cost
+from ifonly.explainers.search import blackbox
 from ifonly.explainers.search.blackbox import Blackbox
 from ifonly.explainers.target import Target
 from ifonly.service.ask.budget import Stopwatch
@@ -110,6 +111,12 @@ def bodies() -> list[Json]:
     found.append({"instance": example("overpower"), "semantics": "independent", **rule})
     found.append({"instance": example("two-failures"), **rule})
     return found
+
+
+@pytest.fixture(autouse=True)
+def a_search_soon_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it finds by more of the same is held to the same."""
+    monkeypatch.setattr(blackbox, "LEAST_IN_VAIN", 1)
 
 
 @pytest.fixture(scope="module")

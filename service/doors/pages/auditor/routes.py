@@ -19,6 +19,7 @@ from ifonly.service.audit.sampling import samples as sampling
 from ifonly.service.audit.trust_root import verified
 from ifonly.service.doors.http.arguments import reads_query
 from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.http.written import attachment
 from ifonly.service.doors.pages.auditor import presets, record, report, samples, search
 from ifonly.service.doors.pages.auditor.naming import badge
 from ifonly.service.doors.pages.auditor.review_routes import reader, session_of
@@ -89,7 +90,7 @@ async def export_records(request: Request, state: Shared) -> Response:
     return StreamingResponse(
         records.gathered(export(entries, Format.JSONL, prover)),
         media_type=MEDIA_TYPES[Format.JSONL],
-        headers={"Content-Disposition": 'attachment; filename="audit.jsonl"'},
+        headers=attachment("audit.jsonl"),
     )
 
 
@@ -106,7 +107,7 @@ async def export_table(request: Request, state: Shared) -> Response:
     return StreamingResponse(
         records.gathered(record_table.as_csv(chain([first], rest), zone)),
         media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="records.csv"'},
+        headers=attachment("records.csv"),
     )
 
 
@@ -272,5 +273,5 @@ async def read_table(request: Request, state: Shared) -> Response:
         wire_many.ReportQuery, {**asked, "language": visit_of(request).language}
     )
     write = partial(oversight.as_csv, state.store.database, state.registry, query)
-    name = {"Content-Disposition": 'attachment; filename="recourse.csv"'}
-    return Response(await state.auditors.run(write), media_type="text/csv", headers=name)
+    table = await state.auditors.run(write)
+    return Response(table, media_type="text/csv", headers=attachment("recourse.csv"))

@@ -146,7 +146,7 @@ def shown(
             *((view.said(text), None) for text in answer["assumptions"]),
             *((view.said(a["text"]), a["standing"]) for a in causal.get("assumptions", ())),
         ),
-        # Records of before have none.
+        # Older records have none.
         tuple(view.said(doubt["text"]) for doubt in answer.get("doubts", ())),
         view.said(confirmed_in_words(answer) or {}),
         bool((answer.get("confirmation") or {}).get("why")),

@@ -107,7 +107,7 @@ def _numbers(window: Window, channel: int, values: Any) -> list[float]:
     try:
         return window.read_series(channel, values)
     except InvalidInstance:
-        # A record of before may be beyond what this version of the model reads.
+        # An older record may be beyond what this version of the model reads.
         return [float(v) if isinstance(v, int | float) else math.nan for v in values]
 
 

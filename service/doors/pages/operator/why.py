@@ -14,6 +14,7 @@ from ifonly.service.ask.budget import Budget
 from ifonly.service.ask.reasons import reasons
 from ifonly.service.audit.sheets import recorded_reasons
 from ifonly.service.doors.http.context import AppState, Recording, Shared
+from ifonly.service.doors.http.written import attachment
 from ifonly.service.doors.pages.asking import ask
 from ifonly.service.doors.pages.operator import sheet_pdf, subject
 from ifonly.service.doors.pages.operator.case import gone
@@ -77,7 +78,7 @@ async def write_sheet(id: Identity, request: Request, state: Shared) -> Response
     visit = visit_of(request)
     shown = await _sheet(state, id, visit)
     content = await state.readers.run(partial(sheet_pdf.pdf, shown, visit.language))
-    name = {"Content-Disposition": f'attachment; filename="sheet-{visit.language}.pdf"'}
+    name = attachment(f"sheet-{visit.language}.pdf")
     return Response(content, media_type="application/pdf", headers=name)
 
 

@@ -73,7 +73,7 @@ class CheckLine:
     check: Said
     node: str
     result: str
-    """``passed`` in files of before, which knew only that."""
+    """``passed`` in older files, which say only that."""
     value: str
     limit: str
     note: Said

@@ -15,7 +15,8 @@ from ifonly.models.adding.fields import SpecField
 from ifonly.models.schema import Schema
 from ifonly.service.errors import Fault
 from ifonly.service.served.drafting import ANSWERS
-from ifonly.service.served.staging import VALUES, Edit, StagedVersion
+from ifonly.service.served.staging import VALUES, StagedVersion
+from ifonly.service.served.staging_candidates import Edit
 from ifonly.service.words.catalogue import say
 from ifonly.service.words.reasons import reason
 
