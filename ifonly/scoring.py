@@ -11,7 +11,7 @@ from ifonly.models.adding.draft import MOST_ROWS
 from ifonly.models.adding.inputs import encoding_of
 from ifonly.models.adding.outputs import Runs, read_outputs, read_scores
 from ifonly.models.adding.questions import Asker, Question
-from ifonly.models.conversion import convert, load
+from ifonly.models.conversion import convert, load, refused
 from ifonly.models.encoding import Encoding
 from ifonly.models.errors import DataError, ModelError
 from ifonly.models.graph.forms import GraphForm
@@ -96,6 +96,9 @@ def _of_estimator(estimator: Any, data: Any, threshold: float | None) -> Scored:
         # Fitted on columns without names, so it is asked as it was fitted.
         sample = replace(sample, pandas=None)
     original = native(estimator, sample, threshold)
+    if unknown := refused(original):
+        sample = sample.listing(unknown)
+        original = native(estimator, sample, threshold)
     name = type(estimator).__name__
     try:
         converted = convert(estimator, original)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ifonly.models.errors import DataError
+from ifonly.models.onnx import histogram_trees, xgboost_trees
 from ifonly.models.predictor import Rows, Scores, finite
 from ifonly.models.sample import Sample, name_of
 from ifonly.models.schema import Category, Decision, Task
@@ -79,15 +80,36 @@ def names_read_by(estimator: Any) -> tuple[list[str] | None, int | None]:
     return (None, len(read)) if made_up else (read, len(read))
 
 
+def chosen(estimator: Any) -> Any:
+    """What a search over hyperparameters has chosen, which predicts in its place; else itself."""
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    return estimator
+
+
+def categories_read_by(estimator: Any) -> dict[str, tuple[Any, ...]]:
+    """Texts or numbers that it was fitted on, of columns of categories of its own, as far as it
+    knows."""
+    estimator = chosen(estimator)
+    if histogram_trees.is_histogram(estimator):
+        return histogram_trees.known_categories(estimator)
+    if _library(estimator) == "xgboost":
+        booster = estimator.get_booster() if hasattr(estimator, "get_booster") else estimator
+        return xgboost_trees.known_categories(booster)
+    return {}
+
+
 def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Native:
     """``estimator`` as rows to scores, and what it decides.
 
     Raises
     ------
     DataError
-        If it is not fitted, or gives neither one score nor one a class.
+        If it is not fitted, gives neither one score nor one a class, or ``sample`` has categories
+        that it refuses.
     """
     _check_fitted(estimator, sample)
+    _check_categories(estimator, sample)
     if _library(estimator) == "xgboost" and not hasattr(estimator, "get_booster"):
         return _of_xgboost_booster(estimator, sample, threshold)
     if _library(estimator) == "lightgbm" and hasattr(estimator, "dump_model"):
@@ -109,6 +131,25 @@ def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Na
         limited = Decision(Task.REGRESSION, _categories(OUTLIER), 1, threshold or 0.0)
         return Native(estimator.decision_function, sample, limited)
     return Native(estimator.predict, sample, value(threshold))
+
+
+def _check_categories(estimator: Any, sample: Sample) -> None:
+    """XGBoost refuses tables with categories that it was not trained on, used or not; others count
+    them as missing."""
+    if _library(chosen(estimator)) != "xgboost" or sample.pandas is None:
+        return
+    for name, known in categories_read_by(estimator).items():
+        if name not in sample.schema.names:
+            continue
+        feature = sample.schema[name]
+        told = ", ".join(map(str, known))
+        if not hasattr(sample.pandas.get(name), "categories"):
+            raise DataError(name, f"is no column of categories, as the model reads it: {told}")
+        strange = sorted(set(feature.category_names) - set(map(name_of, known)))
+        # Names in other alphabets may be kept wrongly: XGBoost itself has the word.
+        if strange and told.isascii():
+            odd = ", ".join(strange)
+            raise DataError(name, f"has the categories {odd}; the model was trained on {told}")
 
 
 def _check_fitted(estimator: Any, sample: Sample) -> None:
@@ -186,9 +227,15 @@ def _of_xgboost_booster(booster: Any, sample: Sample, threshold: float | None) -
     trees = (0, int(best) + 1) if best is not None else (0, 0)
 
     def ask(table: Any) -> Any:
-        return booster.predict(
-            xgboost.DMatrix(table, feature_names=booster.feature_names), iteration_range=trees
+        # A table of pandas says itself which of its columns hold categories.
+        types = booster.feature_types if sample.pandas is None else None
+        matrix = xgboost.DMatrix(
+            table,
+            feature_names=booster.feature_names,
+            feature_types=types,
+            enable_categorical=True,
         )
+        return booster.predict(matrix, iteration_range=trees)
 
     if objective in ("binary:logistic", "multi:softprob"):
         n = int(learner["learner_model_param"]["num_class"]) or 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -86,6 +86,32 @@ class Sample:
                 ends = min(feature.lower, *read.tolist()), max(feature.upper, *read.tolist())
                 features[j] = replace(feature, lower=ends[0], upper=ends[1])
         return replace(self, schema=Schema(tuple(features)))
+
+    def listing(self, names: Collection[str]) -> Sample:
+        """The same, with the numbers of some features as ordered categories: those that rows
+        have."""
+        features, rows, values = list(self.schema.features), self.rows.copy(), dict(self.values)
+        for j, feature in enumerate(features):
+            if feature.name not in names:
+                continue
+            seen = np.unique(rows[:, j][~np.isnan(rows[:, j])])
+            known = np.isfinite(rows[:, j])
+            rows[known, j] = np.searchsorted(seen, rows[known, j])
+            values[feature.name] = tuple(int(v) for v in seen)
+            categories = tuple(Category(str(v)) for v in values[feature.name])
+            features[j] = Feature(
+                feature.name, Kind.ORDINAL, categories=categories,
+                may_be_missing=feature.may_be_missing, resolution=Decimal(1),
+            )  # fmt: skip
+        told = tuple(
+            f"{name}: ordered categories, as the model takes no other numbers than those of data"
+            for name in names
+        )
+        kept = tuple(t for t in self.assumptions if t.partition(":")[0] not in names)
+        return replace(
+            self, schema=Schema(tuple(features)), rows=rows, values=values,
+            assumptions=(*kept, *told),
+        )  # fmt: skip
 
     def beyond(self, row: Row) -> Iterator[str]:
         """What of a row lies beyond all that the table has."""

@@ -51,12 +51,12 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"ifonly.explainers.native.{name}"
-    for name in ("batches", "boxes", "causal", "cells", "certainty", "charges", "choices", "curves",
-                 "dual", "effect_search", "envelopes", "following", "functions", "intervals",
-                 "kernel", "lagrangian", "leaf_groups", "leaves", "merging", "network_bounds",
-                 "network_branching", "network_program", "network_rows", "network_search",
-                 "primal_heuristic", "reached_leaves", "rules", "separable", "sum_bounds",
-                 "survival", "surviving_incumbent", "table_building")
+    for name in ("batches", "boxes", "causal", "cells", "certainty", "charges", "choices",
+                 "curves", "dual", "effect_search", "envelopes", "following", "functions",
+                 "intervals", "kernel", "lagrangian", "leaf_groups", "leaves", "merging",
+                 "network_bounds", "network_branching", "network_program", "network_rows",
+                 "network_search", "primal_heuristic", "reached_leaves", "rules", "separable",
+                 "sum_bounds", "survival", "surviving_incumbent", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

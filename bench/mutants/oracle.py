@@ -35,6 +35,7 @@ MODULES = (
     "oracle.test_backtracking_against_brute_force",
     "oracle.test_causal_recourse_against_brute_force",
     "oracle.test_missing_causes_against_brute_force",
+    "oracle.test_several_graphs_against_brute_force",
     "oracle.test_priced_boxes_against_brute_force",
     "oracle.test_firm_targets_against_brute_force",
     "oracle.verify.test_laws",
@@ -70,7 +71,7 @@ NEAR = (
     ("native.functions", ("effects_in_the_kernel",)),
     ("native.intervals", ("effects_in_the_kernel",)),
     ("native.primal_heuristic", ("infeasible_subsystems_and_ranges",)),
-    ("native.following", ("causal_trees", "causal_recourse", "missing_causes")),
+    ("native.following", ("several_graphs", "causal_trees", "causal_recourse", "missing_causes")),
     *(
         (f"native.{part}", ("test_networks",))
         for part in ("network", "envelopes", "separable", "dual", "cell_descent")

@@ -350,7 +350,9 @@ def faults(truth: OracleTruth, reply: Reply) -> Faults:
     found, status = Faults(), reply["status"]
     if status == "already_target" and not truth.is_there():
         found.wrong.append("already there: it is not")
-    if status != "already_target" and truth.is_there():
+    # A question that the checker refuses has no answer, and so no wrong one.
+    is_refused = status == "unknown" and not reply["found"] and bool(reply.get("rejected"))
+    if status != "already_target" and truth.is_there() and not is_refused:
         found.wrong.append(f"{status}: it is there already")
     if status == "infeasible" and not truth.is_there():
         _judge_infeasible(truth, reply, found)

@@ -202,7 +202,7 @@ inline void Search::meet(Whole layer, Whole i) {
 inline void Search::gone_of_point() {
     gone_.clear();
     for (std::size_t c = 0; c < choices_.size(); ++c) {
-        if (point_[c] > 1e-9) gone_.push_back({choices_[c].end, choices_[c].moving, point_[c]});
+        if (point_[c] > LEAST_GONE) gone_.push_back({choices_[c].end, choices_[c].moving, point_[c]});
     }
     sort_gone();
 }

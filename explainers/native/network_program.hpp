@@ -101,32 +101,27 @@ inline bool Search::improve(Node& node, Whole steps) {
         best_point_ = point_;
         if (was_cleared_) break;
         const double gain = total_ - before;
-        idle = step > 0 && gain < 0.01 * (best_ - total_) ? idle + 1 : 0;
+        idle = step > 0 && gain < IDLE_GAIN * (best_ - total_) ? idle + 1 : 0;
         before = std::max(before, total_);
-        if (step >= steps || idle >= 3) break;
+        if (step >= steps || idle >= MOST_IDLE) break;
         blend(step);
-        const bool is_blended = step > 0;
         bool found = separate(node);
-        if (!found && is_blended) {
-            point_ = best_point_;
-            found = separate(node);
-        }
-        point_.swap(best_point_);
+        point_ = best_point_;
+        if (!found && step > 0) found = separate(node);
         if (!found) break;
     }
     return false;
 }
 
-// Somewhat behind the program's point, on the way from where rows were looked for before: rows from there
-// cut deeper (in-out separation: Ben-Ameur and Neto 2007).
+// Move the point behind the program's, towards where rows were looked for before: rows that are made there
+// cut deeper, and fewer are needed (in-out separation: Ben-Ameur and Neto 2007).
 inline void Search::blend(Whole step) {
-    static const double SHARE = getenv("KB") ? atof(getenv("KB")) : 0.6;
     if (step == 0) {
         center_ = point_;
         return;
     }
     for (std::size_t c = 0; c < point_.size(); ++c) {
-        center_[c] = SHARE * center_[c] + (1.0 - SHARE) * point_[c];
+        center_[c] = BEHIND * center_[c] + (1.0 - BEHIND) * point_[c];
         if (center_[c] < 1e-4) center_[c] = 0.0;
     }
     point_ = center_;

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <memory>
-#include <cstdlib>
 
 #include "bounded_simplex.hpp"
 #include "boxes.hpp"
@@ -59,6 +58,13 @@ inline constexpr double WAY = 0.5;
 // How often curves are halved before a feature is: their sums may be halved as long as floats go, boxes
 // of rows may not, so that every search ends.
 inline constexpr Whole MOST_CURVED = 3;
+// Rows are made of a point that keeps this share of where the last were made.
+inline constexpr double BEHIND = 0.7;
+// A step that gains less of what is missing to the best is idle; after so many in turn, no more are made.
+inline constexpr double IDLE_GAIN = 0.004;
+inline constexpr Whole MOST_IDLE = 3;
+// Envelopes are made for what goes at least so far to a feature's end: any are valid.
+inline constexpr double LEAST_GONE = 0.01;
 
 // What the search may do; Python's to say, for tests and measurements.
 struct Effort {
@@ -334,7 +340,9 @@ private:
     const Node* node_ = nullptr;
     double side_fixed_ = 0.0, side_doubt_ = 0.0;
     Numbers low_, high_, side_error_, beyond_, columns_, fixed_, scales_, line_, place_;
-    std::vector<double> point_, best_point_, center_;
+    std::vector<double> point_;       // at which rows are made
+    std::vector<double> best_point_;  // the program's
+    std::vector<double> center_;      // at which the last rows were made
     std::vector<Numbers> parts_;
     std::vector<PricedRow> rows_;
     std::vector<Choice> choices_;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ifonly.models.adding.draft import SpecDraft, draft_of
@@ -63,5 +63,12 @@ def added(
             label=label, read=read, texts=source.texts, trust=trust,
         )  # fmt: skip
         content, read = native.content, native.columns
+        ask = _knowing(native.codes, ask)
     draft = draft_of(content, source.folder, table, ask, label=label, read=read)
     return AddedModel(source, native, draft)
+
+
+def _knowing(codes: Mapping[str, Sequence[str]], ask: Asker) -> Asker:
+    """What the file itself says of codes needs not be asked."""
+    known = {f"codes:{name}": ",".join(own) for name, own in codes.items()}
+    return lambda question: known.get(question.key) or ask(question)

@@ -178,7 +178,8 @@ def _in_order(sample: Sample, names: frozenset[str], ask: Asker) -> Sample:
             )
         )
         order = [part.strip() for part in told.split(",")]
-        if sorted(order) != sorted(known):
+        # There may be more than the sample has.
+        if len(set(order)) < len(order) or not set(known) <= set(order):
             raise GraphError(f"codes:{feature.name} are {told!r}, not all of {', '.join(known)}")
         codes = np.array([order.index(name) for name in known], dtype=np.float64)
         seen = ~np.isnan(rows[:, j])

@@ -10,13 +10,13 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ifonly.models.adding.table import Columns, number_of
 from ifonly.models.conversion import convert
 from ifonly.models.errors import DataError, GraphError
-from ifonly.models.native import is_estimator, names_read_by, native
+from ifonly.models.native import categories_read_by, is_estimator, names_read_by, native
 from ifonly.models.onnx.parity import ParityReport
 from ifonly.models.sample import read_sample
 
@@ -48,6 +48,8 @@ class NativeModel:
     report: ParityReport
     warned: tuple[str, ...] = ()
     """What its library said of the file."""
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Texts of columns that the graph takes as codes, in the order of these."""
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -111,19 +113,55 @@ def read_here(
     absent = [name for name in wanted if name not in columns]
     if absent:
         raise DataError("data", f"has no column {', '.join(absent)}, which the model reads")
-    cells: Any = {name: _cells(columns[name], name in texts) for name in wanted}
+    known = _categories(model, {each: columns[each] for each in wanted})
+    cells: Any = {each: _cells(columns[each], each in texts or each in known) for each in wanted}
     takes_texts = kind in (SKOPS, PICKLED)
-    if takes_texts and names is not None:
+    if known or (takes_texts and names is not None):
         # Fitted on a table, so it is asked as it was fitted.
         import pandas
 
+        for each, categories in known.items():
+            cells[each] = pandas.Categorical(cells[each], categories=categories)
         cells = pandas.DataFrame(cells)
     sample = read_sample(cells, list(wanted), width)
-    texts = [f.name for f in sample.schema.features if f.kind.is_categorical]
-    if texts and not takes_texts:
-        raise DataError("data", f"{', '.join(texts)} holds texts: categories of {kind} are numbers")
+    unknown = [f.name for f in sample.schema.features if f.kind.is_categorical]
+    unknown = [each for each in unknown if each not in known]
+    if unknown and not takes_texts:
+        raise DataError(
+            "data",
+            f"{', '.join(unknown)} holds texts, and {name} does not say which code each has: "
+            f"categories of {kind} are numbers",
+        )
     made = convert(model, native(model, sample))
-    return NativeModel(kind, tuple(wanted), made.content, made.report, warned)
+    return NativeModel(kind, tuple(wanted), made.content, made.report, warned, known)
+
+
+def _categories(model: Any, columns: Columns) -> dict[str, tuple[str, ...]]:
+    """Those of the columns that the model reads as texts, in the order of its codes.
+
+    Raises
+    ------
+    DataError
+        If a cell is none of them, or they are numbers, which a graph would take for codes.
+    """
+    found = {name: own for name, own in categories_read_by(model).items() if name in columns}
+    for name, categories in list(found.items()):
+        told = ", ".join(map(str, categories))
+        cells = [cell for cell in columns[name] if cell is not None]
+        are_texts = any(isinstance(number_of(cell), str) for cell in cells)
+        if not are_texts or not all(isinstance(each, str) for each in categories):
+            raise DataError(
+                name,
+                f"is read as categories that are called {told}, and a folder takes numbers for "
+                f"numbers: train with texts, or ask it by ifonly.explain(model, row, data)",
+            )
+        strange = set(map(str, cells)) - set(categories)
+        if strange and not told.isascii():
+            del found[name]  # XGBoost cuts names in other alphabets
+        elif strange:
+            odd = ", ".join(sorted(strange))
+            raise DataError(name, f"holds {odd}; the model was trained on {told}")
+    return found
 
 
 def _cells(column: Sequence[Any], are_texts: bool) -> list[Any]:

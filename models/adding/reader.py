@@ -180,8 +180,14 @@ def _model(kind: str, columns: Columns, said: Mapping[str, Any], graph: bytes) -
         raise _other()
     if report["label_differences"]:
         raise _other()
+    codes = said.get("codes", {})
+    if not isinstance(codes, dict) or not set(codes) <= set(names):
+        raise _other()
+    if not all(_are_texts(own) and len(own) == len(set(own)) for own in codes.values()):
+        raise _other()
     told = ["".join(c if c.isprintable() else " " for c in line)[:LONGEST] for line in warned]
-    return NativeModel(kind, tuple(names), graph, ParityReport(**report), tuple(told[:5]))
+    ordered = {name: tuple(own) for name, own in codes.items()}
+    return NativeModel(kind, tuple(names), graph, ParityReport(**report), tuple(told[:5]), ordered)
 
 
 def _are_texts(value: Any) -> TypeGuard[list[str]]:

@@ -51,7 +51,10 @@ def _read(asked: Mapping[str, Any], content: bytes) -> tuple[dict[str, Any], byt
     # Whatever it is: of a stranger's code, any.
     except BaseException as error:
         return {"problem": f"{name} cannot be read: {type(error).__name__}: {error}"}, b""
-    said = {"columns": found.columns, "report": asdict(found.report), "warned": found.warned}
+    said = {
+        "columns": found.columns, "report": asdict(found.report), "warned": found.warned,
+        "codes": found.codes,
+    }  # fmt: skip
     return said, found.content
 
 

@@ -1,10 +1,15 @@
-"""Readings at which the trees of a graph split, whatever scales or gathers what they read."""
+"""Readings at which a graph decides otherwise on either side: where its trees split, whatever
+scales or gathers what they read, and where what is made of a reading jumps."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from ifonly.models.errors import GraphError
+from ifonly.models.graph.columns import Columns
 from ifonly.models.graph.ensemble import TreeEnsemble
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.predictor import Row, Rows
@@ -52,6 +57,41 @@ def split_readings(
             span = max(float(np.ptp(seen)), 1.0)
             ends = np.array([seen.min() - span, seen.max() + span], dtype=np.float32)
             found[feature] = _crossings(form, rows[0], feature, columns[own], thresholds[own], ends)
+    return found
+
+
+def jumps(
+    columns: Columns, row: Row, values: Mapping[int, npt.NDArray[np.float64]], most: int
+) -> dict[int, npt.NDArray[np.float64]]:
+    """For each feature whose columns are steps the values on either side of each.
+
+    Parameters
+    ----------
+    columns : Columns
+    row : ndarray, shape (n_features,)
+        Stands in for all other features.
+    values : mapping of int to ndarray
+        Position of a feature to values that it may hold, ascending.
+    most : int
+        What changes oftener is no step.
+    """
+    rows = np.tile(row, (max(map(len, values.values()), default=0), 1))
+    # Each column is made of one feature, so all are looked at side by side.
+    for feature, own in values.items():
+        rows[: len(own), feature] = own
+    if not len(rows):
+        return {}
+    try:
+        encoded = columns.encode(rows)
+    # An encoder may refuse numbers that it was not fitted on.
+    except GraphError:
+        return {}
+    found = {}
+    for feature, own in values.items():
+        made = encoded[: len(own), columns.feature == feature]
+        at = np.flatnonzero((made[1:] != made[:-1]).any(axis=1))
+        if 0 < len(at) <= most:
+            found[feature] = own[np.unique([at, at + 1])]
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,8 @@ class _Origins:
         self._inputs = dict(_input_columns(graph))
 
     def columns(self, tensor: str) -> Sequence[int] | None:
-        """Columns, or None where the tensor is computed from them in another way."""
+        """Columns as far as they are known: those before the first one that is computed from them
+        in another way; None: there are none."""
         if tensor in self._inputs:
             return self._inputs[tensor]
         node = self._producers.get(tensor)
@@ -83,8 +85,9 @@ class _Origins:
             return self.columns(node.input[0])
         if node.op_type == "Concat":
             parts = [self.columns(name) for name in node.input]
-            if all(part is not None for part in parts):
-                return [column for part in parts for column in part or ()]
+            # Behind what is computed, of whatever width, no place is known.
+            known = [*takewhile(lambda part: part is not None, parts)]
+            return [column for part in known for column in part or ()] or None
         return None
 
 

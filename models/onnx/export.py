@@ -20,7 +20,7 @@ from ifonly.models.onnx.export_boosters import (
     convert_xgboost_model,
 )
 from ifonly.models.onnx.export_form import INPUT as INPUT
-from ifonly.models.onnx.export_form import IR_VERSION
+from ifonly.models.onnx.export_form import IR_VERSION, Categories
 from ifonly.models.onnx.export_form import SCORES as SCORES
 from ifonly.models.onnx.export_form import TARGET_OPSET as TARGET_OPSET
 from ifonly.models.onnx.export_form import Columns as Columns
@@ -29,7 +29,9 @@ from ifonly.models.onnx.export_sklearn import convert_sklearn_model
 _LONGEST_REASON = 300
 
 
-def export_onnx(estimator: Any, columns: Columns, *, name: str) -> ModelProto:
+def export_onnx(
+    estimator: Any, columns: Columns, *, name: str, categories: Categories | None = None
+) -> ModelProto:
     """``estimator`` (scikit-learn, XGBoost, LightGBM or CatBoost, fitted) as an ONNX graph called
     ``name``.
 
@@ -39,13 +41,16 @@ def export_onnx(estimator: Any, columns: Columns, *, name: str) -> ModelProto:
     whatever the decision's threshold is. An early-stopped XGBoost is exported up to its best
     iteration. Equal models give equal bytes: no names, dates or tool versions vary.
 
+    ``categories`` of a matrix: what the codes 0, 1, … of a column stand for in the estimator's own
+    table; other columns hold what the estimator itself was fitted on.
+
     Raises
     ------
     GraphError
         If the model cannot be converted; the message says which model and why.
     """
     try:
-        model = _convert(estimator, columns)
+        model = _convert(estimator, columns, categories or {})
     # Converters raise whatever they please.
     except Exception as error:
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
@@ -62,7 +67,7 @@ def to_bytes(model: ModelProto) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _convert(estimator: Any, columns: Columns) -> ModelProto:
+def _convert(estimator: Any, columns: Columns, categories: Categories) -> ModelProto:
     library = type(estimator).__module__.partition(".")[0]
     if library in ("catboost", "lightgbm", "xgboost"):
         if not isinstance(columns, int):
@@ -73,8 +78,8 @@ def _convert(estimator: Any, columns: Columns) -> ModelProto:
             case "lightgbm":
                 return convert_lightgbm_model(estimator, columns)
             case _:
-                return convert_xgboost_model(estimator, columns)
-    return convert_sklearn_model(estimator, columns)
+                return convert_xgboost_model(estimator, columns, categories)
+    return convert_sklearn_model(estimator, columns, categories)
 
 
 def _keep_scores_only(model: ModelProto) -> None:

@@ -13,7 +13,9 @@ import numpy as np
 import onnx
 from onnx import ModelProto
 
-from ifonly.models.onnx.export_form import INPUT, TARGET_OPSET
+from ifonly.models.onnx.category_columns import CategoryColumns
+from ifonly.models.onnx.export_form import INPUT, TARGET_OPSET, Categories
+from ifonly.models.onnx.xgboost_trees import as_converters_read
 
 
 def convert_catboost(estimator: Any) -> ModelProto:
@@ -73,23 +75,28 @@ def _lightgbm_thresholds(estimator: Any) -> Iterator[float]:
         pending += [node[side] for side in ("left_child", "right_child") if side in node]
 
 
-def convert_xgboost_model(estimator: Any, n_columns: int) -> ModelProto:
+def convert_xgboost_model(estimator: Any, n_columns: int, categories: Categories) -> ModelProto:
     from onnxmltools import convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType
 
+    plain, sets = _plain_xgboost(estimator, n_columns, categories)
     model: ModelProto = convert_xgboost(
-        _plain_xgboost(estimator),
+        plain,
         name="model",
         initial_types=[(INPUT, FloatTensorType([None, n_columns]))],
         target_opset=TARGET_OPSET[""],
     )
+    sets.put_before(model)
     return model
 
 
-def _plain_xgboost(estimator: Any) -> Any:
-    """A copy with the trees up to the best iteration and columns called f0, f1, ...
+def _plain_xgboost(
+    estimator: Any, n_columns: int, categories: Categories
+) -> tuple[Any, CategoryColumns]:
+    """A copy with the trees up to the best iteration and columns called f0, f1, ..., of which those
+    beyond ``n_columns`` are made.
 
-    The converter reads all trees, and fails on any other column name.
+    The converter reads all trees, and fails on any other column name and on categories.
     """
     import xgboost
 
@@ -102,11 +109,10 @@ def _plain_xgboost(estimator: Any) -> Any:
     last = int(best) + 1 if best is not None else booster.num_boosted_rounds()
     # An early-stopped model predicts by these trees alone; the converter reads all.
     kept = booster[:last]
-    kept.feature_names = None
-    kept.feature_types = None
     plain = _new_like(estimator, booster)
-    plain.load_model(bytearray(kept.save_raw()))
-    return plain
+    file, sets = as_converters_read(kept, n_columns, categories)
+    plain.load_model(file)
+    return plain, sets
 
 
 def _new_like(estimator: Any, booster: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 INPUT = "features"
 """Name of the one matrix input, ``(n_rows, n_columns)``."""
@@ -16,3 +17,5 @@ IR_VERSION = 8
 Columns = int | Mapping[str, bool]
 """Their number, of numbers in one matrix; or of each column, an input of its own, whether it holds
 texts."""
+Categories = Mapping[int, Sequence[Any]]
+"""By columns of a matrix, what the codes 0, 1, … in it stand for."""

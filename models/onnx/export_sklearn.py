@@ -6,17 +6,18 @@ import copy
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
+from ifonly.models.onnx import bins, histogram_trees
+from ifonly.models.onnx.category_columns import CategoryColumns
 from ifonly.models.onnx.export_boosters import round_thresholds_down
-from ifonly.models.onnx.export_form import INPUT, TARGET_OPSET, Columns
-from ifonly.models.onnx.sklearn_converters import HISTOGRAM, teach
+from ifonly.models.onnx.export_form import INPUT, TARGET_OPSET, Categories, Columns
+from ifonly.models.onnx.sklearn_converters import teach
 from ifonly.models.onnx.sklearn_steps import held_by, steps_of
 
 _CAST = "ifonly_cast"
 _SINGLE = (
-    "KBinsDiscretizer", "NuSVR", "OneClassSVM", "PolynomialFeatures", "PowerTransformer",
-    "SimpleImputer", "SVR",
+    "NuSVR", "OneClassSVM", "PolynomialFeatures", "PowerTransformer", "SimpleImputer", "SVR",
 )  # fmt: skip
 """What ONNX Runtime has, or the converter writes, in float32 alone."""
 _MIXTURES = ("GaussianMixture", "BayesianGaussianMixture")
@@ -24,28 +25,37 @@ _DISCRIMINANT = "LinearDiscriminantAnalysis"
 _TREE_MODULES = ("sklearn.tree", "sklearn.ensemble", "xgboost", "lightgbm")
 
 
-def convert_sklearn_model(estimator: Any, columns: Columns) -> ModelProto:
+def convert_sklearn_model(estimator: Any, columns: Columns, categories: Categories) -> ModelProto:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
     from sklearn.base import is_classifier
 
     estimator = _as_regression(_unflattened(estimator))
-    trees, several = _has_trees(estimator), not isinstance(columns, int)
+    trees = _has_trees(estimator)
     inside = [*held_by(estimator)]
     only_single = any(type(step).__name__ in _SINGLE for step in inside)
     # A pipeline rounds before its trees; models that hold trees read what trees read.
     only_single |= not trees and any(_is_of_trees(each) for each in inside)
-    in_double = _is_histogram(estimator) and not only_single
+    last, sets = [estimator, *steps_of(estimator)][-1], CategoryColumns(0, {})
+    is_histogram = histogram_trees.is_histogram(last)
+    in_double = is_histogram and not only_single
+    if is_histogram:
+        # What a pipeline hands on is no code of the table's any more.
+        own = categories if last is estimator else {}
+        estimator = copy.deepcopy(estimator)
+        last = [estimator, *steps_of(estimator)][-1]
+        sets = histogram_trees.split_by_columns(last, own)
     if in_double:
         trees = False  # these compare in float64
-    elif _is_histogram(estimator):
-        estimator = _rounded_down(estimator)
+    elif is_histogram:
+        histogram_trees.round_down(last)
     elif trees and not only_single and len(list(steps_of(estimator))) > 1:
         estimator, trees = _casting(estimator), False
     # Behind inputs of several types, the converters of linear models know no float64.
-    is_single = trees or only_single or (several and not _casts(estimator) and not in_double)
+    is_mixed = _has_texts(columns) and not _casts(estimator) and not in_double
+    is_single = trees or only_single or is_mixed
     tensor = FloatTensorType if is_single else DoubleTensorType
-    teach(estimator, in_double=in_double)
+    teach(estimator, in_double=in_double, single=is_single)
     options: dict[Any, Any] | None = None
     if is_classifier(estimator):
         # A ZipMap yields dictionaries in place of one matrix.
@@ -60,8 +70,11 @@ def convert_sklearn_model(estimator: Any, columns: Columns) -> ModelProto:
     if isinstance(columns, int):
         inputs = [(INPUT, tensor([None, columns]))]
     else:
+        # What bins alone read is compared in float64, whatever all else is.
+        wide = {name for step in steps_of(estimator) for name in bins.columns_of(step)}
+        types = {name: DoubleTensorType if name in wide else tensor for name in columns}
         inputs = [
-            (name, (StringTensorType if is_text else tensor)([None, 1]))
+            (name, (StringTensorType if is_text else types[name])([None, 1]))
             for name, is_text in columns.items()
         ]
     model: ModelProto = convert_sklearn(
@@ -75,30 +88,17 @@ def convert_sklearn_model(estimator: Any, columns: Columns) -> ModelProto:
     for step in steps_of(estimator):
         if type(step).__module__.startswith("lightgbm"):
             round_thresholds_down(model, step)
+    if is_single:
+        # Guessed from the first input, which bins may read in float64.
+        for output in model.graph.output:
+            if output.type.tensor_type.elem_type == TensorProto.DOUBLE:
+                output.type.tensor_type.elem_type = TensorProto.FLOAT
+    sets.put_before(model)
     return model
 
 
-def _is_histogram(estimator: Any) -> bool:
-    last = [estimator, *steps_of(estimator)][-1]
-    if not type(last).__name__.startswith(HISTOGRAM):
-        return False
-    if last.is_categorical_ is not None and any(last.is_categorical_):
-        raise ValueError("it splits by sets of categories, which the converter cannot write")
-    return True
-
-
-def _rounded_down(estimator: Any) -> Any:
-    """A copy in which thresholds of histogram-based trees are the float32 below: what a float32
-    reading is compared with by ``<=`` alike."""
-    copied = copy.deepcopy(estimator)
-    # scikit-learn shows these trees nowhere else; the converter reads them here as well.
-    for trees in [copied, *steps_of(copied)][-1]._predictors:
-        for tree in trees:
-            exact = tree.nodes["num_threshold"]
-            near = exact.astype(np.float32)
-            below = np.nextafter(near, np.float32(-np.inf))
-            tree.nodes["num_threshold"] = np.where(near > exact, below, near)
-    return copied
+def _has_texts(columns: Columns) -> bool:
+    return not isinstance(columns, int) and any(columns.values())
 
 
 def _is_of_trees(estimator: Any) -> bool:

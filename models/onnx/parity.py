@@ -3,7 +3,7 @@
 An export errs where a reading meets a split threshold: ``<`` read as ``<=``, a float64 threshold
 rounded to float32, an input cast twice. Random rows hardly ever lie there. So every threshold of
 every split is tried with the float32 numbers just below, at and just above it, each in an
-otherwise real row.
+otherwise real row. A category may be in none of the rows: so each is put into some.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ Score = Callable[[Rows], Scores]
 
 Thresholds = Mapping[int, npt.NDArray[np.float32]]
 """Column to its split thresholds."""
+
+Listed = Mapping[int, npt.NDArray[np.float64]]
+"""Column to values that it may hold."""
+_ROWS_OF_VALUE = 4
 
 TOLERANCE = 1e-5
 """Largest difference of a score that float32 sums of trees in another order explain."""
@@ -55,6 +59,7 @@ def check_parity(
     thresholds: Thresholds,
     decision: Decision,
     *,
+    listed: Listed | None = None,
     n_rows: int = 100_000,
     seed: int = 0,
     tolerance: float = TOLERANCE,
@@ -71,6 +76,9 @@ def check_parity(
         Column to its split thresholds. Three rows for every threshold come first (all of them, even
         beyond ``n_rows``); rows drawn from ``rows`` fill up the rest.
     decision : Decision
+    listed : mapping of int to ndarray, optional
+        Column to values of which each is tried in some rows, whether ``rows`` have it or not, and
+        as it is: an estimator reads it in float64, whatever its graph does.
     n_rows : int
     seed : int
     tolerance : float
@@ -84,9 +92,10 @@ def check_parity(
     """
     rng = np.random.default_rng(seed)
     near = threshold_neighbours(rows, thresholds, rng)
-    real = rows[rng.integers(len(rows), size=max(n_rows - len(near), 0))]
+    each = _with_listed(rows, listed or {}, rng)
+    real = rows[rng.integers(len(rows), size=max(n_rows - len(near) - len(each), 0))]
     # Through float32: both must see the very numbers that the graph compares.
-    tried = np.concatenate([near, real]).astype(np.float32).astype(np.float64)
+    tried = np.concatenate([_rounded(near), each, _rounded(real)])
     ours, theirs = native(tried), exported(tried)
     if ours.shape != theirs.shape:
         raise ParityError(f"native scores have shape {ours.shape}, exported {theirs.shape}")
@@ -126,6 +135,21 @@ def threshold_neighbours(
         drawn[:, column] = readings
         built.append(drawn)
     return np.concatenate(built)
+
+
+def _with_listed(rows: Rows, listed: Listed, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """``(n, n_columns)``: each of the values in :data:`_ROWS_OF_VALUE` real rows."""
+    built = [np.empty((0, rows.shape[1]))]
+    for column, values in sorted(listed.items()):
+        own = np.repeat(np.asarray(values, dtype=np.float64), _ROWS_OF_VALUE)
+        drawn = _rounded(rows[rng.integers(len(rows), size=len(own))])
+        drawn[:, column] = own
+        built.append(drawn)
+    return np.concatenate(built)
+
+
+def _rounded(rows: Rows) -> npt.NDArray[np.float64]:
+    return rows.astype(np.float32).astype(np.float64)
 
 
 def _describe(report: ParityReport, row: Rows, ours: Scores, theirs: Scores) -> str:

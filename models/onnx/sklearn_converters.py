@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from onnx import numpy_helper
 
+from ifonly.models.onnx import bins
+from ifonly.models.onnx.histogram_trees import is_histogram
 from ifonly.models.onnx.sklearn_steps import steps_of
 
-HISTOGRAM = "HistGradientBoosting"
 _ENVELOPE = "EllipticEnvelope"
 
 
-def teach(estimator: Any, *, in_double: bool) -> None:
-    """Tell skl2onnx of steps of a pipeline that are other libraries'."""
+def teach(estimator: Any, *, in_double: bool, single: bool) -> None:
+    """Tell skl2onnx of steps of a pipeline that are other libraries', or that it writes otherwise
+    than is read here. ``single``: all is computed in float32."""
     from skl2onnx import update_registered_converter
     from skl2onnx.common.shape_calculator import (
         calculate_linear_classifier_output_shapes,
@@ -23,10 +25,14 @@ def teach(estimator: Any, *, in_double: bool) -> None:
 
     for step in (*steps_of(estimator), estimator):
         library, kind = type(step).__module__.partition(".")[0], type(step)
-        if kind.__name__.startswith(HISTOGRAM):
+        if is_histogram(step):
             convert = _convert_histogram_in_double if in_double else _convert_histogram
         elif kind.__name__ == _ENVELOPE:
             update_registered_converter(kind, _ENVELOPE, _shape_envelope, _convert_envelope)
+            continue
+        elif kind.__name__ == bins.BINS:
+            shape = bins.shape_single if single else bins.shape
+            update_registered_converter(kind, bins.BINS, shape, bins.convert)
             continue
         elif library == "xgboost":
             from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost

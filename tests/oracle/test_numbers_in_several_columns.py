@@ -129,7 +129,7 @@ def test_nothing_is_said_of_what_lies_between_whole_numbers(made: Deployed) -> N
     schema = made.sample.schema
     cells = read_leaves(made.form, schema).cells
     layout = Layout.of(schema, made.form.columns, cells)
-    with pytest.raises(NotEligible, match="month is read between whole numbers"):
+    with pytest.raises(NotEligible, match="month is read off its grid"):
         layout.readings(0, np.array([3.0]), 0.5, np.inf)
     with pytest.raises(NotEligible, match="month follows from others"):
         layout.spread(0, 3.0)
@@ -137,5 +137,5 @@ def test_nothing_is_said_of_what_lies_between_whole_numbers(made: Deployed) -> N
     # The graph cuts fractions off, so that it reads this as February, and no month's column is 1 in
     # a thirteenth.
     assert layout.cells_of([np.array([2.5]), nothing, nothing])[0].tolist() == [1]
-    with pytest.raises(NotEligible, match="month is 13, no known whole number"):
+    with pytest.raises(NotEligible, match="month is 13, no known value"):
         layout.cells_of([np.array([13.0]), nothing, nothing])

@@ -24,7 +24,7 @@ CURVES = {
 class BoxEffort:
     """How hard a box is worked on, as compiled code is told."""
 
-    steps = 24
+    steps = 60
     first_steps = 60
     rounds = 1
     listed = 256

@@ -12,7 +12,7 @@ from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.milp.levers import Levers, Piece
 from ifonly.explainers.search.networks.arrays import PieceArrays
-from ifonly.explainers.search.networks.following import Mode, ValueColumns
+from ifonly.explainers.search.networks.following import NetworkMode, ValueColumns
 from ifonly.explainers.search.networks.pieces import Carriers, breaks_of, ordered, pieces_of
 from ifonly.explainers.search.networks.sensors import Copy, Sensor
 from ifonly.explainers.search.trees.flat_rules import flatten
@@ -32,7 +32,7 @@ class LaidAxes:
     """A question's axes, as boxes of positions and as pieces."""
 
     problem: Problem
-    mode: Mode
+    mode: NetworkMode
     question: Question
     pieces: PieceArrays
     parts: Sequence[Sequence[Piece]]
@@ -70,7 +70,7 @@ def _place(pieces: Sequence[Piece], value: float) -> int:
 
 def lay(
     problem: Problem,
-    mode: Mode,
+    mode: NetworkMode,
     levers: Levers,
     values: ValueColumns,
     sensors: Mapping[int, Sensor],

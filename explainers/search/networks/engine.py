@@ -21,7 +21,7 @@ from ifonly.explainers.search.networks.following import modes_of
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.search import NetworkProof
 from ifonly.explainers.search.networks.sensors import certain
-from ifonly.explainers.search.networks.survival import Survival
+from ifonly.explainers.search.networks.survival import SensorSurvival
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.predictor import Row, Rows, Scores
 from ifonly.models.schema import Schema
@@ -76,7 +76,7 @@ class Networks:
             sensors = self._model.sensors(problem)
         except NotEligible:
             return np.zeros(len(rows), dtype=np.bool_)
-        return Survival(self._model, goals, sensors, Deadline.never())(rows)
+        return SensorSurvival(self._model, goals, sensors, Deadline.never())(rows)
 
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int

@@ -74,7 +74,7 @@ class Follower:
 
 
 @dataclass(frozen=True, eq=False)
-class Mode:
+class NetworkMode:
     """Actions that set the same of the features that can follow."""
 
     axes: Axes
@@ -156,7 +156,7 @@ class ValueColumns:
     n_core: int
 
     @classmethod
-    def of(cls, n_core: int, mode: Mode, features: Iterable[int]) -> ValueColumns:
+    def of(cls, n_core: int, mode: NetworkMode, features: Iterable[int]) -> ValueColumns:
         """Of ``features``, and of all that follows, behind the ``n_core`` columns of a model."""
         followers = [each.column for each in mode.followers]
         read = {j: n_core + k for k, j in enumerate(sorted({*features, *followers}))}
@@ -167,7 +167,7 @@ class ValueColumns:
         return len(self.read) + len(self.pulled)
 
 
-def modes_of(problem: Problem, following: Following) -> list[Mode]:
+def modes_of(problem: Problem, following: Following) -> list[NetworkMode]:
     """All modes, those first in which most is left alone.
 
     Raises
@@ -176,7 +176,7 @@ def modes_of(problem: Problem, following: Following) -> list[Mode]:
         If there are too many, or something follows that is read otherwise than by a line.
     """
     if problem.consequences is None:
-        return [Mode(problem.axes)]
+        return [NetworkMode(problem.axes)]
     axes, factual = following.axes, problem.factual.tolist()
     levers = [j for j, axis in enumerate(axes) if len(axis) > (factual[j] in axis)]
     moving = frozenset(k for j in levers for k in problem.consequences.effects([j]))
@@ -199,7 +199,7 @@ def _mode(
     levers: Sequence[int],
     movers: Sequence[int],
     chosen: frozenset[int],
-) -> Mode | None:
+) -> NetworkMode | None:
     """The mode in which of ``movers`` the ``chosen`` are set; None if there is no action in it."""
     consequences, factual = problem.consequences, problem.factual.tolist()
     assert consequences is not None
@@ -215,7 +215,7 @@ def _mode(
     if not all(map(len, axes)):
         return None
     followers = tuple(_followers(problem, following, frozenset(acted) - stuck, chosen))
-    return Mode(axes, chosen, followers)
+    return NetworkMode(axes, chosen, followers)
 
 
 def _followers(

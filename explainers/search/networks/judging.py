@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter
 from ifonly.explainers.search.incumbents import FIRST_CHECKED, KEPT, MOST_CHECKED
-from ifonly.explainers.search.networks.survival import Survival
+from ifonly.explainers.search.networks.survival import SensorSurvival
 from ifonly.models.predictor import Row, Rows
 
 Mask = npt.NDArray[np.bool_]
@@ -23,7 +23,9 @@ class Undecided(Exception):
 class NetworkJudge:
     """Takes the cheapest of the rows that it is shown and that are answers."""
 
-    def __init__(self, problem: Problem, meter: Meter, survives: Survival | None = None) -> None:
+    def __init__(
+        self, problem: Problem, meter: Meter, survives: SensorSurvival | None = None
+    ) -> None:
         self._problem = problem
         self._meter = meter
         self._survives = survives

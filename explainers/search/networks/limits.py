@@ -14,7 +14,7 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.networks.arrays import LimitArrays
-from ifonly.explainers.search.networks.following import ROUNDING, Mode, ValueColumns
+from ifonly.explainers.search.networks.following import ROUNDING, NetworkMode, ValueColumns
 from ifonly.explainers.search.networks.network import spread
 from ifonly.explainers.space import TOLERANCE
 from ifonly.models.graph.forms import UnitNetwork
@@ -28,7 +28,7 @@ OWN = 1e-9
 """Rounding of our own arithmetic in a goal, relative to the size of what it sums up."""
 
 
-def linear_rules(problem: Problem, mode: Mode) -> list[Comparison]:
+def linear_rules(problem: Problem, mode: NetworkMode) -> list[Comparison]:
     """The comparisons that hold of every allowed row, whose readings are all there."""
     found = []
     for constraint in problem.constraints:
@@ -40,7 +40,7 @@ def linear_rules(problem: Problem, mode: Mode) -> list[Comparison]:
     return found
 
 
-def _is_plain(problem: Problem, mode: Mode, condition: Comparison) -> bool:
+def _is_plain(problem: Problem, mode: NetworkMode, condition: Comparison) -> bool:
     if condition.relation is Relation.NE or not condition.now:
         return False
     read = [j for j, _ in condition.now]
@@ -55,7 +55,7 @@ def limits_of(
     bounds: NetworkBounds,
     problem: Problem,
     rules: Sequence[Comparison],
-    mode: Mode,
+    mode: NetworkMode,
     levers: Levers,
     values: ValueColumns,
 ) -> LimitArrays:
@@ -85,7 +85,7 @@ def limits_of(
 
 
 def _rows(
-    problem: Problem, rules: Sequence[Comparison], mode: Mode, values: ValueColumns
+    problem: Problem, rules: Sequence[Comparison], mode: NetworkMode, values: ValueColumns
 ) -> Iterator[tuple[Row, float, float]]:
     """Weights of values, what they come to at most, and the tolerance; scaled to a size of 1."""
     followers = {each.column: each for each in mode.followers}
@@ -110,7 +110,7 @@ def _rows(
 
 
 def _readings(
-    mode: Mode, levers: Levers, values: ValueColumns
+    mode: NetworkMode, levers: Levers, values: ValueColumns
 ) -> Iterator[tuple[Row, float, float]]:
     """That what follows reads within its bounds; in whole numbers, what is nearest."""
     for each in mode.followers:

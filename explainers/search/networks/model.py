@@ -17,7 +17,7 @@ from ifonly.explainers.search.milp.following import Following
 from ifonly.explainers.search.milp.levers import Levers, read_levers
 from ifonly.explainers.search.milp.reading import read_features
 from ifonly.explainers.search.milp.reals import RealReading, read_reals
-from ifonly.explainers.search.networks.following import Mode
+from ifonly.explainers.search.networks.following import NetworkMode
 from ifonly.explainers.search.networks.network import as_units
 from ifonly.explainers.search.networks.sensors import Copy, Sensor, copied, copied_ends
 from ifonly.explainers.target import Target, TargetKey
@@ -63,7 +63,7 @@ class NetworkModel:
                 self._reals[column] = known
         return known
 
-    def levers(self, problem: Problem, mode: Mode) -> Levers | None:
+    def levers(self, problem: Problem, mode: NetworkMode) -> Levers | None:
         """What can move in a mode; None if something has no value in it."""
         levers = read_levers(problem, mode.axes, self.form.columns, self._readings)
         return mode.widened(levers)
@@ -107,7 +107,7 @@ class NetworkModel:
     def bounds(
         self,
         levers: Levers,
-        mode: Mode,
+        mode: NetworkMode,
         sensors: Mapping[int, Sensor] = MappingProxyType({}),
         copies: Sequence[Copy] = (),
     ) -> NetworkBounds:

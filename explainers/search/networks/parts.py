@@ -14,7 +14,7 @@ from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.networks.arrays import BoxEffort, LimitArrays, UnitArrays
 from ifonly.explainers.search.networks.axes import LaidAxes, lay
-from ifonly.explainers.search.networks.following import Mode, ValueColumns
+from ifonly.explainers.search.networks.following import NetworkMode, ValueColumns
 from ifonly.explainers.search.networks.limits import limits_of, linear_rules
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.network import arrays_of
@@ -28,7 +28,7 @@ PROGRAMS = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class LaidMode:
     """One mode of a question, as compiled code is asked about it."""
 
     laid: LaidAxes
@@ -43,10 +43,10 @@ class Part:
         goals: Sequence[LinearGoal],
         sensors: Mapping[int, Sensor],
         ways: Sequence[Mapping[int, float]],
-        mode: Mode,
+        mode: NetworkMode,
         levers: Levers,
         near: Levers,
-    ) -> Part:
+    ) -> LaidMode:
         """Of the actions of ``mode`` that set ``levers``, and lead into the target in each of some
         ``ways`` for sensors to be off. Units are bounded over those ``near``."""
         rules = linear_rules(problem, mode)
@@ -78,7 +78,7 @@ class Part:
         return search
 
     @property
-    def free(self) -> Part:
+    def free(self) -> LaidMode:
         """The same where nothing costs anything."""
         pieces, question = self.laid.pieces, self.laid.question
         nothing, long = np.zeros(len(question.size)), question.long

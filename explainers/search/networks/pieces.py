@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.milp.levers import Levers, Piece
 from ifonly.explainers.search.networks.arrays import PieceArrays
-from ifonly.explainers.search.networks.following import Follower, Mode, ValueColumns
+from ifonly.explainers.search.networks.following import Follower, NetworkMode, ValueColumns
 from ifonly.explainers.search.networks.sensors import Copy, Sensor
 
 Floats = npt.NDArray[np.float64]
@@ -75,7 +75,7 @@ class Carriers:
     """What features add to columns that are not their own."""
 
     problem: Problem
-    mode: Mode
+    mode: NetworkMode
     values: ValueColumns
     sensors: Mapping[int, Sensor]
     copies: Sequence[Copy]
@@ -99,7 +99,7 @@ class Carriers:
                 if math.isnan(value):
                     constant[columns] = own[sensor.own]
                 elif j in followers:
-                    # So far that no bound is met (`Mode.errors`).
+                    # So far that no bound is met (`NetworkMode.errors`).
                     constant[columns] = sensor.columns_at(value + copy.off[j])
                 else:
                     constant[columns] = sensor.columns_at(sensor.read(value, copy.off[j]))

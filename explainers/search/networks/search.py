@@ -16,12 +16,12 @@ from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.incumbents import LOST
 from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.milp.primal_heuristic import find_incumbent, polished
-from ifonly.explainers.search.networks.following import Mode, modes_of
+from ifonly.explainers.search.networks.following import NetworkMode, modes_of
 from ifonly.explainers.search.networks.judging import NetworkJudge, Undecided
 from ifonly.explainers.search.networks.model import NetworkModel
-from ifonly.explainers.search.networks.parts import Part
+from ifonly.explainers.search.networks.parts import LaidMode
 from ifonly.explainers.search.networks.sensors import certain
-from ifonly.explainers.search.networks.survival import Survival
+from ifonly.explainers.search.networks.survival import SensorSurvival
 from ifonly.models.predictor import Rows
 
 Ints = npt.NDArray[np.int64]
@@ -42,8 +42,7 @@ FAILED = 4
 FREE = 4
 """Times :data:`BOXES` that are halved to see whether there is an answer at all."""
 PATIENCE = 0.25
-"""Part of the time after which, without a first answer, others are let look: they may tell sooner
-that there is none."""
+"""Part of the time after which others are let look who may be sooner (`_is_for_others`)."""
 MOST_DRAWN = 12
 """Times that a better row is drawn back at once."""
 
@@ -64,16 +63,17 @@ class NetworkProof:
         self._deadline = deadline
         self._goals = model.goals(problem.target)
         self._sensors = model.sensors(problem)
-        self._survival: Survival | None = None
+        self._survival: SensorSurvival | None = None
         self._ways: list[dict[int, float]] = []
         """Ways in which sensors may be off that parts are laid for."""
         if self._sensors:
             self._goals = certain(self._goals)
-            self._survival = Survival(model, self._goals, self._sensors, deadline)
+            self._survival = SensorSurvival(model, self._goals, self._sensors, deadline)
         self._judge = NetworkJudge(problem, meter, self._survival)
         self._bound = 0.0
         self._drawn = 0
         self._patience = Deadline.never()
+        self._has_wholes = False
 
     def run(self) -> SearchOutcome:
         deadline_hit = False
@@ -113,13 +113,13 @@ class NetworkProof:
                 return
             self._take_way()
 
-    def _settle(self, modes: Sequence[tuple[Mode, Levers]], most: float) -> None:
+    def _settle(self, modes: Sequence[tuple[NetworkMode, Levers]], most: float) -> None:
         parts = [part for each in modes if (part := self._part(*each)) is not None]
         if self._judge.best == math.inf and self._is_impossible(parts):
             self._bound = math.inf
             return
-        if self._is_for_others:
-            self._patience = self._deadline.sooner(PATIENCE)
+        self._patience = self._deadline.sooner(PATIENCE)
+        self._has_wholes = any(mode.wholes for mode, _ in modes)
         roots = []
         for part in parts:
             self._deadline.check()
@@ -146,11 +146,12 @@ class NetworkProof:
 
     @property
     def _is_for_others(self) -> bool:
-        """Whether HiGHS takes the question, too."""
-        is_straight = self._model.network.is_piecewise_linear
-        return is_straight and self._survival is None and self._judge.best == math.inf
+        """Whether HiGHS takes the question too, and may be sooner: no answer is known, or something
+        follows in whole numbers."""
+        may_be = self._has_wholes or self._judge.best == math.inf
+        return may_be and self._survival is None and self._model.network.is_piecewise_linear
 
-    def _is_impossible(self, parts: Sequence[Part]) -> bool:
+    def _is_impossible(self, parts: Sequence[LaidMode]) -> bool:
         """Whether it is known after few boxes that there is no answer at any cost; else there may
         be a first one. While none is known, costs close no box, and only mislead."""
         is_impossible = True
@@ -189,7 +190,7 @@ class NetworkProof:
         self._ways = [*self._ways, self._survival.ways[-1]][-MOST_WAYS:]
         self._survival.failed = 0
 
-    def _modes(self) -> list[tuple[Mode, Levers]]:
+    def _modes(self) -> list[tuple[NetworkMode, Levers]]:
         model, problem = self._model, self._problem
         found = []
         for mode in modes_of(problem, model.following(problem)):
@@ -199,7 +200,7 @@ class NetworkProof:
                 found.append((mode, levers))
         return found
 
-    def _part(self, mode: Mode, levers: Levers) -> Part | None:
+    def _part(self, mode: NetworkMode, levers: Levers) -> LaidMode | None:
         """What is cheap enough of one mode; None if nothing is."""
         near = levers.within(self._limit)
         if near is None:
@@ -209,9 +210,9 @@ class NetworkProof:
             self._judge.judge(self._problem.factual[None, :])
             return None
         asked = self._problem, self._goals, self._sensors, self._ways
-        return Part.of(self._model, *asked, mode, levers, near)
+        return LaidMode.of(self._model, *asked, mode, levers, near)
 
-    def _descend(self, part: Part, at: Ints | None) -> None:
+    def _descend(self, part: LaidMode, at: Ints | None) -> None:
         """Look for a better row on the way down from the one at ``at``, from cell to cell."""
         while at is not None:
             before = self._judge.best
@@ -222,7 +223,7 @@ class NetworkProof:
                 return
             at = self._at_best(part)
 
-    def _at_best(self, part: Part) -> Ints | None:
+    def _at_best(self, part: LaidMode) -> Ints | None:
         if not len(self._judge.actions):
             return None
         return part.laid.positions(self._judge.actions[0])
@@ -233,7 +234,7 @@ class NetworkProof:
         best = self._judge.best
         return best - SAME_COST * max(1.0, best) if best < math.inf else math.inf
 
-    def _walk_all(self, parts: Sequence[Part], roots: Sequence[float], cap: float) -> None:
+    def _walk_all(self, parts: Sequence[LaidMode], roots: Sequence[float], cap: float) -> None:
         """Settle what costs less than ``cap``, mode by mode."""
         left = [min(root, cap) for root in roots]
         for k, part in enumerate(parts):
@@ -251,7 +252,7 @@ class NetworkProof:
         best = self._judge.best
         self._bound = best if best <= cap else max(self._bound, cap)
 
-    def _walk(self, part: Part, cap: float) -> None:
+    def _walk(self, part: LaidMode, cap: float) -> None:
         search = part.begun(min(cap, self._limit))
         opened, done = self._opened(search, 0), False
         waiting: Rows = np.empty((0, len(self._problem.schema)))
@@ -270,7 +271,7 @@ class NetworkProof:
                     return
                 self._look_at_ways()
                 self._deadline.check()
-                if self._judge.best == math.inf and self._patience.expired():
+                if self._is_for_others and self._patience.expired():
                     raise Undecided
                 done = search.run(BOXES, min(cap, self._limit))
                 opened = self._opened(search, opened)

@@ -39,7 +39,7 @@ BOXES, MOST_BOXES = 64, 1_024
 """Halved at once, and for one row and goal, before it is left undecided."""
 
 
-class Survival:
+class SensorSurvival:
     """Which rows survive, and in which ways others do not."""
 
     def __init__(

@@ -274,8 +274,8 @@ class Layout:
         # A category has no order, so what follows from a box would be no interval.
         if self.cells[column].cuts is None:
             raise NotEligible("trees", f"{feature.name} is a category and follows from others")
-        if self.cells[column].whole is not None:
-            raise NotEligible("trees", f"{feature.name} follows from others, between whole numbers")
+        if self.cells[column].listed is not None:
+            raise NotEligible("trees", f"{feature.name} follows from others, off its grid")
         axis = fine_axis(feature.lower, feature.upper)
 
         def cells_at(multiples: Whole) -> Cells:
@@ -343,8 +343,8 @@ class Layout:
         feature = self.schema.features[column]
         if not off or feature.kind.is_categorical:
             return values
-        if self.cells[column].whole is not None:
-            raise NotEligible("trees", f"{feature.name} is read between whole numbers")
+        if self.cells[column].listed is not None:
+            raise NotEligible("trees", f"{feature.name} is read off its grid")
         # One step outward: the sum of two decimals may be rounded inward.
         end = np.nextafter(values + math.copysign(off, toward), toward)
         # A factual may lie beyond the bounds: the clip then ends at the value itself.

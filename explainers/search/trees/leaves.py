@@ -8,8 +8,8 @@ categories, a side that a missing value joins) is taken apart into several with 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.native import kernel
+from ifonly.explainers.space import Grid
 from ifonly.models.graph.forms import BranchMode, Columns, GraphForm, TreeEnsemble
 from ifonly.models.schema import Feature, Kind, Schema
 
@@ -27,20 +28,22 @@ Flags = npt.NDArray[np.bool_]
 Thresholds = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 MOST_LEAVES = 4_000_000
-MOST_WHOLE = 4_096
-"""Whole numbers of a feature that enters as several columns, all of which are looked at."""
+MOST_LISTED = 1 << 16
+"""Values of a feature that enters as several columns, all of which are looked at."""
 
 
 @dataclass(frozen=True, eq=False)
-class WholeNumbers:
-    """A whole number that enters the graph as several columns, as behind a one-hot encoder. Between
-    two whole numbers the graph may do anything, so nothing is said of what lies there."""
+class ListedValues:
+    """The values of a number that enters the graph as several columns, as behind a one-hot encoder
+    or bins. Between two of them the graph may do anything, so nothing is said of what lies
+    there."""
 
     name: str
-    first: float
-    """The least whole number that is known."""
+    grid: Grid
+    first: int
+    """The least multiple of the grid that is known."""
     cell: Ints
-    """``(n_numbers,)`` of each from the least on, ascending."""
+    """``(n_values,)`` of each from the least on, ascending."""
     own: Wholes
     """``(n_own,)`` the columns."""
     cuts: tuple[Thresholds, ...]
@@ -48,22 +51,31 @@ class WholeNumbers:
     read: Wholes
     """``(n_cells, n_own)`` in which of its cells each column is, -1 where it is missing."""
 
+    @property
+    def begins(self) -> Floats:
+        """``(n_cells,)`` the least value of each cell."""
+        at = np.append(0, np.flatnonzero(np.diff(self.cell)) + 1)
+        return self.grid.value(self.first + at)
+
     def of(self, values: Floats, encoded: Thresholds) -> Ints:
         """Cell of each of ``values`` that is a number; of others any.
 
         Raises
         ------
         NotEligible
-            If the graph reads a value, on no whole number that is known, like none of these.
+            If the graph reads a value that is none of those known like none of them.
         """
-        at = np.where(np.isnan(values), 0.0, values - self.first)
-        known = (at == np.floor(at)) & (at >= 0) & (at < len(self.cell))
-        cells = self.cell[np.clip(at, 0, len(self.cell) - 1).astype(np.int64)]
-        # Beyond the bounds a factual may be read as one within: all that trees see of it.
+        numbers = np.where(np.isnan(values), self.grid.at(self.first), values)
+        multiple = np.rint(numbers * self.grid.scale / self.grid.numerator)
+        at = np.clip(multiple - self.first, 0, len(self.cell) - 1).astype(np.int64)
+        known = self.grid.value(self.first + at) == numbers
+        cells: Ints = self.cell[at]
+        # Beyond the bounds, or off the grid, a factual may be read as one that is known: all that
+        # trees see of it.
         for i in np.flatnonzero(~known):
             like = (self.read == _cells_read(self.own, self.cuts, encoded[i : i + 1])).all(axis=1)
             if not like.any():
-                raise NotEligible("trees", f"{self.name} is {values[i]:g}, no known whole number")
+                raise NotEligible("trees", f"{self.name} is {values[i]:g}, no known value")
             among = np.flatnonzero(like)
             cells[i] = among[np.abs(among - cells[i]).argmin()]
         return cells
@@ -81,8 +93,8 @@ class FeatureCells:
     """Whether the graph reads the feature upside down (a negative scale)."""
     column: int = -1
     """Column of the core that a number enters."""
-    whole: WholeNumbers | None = None
-    """Of a number that enters as several; ``cuts`` are then the first numbers of its cells."""
+    listed: ListedValues | None = None
+    """Of a number that enters as several; ``cuts`` are then the first values of its cells."""
 
     def of(self, values: Floats, encoded: Thresholds) -> Ints:
         """Cell of each of ``values``, int32, same shape; a missing value is the last cell.
@@ -92,8 +104,8 @@ class FeatureCells:
         cells: Floats | Wholes | Ints
         if self.cuts is None:
             cells = values
-        elif self.whole is not None:
-            cells = self.whole.of(values, encoded)
+        elif self.listed is not None:
+            cells = self.listed.of(values, encoded)
         elif self.column < 0:
             cells = np.zeros(len(values))
         else:
@@ -237,9 +249,8 @@ def _feature_cells(
     if len(own) == 0:
         return FeatureCells(1 + missing, np.empty(0))
     if len(own) > 1:
-        known = _whole_numbers(columns, feature, j, own, cuts, len(schema))
-        starts = known.first + np.flatnonzero(np.diff(known.cell)) + 1.0
-        return FeatureCells(len(known.read) + missing, starts, whole=known)
+        known = _listed_values(columns, feature, j, own, cuts, len(schema))
+        return FeatureCells(len(known.read) + missing, known.begins[1:], listed=known)
     column = int(own[0])
     ends = np.zeros((2, len(schema)))
     # Infinite bounds cannot be scaled; far enough is as good to see which way the graph reads.
@@ -248,15 +259,21 @@ def _feature_cells(
     return FeatureCells(len(cuts[column]) + 1 + missing, cuts[column], bool(low > high), column)
 
 
-def _whole_numbers(
+def _listed_values(
     columns: Columns, feature: Feature, j: int, own: Wholes, cuts: list[Thresholds], n: int
-) -> WholeNumbers:
+) -> ListedValues:
     several = f"{feature.name} enters the graph as {len(own)} columns"
-    if feature.kind is not Kind.INTEGER:
-        raise NotEligible("trees", f"{several}, and is no whole number")
-    if not feature.upper - feature.lower < MOST_WHOLE:
-        raise NotEligible("trees", f"{several}, and has more than {MOST_WHOLE} values")
-    values = np.arange(math.ceil(feature.lower), math.floor(feature.upper) + 1.0)
+    # A whole number reads any, whatever it can be set to.
+    step = Decimal(1) if feature.kind is Kind.INTEGER else feature.resolution
+    if step is None:
+        raise NotEligible("trees", f"{several}, and is on no grid")
+    grid = Grid.of(step)
+    if not feature.upper - feature.lower < MOST_LISTED * grid.at(1):
+        raise NotEligible("trees", f"{several}, and has more than {MOST_LISTED} values")
+    first = grid.ceil(feature.lower)
+    values = grid.value(np.arange(first, grid.floor(feature.upper) + 1))
+    if not len(values):
+        raise NotEligible("trees", f"{several}, and none of its values is within its bounds")
     rows = np.zeros((len(values), n))
     rows[:, j] = values
     its = tuple(cuts[column] for column in own)
@@ -264,8 +281,8 @@ def _whole_numbers(
     starts = np.append(0, np.flatnonzero((np.diff(read, axis=0) != 0).any(axis=1)) + 1)
     cell = np.zeros(len(values), dtype=np.int32)
     cell[starts[1:]] = 1
-    return WholeNumbers(
-        feature.name, float(values[0]), np.cumsum(cell, dtype=np.int32), own, its, read[starts]
+    return ListedValues(
+        feature.name, grid, first, np.cumsum(cell, dtype=np.int32), own, its, read[starts]
     )
 
 
@@ -294,7 +311,7 @@ def _by_feature(
     for j, feature in enumerate(schema.features):
         own = cells[j]
         # The common case: one column and no missing value, so an interval stays one.
-        if own.cuts is not None and own.whole is None and not feature.may_be_missing:
+        if own.cuts is not None and own.listed is None and not feature.may_be_missing:
             if own.column >= 0:
                 first, final = lower[source, own.column], upper[source, own.column]
                 reached = first <= final  # else only by a missing value, which never comes
@@ -332,7 +349,7 @@ def _allowed(
 ) -> npt.NDArray[np.bool_]:
     """Which cells of a feature each path allows, ``(n_paths, n_cells)``."""
     allowed = np.ones((len(lower), own.count), dtype=np.bool_)
-    if own.cuts is not None and own.whole is None:
+    if own.cuts is not None and own.listed is None:
         if own.column >= 0:
             k = np.arange(own.count - 1)
             k = len(own.cuts) - k if own.flipped else k
@@ -350,9 +367,8 @@ def _allowed(
     # Each category, and a number of each cell, is encoded and sent down the tests, whatever its
     # columns look like.
     values = np.arange(own.count, dtype=np.float64)
-    if own.whole is not None:
-        firsts = np.append(0, np.flatnonzero(np.diff(own.whole.cell)) + 1)
-        values[: len(firsts)] = own.whole.first + firsts
+    if own.listed is not None:
+        values[: len(own.listed.read)] = own.listed.begins
     if feature.may_be_missing:
         values[-1] = np.nan
     rows = np.zeros((own.count, n))

@@ -208,3 +208,7 @@ def test_the_walk_tells_a_wrong_row_and_a_false_claim_from_a_true_reply(tmp_path
     off = {**one, "row": [*row[:4].tolist(), row[4] + 0.05]}
     assert faults(truth, {**reply, "found": [off]}).wrong
     assert faults(truth, {"status": "already_target", "found": []}).wrong
+    # Of a factual that is there it is wrong to know nothing, and not to be refused by the checker.
+    there, unknown = replace(truth, factual=row, _walked={}), {"status": "unknown", "found": []}
+    assert faults(there, {**unknown, "rejected": []}).wrong
+    assert faults(there, {**unknown, "rejected": ["the documents differ"]}) == Faults()

@@ -13,7 +13,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ifonly.models.conversion import convert
-from ifonly.models.errors import GraphError
 from ifonly.models.native import native
 from ifonly.models.sample import read_sample
 
@@ -51,10 +50,3 @@ def test_the_graph_decides_alike_and_the_estimator_stays_as_it_was(case: str) ->
     assert made.report.label_differences == 0
     assert made.report.thresholds > 0
     assert (estimator.predict(table) == before).all()
-
-
-def test_splits_by_sets_of_categories_are_refused_by_name() -> None:
-    estimator = HistGradientBoostingClassifier(max_iter=5, categorical_features=[2])
-    estimator.fit(TABLE, HOT)
-    with pytest.raises(GraphError, match="splits by sets of categories"):
-        convert(estimator, native(estimator, read_sample(TABLE)))
