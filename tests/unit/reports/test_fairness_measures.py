@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_more_groups_than_are_compared_are_refused(monkeypatch):
 
 
 def test_what_has_no_advice_and_is_asked_again_counts_once():
-    reading = {"instance": {"torque": 50.0}, "attributes": {"line": "1"}}
+    reading: dict[str, Any] = {"instance": {"torque": 50.0}, "attributes": {"line": "1"}}
     asked = [
         case("unknown", **reading),
         case("infeasible", time_us=5, **reading),
