@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,14 +14,26 @@ from ifonly.explainers.constraints.forms import Implication
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.space import LONGEST_LISTED
 from ifonly.explainers.target import Demand
+from ifonly.models.predictor import Row, Rows
 
-Reaches = Callable[[Problem], bool | None]
-"""Whether a question has an answer: yes, no (proven), or None where that was not settled."""
+Reaches = Callable[[Problem], Row | bool | None]
+"""Whether a question has an answer: yes, by an action if one is at hand; no (proven); or None where
+that was not settled."""
+MOST_IN_TURN = 8
+"""Constraints that are left out one by one; of more, halves are."""
+
+
+class Subsystem(NamedTuple):
+    """What blocks, and what was found on the way."""
+
+    blocked_by: tuple[Blocker, ...]
+    found: Rows
+    """Actions that lead into the target and keep some of the constraints."""
 
 
 def infeasible_subsystem(
     problem: Problem, reaches: Reaches, *, is_quick: bool = False
-) -> tuple[Blocker, ...]:
+) -> Subsystem:
     """An irreducible one: alone it leaves nothing in the target, and any one less leaves something.
 
     Deletion filtering (Chinneck and Dravnieks 1991): each in turn is left out, for good if nothing
@@ -32,13 +45,13 @@ def infeasible_subsystem(
     prove that nothing is. Then as few such proofs are asked for as can be; the set is the same.
     """
     filtering = _Filtering(problem, reaches, is_quick)
-    if is_quick:
+    if is_quick and len(filtering.kept) > MOST_IN_TURN:
         # All at once first: no row at all may be in the target, and then none of them blocks.
         filtering.leave_out(filtering.kept, is_needed=False)
     else:
         for each in filtering.kept:
             filtering.leave_out((each,), is_needed=False)
-    return filtering.kept
+    return Subsystem(filtering.kept, filtering.found)
 
 
 class _Filtering:
@@ -50,6 +63,13 @@ class _Filtering:
         self._reaches = reaches
         self._is_quick = is_quick
         self._blocking: list[frozenset[int]] = []
+        self._found: list[tuple[Row, bool]] = []
+        """Actions in the target, and whether it was the one with the demand."""
+
+    @property
+    def found(self) -> Rows:
+        """``(n, n_features)``"""
+        return np.array([row for row, _ in self._found]).reshape(-1, len(self._problem.schema))
 
     def leave_out(self, some: Sequence[Blocker], *, is_needed: bool) -> None:
         """Those of ``some``, which stand side by side, that can be; ``is_needed``: not all can."""
@@ -97,10 +117,22 @@ class _Filtering:
         # More of them leave no more.
         if any(known <= names for known in self._blocking):
             return True
-        if self._reaches(with_only(self._problem, some)) is not False:
+        asked = with_only(self._problem, some)
+        if self._is_reached(asked):
+            return False
+        found = self._reaches(asked)
+        if found is not False:
+            if isinstance(found, np.ndarray):
+                self._found.append((found, asked.target is self._problem.target))
             return False
         self._blocking.append(names)
         return True
+
+    def _is_reached(self, asked: Problem) -> bool:
+        """Whether an action that was found for other constraints does for these."""
+        demanding = asked.target is self._problem.target
+        rows = [row for row, demanded in self._found if demanded or not demanding]
+        return bool(rows) and bool(asked.allowed(np.array(rows)).any())
 
 
 def _is_rule(each: Blocker) -> bool:

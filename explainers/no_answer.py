@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ifonly.explainers.answer import (
     Relaxation,
     Unknown,
 )
+from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, without
 from ifonly.explainers.inquiry import Inquiry
@@ -29,8 +31,10 @@ from ifonly.explainers.search.engine import SearchOutcome, reaches, tells_quickl
 from ifonly.explainers.target import Demand
 from ifonly.explainers.transcript import goal_of
 from ifonly.explainers.verify import Checker, Proposal
-from ifonly.models.predictor import Row
+from ifonly.models.predictor import Row, Rows
 
+SHARE_OF_SUBSYSTEM = 0.5
+"""Part of the time that is left in which it is shown what an irreducible set is."""
 MOST_AROUND = 64
 """Levers of whose ends the model is asked before it is said that nothing is allowed."""
 
@@ -120,18 +124,21 @@ class Unanswered:
             relaxation = self.cheapest_relaxation(problem.conflict)
             work = asking.work(replace(outcome, engine="propagation"), asking.deadline.expired())
             return Infeasible(self.prediction, problem.conflict, work, relaxation=relaxation)
+        # What lifting each would bring, and how near anything comes, take time as well.
+        until = asking.deadline.sooner(SHARE_OF_SUBSYSTEM)
         with asking.watch("search"):
-            blocked_by = infeasible_subsystem(
-                problem, self._reaches, is_quick=tells_quickly(asking.engine)
+            blocked_by, known = infeasible_subsystem(
+                problem, partial(self._reaches, until), is_quick=tells_quickly(asking.engine)
             )
+        is_cut = until.expired()
         best = self._nearest(proven=True)
         demand = problem.target.demand
         # It is named only where the decision alone could be reached, so that can be offered.
         if demand is not None and demand in blocked_by:
             relaxation = self.surest_relaxation(demand, best)
         else:
-            relaxation = self.cheapest_relaxation(blocked_by)
-        work = asking.work(outcome, asking.deadline.expired())
+            relaxation = self.cheapest_relaxation(blocked_by, known)
+        work = asking.work(outcome, is_cut or asking.deadline.expired())
         return Infeasible(self.prediction, blocked_by, work, best, relaxation)
 
     def _refuted(self, relaxation: Relaxation | None) -> Counterfactual | None:
@@ -155,19 +162,24 @@ class Unanswered:
                 scores = asking.engine.nearest(problem, asking.meter, asking.deadline)
         return None if scores is None else Prediction.of(problem.target.decision, scores)
 
-    def _reaches(self, problem: Problem) -> bool | None:
-        asking = self.asking
-        if asking.deadline.expired():
+    def _reaches(self, until: Deadline, problem: Problem) -> Row | bool | None:
+        if until.expired():
             return None
-        return reaches(asking.engine, problem, asking.meter, asking.deadline)
+        return reaches(self.asking.engine, problem, self.asking.meter.until(until), until)
 
-    def cheapest_relaxation(self, blocked_by: Sequence[Blocker]) -> Relaxation | None:
+    def cheapest_relaxation(
+        self, blocked_by: Sequence[Blocker], known: Rows | None = None
+    ) -> Relaxation | None:
         """The cheapest answer once one constraint is lifted. Only a member of every blocking set is
-        enough by itself, so a member of this one."""
+        enough by itself, so a member of this one. ``known``: actions that lead into the target and
+        keep some constraints; what they make likely to be cheapest is looked for first."""
         found, least = [], math.inf
-        for lifted in blocked_by:
+        relaxations = [(lifted, without(self.problem, lifted)) for lifted in blocked_by]
+        if known is not None and len(known):
+            relaxations.sort(key=lambda each: _least_cost(each[1], known))
+        for lifted, relaxed in relaxations:
             # What lifting another brings already is not to be had dearer.
-            relaxed = replace(without(self.problem, lifted), below=least)
+            relaxed = replace(relaxed, below=least)
             if not self.asking.deadline.expired():
                 under = _relaxed(self.checker, relaxed, lifted)
                 counterfactual, _ = self.asking.best(relaxed, under)
@@ -196,6 +208,12 @@ class Unanswered:
             if counterfactual is not None:
                 return Relaxation(demand, counterfactual, target)
         return None
+
+
+def _least_cost(problem: Problem, actions: Rows) -> float:
+    """Of the actions that are allowed; infinity if none is."""
+    allowed = actions[problem.allowed(actions)]
+    return float(problem.cost_of(allowed).min()) if len(allowed) else math.inf
 
 
 def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:

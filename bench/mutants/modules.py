@@ -33,11 +33,12 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
-NETWORKS = ("axes", "engine", "following", "judging", "limits", "model", "network", "parts",
-            "pieces", "search", "sensors", "survival")  # fmt: skip
-TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
+NETWORKS = ("axes", "conjunction", "engine", "following", "judging", "limits", "model", "network",
+            "parts", "pieces", "search", "sensors", "survival")  # fmt: skip
+TREES = ("any_row", "arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
          "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
-         "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
+         "question", "question_building", "survival", "table_building", "table_search",
+         "tree_merging")  # fmt: skip
 
 FAST = (
     *(f"ifonly.explainers.constraints.{name}" for name in CONSTRAINTS),
@@ -54,9 +55,10 @@ KERNEL = tuple(
     for name in ("batches", "boxes", "causal", "cells", "certainty", "charges", "choices",
                  "curves", "dual", "effect_search", "envelopes", "following", "functions",
                  "intervals", "kernel", "lagrangian", "leaf_groups", "leaves", "merging",
-                 "network_bounds", "network_branching", "network_program", "network_rows",
-                 "network_search", "primal_heuristic", "reached_leaves", "rules", "separable",
-                 "sum_bounds", "survival", "surviving_incumbent", "table_building")
+                 "network_bounds", "network_branching", "network_doubt", "network_program",
+                 "network_rows", "network_search", "primal_heuristic", "reached_leaves", "rules",
+                 "score_search", "separable", "sum_bounds", "survival", "surviving_incumbent",
+                 "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

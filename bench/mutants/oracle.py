@@ -80,6 +80,7 @@ NEAR = (
     ("native.merging", ("priced_boxes", "test_trees")),
     ("native.charges", ("priced_boxes", "test_trees")),
     ("native.lagrangian", ("priced_boxes", "test_trees")),
+    ("native.score_search", ("any_row", "infeasible_subsystems_and_ranges")),
     ("native", ("test_trees", "infeasible_subsystems_and_ranges", "survival")),
     ("search.trees.survival", ("survival",)),
     ("search.trees.effect", ("effects_in_the_kernel",)),

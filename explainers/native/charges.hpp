@@ -40,7 +40,6 @@ struct PricedBox {
     Owned<double> dearer;  // (n_goals,)
     double step = 0.0;     // part of what is missing that the next step is meant to gain
     Whole misses = 0;      // steps since that gained nothing
-    Whole steps = 0;       // steps so far
     // (n_words,) leaves that a row cheap enough to be of use may reach.
     Owned<Word> left;
     bool possible = false;  // whether every tree has a leaf in the box, and every feature a cell

@@ -437,18 +437,27 @@ inline void push_halves(const Arena& a, Whole sp, Cut cut) {
     a.ints[SP] = sp + 2;
 }
 
+// Columns of what is no cut: no row in the target is in the box, or it has become smaller.
+inline constexpr Whole NOTHING = -2;
+inline constexpr Whole SMALLER = -3;
+
 // What becomes of a box.
-enum class Outcome { closed, cut, waits };
+enum class Outcome { closed, cut, waits, again };
 
 // Look into the box at ``sp``, which is the cheapest row of `a.at` and what it costs, after trees and
-// rules have let it be; where it is to be cut, if at all.
-inline Outcome judge(
-    const Tables& t, const Question& q, const Arena& a, Whole sp, double cost, Cut& cut
+// rules have let it be; where it is to be cut, if at all. ``outward`` says where, if the row is outside of
+// the target.
+template <class Outward>
+Outcome judge(
+    const Tables& t, const Question& q, const Arena& a, Whole sp, double cost, Cut& cut,
+    const Outward& outward
 ) {
     Score score = corner_score(t, q, a, sp);
     if (score == Score::outside) {
         // Go where the trees gain most.
-        cut = best_cut(t, q, a);
+        cut = outward(sp);
+        if (cut.column == NOTHING) return Outcome::closed;
+        if (cut.column == SMALLER) return Outcome::again;
         // In exact numbers some tree always gains here; no box may be dropped for rounding.
         if (cut.column < 0) cut = any_cut(t, q, a, sp);
         return Outcome::cut;
@@ -524,6 +533,10 @@ Status open_boxes(
             a.floats[WAITING] = cost;
             return VERDICT;
         }
+        if (outcome == Outcome::again) {
+            a.ints[SP] = sp + 1;
+            continue;
+        }
         // What cannot be cut is one row, or rows that all fail by what the corner fails by.
         if (outcome == Outcome::closed || cut.column < 0) continue;
         // Nothing may be dropped: the caller goes on with the open boxes by another way.
@@ -536,18 +549,27 @@ Status open_boxes(
     return a.ints[SP] == 0 ? DONE : MORE;
 }
 
+// The box at ``sp``, cut by costs and rules; the cost of its cheapest corner, infinity if it is closed.
+inline double shrunk_cost(const Question& q, const Arena& a, Whole sp, double best) {
+    const double cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at);
+    // A box inside one of `fragile` has no row that survives.
+    return cost < INFINITE && is_fragile(a, a.lo[sp], a.hi[sp]) >= 0 ? INFINITE : cost;
+}
+
+// Whether no row of the box at ``sp`` survives the sensors, as far as is known.
+inline bool fail_at(const Tables& t, const Question& q, const Arena& a, Whole sp) {
+    return all_fail(t, q, a, [&](Whole j, Whole toward) {
+        return read_cells(t, q, j, a.lo[sp][j], a.hi[sp][j], toward);
+    });
+}
+
 inline Status search(const Tables& t, const Question& q, const Arena& a, Whole max_nodes) {
-    const auto shrunk = [&](Whole sp, double best) {
-        const double cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at);
-        // A box inside one of `fragile` has no row that survives.
-        return cost < INFINITE && is_fragile(a, a.lo[sp], a.hi[sp]) >= 0 ? INFINITE : cost;
+    const auto shrunk = [&](Whole sp, double best) { return shrunk_cost(q, a, sp, best); };
+    const auto fails = [&](Whole sp) { return fail_at(t, q, a, sp); };
+    const auto outward = [&](Whole) { return best_cut(t, q, a); };
+    const auto judged = [&](Whole sp, double cost, Cut& cut) {
+        return judge(t, q, a, sp, cost, cut, outward);
     };
-    const auto fails = [&](Whole sp) {
-        return all_fail(t, q, a, [&](Whole j, Whole toward) {
-            return read_cells(t, q, j, a.lo[sp][j], a.hi[sp][j], toward);
-        });
-    };
-    const auto judged = [&](Whole sp, double cost, Cut& cut) { return judge(t, q, a, sp, cost, cut); };
     return open_boxes(t, q, a, max_nodes, shrunk, fails, judged);
 }
 

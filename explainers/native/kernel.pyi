@@ -125,6 +125,8 @@ class PricedBox:
     @property
     def reached(self) -> bool: ...
 
+def search_any(tables: Tables, question: Question, arena: Arena, max_nodes: int) -> int: ...
+
 class Laws:
     """
     A causal model's arrays (FlatLaws), copied and checked. Threads may share it.

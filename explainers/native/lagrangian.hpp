@@ -25,8 +25,9 @@ namespace ifonly {
 
 // Part of the sum of all sizes: more than rounding can make of the sums of a bound.
 inline constexpr double MARGIN = 1e-10;
-// What the newest choices count in the average of all, at least: the first few count alike.
-inline constexpr double NEWEST = 0.05;
+// What the newest choices count in the average of all, at most and at least.
+inline constexpr double MOST_OF_NEWEST = 0.2;
+inline constexpr double LEAST_OF_NEWEST = 0.02;
 // Steps aim at a bound that is a little higher than what closes the box.
 inline constexpr double AIM = 1.02;
 // Part of what is missing that the longest step is meant to gain.
@@ -96,30 +97,27 @@ inline Cut halving(const PricedBox& b) {
     return cut;
 }
 
-// The best cuts of features, the best first.
-inline std::vector<std::pair<double, Cut>> cuts(const PricedBox& b) {
-    const Votes found = votes(b);
-    std::vector<std::pair<double, Cut>> all;
-    for (Whole j = 0; j < b.n_features(); ++j) {
-        double most = 0.0;
-        Cut cut;
-        for (Whole c = b.cells[j] + 1; c < b.cells[j + 1]; ++c) {
-            const double both = std::min(found.above[c], found.below[c]);
-            if (both > most) {
-                most = both;
-                cut = {j, b.cell[c]};
-            }
-        }
-        if (cut.column >= 0) all.push_back({most, cut});
-    }
-    std::sort(all.begin(), all.end(), [](const auto& x, const auto& y) { return x.first > y.first; });
-    return all;
-}
-
 // What is learnt of choices: the average of late ones.
 inline void remember(const PricedBox& b, const Choices& now, double newest) {
     for (double& each : b.weight) each *= 1.0 - newest;
     for (Whole k = 0; k < b.parts.n_trees(); ++k) b.weight[now.choice_of(k)] += newest;
+}
+
+// The share of the newest choices that makes the average shortest, as Barahona and Anbil take it: where all
+// agree, nothing is left to gain.
+inline double share_of_newest(Reals apart, Reals ahead, Reals beyond, Reals dearer) {
+    double fall = 0.0, square = 0.0;
+    const auto add = [&](Reals now, Reals average) {
+        for (Whole i = 0; i < now.size(); ++i) {
+            const double change = average[i] - now[i];
+            fall += average[i] * change;
+            square += change * change;
+        }
+    };
+    add(apart, ahead);
+    add(beyond, dearer);
+    if (!(square > 0.0)) return MOST_OF_NEWEST;
+    return std::min(MOST_OF_NEWEST, std::max(LEAST_OF_NEWEST, fall / square));
 }
 
 // Better charges and prices by ``steps`` at most; the bound, rounding taken off, and below ``enough`` where
@@ -153,7 +151,7 @@ inline Ascent ascend(const Tables& t, PricedBox& b, double enough, Whole steps) 
         }
         const double bound = now.at(charge, price);
         look(charge);
-        const double newest = std::max(NEWEST, 1.0 / static_cast<double>(++b.steps + 1));
+        const double newest = share_of_newest(apart, b.ahead, beyond, b.dearer);
         double agrees = 0.0;
         for (Whole i = 0; i < charge.size(); ++i) {
             agrees += apart[i] * b.ahead[i];

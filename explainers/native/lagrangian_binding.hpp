@@ -3,7 +3,6 @@
 
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
-#include <nanobind/stl/vector.h>
 
 #include "entries.hpp"
 #include "lagrangian.hpp"
@@ -64,12 +63,6 @@ public:
         }
     }
 
-    std::vector<std::tuple<double, Whole, Whole>> cuts() const {
-        std::vector<std::tuple<double, Whole, Whole>> out;
-        for (const auto& [s, c] : ifonly::cuts(box)) out.push_back({s, c.column, c.edge});
-        return out;
-    }
-
     PricedBox box;
 
 private:
@@ -87,7 +80,6 @@ inline void bind_lagrangian(nb::module_& m) {
              "tables"_a, "question"_a, "arena"_a, "around"_a.none())
         .def("ascend", &HeldBox::ascend, "tables"_a, "enough"_a, "steps"_a)
         .def("strike_off", &HeldBox::strike_off, "tables"_a, "question"_a, "arena"_a, "enough"_a)
-        .def("cuts", &HeldBox::cuts)
         .def("wish", &HeldBox::wish, "tables"_a, "question"_a)
         .def_prop_rw("price", array([](const PricedBox& b) -> Reals { return b.price; }),
                      &HeldBox::set_price, own)

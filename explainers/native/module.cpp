@@ -14,6 +14,7 @@
 #include "leaves_binding.hpp"
 #include "merging_binding.hpp"
 #include "networks_binding.hpp"
+#include "score_search_binding.hpp"
 #include "surviving_incumbent.hpp"
 #include "sum_bounds.hpp"
 #include "survival.hpp"
@@ -234,6 +235,7 @@ NB_MODULE(kernel, m) {
     bind_leaves(m);
     bind_merging(m);
     bind_lagrangian(m);
+    bind_score_search(m);
     causal::bind_causal(m);
     bind_effects(m);
     networks::bind_networks(m);

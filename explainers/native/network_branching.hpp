@@ -25,7 +25,12 @@ inline void Search::choose(Node& node) {
     } else {
         // Where goals are worth nothing, because lines let rows meet them that do not, units are.
         const double instead = node.worth > 0.0 ? node.worth : 1.0;
-        for (Whole g = 0; g < g_.size(); ++g) worths[g] = g_.begin[g] * instead;
+        // Those that the point misses: what is below a limit and above another's would cancel out.
+        bool any = false;
+        for (Whole g = 0; g < g_.size(); ++g) any = any || (g_.begin[g] > 0.0 && is_missed(g));
+        for (Whole g = 0; g < g_.size(); ++g) {
+            worths[g] = !any || is_missed(g) ? g_.begin[g] * instead : 0.0;
+        }
     }
     main_.with_error(false);
     main_.clear();

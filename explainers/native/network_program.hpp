@@ -14,7 +14,8 @@ inline void Search::lay_rows(const Node& node) {
 
 inline void Search::lay_row(const Row& row) {
     parts_.emplace_back();
-    fixed_.push_back(row.constant + ends_.sums(row.weights, parts_.back()));
+    const double doubt = row.source < g_.size() ? doubt_[row.source] : 0.0;
+    fixed_.push_back(row.constant - doubt + ends_.sums(row.weights, parts_.back()));
     if (row.bends.empty()) return;
     Numbers& part = parts_.back();
     if (row.layout == layout_) {
@@ -201,7 +202,10 @@ inline bool Search::separate(const Node& node) {
     forward_exactly(u_, known_, sum_);
     touch_at(sum_);
     bool found = false;
-    for (Whole g = 0; g < g_.size(); ++g) found |= add_row(node, g);
+    for (Whole g = 0; g < g_.size(); ++g) {
+        // Of many goals the point misses few.
+        if (g_.size() <= FEW_GOALS || is_missed(g)) found |= add_row(node, g);
+    }
     for (std::size_t c = 0; c < node.cuts.size(); ++c) {
         const Cut& cut = node.cuts[c];
         const double beyond = cut.is_upper ? sum_[cut.unit] - cut.at : cut.at - sum_[cut.unit];
@@ -212,6 +216,17 @@ inline bool Search::separate(const Node& node) {
     return found;
 }
 
+// Whether the point misses a goal by the curves themselves.
+inline bool Search::is_missed(Whole g) const {
+    const Reals w = g_.weights[g];
+    double total = -(g_.limit[g] + doubt_[g]), size = 0.0;
+    for (Whole k = 0; k < w.size(); ++k) {
+        total += w[k] * known_[k];
+        size += std::abs(w[k] * known_[k]);
+    }
+    return !(total <= -1e-9 * size);
+}
+
 inline void Search::begin_source(const Node& node, Whole source, bool with_error) {
     main_.with_error(with_error);
     main_.clear();
@@ -220,7 +235,7 @@ inline void Search::begin_source(const Node& node, Whole source, bool with_error
         for (Whole k = 0; k < w.size(); ++k) {
             if (w[k] != 0.0) main_.add_known(k, w[k]);
         }
-        main_.add_constant(-(g_.limit[source] + g_.doubt[source]));
+        main_.add_constant(-g_.limit[source]);
         main_.carry(u_.n_layers(), relaxation_);
         return;
     }

@@ -113,18 +113,24 @@ inline void Search::columns_at(Wholes at) {
     }
 }
 
-// By how much the worst goal is missed, doubt taken into account (``share`` 1) or not (0).
-inline double Search::missed(double share, bool is_clear) const {
+// By how much the row at hand misses its worst goal, doubt taken into account or not.
+inline double Search::missed(bool is_doubted, bool is_clear) {
     if (!is_clear) return -INFINITE;
     double worst = -INFINITE;
+    bool has_errors = false;
     for (Whole g = 0; g < g_.size(); ++g) {
         const Reals w = g_.weights[g];
-        double total = -(g_.limit[g] + share * g_.doubt[g]), size = 0.0;
+        double total = -g_.limit[g], size = 0.0;
         for (Whole k = 0; k < w.size(); ++k) {
             total += w[k] * known_[k];
             size += std::abs(w[k] * known_[k]);
         }
-        worst = std::max(worst, total - 1e-11 * share * size);
+        if (is_doubted && total > 0.0) {
+            if (!has_errors) row_errors();
+            has_errors = true;
+            total -= doubt_of(g, true) + 1e-11 * size;
+        }
+        worst = std::max(worst, total);
     }
     return worst;
 }
@@ -134,7 +140,7 @@ inline void Search::keep_possible(Wholes at) {
     columns_at(at);
     // NaN is no miss: whoever asks the model decides.
     const bool is_clear = forward_exactly(u_, known_, sum_);
-    if (missed(1.0, is_clear) > 0.0) return;
+    if (missed(true, is_clear) > 0.0) return;
     rows.insert(rows.end(), at.begin(), at.end());
 }
 
@@ -143,7 +149,7 @@ inline bool Search::hope(Wholes at) {
     if (cost_of(q_, at) >= best_) return true;
     if (!allowed(q_, ALL, at)) return false;
     columns_at(at);
-    if (!forward_exactly(u_, known_, sum_) || missed(0.0, true) > 0.0) return false;
+    if (!forward_exactly(u_, known_, sum_) || missed(false, true) > 0.0) return false;
     hopes.insert(hopes.end(), at.begin(), at.end());
     return true;
 }
@@ -183,7 +189,7 @@ inline void Search::look_far() {
     for (const double times : {1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 6.0}) {
         place_beside(times);
         columns_at(view(at_));
-        if (forward_exactly(u_, known_, sum_) && missed(0.0, true) <= 0.0) {
+        if (forward_exactly(u_, known_, sum_) && missed(false, true) <= 0.0) {
             far = at_;
             return;
         }

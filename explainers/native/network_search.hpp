@@ -19,7 +19,7 @@ namespace ifonly::networks {
 // A sum of columns that is at most 0 in every row of interest: a goal, or a cut, bounded by lines.
 struct Row {
     Numbers weights;
-    double constant = 0.0;
+    double constant = 0.0;  // of a goal without its doubt, which is the box's
     double error = 0.0;
     Whole source = 0;  // which goal; or which cut, counted behind all goals
     Numbers bends;     // more, of each end of ``layout``; or none
@@ -37,6 +37,7 @@ struct Node {
     std::vector<Span> sum;
     std::vector<Cut> cuts;
     std::vector<PricedRow> rows;
+    Numbers doubt;       // of each goal, in the box's rows of interest
     Numbers place;       // on each axis, where the point was that bounds it; none yet
     double worth = 0.0;  // of a goal's unit, where it was worth something
     Whole depth = 0;
@@ -65,6 +66,8 @@ inline constexpr double IDLE_GAIN = 0.004;
 inline constexpr Whole MOST_IDLE = 3;
 // Envelopes are made for what goes at least so far to a feature's end: any are valid.
 inline constexpr double LEAST_GONE = 0.01;
+// Goals up to which each is looked at closely in every box.
+inline constexpr Whole FEW_GOALS = 3;
 
 // What the search may do; Python's to say, for tests and measurements.
 struct Effort {
@@ -92,6 +95,9 @@ public:
         relaxation_.touch.resize(u.size()), layer_of_.resize(u.size());
         relaxation_.under.resize(u.size()), relaxation_.over.resize(u.size());
         up_.resize(u.known()), down_.resize(u.known());
+        size_.resize(u.known()), off_.resize(u.known());
+        slipped_.resize(u.size()), cut_.resize(u.size()), rise_.resize(u.size());
+        least_share_.resize(u.known()), most_share_.resize(u.known());
         for (Whole layer = 0; layer < u.n_layers(); ++layer) {
             for (Whole i = u.first[layer]; i < u.first[layer + 1]; ++i) layer_of_[i] = layer;
         }
@@ -109,6 +115,7 @@ public:
         root->lo.assign(q_.least.begin(), q_.least.end());
         root->hi.assign(q_.most.begin(), q_.most.end());
         for (Whole i = 0; i < u_.size(); ++i) root->sum.push_back({u_.low[i], u_.high[i]});
+        root->doubt.assign(g_.doubt.begin(), g_.doubt.end());
         settle(std::move(root), effort_.first_steps);
     }
 
@@ -228,6 +235,7 @@ private:
         std::copy(node.hi.begin(), node.hi.end(), hi_.begin());
         relaxation_.sum = node.sum;
         node_ = &node;
+        doubt_ = node.doubt;
         for (Whole i = 0; i < u_.size(); ++i) relaxation_.touch[i] = Touch{};
         for (Whole round = 0; round < effort_.rounds; ++round) {
             const double corner = shrink(q_, best_, ALL, view(lo_), view(hi_), view(at_));
@@ -242,6 +250,7 @@ private:
             if (narrow_units()) return true;
             if (is_lost) return false;
             node.sum = relaxation_.sum;
+            narrow_doubt(node);
             if (improve(node, steps)) return true;
             if (is_lost) return false;
             if (!narrow_box()) break;
@@ -283,6 +292,14 @@ private:
     void by_intervals(Whole layer, Whole i, Span& z) const;
     double least_sum(Whole layer, Whole i, double sign, const Relaxation& r, double room);
 
+    // network_doubt.hpp
+    template <class Sums>
+    void errors(const Sums& sum_of);
+    double doubt_of(Whole g, bool is_signed);
+    double signed_doubt(Whole g);
+    void narrow_doubt(Node& node);
+    void row_errors();
+
     // network_program.hpp
     void lay_rows(const Node& node);
     void lay_row(const Row& row);
@@ -293,6 +310,7 @@ private:
     bool closed_by_ray(Node& node, const std::vector<double>& prices);
     void columns_of_point();
     bool separate(const Node& node);
+    bool is_missed(Whole g) const;
     void blend(Whole step);
     void begin_source(const Node& node, Whole source, bool with_error);
     bool add_row(const Node& node, Whole source);
@@ -308,7 +326,7 @@ private:
     void keep_rows_of_last(Whole m, const double* so_far, double room, Whole& low, Whole& high) const;
     static void clip(double a, double b, double most, Whole begin, Whole end, Whole& from, Whole& to);
     void columns_at(Wholes at);
-    double missed(double share, bool is_clear) const;
+    double missed(bool is_doubted, bool is_clear);
     void keep_possible(Wholes at);
     bool hope(Wholes at);
     void places_of_point();
@@ -346,6 +364,9 @@ private:
     std::vector<Numbers> parts_;
     std::vector<PricedRow> rows_;
     std::vector<Choice> choices_;
+    Numbers doubt_, size_, off_, slipped_, cut_, least_share_, most_share_;
+    std::vector<Span> rise_;
+    std::vector<char> is_near_;
     Places key_, layer_of_;
     Relaxation relaxation_;
     Simplex simplex_;
@@ -360,6 +381,7 @@ private:
 }  // namespace ifonly::networks
 
 #include "network_bounds.hpp"
+#include "network_doubt.hpp"
 #include "network_program.hpp"
 #include "network_rows.hpp"
 #include "network_branching.hpp"

@@ -15,7 +15,11 @@ struct Units {
     Wholes till;
     Wholes start;
     Reals weight;
+    Reals slips;
+    Reals slip;
     Reals bias;
+    Reals off;
+    Reals ulp;
     Reals blur;
     Reals low;
     Reals high;
@@ -26,7 +30,9 @@ struct Units {
             field("columns", &Units::columns), field("first", &Units::first),
             field("curve", &Units::curve),     field("from_", &Units::from),
             field("till", &Units::till),       field("start", &Units::start),
-            field("weight", &Units::weight),   field("bias", &Units::bias),
+            field("weight", &Units::weight),   field("slips", &Units::slips),
+            field("slip", &Units::slip),       field("bias", &Units::bias),
+            field("off", &Units::off),         field("ulp", &Units::ulp),
             field("blur", &Units::blur),       field("low", &Units::low),
             field("high", &Units::high),
         };
@@ -69,12 +75,15 @@ struct Limits {
     Reals limit;
     Reals doubt;
     Reals begin;
+    RealRows slips;
+    Reals slip;
 
     static constexpr const char* name = "LimitArrays";
     static constexpr auto fields() {
         return std::tuple{
             field("weights", &Limits::weights), field("limit", &Limits::limit),
             field("doubt", &Limits::doubt), field("begin", &Limits::begin),
+            field("slips", &Limits::slips), field("slip", &Limits::slip),
         };
     }
 
@@ -90,6 +99,10 @@ inline void check(const Units& u) {
     check_length(u.from, layers, "from");
     check_length(u.till, layers, "till");
     check_length(u.start, n, "start");
+    check_length(u.slips, u.weight.size(), "slips");
+    check_length(u.slip, n, "slip");
+    check_length(u.off, u.known(), "off");
+    check_length(u.ulp, n, "ulp");
     check_length(u.blur, n, "blur");
     check_length(u.low, n, "low");
     check_length(u.high, n, "high");
@@ -134,12 +147,15 @@ inline void check(const Limits& g) {
     check_length(g.weights, g.size(), "weights");
     check_length(g.doubt, g.size(), "doubt");
     check_length(g.begin, g.size(), "begin");
+    check_length(g.slips, g.size(), "slips");
+    check_length(g.slip, g.size(), "slip");
 }
 
 // All of them speak of the same network and question.
 inline void check_together(const Units& u, const Pieces& p, const Limits& g, const Question& q) {
     check_length(p.constant, u.columns, "constant");
     check_shape(g.weights, g.size(), u.known(), "weights");
+    check_shape(g.slips, g.size(), u.known(), "slips");
     check_length(q.size, p.n_features(), "size");
     for (Whole j = 0; j < p.n_features(); ++j) {
         if (p.last[p.of[j + 1] - 1] + 1 != q.size[j]) out_of_place("pieces");

@@ -121,8 +121,11 @@ def tells_quickly(engine: Engine) -> bool:
     return hasattr(first, "reaches")
 
 
-def reaches(engine: Engine, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
-    """Whether any allowed row is in the target, at whatever cost; None where that was not settled.
+def reaches(
+    engine: Engine, problem: Problem, meter: Meter, deadline: Deadline
+) -> Row | bool | None:
+    """Any allowed action that leads into the target, at whatever cost; False: proven that there is
+    none; None where that was not settled.
 
     An engine that can tell without its cheapest row has a method ``reaches`` of its own.
 
@@ -133,11 +136,16 @@ def reaches(engine: Engine, problem: Problem, meter: Meter, deadline: Deadline) 
     """
     own = getattr(engine, "reaches", None)
     if own is not None:
-        found: bool | None = own(problem, meter, deadline)
+        found: Row | bool | None = own(problem, meter, deadline)
         return found
-    outcome = engine.search(problem, meter, deadline)
+    return any_of(engine.search(problem, meter, deadline))
+
+
+def any_of(outcome: SearchOutcome) -> Row | bool | None:
+    """What a search says of whether there is any row, as :func:`reaches`."""
     if len(outcome.candidates):
-        return True
+        row: Row = outcome.candidates[0]
+        return row
     # Neither found nor proven that there is none.
     return False if outcome.is_infeasible else None
 

@@ -178,7 +178,7 @@ class Portfolio:
                 break
         return best or SearchOutcome(np.empty((0, len(problem.schema))), engine=NOBODY)
 
-    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
+    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> Row | bool | None:
         """As :func:`ifonly.explainers.search.engine.reaches`, by the first engine that can tell; of
         actions that are carried out at once."""
         problem = problem.now

@@ -52,6 +52,8 @@ class NetworkBounds:
 
     layers: tuple[ValueRange, ...]
     """Of what goes into the units of each layer."""
+    known: ValueRange
+    """Of columns, and of what units come to, layer after layer."""
     outputs: ValueRange
     is_number: bool
     """Whether the graph has a finite number everywhere in the box, in its own type."""
@@ -82,7 +84,7 @@ def bounds_of(network: UnitNetwork, low: Floats, high: Floats, off: Floats) -> N
         outputs = _sums(known, network.weights, network.bias, network.slips, unit)
         # No sum, in whatever order it is taken, may leave the type.
         is_number = is_number and known.size @ network.peak[:-1] + network.peak[-1] <= largest
-    return NetworkBounds(tuple(found), outputs, bool(is_number))
+    return NetworkBounds(tuple(found), known, outputs, bool(is_number))
 
 
 def _sums(

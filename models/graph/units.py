@@ -7,6 +7,7 @@ convolutions over a window are all such networks: ``max(a, b) = a + relu(b - a)`
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,11 @@ from ifonly.models.graph.curves import Curve
 __all__ = ["Curve", "UnitLayer", "UnitNetwork", "slips_of_sums"]
 
 Floats = npt.NDArray[np.float64]
+
+ALONE = 1 << 18
+"""Multiplications of a product of matrices up to which OpenBLAS keeps to one thread: where others
+work, a second one is waited for ten times as long as the product takes."""
+FEW = 32
 
 
 def slips_of_sums(weights: Floats, bias: Floats) -> Floats:
@@ -100,6 +106,21 @@ class UnitNetwork:
 
     def raw(self, matrix: npt.NDArray[np.floating[Any]]) -> Floats:
         """``(n, n_outputs)`` for the rows of ``matrix``, ``(n, n_columns)``."""
+        most = self._rows_together
+        if len(matrix) <= most:
+            return self._raw(matrix)
+        return np.concatenate(
+            [self._raw(matrix[k : k + most]) for k in range(0, len(matrix), most)]
+        )
+
+    @cached_property
+    def _rows_together(self) -> int:
+        widest = max((layer.weights.size for layer in self.layers), default=1)
+        rows = ALONE // max(widest, 1)
+        # Of few rows a large product is worth its threads.
+        return rows if rows >= FEW else sys.maxsize
+
+    def _raw(self, matrix: npt.NDArray[np.floating[Any]]) -> Floats:
         known = np.empty((len(matrix), len(self.weights)))
         known[:, : self.n_columns] = matrix
         at = self.n_columns

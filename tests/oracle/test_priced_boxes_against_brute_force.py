@@ -16,6 +16,7 @@ from ifonly.explainers.search.trees import entry_points, proof
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.engine import Trees
 from ifonly.explainers.search.trees.lagrangian import priced
+from ifonly.explainers.search.trees.table_search import halves
 from ifonly.models.schema import Task
 from tests.support.bruteforce import Predicate
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
@@ -90,7 +91,7 @@ def test_no_bound_is_above_the_least_cost_in_its_box(seed: int) -> None:
                 assert box.bound <= best
             assert (lo <= box.wish).all()
             assert (box.wish <= hi).all()
-            for low, high in proof._halves(t, q, box):
+            for low, high in halves(t, q, box):
                 assert (low <= high).all()
 
 

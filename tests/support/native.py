@@ -9,7 +9,7 @@ from typing import Any
 from ifonly.explainers.constraints import Origin, Source, Survives
 from ifonly.explainers.search.trees import layout
 from ifonly.explainers.search.trees.engine import Trees
-from ifonly.explainers.search.trees.proof import SearchInstance
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.models.schema import Task
 from tests.support.deployed import deployed_trees
 from tests.support.generated import SCHEMA

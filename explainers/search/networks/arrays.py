@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from ifonly.explainers.native import kernel
 from ifonly.explainers.search.trees.arrays import FloatRows, Floats, Ints, once
 from ifonly.models.graph.units import Curve
@@ -49,8 +51,16 @@ class UnitArrays:
     start: Ints
     """``(n_units,)`` where the weights of each unit begin, one for each number that is read."""
     weight: Floats
+    slips: Floats
+    """How far the graph's sum may be from ours, for each weight by the size of what it reads."""
+    slip: Floats
+    """``(n_units,)`` and by its constant."""
     bias: Floats
     """``(n_units,)``"""
+    off: Floats
+    """``(n_known,)`` how far what the graph knows may be from ours, in all rows of interest."""
+    ulp: Floats
+    """``(n_units,)`` part of a unit's value by which its curve may be rounded."""
     blur: Floats
     """``(n_units,)`` how far the graph's sum may be from ours, where a curve jumps."""
     low: Floats
@@ -94,7 +104,11 @@ class PieceArrays:
 
 @dataclass(frozen=True, eq=False)
 class LimitArrays:
-    """``weights @ known <= limit``, in doubt within ``doubt``: what an answer must keep."""
+    """``weights @ known <= limit``, in doubt within ``doubt``: what an answer must keep.
+
+    ``doubt`` holds in all rows of interest. In a box, or of a row, it is the sum of ``slip``, of
+    ``slips`` times the sizes of what is known, and of ``weights`` times how far that is off.
+    """
 
     weights: FloatRows
     """``(n_limits, n_columns + n_units)``"""
@@ -102,6 +116,15 @@ class LimitArrays:
     doubt: Floats
     begin: Floats
     """With which weights their sum begins."""
+    slips: FloatRows
+    """``(n_limits, n_columns + n_units)``"""
+    slip: Floats
+
+    def and_(self, others: LimitArrays) -> LimitArrays:
+        """These, and ``others`` behind them."""
+        names = ("weights", "limit", "doubt", "begin", "slips", "slip")
+        pairs = {name: (getattr(self, name), getattr(others, name)) for name in names}
+        return LimitArrays(**{name: np.concatenate(pair) for name, pair in pairs.items()})
 
     @cached_property
     def native(self) -> kernel.LimitArrays:

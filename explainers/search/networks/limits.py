@@ -14,13 +14,15 @@ from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.milp.levers import Levers
 from ifonly.explainers.search.networks.arrays import LimitArrays
+from ifonly.explainers.search.networks.conjunction import conjunction, units_read
 from ifonly.explainers.search.networks.following import ROUNDING, NetworkMode, ValueColumns
-from ifonly.explainers.search.networks.network import spread
+from ifonly.explainers.search.networks.network import rounded, spread
 from ifonly.explainers.space import TOLERANCE
 from ifonly.models.graph.forms import UnitNetwork
 from ifonly.models.graph.intervals import NetworkBounds
 
 Floats = npt.NDArray[np.float64]
+Read = npt.NDArray[np.bool_]
 Row = dict[int, float]
 """Weights of columns."""
 
@@ -58,30 +60,69 @@ def limits_of(
     mode: NetworkMode,
     levers: Levers,
     values: ValueColumns,
-) -> LimitArrays:
+) -> tuple[LimitArrays, Read]:
     """The goals, each loosened by all that may blur it, linear rules by their tolerance, and what
-    ties rows to what they follow from. ``levers``: what is within reach."""
-    extra = len(values)
-    weights, limit, doubt, begin = [], [], [], []
-    for goal in goals:
-        own = network.weights @ goal.weights
-        far = np.abs(goal.weights)
-        weights.append(spread(network, own, extra))
-        limit.append(goal.limit - float(network.bias @ goal.weights))
-        outputs = bounds.outputs
-        # Our own sums are rounded as well, in float64.
-        doubt.append(goal.band + float((1.0 + OWN) * outputs.off @ far + OWN * outputs.size @ far))
-        begin.append(1.0)
-    width = network.n_columns + extra + network.n_units
+    ties rows to what they follow from. ``levers``: what is within reach.
+
+    Returns
+    -------
+    LimitArrays
+        Of columns, and of the units that they depend on.
+    ndarray of bool, shape (n_units,)
+        Those units.
+    """
+    kept, read = limits_of_goals(network, goals, bounds, len(values))
+    width = kept.weights.shape[1]
     rows = [*_rows(problem, rules, mode, values), *_readings(mode, levers, values)]
-    for row, most, slack in rows:
-        whole = np.zeros(width)
-        whole[list(row)] = list(row.values())
-        weights.append(whole)
-        limit.append(most)
-        doubt.append(slack)
-        begin.append(0.0)
-    return LimitArrays(np.array(weights), np.array(limit), np.array(doubt), np.array(begin))
+    if not rows:
+        return kept, read
+    weights = np.zeros((len(rows), width))
+    for k, (row, _, _) in enumerate(rows):
+        weights[k, list(row)] = list(row.values())
+    slack = np.array([slack for _, _, slack in rows])
+    more = LimitArrays(
+        weights=weights,
+        limit=np.array([most for _, most, _ in rows]),
+        doubt=slack,
+        begin=np.zeros(len(rows)),
+        slips=np.zeros((len(rows), width)),
+        slip=slack,
+    )
+    return kept.and_(more), read
+
+
+def limits_of_goals(
+    network: UnitNetwork, goals: Sequence[LinearGoal], bounds: NetworkBounds, extra: int
+) -> tuple[LimitArrays, Read]:
+    """What :func:`limits_of` gives of the goals alone, with ``extra`` columns behind the network's.
+
+    A goal that is a largest of several sums is a limit for each of them.
+    """
+    sums = [conjunction(network, goal.weights) for goal in goals]
+    read = units_read(network, np.concatenate([each.weights for each in sums]))
+    kept = np.concatenate([np.ones(network.n_columns, dtype=np.bool_), read])
+    known, outputs = bounds.known, bounds.outputs
+    found: LimitArrays | None = None
+    for goal, each in zip(goals, sums, strict=True):
+        n = len(each.weights)
+        # Our own sums are rounded as well, in float64.
+        own = goal.band + OWN * float(outputs.size @ np.abs(goal.weights))
+        slips = rounded(network, (1.0 + OWN) * each.slips)
+        # What is read by none that is kept is as large as it may be anywhere.
+        slip = own + slips[:, -1] + slips[:, :-1][:, ~kept] @ known.size[~kept]
+        slips = slips[:, :-1][:, kept]
+        off = (1.0 + OWN) * (np.abs(each.weights) @ known.off)
+        limits = LimitArrays(
+            weights=np.ascontiguousarray(spread(network, each.weights[:, kept].T, extra).T),
+            limit=goal.limit - each.bias,
+            doubt=slip + slips @ known.size[kept] + off,
+            begin=np.ones(n),
+            slips=np.ascontiguousarray(spread(network, slips.T, extra).T),
+            slip=slip,
+        )
+        found = limits if found is None else found.and_(limits)
+    assert found is not None
+    return found, read
 
 
 def _rows(

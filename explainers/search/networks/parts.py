@@ -57,9 +57,9 @@ class LaidMode:
         values = ValueColumns.of(network.n_columns, mode, read)
         bounds = model.bounds(near, mode, sensors, copies)
         goals = goals_of_copies(goals, len(copies)) if copies else goals
-        limits = limits_of(network, goals, bounds, problem, rules, mode, near, values)
+        limits, kept = limits_of(network, goals, bounds, problem, rules, mode, near, values)
         laid = lay(problem, mode, levers, values, sensors, copies)
-        return cls(laid, arrays_of(network, bounds, len(values)), limits)
+        return cls(laid, arrays_of(network, bounds, len(values), kept), limits)
 
     def begun(self, limit: float) -> kernel.NetworkSearch:
         """A search of all that costs less than ``limit``."""

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.native import kernel
 from ifonly.explainers.search.goals import LinearGoal
-from ifonly.explainers.search.networks.arrays import BoxEffort, LimitArrays, PieceArrays
-from ifonly.explainers.search.networks.limits import OWN
+from ifonly.explainers.search.networks.arrays import BoxEffort, PieceArrays
+from ifonly.explainers.search.networks.limits import OWN, limits_of_goals
 from ifonly.explainers.search.networks.model import NetworkModel
 from ifonly.explainers.search.networks.network import arrays_of
 from ifonly.explainers.search.networks.sensors import Sensor
@@ -160,15 +160,9 @@ class SensorSurvival:
         if not bounds.is_number:
             return False
         goal, network = self._goals[k], self._model.network
-        own, far = network.weights @ goal.weights, np.abs(goal.weights)
-        outputs = bounds.outputs
-        limits = LimitArrays(
-            -own[None, :],
-            np.array([float(network.bias @ goal.weights) - goal.limit]),
-            np.array([(1.0 + OWN) * outputs.off @ far + OWN * outputs.size @ far]),
-            np.ones(1),
-        )
-        units = arrays_of(network, bounds, 0)
+        missed = LinearGoal(-goal.weights, -goal.limit, goal.band)
+        limits, kept = limits_of_goals(network, [missed], bounds, 0)
+        units = arrays_of(network, bounds, 0, kept)
         pieces, question = _pieces(columns, sensors, low, high), self._question(len(sensors))
         search = kernel.NetworkSearch(
             units.native, pieces.native, limits.native, question.native,

@@ -22,9 +22,9 @@ from ifonly.explainers.search.counterexample import BROKEN, PROVEN, UNDECIDED, B
 from ifonly.explainers.search.goals import NUDGE
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.layout import Layout
-from ifonly.explainers.search.trees.proof import SearchInstance
 from ifonly.explainers.search.trees.question import Question
 from ifonly.explainers.search.trees.reach import TreeReach
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.explainers.space import Axis, ascending
 from ifonly.models.graph.forms import GraphForm
 from ifonly.models.predictor import Row, Rows

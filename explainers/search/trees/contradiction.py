@@ -14,7 +14,7 @@ from ifonly.explainers.native.kernel import HAS_BEST, NODES, REFUSED
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import NOBODY, Meter
 from ifonly.explainers.search.trees import entry_points
-from ifonly.explainers.search.trees.proof import SearchInstance, chunk
+from ifonly.explainers.search.trees.table_search import SearchInstance, chunk
 from ifonly.models.predictor import Row
 
 FIRST_BOXES = 8

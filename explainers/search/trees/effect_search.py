@@ -35,7 +35,7 @@ from ifonly.explainers.search.incumbents import BudgetSpent, Incumbents
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.effects import Effects, Margin
 from ifonly.explainers.search.trees.following import ModeInstance
-from ifonly.explainers.search.trees.proof import chunk
+from ifonly.explainers.search.trees.table_search import chunk
 from ifonly.explainers.search.trees.tables import Tables
 from ifonly.explainers.space import Values, changed
 from ifonly.models.predictor import Row

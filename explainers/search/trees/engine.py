@@ -33,6 +33,7 @@ from ifonly.explainers.search.engine import (
     Judged,
     Meter,
     SearchOutcome,
+    any_of,
     range_by_asking,
     range_by_judging,
     refuse_redrawn,
@@ -41,6 +42,7 @@ from ifonly.explainers.search.engine import (
 from ifonly.explainers.search.incumbents import Incumbents
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.alike import Likeness, Likenesses
+from ifonly.explainers.search.trees.any_row import AnyRowSearch
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.boxes import RawMargins, TreeBoxes, TreeEffectBoxes
 from ifonly.explainers.search.trees.contradiction import TreeContradictions
@@ -51,11 +53,12 @@ from ifonly.explainers.search.trees.flat_rules import Flattened, flatten
 from ifonly.explainers.search.trees.following import EffectSearch, ModeInstance, asked_of
 from ifonly.explainers.search.trees.layout import Layout
 from ifonly.explainers.search.trees.leaves import read_leaves
-from ifonly.explainers.search.trees.proof import BoxSearch, SearchInstance
+from ifonly.explainers.search.trees.proof import BoxSearch
 from ifonly.explainers.search.trees.question import SumLimits
 from ifonly.explainers.search.trees.question_building import build_question
 from ifonly.explainers.search.trees.reach import TreeReach
 from ifonly.explainers.search.trees.survival import Survival
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.explainers.space import Positions, Values, changed
 from ifonly.explainers.target import Target
 from ifonly.models.graph.forms import GraphForm
@@ -307,9 +310,9 @@ class Trees:
             return self._search_with_effects(problem, problem.consequences, meter, deadline)
         return self._proof(problem, meter, deadline).run()
 
-    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> bool | None:
-        """Whether any allowed row is in the target, at whatever cost; None where that was not
-        settled.
+    def reaches(self, problem: Problem, meter: Meter, deadline: Deadline) -> Row | bool | None:
+        """Any allowed action that leads into the target, at whatever cost; False: proven that there
+        is none; None where that was not settled.
 
         Raises
         ------
@@ -317,13 +320,8 @@ class Trees:
             As :meth:`search`.
         """
         if problem.consequences is not None:
-            outcome = self.search(problem, meter, deadline)
-        else:
-            asked = self._in_arrays(problem)
-            outcome = BoxSearch(problem, meter, deadline, asked, self._patience, any_row=True).run()
-        if len(outcome.candidates):
-            return True
-        return False if outcome.is_infeasible else None
+            return any_of(self.search(problem, meter, deadline))
+        return any_of(AnyRowSearch(problem, meter, deadline, self._in_arrays(problem)).run())
 
     def _search_with_effects(
         self, problem: Problem, consequences: Consequences, meter: Meter, deadline: Deadline

@@ -30,6 +30,12 @@ def search(t: Tables, q: Question, a: Arena, max_nodes: int) -> int:
     return kernel.search(t.native, q.native, a.native, max_nodes)
 
 
+def search_any(t: Tables, q: Question, a: Arena, max_nodes: int) -> int:
+    """As :func:`search`, where any row in the target will do: boxes are cut by their scores, and
+    costs, but for the limit that the search began with, say nothing."""
+    return kernel.search_any(t.native, q.native, a.native, max_nodes)
+
+
 def bound_boxes(t: Tables, q: Question, a: Arena, best: float, cuts: Cuts, boxes: Bounded) -> None:
     """Shrink each of ``boxes``, and say of each what is known of it. A search of the whole space
     has begun in the arena."""

@@ -27,7 +27,7 @@ from ifonly.explainers.search.trees.arrays import Floats, Ints
 from ifonly.explainers.search.trees.question import Question
 from ifonly.explainers.search.trees.tables import Tables
 
-STEPS_AT_FIRST, STEPS = 200, 40
+STEPS_AT_FIRST, STEPS = 200, 100
 """Steps towards better charges in a box that has none, and in one that begins with another's."""
 STEPS_BETWEEN_LOOKS = 10
 """Steps between two looks at the deadline: a few milliseconds."""

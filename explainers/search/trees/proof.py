@@ -9,49 +9,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count
 
 import numpy as np
-import numpy.typing as npt
 
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import DeadlineReached
 from ifonly.explainers.native import kernel
-from ifonly.explainers.native.kernel import (
-    BEST,
-    CORNER,
-    FAILS,
-    FRAGILE,
-    GUESS,
-    HAS_BEST,
-    NODES,
-    REFUSED,
-    SP,
-    SURVIVES,
-    UNDECIDED,
-    WAITING,
-)
+from ifonly.explainers.native.kernel import BEST, CORNER, GUESS, HAS_BEST, NODES, SP
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter, SearchOutcome
 from ifonly.explainers.search.trees import entry_points
-from ifonly.explainers.search.trees.arena import Arena, Arenas
+from ifonly.explainers.search.trees.any_row import AnyRowSearch
+from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.lagrangian import Priced, priced
 from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.table_search import (
+    Box,
+    SearchInstance,
+    TableSearch,
+    chunk,
+    halves,
+)
 from ifonly.explainers.search.trees.tables import Tables
 from ifonly.explainers.search.trees.tree_merging import merged
 from ifonly.models.predictor import Row
 
 NEAREST_STEPS = 16
-NEAREST_BOXES = 1_000
-"""Boxes opened in each of those steps."""
+NEAREST_BOXES, NEAREST_IN_ALL = 200, 1_000
+"""Boxes opened in each of those steps, and in all of them."""
 PATIENCE = 60_000
 """Boxes opened on the tables of the whole model before trees are merged, times levers: with few
 of them boxes are small soon, and a box costs less than merging."""
-WORDS_BETWEEN_LOOKS = 400_000
-"""Work between two looks at the deadline: a few milliseconds."""
 PATIENCE_IN_BALL = 300
 """Boxes opened on merged tables before the ball is split."""
 PATIENCE_IN_BOX, MOST_IN_BOX = 60, 1_800
@@ -60,9 +52,9 @@ at least."""
 PATIENCE_WITHOUT_ANSWER = 100_000
 """The same over levers squared while no row in the target is known: prices need a cost to be
 measured against, and say less."""
-PATIENCE_FOR_ANY, MOST_FOR_ANY, PATIENCE_IN_BOX_FOR_ANY = 1_000, 200_000, 5_000
-"""The same where any row will do, on the tables of the whole model, on merged ones, and in a box of
-these: prices say next to nothing where costs do not matter."""
+BEFORE_ANY = ((400, 0), (2_000, 5_000))
+"""Boxes opened before it is asked whether there is any row at all, where none is known; and boxes
+opened on merged tables in the search for one."""
 MOST_MISSES = 8
 """Boxes in a row near whose wishes no better row was found; from then on only of every so many."""
 WORTH_MERGING_AGAIN = 0.9
@@ -70,30 +62,11 @@ WORTH_MERGING_AGAIN = 0.9
 FIRST_CAP, LAST_CAP = 0.3, 0.8
 """Parts of the best cost: within the first it is proven that nothing is, before any other; from
 the last on the whole is proven at once."""
-MOST_FRAGILE = 512
 GROWTH = 1.4
 """How many times larger the next cap is."""
 
 
-Positions = npt.NDArray[np.int64]
-Box = tuple[Positions, Positions]
-"""First and last position of every axis."""
-
-
-class _AnyFound(Exception):
-    """A row was found, where any will do."""
-
-
-@dataclass(frozen=True, eq=False)
-class SearchInstance:
-    """A problem in arrays, and the place to search for its answer."""
-
-    tables: Tables
-    arenas: Arenas
-    question: Question
-
-
-class BoxSearch:
+class BoxSearch(TableSearch):
     """One question's progress: the best row so far, and the cost below which there is none."""
 
     def __init__(
@@ -103,33 +76,17 @@ class BoxSearch:
         deadline: Deadline,
         asked: SearchInstance,
         patience: int | None = None,
-        *,
-        any_row: bool = False,
     ) -> None:
         """``patience``: boxes opened on the tables of the whole model before trees are merged;
-        by default the fewer, the more levers there are. ``any_row``: the first row in the target
-        ends the search, whatever it costs."""
+        by default the fewer, the more levers there are. With 0 nobody asks first whether there is
+        any row."""
+        super().__init__(problem, meter, deadline, asked)
         # A feature with one position is no lever.
         levers = max(1, int(np.count_nonzero(asked.question.size > 1)))
-        if patience is None:
-            patience = PATIENCE_FOR_ANY if any_row else PATIENCE // levers
-        self._patience = patience
-        self._patience_in_ball = MOST_FOR_ANY if any_row else PATIENCE_IN_BALL
+        self._patience = PATIENCE // levers if patience is None else patience
         self._patience_in_box = max(PATIENCE_IN_BOX, min(MOST_IN_BOX // levers, PATIENCE_IN_BALL))
         self._patience_without = max(self._patience_in_box, PATIENCE_WITHOUT_ANSWER // levers**2)
-        if any_row:
-            self._patience_without = max(self._patience_without, PATIENCE_IN_BOX_FOR_ANY)
-        self._any_row = any_row
-        self._problem = problem
-        self._meter = meter
-        self._deadline = deadline
-        self._asked = asked
-        self._positions: npt.NDArray[np.int64] | None = None
-        self._best = problem.below
-        """Cost of the best row, or what rows must be cheaper than to be of use."""
         self._bound = 0.0
-        self._open = math.inf
-        """Least cost that a box could have that the deadline left open."""
         self._guess = math.inf
         """Cost of a row that is in the target, whatever the sensors may read."""
         self._near: Tables | None = None
@@ -139,13 +96,6 @@ class BoxSearch:
         """Boxes since that found a better one."""
         self._within = math.nan
         """Cost within which the trees of `_near` were merged."""
-        n = len(asked.question.size)
-        self._robust = len(asked.question.near) > 0
-        self._fragile = (
-            np.empty((MOST_FRAGILE, n), np.int64),
-            np.empty((MOST_FRAGILE, n), np.int64),
-        )
-        self._n_fragile = 0
 
     @cached_property
     def _dearest(self) -> float:
@@ -162,15 +112,7 @@ class BoxSearch:
                 self._prove()
         except DeadlineReached:
             deadline_hit = True
-        except _AnyFound:
-            pass
-        # The bound may have passed the best cost; a bound above a known answer says nothing.
-        bound = min(self._bound, self._best)
-        if self._positions is not None:
-            row = self._asked.question.row(self._positions)
-            return SearchOutcome(row[None, :], bound, None, deadline_hit)
-        rows = np.empty((0, len(self._problem.schema)))
-        return SearchOutcome(rows, bound, None, deadline_hit)
+        return self._outcome(self._bound, deadline_hit)
 
     def nearest(self) -> Row | None:
         """The allowed row that comes nearest to the target, by halving what all limits
@@ -183,14 +125,16 @@ class BoxSearch:
         nearest, short, missing = None, 0.0, math.inf
         with self._asked.arenas.lent() as arena:
             # Halving between what is too little and what a row that is known misses the limits by.
+            left = NEAREST_IN_ALL
             for _ in range(NEAREST_STEPS):
                 # Infinity cannot be halved; a step this large loosens everything.
                 loosened = replace(q, limit=q.limit + 0.5 * (short + min(missing, 1e300)))
                 entry_points.start(t, loosened, arena, math.inf, q.least, q.most)
                 # The first row that is found will do: how much is missing is then known exactly.
-                while entry_points.search(t, loosened, arena, 256) == kernel.MORE:
+                while entry_points.search_any(t, loosened, arena, 20) == kernel.MORE:
                     if arena.ints[HAS_BEST] or arena.ints[NODES] >= NEAREST_BOXES:
                         break
+                left -= int(arena.ints[NODES])
                 if self._deadline.expired():
                     return None
                 if arena.ints[HAS_BEST]:
@@ -200,6 +144,8 @@ class BoxSearch:
                     return None
                 else:
                     short = 0.5 * (short + missing)
+                if left <= 0:
+                    break
         return nearest
 
     def _prove(self) -> None:
@@ -213,7 +159,22 @@ class BoxSearch:
             if self._best < arena.floats[BEST]:
                 # Not of use: the search goes on within what would be.
                 arena.floats[BEST], arena.ints[HAS_BEST] = self._best, 0
-            if self._drive(t, q, arena, status, self._patience):
+            is_settled = False
+            # Seldom, and little at first: most questions have an answer, which is found soon.
+            for boxes, most in BEFORE_ANY:
+                if self._knows_any or boxes >= self._patience:
+                    break
+                is_settled = self._drive(t, q, arena, status, boxes)
+                if is_settled or self._knows_any:
+                    break
+                if self._is_there_none(most):
+                    self._bound = math.inf
+                    return
+                if self._best < arena.floats[BEST]:
+                    arena.floats[BEST], arena.ints[HAS_BEST] = self._best, 0
+                status = entry_points.search(t, q, arena, 1)
+            is_settled = is_settled or self._drive(t, q, arena, status, self._patience)
+            if is_settled:
                 self._bound = min(self._best, self._open)
                 return
             for cap in self._caps():
@@ -226,6 +187,19 @@ class BoxSearch:
                     self._bound = max(self._bound, min(cap, self._best, self._open))
                 if self._best <= cap:
                     return  # everything cheaper than it was looked at
+
+    @property
+    def _knows_any(self) -> bool:
+        return self._best < math.inf
+
+    def _is_there_none(self, most: int) -> bool:
+        """Whether it is proven that no row is in the target; a row that is found on the way is
+        taken."""
+        search = AnyRowSearch(self._problem, self._meter, self._deadline, self._asked)
+        found = search.run(most, is_begun=True)
+        if search.found is not None:
+            self._positions, self._best = search.found
+        return found.is_infeasible
 
     def _merged(self, t: Tables, q: Question, arena: Arena, cap: float) -> Tables | None:
         """The trees merged within ``cap`` over the whole space, where a search has begun; the
@@ -250,9 +224,6 @@ class BoxSearch:
 
     def _caps_without_answer(self) -> list[float]:
         most = self._dearest
-        # Nothing is gained by what is cheap, where costs do not matter.
-        if self._any_row:
-            return [math.inf]
         if self._guess == math.inf:
             # Nothing is known of what an answer costs; the last cap settles everything.
             return [most / 64, math.inf]
@@ -287,7 +258,7 @@ class BoxSearch:
             entry_points.start(near, q, own, cap, *whole)
             # One box, only to learn how the search stands; `_drive` goes on from there.
             status = entry_points.search(near, q, own, 1)
-            settled = self._drive(near, q, own, status, self._patience_in_ball) or self._split(
+            settled = self._drive(near, q, own, status, PATIENCE_IN_BALL) or self._split(
                 near, q, own, cap
             )
         return cap
@@ -322,7 +293,7 @@ class BoxSearch:
                     return False
                 _, _, around = heappop(queue)
                 settled = self._search_box(t, q, arena, cap, around)
-                boxes = [] if settled else _halves(t, q, around)
+                boxes = [] if settled else halves(t, q, around)
         except DeadlineReached:
             # All boxes in the queue have at least this bound.
             self._open = min(self._open, least)
@@ -371,94 +342,3 @@ class BoxSearch:
         if not arena.ints[SP]:
             return None
         return priced(t, q, arena, best, around, self._deadline.check)
-
-    def _drive(
-        self, t: Tables, q: Question, a: Arena, status: int, most_nodes: int, least: float = 0.0
-    ) -> bool:
-        """Search on; whether all boxes were closed before ``most_nodes`` were opened. No open box
-        has a row that costs less than ``least``."""
-        try:
-            while True:
-                # Before anything may raise, so that a row found at the deadline is not lost.
-                self._take(a)
-                if status == kernel.DONE:
-                    return True
-                if status == kernel.VERDICT:
-                    self._ask(q, a)
-                elif status == kernel.FULL or a.ints[NODES] >= most_nodes:
-                    return False
-                if self._deadline.expired():
-                    self._open = min(self._open, max(least, entry_points.open_bound(q, a)))
-                    raise DeadlineReached("the deadline has passed")
-                status = entry_points.search(t, q, a, min(chunk(t), most_nodes))
-        # Counted also when the deadline cuts in.
-        finally:
-            self._meter.opened(int(a.ints[NODES]))
-            self._n_fragile = int(a.ints[FRAGILE])
-
-    def _take(self, a: Arena) -> None:
-        if a.ints[HAS_BEST] and a.floats[BEST] < self._best:
-            self._best = float(a.floats[BEST])
-            self._positions = a.best.copy()
-            if self._any_row:
-                raise _AnyFound
-
-    def _ask(self, q: Question, a: Arena) -> None:
-        """A candidate that the tables cannot decide upon."""
-        if self._survives(q, a) if self._robust else self._is_met(q, a):
-            # As the kernel would have done, had the tables been sure.
-            a.floats[BEST] = a.floats[WAITING]
-            a.best[:] = a.at
-            a.ints[HAS_BEST] = 1
-            self._take(a)
-        else:
-            # The kernel opens the box again, and cuts it beside this row.
-            a.refused[:] = a.at
-            a.ints[REFUSED] = 1
-
-    def _is_met(self, q: Question, a: Arena) -> bool:
-        """Within rounding of the target, the deployed model decides."""
-        scores = self._meter.score(q.row(a.at)[None, :])
-        return bool(self._problem.target.met(scores)[0])
-
-    def _survives(self, q: Question, a: Arena) -> bool:
-        """Whether the candidate survives the sensors; if not, fragile rows like it are noted."""
-        # An arena of its own: the search's holds open boxes in the same arrays.
-        with self._asked.arenas.lent() as own:
-            found = entry_points.survives(self._asked.tables, q, own, a.at.copy())
-            # The row counts as no answer, so nothing dearer than it may be called optimal.
-            if found == UNDECIDED:
-                self._open = min(self._open, float(a.floats[WAITING]))
-            if found == FAILS:
-                entry_points.note_failed(a, own.lo[0], own.hi[0])
-                self._n_fragile = int(a.ints[FRAGILE])
-        return bool(found == SURVIVES)
-
-    def _with_fragile(self, a: Arena) -> Arena:
-        """The arena, with what is known of fragile rows."""
-        if not self._robust:
-            return a
-        a.ints[FRAGILE] = self._n_fragile
-        return replace(a, fragile_lo=self._fragile[0], fragile_hi=self._fragile[1])
-
-
-def _halves(t: Tables, q: Question, box: Priced) -> list[Box]:
-    """The box in two, between the cells that its trees disagree about, or through its widest
-    side; as one, where its ends were cut off there."""
-    lo, hi, column = box.box.lo, box.box.hi, box.column
-    if column < 0:
-        column = int(np.argmax(hi - lo))
-        edge = int(lo[column] + hi[column] + 1) // 2
-    else:
-        # From a cell of the merged tables to one of the model, and to its first position.
-        cell = t.begin[t.cells[column] + column + box.edge]
-        edge = int(q.first[t.fine[column] + column + cell])
-    below, above = hi.copy(), lo.copy()
-    below[column], above[column] = min(edge - 1, hi[column]), max(edge, lo[column])
-    return [(first, last) for first, last in ((lo, below), (above, hi)) if (first <= last).all()]
-
-
-def chunk(t: Tables) -> int:
-    """Boxes to open between two looks at the deadline."""
-    # A box costs about as many steps as there are words; 16 keep calls from Python rare.
-    return max(16, WORDS_BETWEEN_LOOKS // (len(t.full) + 1))

@@ -11,8 +11,8 @@ from ifonly.explainers.native.kernel import SURVIVES, UNDECIDED
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.trees import entry_points
 from ifonly.explainers.search.trees.layout import Layout
-from ifonly.explainers.search.trees.proof import SearchInstance
 from ifonly.explainers.search.trees.question_building import readings_of
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.models.predictor import Rows
 
 

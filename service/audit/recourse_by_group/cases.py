@@ -34,6 +34,7 @@ class RecourseCase:
     policy: str
     """Digest of the spec whose costs these are."""
     erased: bool = False
+    time_us: int = 0
     cost: float | None = None
     """Of the first answer."""
     lower_bound: float | None = None
@@ -79,6 +80,7 @@ def _case(record: Record, kept: Kept | None) -> RecourseCase:
         "status": facts.status or "",
         # By digest: a policy can change under one version's name.
         "policy": facts.spec_sha256 or "",
+        "time_us": facts.time_us,
     }
     if kept is None:
         return RecourseCase(**known, erased=True)

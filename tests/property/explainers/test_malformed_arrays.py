@@ -20,8 +20,8 @@ from ifonly.explainers.native import kernel
 from ifonly.explainers.search.trees.arena import Arena
 from ifonly.explainers.search.trees.batches import Bounded, Cuts
 from ifonly.explainers.search.trees.effect_search import Given
-from ifonly.explainers.search.trees.proof import SearchInstance
 from ifonly.explainers.search.trees.question import Question
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.explainers.search.trees.tables import Tables
 from tests.support.effects import Parts, parts
 from tests.support.native import instance
@@ -95,6 +95,7 @@ def calls(t: Tables, q: Question, a: Arena, draw: Draw) -> Iterator[Callable[[],
     cuts = Cuts(draw.integers(-1, n + 1, size=6), np.sort(draw.integers(0, 7, size=n + 1)))
     yield lambda: kernel.begin(t.native, q.native, a.native, 100)
     yield lambda: kernel.search(t.native, q.native, a.native, 100)
+    yield lambda: kernel.search_any(t.native, q.native, a.native, 100)
     yield lambda: kernel.open_bound(q.native, a.native)
     yield lambda: kernel.start(t.native, q.native, a.native, best, lo, hi)
     yield lambda: kernel.start(t.native, q.native, a.native, best, q.least, q.most)

@@ -55,7 +55,7 @@ def test_faults_are_planted_in_every_module_of_the_search() -> None:
 SAFE = {"arena", "arrays", "bounded_simplex", "causal_binding", "cell_descent", "checks", "effects",
         "effects_binding", "entries", "fields", "handover", "lagrangian_binding", "laws",
         "leaves_binding", "merging_binding", "networks_binding", "owned", "parts", "question",
-        "range_minimum", "tables", "unit_arrays"}  # fmt: skip
+        "range_minimum", "score_search_binding", "tables", "unit_arrays"}  # fmt: skip
 """Arrays, and what is handed over; malformed arrays try that.
 Prices by a simplex: whatever they are, what is made of them holds; rows of a descent are put to the
 model. Least numbers of ranges are too short for faults of their own; priced boxes are held against

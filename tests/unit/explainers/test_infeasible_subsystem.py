@@ -48,10 +48,10 @@ def test_the_set_does_not_depend_on_how_it_is_asked_for(seed: int) -> None:
         proofs.append(blocked)
         return not blocked
 
-    one_by_one = infeasible_subsystem(problem, reaches)
+    one_by_one = infeasible_subsystem(problem, reaches).blocked_by
     in_turn = sum(proofs)
     proofs.clear()
-    at_once = infeasible_subsystem(problem, reaches, is_quick=True)
+    at_once = infeasible_subsystem(problem, reaches, is_quick=True).blocked_by
     assert [own[id(b)] for b in at_once] == [own[id(b)] for b in one_by_one]
     assert sum(proofs) <= in_turn
 
@@ -60,7 +60,7 @@ def test_the_set_does_not_depend_on_how_it_is_asked_for(seed: int) -> None:
 def test_what_is_not_settled_is_kept_but_for_what_others_say_already(seed: int) -> None:
     problem = asked(seed)
     for is_quick in (False, True):
-        kept = infeasible_subsystem(problem, lambda _: None, is_quick=is_quick)
+        kept = infeasible_subsystem(problem, lambda _: None, is_quick=is_quick).blocked_by
         gone = [each for each in liftable(problem) if each not in kept]
         assert all(isinstance(each, Single) and each.of_action for each in gone)
         # As much is allowed as before.
@@ -97,7 +97,7 @@ def test_nothing_is_searched_where_constraints_say_nothing() -> None:
         searches.append(some)
         return True
 
-    kept = infeasible_subsystem(frozen, reaches)
+    kept = infeasible_subsystem(frozen, reaches).blocked_by
     assert len(kept) == len(searches) == len({each.origin.key for each in kept})
 
 

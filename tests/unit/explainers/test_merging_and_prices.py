@@ -13,7 +13,7 @@ import pytest
 from ifonly.explainers.native import kernel
 from ifonly.explainers.search.trees import entry_points, lagrangian
 from ifonly.explainers.search.trees.arena import Arena
-from ifonly.explainers.search.trees.proof import SearchInstance
+from ifonly.explainers.search.trees.table_search import SearchInstance
 from ifonly.explainers.search.trees.tables import Tables
 from tests.support.native import instance
 
@@ -290,3 +290,14 @@ def test_a_bound_at_hand_strikes_all_leaves_off(asked: SearchInstance) -> None:
     # Without charges the bound is 0, and nothing costs less than that.
     box.strike_off(t, q, arena.native, -1.0)
     assert not arena.reach.any()
+
+
+def test_what_is_struck_off_in_a_box_is_not_priced_inside_of_it(asked: SearchInstance) -> None:
+    t, q, arena = begun(asked)
+    box = kernel.PricedBox(t, q, arena.native, None)
+    begin = asked.question.least, asked.question.most
+    entry_points.start(asked.tables, asked.question, arena, ENOUGH, *begin)
+    assert kernel.PricedBox(t, q, arena.native, box).leaf.tolist() == box.leaf.tolist()
+    box.strike_off(t, q, arena.native, -1.0)
+    entry_points.start(asked.tables, asked.question, arena, ENOUGH, *begin)
+    assert not kernel.PricedBox(t, q, arena.native, box).reached

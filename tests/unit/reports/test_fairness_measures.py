@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ifonly.explainers.fairness.measures import MeasureName
 from ifonly.service.audit.fairness import measuring
 from ifonly.service.audit.fairness.measuring import FairnessQuestion, compared, measures
+from ifonly.service.audit.fairness.recorded import asked_once
 from ifonly.service.audit.fairness.table import csv_of, short_rows
 from ifonly.service.audit.fairness.telling import FairnessScope, told
 from ifonly.service.audit.recourse_by_group.cases import LeverChange, RecourseCase
@@ -105,3 +107,20 @@ def test_more_groups_than_are_compared_are_refused(monkeypatch):
     cases = [case("optimal", 1.0, attributes={"line": str(k % 4)}) for k in range(12)]
     with pytest.raises(InvalidRequest, match="there are 4 groups; 3 are compared at most"):
         compared(cases, {}, FairnessQuestion(("attribute:line",), least=2))
+
+
+def test_what_has_no_advice_and_is_asked_again_counts_once():
+    reading: dict[str, Any] = {"instance": {"torque": 50.0}, "attributes": {"line": "1"}}
+    asked = [
+        case("unknown", **reading),
+        case("infeasible", time_us=5, **reading),
+        case("infeasible", time_us=6, **reading),
+        case("infeasible", time_us=6, instance={"torque": 50.0}, attributes={"line": "2"}),
+        case("infeasible", time_us=6, erased=True),
+        case("infeasible", time_us=7, erased=True),
+        # Beyond the window it is another moment.
+        case("infeasible", time_us=99, **reading),
+        case("optimal", 2.0, time_us=100, **reading),
+    ]
+    assert [asked.index(each) for each in asked_once(asked, 10)] == [1, 3, 4, 5, 7]
+    assert asked_once(EVERY[1:5], 10) == EVERY[1:5]
