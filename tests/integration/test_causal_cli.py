@@ -67,9 +67,13 @@ def test_fit_writes_what_it_found_and_the_folder_loads(folder):
     build_model(spec, after.causal_files)
 
 
-def test_validate_prints_and_writes_nothing(folder):
+def test_validate_prints_and_writes_nothing(folder, tmp_path):
+    """Of rows that have a column more, as most tables do."""
     before = (folder / "causal.toml").read_bytes()
-    done = run("validate", str(folder), "--data", str(folder / "reference.csv"))
+    header, *lines = (folder / "reference.csv").read_text().splitlines()
+    labelled = tmp_path / "labelled.csv"
+    labelled.write_text("\n".join([f"label,{header}", *(f"normal,{line}" for line in lines)]))
+    done = run("validate", str(folder), "--data", str(labelled))
     assert done.exit_code == 0, done.output
     for check in ("held-out fit", "noise independence", "graph", "invertibility", "composition"):
         assert check in done.output

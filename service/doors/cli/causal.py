@@ -26,7 +26,7 @@ from ifonly.explainers.wording.numerals import count, figure
 from ifonly.models.predictor import Rows
 from ifonly.models.repository import DeployedModel, load_folder
 from ifonly.models.repository.folder import CAUSAL, MECHANISMS
-from ifonly.models.repository.reference import read_reference
+from ifonly.models.repository.reference import read_table
 from ifonly.models.schema import Kind, Schema
 from ifonly.models.window import document_schema, window_of
 from ifonly.service.doors.cli import graph_doubts
@@ -38,7 +38,9 @@ Folder = Annotated[Path, typer.Argument(help="A version's folder: <name>/<versio
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", help="CSV with a column a feature, in the order of time. Default: simulated."
+        "--data",
+        help="CSV in the order of time with a column a feature; others are not read. "
+        "Default: simulated.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed")]
@@ -200,7 +202,7 @@ def rows_for(model: DeployedModel, data: Path | None, seed: int) -> Rows:
         # Rows of one moment do not tell what follows later.
         raise Failure(f"{model.name} reads a window: its {CAUSAL} is written by hand")
     if data is not None:
-        return read_reference(data.read_bytes(), model.spec.schema, str(data))
+        return read_table(data.read_bytes(), model.spec.schema, str(data)).rows
     from ifonly.models.training.milling import FEATURES
     from ifonly.models.training.observed import observed_rows
 

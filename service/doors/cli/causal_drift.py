@@ -16,7 +16,7 @@ from ifonly.explainers.causal.drift import DriftVerdict, NodeDrift, drift
 from ifonly.explainers.wording.numerals import count, percentage
 from ifonly.models.repository import load_folder
 from ifonly.models.repository.folder import CAUSAL
-from ifonly.models.repository.reference import read_reference
+from ifonly.models.repository.reference import read_table
 from ifonly.service.doors.cli.causal import Folder, Seed, graph_of, nominal_of
 from ifonly.service.doors.cli.console import AsJson, Failure, out, print_json
 from ifonly.service.served.causal_graphs import graph_loader
@@ -39,7 +39,7 @@ def drift_command(
     if not spec.provenance.rows:
         raise Failure(f"{CAUSAL} says of no rows that it was fitted to: `ifonly causal fit` first")
     built = build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
-    rows = read_reference(data.read_bytes(), spec.schema, str(data))
+    rows = read_table(data.read_bytes(), spec.schema, str(data)).rows
     rng = np.random.default_rng(seed)
     nodes = drift(built, rows, nominal_of(spec.schema), spec.provenance.rows, rng)
     moved = [node.name for node in nodes if node.verdict is DriftVerdict.MOVED]
