@@ -23,6 +23,7 @@ LD_PRELOAD=$LD_PRELOAD exec "$python" -m pytest -p no:cacheprovider -m "not slow
     tests/property/explainers/test_malformed_arrays.py \
     tests/unit/explainers/test_{native,merging_and_prices}.py \
     tests/oracle/test_{trees,survival,causal_trees,priced_boxes,isolation_forests}_against_brute_force.py \
-    tests/oracle/test_{networks,units}_against_brute_force.py \
+    tests/oracle/test_{networks,units,followed_networks,any_row}_against_brute_force.py \
+    tests/oracle/test_networks_that_round.py \
     tests/oracle/test_effects_{in_the_kernel,at_edges}.py \
     tests/oracle/test_{trees_on_stretches,infeasible_subsystems_and_ranges}.py

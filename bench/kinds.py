@@ -288,8 +288,9 @@ def line(kind: ModelKind, found: Explained) -> str:
 
 def written() -> dict[str, list[str]]:
     """Cells of the rows of the page, by kind."""
-    text = PAGE.read_text(encoding="utf-8")
-    lines = [row for row in text.splitlines() if row.startswith("| ")][1:]
+    found = TABLE.search(PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    lines = [row for row in found[0].splitlines() if row.startswith("| ")][1:]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in lines]
     return {row[0]: row for row in cells}
 

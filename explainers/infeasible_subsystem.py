@@ -63,8 +63,8 @@ class _Filtering:
         self._reaches = reaches
         self._is_quick = is_quick
         self._blocking: list[frozenset[int]] = []
-        self._found: list[tuple[Row, bool]] = []
-        """Actions in the target, and whether it was the one with the demand."""
+        self._found: list[tuple[Row, Problem]] = []
+        """Actions that are answers, and to which question."""
 
     @property
     def found(self) -> Rows:
@@ -123,16 +123,28 @@ class _Filtering:
         found = self._reaches(asked)
         if found is not False:
             if isinstance(found, np.ndarray):
-                self._found.append((found, asked.target is self._problem.target))
+                self._found.append((found, asked))
             return False
         self._blocking.append(names)
         return True
 
     def _is_reached(self, asked: Problem) -> bool:
-        """Whether an action that was found for other constraints does for these."""
-        demanding = asked.target is self._problem.target
-        rows = [row for row, demanded in self._found if demanded or not demanding]
+        """Whether an action that answers another question answers this one."""
+        rows = [row for row, other in self._found if _tells_as_much(other, asked)]
         return bool(rows) and bool(asked.allowed(np.array(rows)).any())
+
+
+def _tells_as_much(other: Problem, asked: Problem) -> bool:
+    """Whether an answer to ``other`` has shown all that the model must be asked about ``asked``:
+    its demand, and that it survives the sensors."""
+    if asked.target.demand is not None and other.target.demand is None:
+        return False
+    if asked.survives is None:
+        return True
+    shown = other.survives
+    return shown is not None and bool(
+        (np.array(shown.tolerances) >= np.array(asked.survives.tolerances)).all()
+    )
 
 
 def _is_rule(each: Blocker) -> bool:

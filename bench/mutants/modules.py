@@ -36,8 +36,8 @@ MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "followin
 NETWORKS = ("axes", "conjunction", "engine", "following", "judging", "limits", "model", "network",
             "parts", "pieces", "search", "sensors", "survival")  # fmt: skip
 TREES = ("any_row", "arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
-         "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
-         "question", "question_building", "survival", "table_building", "table_search",
+         "flat_rules", "following", "lagrangian", "layout", "leaves", "listed_values", "modes",
+         "proof", "question", "question_building", "survival", "table_building", "table_search",
          "tree_merging")  # fmt: skip
 
 FAST = (

@@ -1,18 +1,21 @@
 """Windows: every action by profiles, cheapest first, scored by the deployed model itself.
 
-A channel is moved by one profile at most, so a window of many readings has few levers, and often
-so few actions that all of them can be scored: then the answer is proven of any graph, recurrent
-ones too. Where they are more, nothing that was passed by is cheaper than the bound.
+Where rules have a channel moved by one profile at most, a window of many readings has few levers,
+and often so few actions that all of them can be scored: then the answer is proven of any graph,
+recurrent ones too. Where they are more, nothing that was passed by is cheaper than the bound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
+from ifonly.explainers.constraints import Changes
+from ifonly.explainers.constraints.forms import Implication, OneStays
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import CallsSpent, DeadlineReached, NotEligible
 from ifonly.explainers.problem import Problem
@@ -150,12 +153,16 @@ class Profiles:
             If something else may be set, or there is too much to combine.
         """
         movable = {int(j) for j in problem.movable}
-        each, known = [], set[int]()
+        each, known, apart = [], set[int](), _kept_apart(problem)
         for c in range(len(window.channels)):
             levers = window.levers(c)
             own = tuple(j for j in levers if j in movable)
             # What cannot stay at 0 must be moved.
             stays = all(float(problem.factual[j]) in problem.axes[j] for j in levers)
+            # Those rules may be left out of a question, to see what they bring about.
+            if not all(frozenset(pair) in apart for pair in combinations(own, 2)):
+                name = window.channels[c].name
+                raise NotEligible(NAME, f"{name} may be moved by several profiles at once")
             if own:
                 each.append(ChannelMoves.of(problem, own, stays))
             known |= set(own)
@@ -173,6 +180,22 @@ class Profiles:
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
         return range_by_asking(problem, meter, row, column)
+
+
+def _kept_apart(problem: Problem) -> set[frozenset[int]]:
+    """Pairs of features of which one at most may be set, by one constraint alone."""
+    found = set[frozenset[int]]()
+    for constraint in problem.constraints:
+        match constraint.form:
+            case OneStays(columns=columns) if len(columns) == 2:
+                found.add(columns)
+            case Implication(when=(Changes(column=one, does=True),), then=then):
+                found |= {
+                    frozenset((one, other.column))
+                    for other in then
+                    if isinstance(other, Changes) and not other.does
+                }
+    return found
 
 
 def _crossed(each: list[ChannelMoves]) -> tuple[Places, Floats]:

@@ -17,6 +17,7 @@ from ifonly.explainers.search.portfolio import Portfolio
 from ifonly.explainers.search.profiles import Profiles
 from ifonly.models.predictor import Row
 from ifonly.models.repository import load_folder
+from ifonly.models.rounding import rounding_of
 from ifonly.models.window import window_of
 from ifonly.service.ask import read_request
 from ifonly.service.ask.question import Question
@@ -351,7 +352,8 @@ def followed(flow: npt.NDArray[np.float64], limits: Limits) -> npt.NDArray[np.fl
 
 
 def cheapest(model: ServedModel, factual: Row, limits: Limits) -> float:
-    """The cost of the cheapest allowed action after which the model says normal; infinite: none."""
+    """The cost of the cheapest allowed action after which every session of the model says normal;
+    infinite: none."""
     window = window_of(model.schema)
     assert window is not None
     read = factual[: window.n_readings].reshape(len(NAMES), STEPS)
@@ -369,7 +371,10 @@ def cheapest(model: ServedModel, factual: Row, limits: Limits) -> float:
         return np.inf
     flat = np.zeros((int(kept.sum()), len(factual)))
     flat[:, : window.n_readings] = rows[kept].reshape(len(flat), -1)
-    is_normal = model.deployed.predictor.score(flat)[:, 0] < 0.5
+    scores, target = model.deployed.predictor.score(flat), model.policy.target()
+    is_sure = target.firm(rounding_of(model.deployed.predictor)).met(scores)
+    # What not every session confirms is told of only where nothing else is.
+    is_normal = is_sure if is_sure.any() else scores[:, 0] < 0.5
     return float(np.min(costs[kept][is_normal], initial=np.inf))
 
 

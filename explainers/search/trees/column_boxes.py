@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.native import kernel
-from ifonly.explainers.search.trees.leaves import Thresholds, column_paths
+from ifonly.explainers.search.trees.leaves import column_paths
+from ifonly.explainers.search.trees.listed_values import Thresholds
 from ifonly.explainers.search.trees.table_building import build_tables, table_bytes
 from ifonly.models.graph.forms import TreeEnsemble
 

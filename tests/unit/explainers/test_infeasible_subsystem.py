@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ifonly.explainers.constraints import Immutable, Origin, Single, Source
+from ifonly.explainers.constraints import Immutable, Origin, Single, Source, Survives
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.infeasible_subsystem import infeasible_subsystem, liftable, with_only
 from ifonly.explainers.problem import Problem
 from ifonly.explainers.search.engine import Meter
 from ifonly.explainers.search.trees.engine import Trees
 from ifonly.explainers.space import Axis
-from ifonly.models.predictor import Rows
+from ifonly.models.predictor import Row, Rows
 from ifonly.models.schema import Task
 from tests.support.deployed import deployed_trees
 from tests.support.generated import SCHEMA
@@ -124,3 +124,16 @@ def test_what_is_dearer_than_is_of_use_is_not_looked_for() -> None:
         found = engine.search(useful, meter, Deadline.never())
         assert float(problem.cost_of(found.candidates[:1])[0]) == cost
         assert found.is_proven(useful)
+
+
+def test_a_row_that_need_not_survive_says_nothing_of_what_must() -> None:
+    origin = Origin(Source.POLICY, "policy.target.robust")
+    survives = Survives((0.1,) * len(SCHEMA), origin=origin)
+    frozen = tuple(Immutable(j, origin=Origin(Source.REQUEST, f"freeze.{j}")) for j in range(3))
+    problem = replace(asked(0), constraints=(survives, *frozen))
+
+    def reaches(some: Problem) -> Row | bool:
+        # Every row is in the target, and none survives.
+        return problem.factual if some.survives is None else False
+
+    assert infeasible_subsystem(problem, reaches).blocked_by == (survives,)
