@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ifonly.explainers.errors import DeadlineReached
 
@@ -25,6 +25,8 @@ class Deadline:
     give_way: Callable[[], None] = stay
     """Called at each look: may wait, where others share the processor; ``clock`` then stands still.
     Not by :meth:`left`, for whoever only wants to know."""
+    once_found: float | None = None
+    """The moment for a search that has found a row; None: the same as for one that has not."""
 
     @classmethod
     def never(cls) -> Deadline:
@@ -39,12 +41,21 @@ class Deadline:
     ) -> Deadline:
         return cls(clock() + seconds, clock, give_way)
 
-    def sooner(self, share: float) -> Deadline:
-        """The moment when ``share`` of the time that is left is over."""
+    def sooner(self, share: float, once_found: float | None = None) -> Deadline:
+        """The moment when ``share`` of the time that is left is over; ``once_found`` is the share
+        of a search that has found a row by then (:meth:`extended`)."""
         if self.at == math.inf:
             return self
         now = self.clock()
-        return Deadline(now + share * (self.at - now), self.clock, self.give_way)
+        left = self.at - now
+        later = None if once_found is None else now + once_found * left
+        return Deadline(now + share * left, self.clock, self.give_way, later)
+
+    def extended(self) -> Deadline:
+        """The moment for a search that has found a row."""
+        if self.once_found is None:
+            return self
+        return replace(self, at=self.once_found, once_found=None)
 
     def left(self) -> float:
         """Seconds; negative when the moment has passed."""

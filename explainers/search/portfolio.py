@@ -40,6 +40,8 @@ MOST_BESIDE, MOST_ALONE = 200_000, 800_000
 """Actions of a window that are scored one and all, beside an exact engine and without."""
 EXACT_SHARE = 0.8
 """Part of the time that is left which an exact engine may take before the others look too."""
+SHARE_ONCE_FOUND = 0.95
+"""The same of one that has found a row: others rarely find a cheaper one, and prove nothing."""
 WARM_SECONDS = 0.5
 """For the search of each engine that is warmed; building tables may take longer."""
 
@@ -166,7 +168,7 @@ class Portfolio:
         for rank, engine in enumerate(self.engines):
             is_last = rank == len(self.engines) - 1
             # An exact engine that runs out of time must leave some for a row, proven or not.
-            until = deadline if is_last else deadline.sooner(EXACT_SHARE)
+            until = deadline if is_last else deadline.sooner(EXACT_SHARE, SHARE_ONCE_FOUND)
             try:
                 found = engine.search(problem, meter.until(until), until)
             except NotEligible:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 import numpy as np
@@ -55,15 +55,22 @@ measured against, and say less."""
 BEFORE_ANY = ((400, 0), (2_000, 5_000))
 """Boxes opened before it is asked whether there is any row at all, where none is known; and boxes
 opened on merged tables in the search for one."""
-MOST_MISSES = 8
+MOST_MISSES = 4
 """Boxes in a row near whose wishes no better row was found; from then on only of every so many."""
-WORTH_MERGING_AGAIN = 0.9
-"""A better row is, below this part of the cost within which the trees were merged."""
-FIRST_CAP, LAST_CAP = 0.3, 0.8
+WORTH_MERGING_AGAIN = 0.7
+"""A better row is, below this part of the cost within which the trees were merged: the boxes that
+are priced are lost with it."""
+PLUNGE = 0.3
+"""A half of the last box is next, if its bound is within this part of the way from the least bound
+to the best cost."""
+FIRST_CAP, LAST_CAP = 0.4, 0.8
 """Parts of the best cost: within the first it is proven that nothing is, before any other; from
 the last on the whole is proven at once."""
 GROWTH = 1.4
 """How many times larger the next cap is."""
+
+Waiting = tuple[float, int, Priced]
+"""A box with its bound, and its number, by which boxes of the same bound are ordered."""
 
 
 class BoxSearch(TableSearch):
@@ -199,6 +206,7 @@ class BoxSearch(TableSearch):
         found = search.run(most, is_begun=True)
         if search.found is not None:
             self._positions, self._best = search.found
+            self._go_on()
         return found.is_infeasible
 
     def _merged(self, t: Tables, q: Question, arena: Arena, cap: float) -> Tables | None:
@@ -273,25 +281,28 @@ class BoxSearch(TableSearch):
         then halved, until the least bound is ``cap``."""
         # The ticket orders boxes of the same bound: arrays cannot be compared.
         least, ticket = 0.0, count()
-        queue: list[tuple[float, int, Priced]] = []
+        queue: list[Waiting] = []
         boxes: list[Box] = [(q.least, q.most)]
         around: Priced | None = None
         try:
             while True:
+                inside: list[Waiting] = []
                 for box in boxes:
                     found = self._priced(t, q, arena, cap, box, around)
                     if found is not None:
-                        heappush(queue, (found.bound, next(ticket), found))
+                        inside.append((found.bound, next(ticket), found))
+                        heappush(queue, inside[-1])
                         self._round(found)
+                most = min(cap, self._best)
                 # The heap gives the least bound first, so all others are at least as high.
-                if not queue or queue[0][0] >= min(cap, self._best):
+                if not queue or queue[0][0] >= most:
                     return True
                 least = queue[0][0]
                 # A better row was found meanwhile: trees merged within
                 # less cost are fewer and tighter.
                 if not WORTH_MERGING_AGAIN * cap <= self._cap_for(cap) <= cap:
                     return False
-                _, _, around = heappop(queue)
+                around = _next(queue, inside, least + PLUNGE * (most - least))
                 settled = self._search_box(t, q, arena, cap, around)
                 boxes = [] if settled else halves(t, q, around)
         except DeadlineReached:
@@ -342,3 +353,14 @@ class BoxSearch(TableSearch):
         if not arena.ints[SP]:
             return None
         return priced(t, q, arena, best, around, self._deadline.check)
+
+
+def _next(queue: list[Waiting], inside: list[Waiting], most: float) -> Priced:
+    """The box to open, taken out of the heap: one of ``inside`` if its bound is ``most`` at most,
+    as good rows are found near deep boxes; else that of the least bound."""
+    deeper = min(inside, default=None, key=lambda box: box[:2])
+    if deeper is None or deeper[0] > most:
+        return heappop(queue)[2]
+    queue.remove(deeper)
+    heapify(queue)
+    return deeper[2]

@@ -122,6 +122,13 @@ class TableSearch:
         if a.ints[HAS_BEST] and a.floats[BEST] < self._best:
             self._best = float(a.floats[BEST])
             self._positions = a.best.copy()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """A row is known: nobody else has to find one in what is left of the time."""
+        if self._deadline.once_found is not None:
+            self._deadline = self._deadline.extended()
+            self._meter = self._meter.until(self._deadline)
 
     def _ask(self, q: Question, a: Arena) -> None:
         """A candidate that the tables cannot decide upon."""
