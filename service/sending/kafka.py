@@ -67,6 +67,8 @@ class KafkaSink:
 
     def close(self) -> None:
         self._producer.flush(1.0)
+        # The library's threads end with it; they would tell of a broker that is away for ever.
+        del self._producer
 
 
 _SERVICE = "inferenceservicename"

@@ -101,6 +101,7 @@ def test_kafka_has_attributes_as_headers_and_one_service_in_one_order(kafka: str
 def test_kafka_has_whole_events_where_that_is_asked_for(kafka: str) -> None:
     sink = sink_of(f"kafka://{kafka}/explained.whole?mode=structured", {})
     assert sink.send(EVENTS) == [DELIVERED] * 3
+    sink.close()
     found = consumed(kafka, "explained.whole", 3)
     assert [json.loads(message.value()) for message in found] == [*map(as_object, EVENTS)]
     assert dict(found[0].headers()) == {"content-type": STRUCTURED.encode()}
@@ -120,6 +121,7 @@ def test_a_kafka_that_is_away_is_told_of_each_message(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "DELIVERY_SECONDS", 0.2)
     sink = sink_of(f"kafka://127.0.0.1:{free_port()}/explained", {})
     assert [fate.reason for fate in sink.send(EVENTS)] == ["Kafka: _MSG_TIMED_OUT"] * 3
+    sink.close()
 
 
 # --- MQTT ---------------------------------------------------------------------------------
