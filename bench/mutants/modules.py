@@ -30,9 +30,9 @@ SEARCH = (
     "goals",
 )
 MILP = ("arithmetic", "chain", "choices", "confidence_cuts", "engine", "following",
-        "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
-        "primal_heuristic", "program", "question", "reading", "reals", "rising", "rules", "search",
-        "structural_equations", "sums", "sweep")  # fmt: skip
+        "grid_enumeration", "hull", "kinks", "levers", "lines_model", "model", "network",
+        "plausible", "primal_heuristic", "program", "question", "reading", "reals", "rising",
+        "rules", "search", "structural_equations", "sums", "sweep")  # fmt: skip
 NETWORKS = ("axes", "conjunction", "engine", "following", "judging", "limits", "model", "network",
             "parts", "pieces", "search", "sensors", "survival")  # fmt: skip
 TREES = ("any_row", "arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",

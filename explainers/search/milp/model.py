@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.remembered import Remembered
-from ifonly.explainers.search.goals import MOST_TARGETS, LinearGoal, goals_of
+from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.milp.arithmetic import ColumnBox
 from ifonly.explainers.search.milp.chain import layers_of
 from ifonly.explainers.search.milp.choices import Block, Choices
@@ -19,13 +17,11 @@ from ifonly.explainers.search.milp.confidence_cuts import ConfidenceCuts
 from ifonly.explainers.search.milp.following import Following
 from ifonly.explainers.search.milp.grid_enumeration import Below
 from ifonly.explainers.search.milp.levers import Levers, read_levers
+from ifonly.explainers.search.milp.lines_model import LinesModel
 from ifonly.explainers.search.milp.network import Reach
 from ifonly.explainers.search.milp.plausible import PlausibleMechanisms
 from ifonly.explainers.search.milp.question import MilpQuestion
-from ifonly.explainers.search.milp.reading import read_features
-from ifonly.explainers.search.milp.reals import RealReading, read_reals
 from ifonly.explainers.search.milp.sweep import Sweep, TargetLimits
-from ifonly.explainers.target import Target, TargetKey
 from ifonly.models.graph.forms import Core, GraphForm, UnitNetwork
 from ifonly.models.graph.intervals import bounds_of
 from ifonly.models.predictor import Row
@@ -34,24 +30,17 @@ from ifonly.models.schema import Schema
 Floats = npt.NDArray[np.float64]
 
 
-class LayeredModel:
+class LayeredModel(LinesModel):
     """Affine layers with ReLU between them; made once for a model, then shared."""
 
     def __init__(self, form: GraphForm, schema: Schema) -> None:
-        self.form = form
+        # First: what is no such graph is told by that.
         self._layers = layers_of(form.core)
+        super().__init__(form, schema)
         # Half of eps: one operation, rounded to nearest.
         self._unit = float(np.finfo(form.core.dtype).eps) / 2.0
         # Of the graph's arithmetic and of ours, which is in float64.
         self._rounded = self._unit + float(np.finfo(np.float64).eps) / 2.0
-        self._readings = read_features(form.columns, schema)
-        self._schema = schema
-        self._reals: dict[int, RealReading] = {}
-        self._goals = Remembered[TargetKey, tuple[LinearGoal, ...]](MOST_TARGETS)
-        self._lock = Lock()
-
-    def following(self, problem: Problem) -> Following:
-        return Following.of(problem, self._real)
 
     def levers(self, following: Following) -> Levers:
         return read_levers(following.problem, following.axes, self.form.columns, self._readings)
@@ -93,30 +82,6 @@ class LayeredModel:
 
         plausible = PlausibleMechanisms.of(question, following, goals, self._layers, budget)
         return None if plausible is None else ConfidenceCuts(plausible, margin)
-
-    def _real(self, column: int) -> RealReading:
-        """Made when something first follows there: it takes some milliseconds."""
-        with self._lock:
-            known = self._reals.get(column)
-        if known is None:
-            known = read_reals(self.form.columns, self._schema, column)
-            with self._lock:
-                self._reals[column] = known
-        return known
-
-    def goals(self, target: Target) -> tuple[LinearGoal, ...]:
-        """Made once for a target: finding an edge takes some hundred scores.
-
-        Raises
-        ------
-        NotEligible
-            If the target is no such goals.
-        """
-        known = self._goals.get(target.key)
-        if known is None:
-            known = goals_of(target, self.form, self.form.core.n_outputs)
-            self._goals.keep(target.key, known)
-        return known
 
     def limits(self, problem: Problem) -> TargetLimits:
         """What is known of rows without asking the deployed model.

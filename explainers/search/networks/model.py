@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from types import MappingProxyType
 
 import numpy as np
@@ -11,16 +10,12 @@ import numpy.typing as npt
 
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.remembered import Remembered
-from ifonly.explainers.search.goals import MOST_TARGETS, LinearGoal, goals_of
-from ifonly.explainers.search.milp.following import Following
+from ifonly.explainers.search.goals import LinearGoal
 from ifonly.explainers.search.milp.levers import Levers, read_levers
-from ifonly.explainers.search.milp.reading import read_features
-from ifonly.explainers.search.milp.reals import RealReading, read_reals
+from ifonly.explainers.search.milp.lines_model import LinesModel
 from ifonly.explainers.search.networks.following import NetworkMode
 from ifonly.explainers.search.networks.network import as_units
 from ifonly.explainers.search.networks.sensors import Copy, Sensor, copied, copied_ends
-from ifonly.explainers.target import Target, TargetKey
 from ifonly.models.graph.forms import GraphForm, UnitNetwork
 from ifonly.models.graph.intervals import NetworkBounds, bounds_of
 from ifonly.models.predictor import Rows
@@ -29,7 +24,7 @@ from ifonly.models.schema import Schema
 Floats = npt.NDArray[np.float64]
 
 
-class NetworkModel:
+class NetworkModel(LinesModel):
     """Raises
     ------
     NotEligible
@@ -37,50 +32,14 @@ class NetworkModel:
     """
 
     def __init__(self, form: GraphForm, schema: Schema) -> None:
-        self.form = form
+        # First: what is no such graph is told by that.
         self.network = as_units(form.core)
-        self._readings = read_features(form.columns, schema)
-        self.schema = schema
-        self._reals: dict[int, RealReading] = {}
-        self._lock = Lock()
-        self._goals = Remembered[TargetKey, tuple[LinearGoal, ...]](MOST_TARGETS)
-
-    def following(self, problem: Problem) -> Following:
-        """Raises
-        ------
-        NotEligible
-            If something does not follow by slopes, or is read otherwise than by lines.
-        """
-        return Following.of(problem, self._real)
-
-    def _real(self, column: int) -> RealReading:
-        """Made when something first follows there: it takes some milliseconds."""
-        with self._lock:
-            known = self._reals.get(column)
-        if known is None:
-            known = read_reals(self.form.columns, self.schema, column)
-            with self._lock:
-                self._reals[column] = known
-        return known
+        super().__init__(form, schema)
 
     def levers(self, problem: Problem, mode: NetworkMode) -> Levers | None:
         """What can move in a mode; None if something has no value in it."""
         levers = read_levers(problem, mode.axes, self.form.columns, self._readings)
         return mode.widened(levers)
-
-    def goals(self, target: Target) -> tuple[LinearGoal, ...]:
-        """Made once for a target: finding an edge takes some hundred scores.
-
-        Raises
-        ------
-        NotEligible
-            If the target is no such goals.
-        """
-        known = self._goals.get(target.key)
-        if known is None:
-            known = goals_of(target, self.form, self.form.core.n_outputs)
-            self._goals.keep(target.key, known)
-        return known
 
     def sensors(self, problem: Problem) -> dict[int, Sensor]:
         """Those that an answer must survive; empty if none.

@@ -166,10 +166,6 @@ class Question:
             return None
         return self.value[self.off[column] : self.off[column + 1]]
 
-    @property
-    def _has_long(self) -> bool:
-        return len(self.long.start) > 0
-
     def row(self, positions: Ints) -> Row:
         """The values at one position of every axis."""
         return np.asarray(self.rows(positions[None, :])[0])
