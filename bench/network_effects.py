@@ -18,7 +18,6 @@ Each engine is asked alone, the same questions. Seconds are of CPU.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,16 +28,16 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.autoencoders import autoencoder, readings
+from bench.networks import searched
 from ifonly.explainers.causal import CausalMembers, CausalModel, Graph, draw_members
 from ifonly.explainers.causal.basis import linear
 from ifonly.explainers.causal.consequences import CausalConsequences
 from ifonly.explainers.causal.learning import learn
 from ifonly.explainers.causal.mechanism import Mechanism, NoiseForm
-from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.policy import Policy
 from ifonly.explainers.problem import Problem
-from ifonly.explainers.search.engine import Engine, Meter
+from ifonly.explainers.search.engine import Engine
 from ifonly.explainers.search.networks.engine import Networks
 from ifonly.explainers.search.portfolio import engines_for
 from ifonly.explainers.search.relu import Relu
@@ -182,16 +181,12 @@ def ask(
     """
     spent, gaps, nodes = [], [], []
     for problem in problems_of(asked, study):
-        deadline = Deadline.after(seconds, time.process_time)
-        meter = Meter(asked.predictor, deadline)
-        began = time.process_time()
-        found = engine.search(problem, meter, deadline)
-        taken = time.process_time() - began
-        spent.append(taken if found.is_proven(problem) else np.inf)
+        found, taken, boxes = searched(problem, asked.predictor, engine, seconds)
+        spent.append(taken)
         cost = problem.cost_of(found.candidates[:1])[0] if len(found.candidates) else np.inf
         bound = found.lower_bound or 0.0
         gaps.append(0.0 if found.is_proven(problem) else 1.0 - bound / cost)
-        nodes.append(meter.nodes)
+        nodes.append(boxes)
     return np.array(spent), np.array(gaps), float(np.median(nodes))
 
 

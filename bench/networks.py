@@ -30,7 +30,8 @@ from bench.peers.ask_ours import policy_of
 from ifonly.explainers.deadline import Deadline
 from ifonly.explainers.errors import NotEligible
 from ifonly.explainers.policy import Policy
-from ifonly.explainers.search.engine import Engine, Meter
+from ifonly.explainers.problem import Problem
+from ifonly.explainers.search.engine import Engine, Meter, SearchOutcome
 from ifonly.explainers.search.networks.engine import Networks
 from ifonly.explainers.search.relu import Relu
 from ifonly.models.graph.forms import GraphForm
@@ -121,14 +122,22 @@ def ask(asked: NetworkQuestions, engine: Engine, seconds: float) -> tuple[Floats
     spent, nodes = [], []
     for row in asked.rows:
         problem = asked.policy.problem(row).firm(rounding_of(asked.predictor))
-        deadline = Deadline.after(seconds, time.process_time)
-        meter = Meter(asked.predictor, deadline)
-        began = time.process_time()
-        found = engine.search(problem, meter, deadline)
-        taken = time.process_time() - began
-        spent.append(taken if found.is_proven(problem) else np.inf)
-        nodes.append(meter.nodes)
+        _, taken, boxes = searched(problem, asked.predictor, engine, seconds)
+        spent.append(taken)
+        nodes.append(boxes)
     return np.array(spent), float(np.median(nodes))
+
+
+def searched(
+    problem: Problem, predictor: Predictor, engine: Engine, seconds: float
+) -> tuple[SearchOutcome, float, int]:
+    """What an engine finds, its CPU seconds, infinite where nothing is proven, and its boxes."""
+    deadline = Deadline.after(seconds, time.process_time)
+    meter = Meter(predictor, deadline)
+    began = time.process_time()
+    found = engine.search(problem, meter, deadline)
+    taken = time.process_time() - began
+    return found, taken if found.is_proven(problem) else np.inf, meter.nodes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from ifonly.models.onnx.category_columns import MIDDLE, CategoryColumns, Codes
 from ifonly.models.sample import name_of
 
-_CATEGORICAL = 1
+_CATEGORY = "c"
+"""Type of a column of categories."""
 _NO_CATEGORIES: dict[str, list[Any]] = {"enc": [], "feature_segments": [], "sorted_idx": []}
 
 
@@ -23,6 +24,9 @@ def known_categories(booster: Any) -> dict[str, tuple[Any, ...]]:
     """Texts or whole numbers that name the categories of its columns, in the order of their codes,
     as far as it knows: one that was trained on an array of codes knows none, one of before XGBoost
     3.1 none either."""
+    # Its whole file is written to read them.
+    if _CATEGORY not in (booster.feature_types or ()):
+        return {}
     learner = json.loads(booster.save_raw("json"))["learner"]
     kept = learner["gradient_booster"]
     # Of a dart the trees are one level deeper; a linear booster has none.
@@ -59,7 +63,7 @@ def as_converters_read(
     types = learner["feature_types"]
     sizes = _sizes(trees["trees"])
     codes = {}
-    for column in (j for j, kind in enumerate(types) if kind == "c"):
+    for column in (j for j, kind in enumerate(types) if kind == _CATEGORY):
         codes[column] = _codes(column, learner["feature_names"], names, given, sizes.get(column, 0))
     columns = CategoryColumns(n_columns, codes)
     for tree in trees["trees"]:
