@@ -30,9 +30,9 @@ from ifonly.models.predictor import Predictor, Row, Rows, Scores
 from ifonly.models.sample import Sample, name_of
 from ifonly.models.schema import Decision, Task
 from ifonly.models.window import WindowSchema
+from ifonly.policies import constraints_of, policy_of
 from ifonly.progress import bar
 from ifonly.scoring import Scored, scored
-from ifonly.tables import constraints_of, policy_of
 from ifonly.wanted import target_of
 from ifonly.writing import Writer
 

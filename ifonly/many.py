@@ -16,8 +16,8 @@ from ifonly.explainers.remedy import CommonAnswer, CommonKind, Remedy, SettingKi
 from ifonly.explainers.wording import Wording
 from ifonly.models.errors import DataError
 from ifonly.models.schema import Schema
+from ifonly.policies import constraints_of, policy_of
 from ifonly.scoring import scored
-from ifonly.tables import constraints_of, policy_of
 
 if TYPE_CHECKING:
     import pandas

@@ -25,8 +25,8 @@ from ifonly.explainers.verify import Terms
 from ifonly.models.errors import DataError
 from ifonly.models.predictor import Predictor, Row
 from ifonly.models.schema import Schema
+from ifonly.policies import constraints_of, policy_of
 from ifonly.scoring import scored
-from ifonly.tables import constraints_of, policy_of
 
 if TYPE_CHECKING:
     import pandas

@@ -22,8 +22,8 @@ from ifonly.explainers.wording import Wording
 from ifonly.models.errors import DataError
 from ifonly.models.predictor import Predictor, Row
 from ifonly.models.schema import Schema
+from ifonly.policies import policy_of
 from ifonly.scoring import scored
-from ifonly.tables import policy_of
 
 if TYPE_CHECKING:
     import pandas

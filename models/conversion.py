@@ -54,7 +54,7 @@ class Converted:
 
 def convert(estimator: Any, original: Native) -> Converted:
     """The estimator's graph, which decides as it does on rows of the sample, of every category and
-    beside every split threshold.
+    beside every split threshold, or :data:`MOST_THRESHOLDS` of them.
 
     Raises
     ------
